@@ -1,0 +1,154 @@
+"""The values that cross module borders. All are frozen; change is `dataclasses.replace`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+DEFAULT_TREENAME = "Events"
+
+Range = tuple[int, int]
+"""Entries ``[start, stop)`` of a tree."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileFacts:
+    """What is known of a file once it has been opened.
+
+    `clusters` are the entry offsets at which all branches have a boundary, with 0 and the number
+    of entries; None where nobody asked.
+    """
+
+    entries: int
+    uuid: bytes
+    clusters: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputFile:
+    """A file of a dataset. `fallbacks` name the same file elsewhere, in the order to try them.
+
+    `ranges` restricts the file to some entries, None is all of it. `facts` are set where the
+    samples already know them, so that the file need not be opened.
+    """
+
+    path: str
+    treename: str = DEFAULT_TREENAME
+    fallbacks: tuple[str, ...] = ()
+    ranges: tuple[Range, ...] | None = None
+    facts: FileFacts | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset:
+    """A named set of files. `metadata` reaches the processor as ``events.metadata``."""
+
+    name: str
+    files: tuple[InputFile, ...]
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_simulation(self) -> bool | None:
+        """Whether the events are simulated; None where the samples do not say."""
+        if "isData" in self.metadata:
+            return not self.metadata["isData"]
+        if "isMC" in self.metadata:
+            return str(self.metadata["isMC"]).lower() in {"true", "1"}
+        return None
+
+
+Fileset = tuple[Dataset, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chunk:
+    """Entries ``[start, stop)`` of one file: the unit that a processor sees at once."""
+
+    dataset: str
+    path: str
+    treename: str
+    start: int
+    stop: int
+    uuid: bytes = b""
+
+    @property
+    def events(self) -> int:
+        return self.stop - self.start
+
+
+class Category(str, Enum):
+    """The kinds of task; the engine keeps statistics for each."""
+
+    PREPROCESSING = "preprocessing"
+    PROCESSING = "processing"
+    ACCUMULATING = "accumulating"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resources:
+    """What a task may use or a worker has: memory and disk in MB (10^6 bytes), wall_time in seconds.
+
+    None is "not said": the engine then gives the share of the worker that fits the cores.
+    """
+
+    cores: float | None = None
+    memory: float | None = None
+    disk: float | None = None
+    gpus: float | None = None
+    wall_time: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """A piece of work for the engine: apply a function to a batch of items and merge the results.
+
+    The three files are the payload's: `function` (shared by many tasks and cached by workers),
+    `items`, and `result`, which the engine writes before it reports the outcome.
+    """
+
+    id: int
+    category: Category
+    function: Path
+    items: Path
+    result: Path
+    resources: Resources = Resources(cores=1)
+
+
+class Ending(str, Enum):
+    """How the engine says an attempt ended; what the payload did is in its result file."""
+
+    RETURNED = "returned"
+    """The result file is there."""
+    NO_RESULT = "no result"
+    """The command ended, by exit or by signal, without one."""
+    EXHAUSTED = "exhausted"
+    """It went over its allocation of memory, disk or time."""
+    LOST = "lost"
+    """The worker went away, or the engine gave the task up."""
+    TRANSFER = "transfer"
+    """An input or output could not be moved."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What the engine knows of a finished attempt. Times are seconds since the epoch, sizes bytes.
+
+    `exit_code` is negative for a signal; `output` is the end of what the command printed.
+    """
+
+    task_id: int
+    ending: Ending
+    exit_code: int = 0
+    host: str = ""
+    output: str = ""
+    detail: str = ""
+    allocated: Resources = Resources()
+    measured: Resources = Resources()
+    submitted: float = 0.0
+    started: float = 0.0
+    finished: float = 0.0
+    bytes_sent: int = 0
+    bytes_received: int = 0

@@ -1,0 +1,156 @@
+"""The only place that starts processes, and the only one that knows how files get their names."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import shlex
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from wq_runner.errors import WqRunnerError
+
+log = logging.getLogger(__name__)
+
+
+class CommandError(WqRunnerError):
+    """A command that ended with a code other than 0; holds the command, its code and its output."""
+
+    def __init__(self, command: Sequence[str], code: int, output: str) -> None:
+        super().__init__(f"{shlex.join(command)}: exit code {code}\n{output.strip()}")
+        self.command = tuple(command)
+        self.code = code
+        self.output = output
+
+
+def run(command: Sequence[str], *, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> str:
+    """Run a command to its end and return what it printed, standard output only.
+
+    Raises
+    ------
+    CommandError
+        If it ends with a code other than 0.
+    """
+    log.debug("$ %s", shlex.join(command))
+    done = subprocess.run(  # noqa: S603 - callers name the program
+        command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        raise CommandError(command, done.returncode, done.stdout + done.stderr)
+    return done.stdout
+
+
+def start(
+    command: Sequence[str],
+    *,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    output: Path | IO[Any] | int | None = None,
+    pass_fds: Sequence[int] = (),
+) -> subprocess.Popen[bytes]:
+    """Start a command that goes on by itself, in a session of its own so that Ctrl-C is ours alone."""
+    log.debug("$ %s &", shlex.join(command))
+    with contextlib.ExitStack() as stack:
+        stream = stack.enter_context(output.open("ab")) if isinstance(output, Path) else output
+        return subprocess.Popen(  # noqa: S603 - callers name the program
+            command,
+            cwd=cwd,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=stream,
+            stderr=subprocess.STDOUT if stream is not None else None,
+            start_new_session=True,
+            pass_fds=pass_fds,
+        )
+
+
+def stop(process: subprocess.Popen[bytes], *, grace: float = 5.0) -> None:
+    """End a process we started: politely first, then for good. Harmless if it is gone."""
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(grace)
+        except subprocess.TimeoutExpired:
+            process.kill()
+    process.wait()
+
+
+@contextlib.contextmanager
+def replacing(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
+    """Open a temporary file that takes the name `path` when the block ends without an error.
+
+    The content is on disk before the name changes: a reader never sees half of it.
+    """
+    encoding = None if "b" in mode else "utf-8"
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    temporary = Path(name)
+    try:
+        with open(handle, mode, encoding=encoding) as stream:  # noqa: PTH123 - a descriptor
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as indented JSON under its final name at once."""
+    with replacing(path, "w") as stream:
+        json.dump(value, stream, indent=2, ensure_ascii=False, default=str)
+        stream.write("\n")
+
+
+def _umask() -> int:
+    value = os.umask(0)
+    os.umask(value)
+    return value
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunPaths:
+    """Every path of a run's directory."""
+
+    root: Path
+
+    @property
+    def journal(self) -> Path:
+        return self.root / "journal.jsonl"
+
+    @property
+    def output(self) -> Path:
+        return self.root / "output.coffea"
+
+    @property
+    def summary(self) -> Path:
+        return self.root / "run.json"
+
+    @property
+    def stats_log(self) -> Path:
+        return self.root / "stats.log"
+
+    @property
+    def transactions_log(self) -> Path:
+        return self.root / "transactions.log"
+
+    @property
+    def debug_log(self) -> Path:
+        return self.root / "wq-run.log"
+
+    @property
+    def staging(self) -> Path:
+        """Inputs of tasks and results that are not merged yet."""
+        return self.root / "staging"
+
+    @property
+    def workers(self) -> Path:
+        """Scratch and logs of local workers."""
+        return self.root / "workers"
