@@ -1,0 +1,117 @@
+"""What all commands share: options in groups, and errors as one clear message with an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+import click
+
+from wq_runner.errors import InterruptedRunError, UsageError, WqRunnerError, did_you_mean
+
+_CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+
+
+class Option(click.Option):
+    """An option that is listed under the heading `group` in the help."""
+
+    def __init__(self, *args: Any, group: str = "Options", **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.group = group
+
+
+class Command(click.Command):
+    """A command whose help lists its options group by group."""
+
+    def __init__(self, *args: Any, examples: str = "", **kwargs: Any) -> None:
+        kwargs["context_settings"] = {**_CONTEXT, **kwargs.get("context_settings", {})}
+        super().__init__(*args, **kwargs)
+        self.examples = examples
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        groups: dict[str, list[tuple[str, str]]] = {}
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx)
+            if record is not None:
+                groups.setdefault(getattr(param, "group", "Other"), []).append(record)
+        for name, records in groups.items():
+            with formatter.section(name):
+                formatter.write_dl(records)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        if self.examples:
+            with formatter.section("Examples"):
+                for line in self.examples.strip().splitlines():
+                    formatter.write(f"  {line.strip()}\n")
+        super().format_epilog(ctx, formatter)
+
+
+class Group(click.Group):
+    """A command with subcommands, which are `Command`s."""
+
+    command_class = Command
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs["context_settings"] = {**_CONTEXT, **kwargs.get("context_settings", {})}
+        super().__init__(*args, **kwargs)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0] if args else ""
+        if name and not name.startswith("-") and self.get_command(ctx, name) is None:
+            known = self.list_commands(ctx)
+            raise UsageError(
+                f"no command {name}.{did_you_mean(name, known)}",
+                hint=f"{ctx.command_path} knows: {', '.join(known)}",
+            )
+        return super().resolve_command(ctx, args)
+
+
+def main(command: click.Command, *, origins: Mapping[str, str] | None = None) -> NoReturn:
+    """Run a command and end the process: 0, or the exit code of the error that was raised.
+
+    `origins` maps the name of a parameter to the place its value came from, for error messages.
+    """
+    try:
+        code = command.main(standalone_mode=False)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # the reader of our output went away (`| head`): not an error of ours
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except WqRunnerError as error:
+        code = report(error)
+    except click.ClickException as error:
+        code = report(_translated(error, origins or {}))
+    except (click.Abort, KeyboardInterrupt):
+        code = report(InterruptedRunError("interrupted"))
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def report(error: WqRunnerError) -> int:
+    """Print an error to standard error and return its exit code."""
+    label = click.style("error:", fg="red", bold=True)
+    click.echo(f"{label} {error}", err=True)
+    return error.exit_code
+
+
+def _translated(error: click.ClickException, origins: Mapping[str, str]) -> WqRunnerError:
+    if isinstance(error, click.NoSuchOption):
+        known = [name for param in _params(error.ctx) for name in param.opts]
+        return UsageError(f"no option {error.option_name}.{did_you_mean(error.option_name, known)}")
+    message = error.format_message()
+    if isinstance(error, click.BadParameter) and error.param is not None:
+        origin = origins.get(error.param.name or "")
+        if origin:
+            message = f"{message} (from {origin})"
+    hint = ""
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        hint = f"see {error.ctx.command_path} --help"
+    return UsageError(message, hint=hint)
+
+
+def _params(ctx: click.Context | None) -> list[click.Parameter]:
+    return ctx.command.get_params(ctx) if ctx is not None else []
