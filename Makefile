@@ -1,0 +1,26 @@
+# make demo   set up what is missing and run the example
+# make test   set up what is missing and run every check
+
+export PATH := $(shell environments/setup.sh bin):$(PATH)
+
+.PHONY: setup demo test lint clean
+
+setup:
+	@environments/setup.sh
+
+demo: setup
+	@cd examples/dimuon && python make_data.py
+	@cd examples/dimuon && wq-run --chunksize 50000 --workers local:2 -o $(CURDIR)/wq-run-demo samples.cfg
+	@cd examples/dimuon && python plot.py $(CURDIR)/wq-run-demo
+
+lint: setup
+	@ruff check
+	@ruff format --check
+	@mypy
+
+test: lint
+	@pytest
+
+clean:
+	rm -rf .venv wq-run-* bindings/build bindings/src/*.egg-info .pytest_cache .mypy_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

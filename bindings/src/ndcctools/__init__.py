@@ -1,0 +1,1 @@
+"""The Python side of the cooperative computing tools, as far as Debian's packages go."""

@@ -1,0 +1,119 @@
+#!/usr/bin/env bash
+# Make sure that the tools, the engine and wq-runner are there; the second call only looks.
+#
+#   setup.sh       set up what is missing
+#   setup.sh bin   print the directory of the programs, and do nothing else
+#
+# In an active conda environment that has ndcctools nothing is built. Elsewhere: the Debian packages of
+# Work Queue, a .venv, and in it wq-runner and bindings/, which is `ndcctools` for these packages.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+die() {
+    printf 'setup: %s\n' "$@" >&2
+    exit 1
+}
+
+step() { # WHAT COMMAND...: say it, do it quietly, tell how long it took; show the output if it fails
+    local what=$1 log
+    shift
+    log=$(mktemp)
+    printf 'setup  %-46s' "$what"
+    SECONDS=0
+    if ! "$@" >"$log" 2>&1 </dev/null; then
+        printf 'failed after %s s\n\n' "$SECONDS"
+        cat "$log" >&2
+        rm -f "$log"
+        die "this failed: $*"
+    fi
+    rm -f "$log"
+    printf '%3s s\n' "$SECONDS"
+}
+
+has() { # PYTHON MODULE...: whether it imports them, from elsewhere than this directory
+    local python=$1 IFS=,
+    shift
+    (cd / && "$python" -c "import $*" 2>/dev/null)
+}
+
+in_conda() { [[ -x ${CONDA_PREFIX:-}/bin/python ]] && has "$CONDA_PREFIX/bin/python" ndcctools.work_queue; }
+
+setup_conda() {
+    local python=$CONDA_PREFIX/bin/python
+    if ! has "$python" wq_runner pytest mypy; then
+        step "wq-runner into $(basename "$CONDA_PREFIX")" "$python" -m pip install --quiet --editable . --group dev
+    fi
+}
+
+find_python() {
+    local candidate
+    for candidate in "${PYTHON:-python3}" python3.14 python3.13 python3.12 python3.11 python3.10; do
+        if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; then
+            "$candidate" -c 'import sys; print(sys.executable)'
+            return
+        fi
+    done
+    die "no Python 3.10 or newer: looked for ${PYTHON:-python3} and python3.10 to python3.14 on PATH." \
+        "Install one, or name it: make setup PYTHON=/path/to/python3"
+}
+
+missing_packages() { # the Debian packages that are needed, by what they bring
+    local version include
+    version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+    include=$("$python" -c 'import sysconfig; print(sysconfig.get_paths()["include"])')
+    command -v work_queue_worker work_queue_factory work_queue_graph_log >/dev/null || echo coop-computing-tools
+    [[ -e /usr/include/cctools/work_queue.h ]] || echo coop-computing-tools-dev
+    command -v gnuplot >/dev/null || echo gnuplot-nox
+    command -v gcc >/dev/null || echo gcc
+    [[ -e /usr/include/stdlib.h ]] || echo libc6-dev
+    [[ -e /usr/include/zlib.h ]] || echo zlib1g-dev
+    [[ -e $include/Python.h ]] || echo "python$version-dev"
+    has "$python" venv ensurepip || echo "python$version-venv"
+}
+
+install_packages() {
+    local apt=(apt-get -qq --no-install-recommends -o DPkg::Lock::Timeout=300) root=()
+    command -v apt-get >/dev/null || die "missing: $*" \
+        "This system has no apt-get. With conda: micromamba create -f environments/manager.yml" \
+        "then activate it and run make setup again."
+    if [[ $(id -u) != 0 ]]; then
+        root=(sudo -n)
+        sudo -n true 2>/dev/null || die "Debian packages are missing, and this user may not install them. Run" \
+            "  sudo apt-get update && sudo apt-get install -y --no-install-recommends $*" \
+            "and then make setup again. (Or use conda: environments/manager.yml.)"
+    fi
+    root+=(env DEBIAN_FRONTEND=noninteractive)
+    step "list of Debian packages" "${root[@]}" "${apt[@]}" update
+    step "$*" "${root[@]}" "${apt[@]}" install -y "$@"
+}
+
+key() { # changes when something that was installed from changes; raise the number to set up everybody anew
+    echo 1 "$PWD" "$python"
+    "$python" --version
+    dpkg-query --show coop-computing-tools-dev 2>/dev/null || true
+    find pyproject.toml environments/setup.sh bindings -type f -not -path '*/__pycache__/*' \
+        -not -path '*/build/*' -not -path '*.egg-info/*' -print0 | LC_ALL=C sort -z | xargs -0 sha256sum
+}
+
+setup_venv() {
+    local python packages pip stamp=.venv/.setup
+    python=$(find_python)
+    mapfile -t packages < <(missing_packages)
+    ((${#packages[@]})) && install_packages "${packages[@]}"
+    [[ -e $stamp && $(key | sha256sum) == "$(<"$stamp")" ]] && return
+    has "$PWD/.venv/bin/python" pip || step ".venv of $("$python" --version)" "$python" -m venv --clear .venv
+    pip=(.venv/bin/python -m pip install --quiet)
+    step "pip" "${pip[@]}" --upgrade pip
+    step "wq-runner and the tools to develop it" "${pip[@]}" --editable . --group dev
+    step "bindings to the engine" "${pip[@]}" ./bindings
+    key | sha256sum >"$stamp"
+}
+
+case ${1:-} in
+bin) in_conda && echo "$CONDA_PREFIX/bin" || echo "$PWD/.venv/bin" ;;
+"")
+    exec 9<environments/setup.sh && flock 9 # one at a time
+    if in_conda; then setup_conda; else setup_venv; fi
+    ;;
+*) die "unknown argument $1" ;;
+esac
