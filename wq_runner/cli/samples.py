@@ -1,0 +1,134 @@
+"""wq-samples: what a list of samples means, and whether its files can be read."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+import click
+
+from wq_runner.cli import base
+from wq_runner.errors import PartialResultError
+from wq_runner.model import Fileset
+
+if TYPE_CHECKING:
+    from wq_runner.samples.check import FileReport
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+_LINES = 10
+"""Lines of progress in a log."""
+
+
+def _arguments(function: _F) -> _F:
+    function = click.argument("names", metavar="FILE...", nargs=-1, required=True)(function)
+    return click.option(
+        "--treename",
+        cls=base.Option,
+        metavar="NAME",
+        help="The tree to read, whatever the samples say.  [default: what they say, or Events]",
+    )(function)
+
+
+@click.group(cls=base.Group)
+def cli() -> None:
+    """Look at samples: TopCoffea .cfg and JSON, coffea filesets, ROOT files, directories, globs."""
+
+
+@cli.command("list", examples="wq-samples list samples.cfg\nwq-samples list 'data/*.root'")
+@_arguments
+def list_(names: tuple[str, ...], treename: str | None) -> None:
+    """Show what was understood: datasets, files, trees, metadata. Opens no data file."""
+    from wq_runner.samples import overview  # noqa: PLC0415 - slow
+
+    fileset = _load(names, treename)
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    click.echo("\n".join(overview.listing(fileset, width=width)))
+    _warn(overview.remarks(fileset))
+
+
+@cli.command(examples="wq-samples check samples.cfg\nwq-samples check --json samples.cfg > report.json")
+@_arguments
+@click.option(
+    "-j",
+    "--jobs",
+    cls=base.Option,
+    type=click.IntRange(min=1),
+    help="Files to open at the same time.  [default: two per core, at most 16]",
+)
+@click.option(
+    "--timeout",
+    cls=base.Option,
+    type=click.FloatRange(min=0, min_open=True),
+    default=60.0,
+    show_default=True,
+    help="Seconds to wait for a server.",
+)
+@click.option("--json", "as_json", cls=base.Option, is_flag=True, help="Print the report as JSON.")
+def check(
+    names: tuple[str, ...], treename: str | None, jobs: int | None, timeout: float, as_json: bool
+) -> None:
+    """Open every file: count entries, find missing trees and unreadable files. Changes nothing.
+
+    Ends with 0 if every file is good, with 3 if some are not.
+    """
+    from wq_runner.samples import check as checking  # noqa: PLC0415 - slow
+    from wq_runner.samples import overview  # noqa: PLC0415 - slow
+
+    fileset = _load(names, treename)
+    total = sum(len(dataset.files) for dataset in fileset)
+    reports = list(_shown(checking.check(fileset, jobs=jobs, timeout=timeout), total))
+    if as_json:
+        click.echo(json.dumps(overview.as_json(fileset, reports), indent=2, ensure_ascii=False))
+    else:
+        click.echo("\n".join(overview.summary(fileset, reports)))
+    _warn(overview.remarks(fileset))
+    if any(report.problem for report in reports):
+        click.get_current_context().exit(PartialResultError.exit_code)
+
+
+def main() -> NoReturn:
+    base.main(cli)
+
+
+def _load(names: tuple[str, ...], treename: str | None) -> Fileset:
+    from wq_runner.samples import load  # noqa: PLC0415 - slow
+
+    return load(names, treename=treename)
+
+
+def _warn(remarks: Iterable[str]) -> None:
+    for remark in remarks:
+        click.echo(f"{click.style('warning:', fg='yellow', bold=True)} {remark}", err=True)
+
+
+def _shown(reports: Iterator[FileReport], total: int) -> Iterator[FileReport]:
+    """Pass the reports on and show on standard error how far we are."""
+    return _with_bar(reports, total) if sys.stderr.isatty() else _with_lines(reports, total)
+
+
+def _with_bar(reports: Iterator[FileReport], total: int) -> Iterator[FileReport]:
+    from rich.console import Console  # noqa: PLC0415 - slow
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415 - slow
+
+    columns = (TextColumn("opening"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
+    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("", total=total)
+        bad = 0
+        for report in reports:
+            bad += bool(report.problem)
+            progress.update(task, advance=1, description=f"{bad} bad" if bad else "")
+            yield report
+
+
+def _with_lines(reports: Iterator[FileReport], total: int) -> Iterator[FileReport]:
+    step = max(1, total // _LINES)
+    bad = 0
+    for done, report in enumerate(reports, 1):
+        bad += bool(report.problem)
+        if done % step == 0 or done == total:
+            click.echo(f"opened {done:,} of {total:,} files, {bad:,} bad", err=True)
+        yield report

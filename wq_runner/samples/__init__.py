@@ -1,0 +1,134 @@
+"""Samples of every dialect, read into a `Fileset`.
+
+A new dialect is one sibling module and one line in `READERS`.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from wq_runner.errors import Problem, SamplesError
+from wq_runner.model import Dataset, Fileset, InputFile
+from wq_runner.samples import cfg, direct, document, paths
+from wq_runner.samples.reading import Found, Reader, Reading
+
+READERS: Mapping[str, Reader] = {
+    ".cfg": cfg.read,
+    ".json": document.read_json,
+    ".json.gz": document.read_json,
+    ".yaml": document.read_yaml,
+    ".yml": document.read_yaml,
+    ".root": direct.read_file,
+    ".parquet": direct.read_file,
+}
+
+_MAX_PROBLEMS = 200
+
+
+def load(names: Sequence[str], *, treename: str | None = None) -> Fileset:
+    """Read samples files, ROOT files, directories, globs and URLs of ROOT files into one fileset.
+
+    No data file is opened, and of local ones only relative names are looked for.
+
+    Parameters
+    ----------
+    treename
+        The tree to read, whatever the samples say: what they know of another tree (its number of
+        entries) is forgotten. None reads the tree that the samples name, or else ``Events``.
+
+    Raises
+    ------
+    SamplesError
+        With every problem of every file.
+    """
+    reading = Reading(READERS)
+    if not names:
+        reading.problem("samples", "none given: name a .cfg, a .json, a .root file, a directory or a glob")
+    found = [item for name in names for item in _read_name(name, reading)]
+    datasets = _unique(direct.tell_apart(found), reading)
+    if treename is not None:
+        datasets = [_with_treename(dataset, treename, reading) for dataset in datasets]
+    if reading.problems:
+        raise SamplesError(_title(names), _at_most(_MAX_PROBLEMS, reading.problems))
+    return tuple(datasets)
+
+
+def _read_name(name: str, reading: Reading) -> list[Found]:
+    path = Path(name).expanduser()
+    if paths.is_url(name):
+        return direct.read_url(name, name, reading)
+    if path.exists():
+        return _read_path(path, reading)
+    if glob.has_magic(name):
+        return _read_glob(str(path), reading)
+    if "," in name:
+        pieces = [piece.strip() for piece in name.split(",")]
+        return [item for piece in pieces if piece for item in _read_name(piece, reading)]
+    reading.problem(name, paths.no_such_file(name, [Path()], named=False))
+    return []
+
+
+def _read_path(path: Path, reading: Reading) -> list[Found]:
+    where = paths.shown(path)
+    if path.is_dir():
+        return direct.read_directory(path, where, reading)
+    return reading.read(path, (), where)
+
+
+def _read_glob(pattern: str, reading: Reading) -> list[Found]:
+    matches = [Path(match) for match in sorted(glob.glob(pattern, recursive=True))]  # noqa: PTH207 - ** and ~
+    if not matches:
+        reading.problem(pattern, "no file matches")
+    data = [path for path in matches if path.is_file() and direct.is_data(path)]
+    others = [path for path in matches if path not in set(data)]
+    if "**" in pattern:
+        others = [path for path in others if not path.is_dir()]
+    found = [item for path in others for item in _read_path(path, reading)]
+    return found + (direct.read_matches(pattern, data, reading) if data else [])
+
+
+def _unique(found: Sequence[Found], reading: Reading) -> list[Dataset]:
+    first: dict[str, Found] = {}
+    for item in found:
+        name = item.dataset.name
+        known = first.setdefault(name, item)
+        if known.origin != item.origin:
+            reading.problem(
+                item.where, f"the sample name {name} is taken: {known.where} has it, from {known.origin}"
+            )
+        elif known.dataset != item.dataset:
+            reading.problem(
+                item.where,
+                f"{name} is in {known.where} too, with another prefix; prefixes on one line are fallbacks",
+            )
+    return [item.dataset for item in first.values()]
+
+
+def _with_treename(dataset: Dataset, treename: str, reading: Reading) -> Dataset:
+    def changed(file: InputFile) -> InputFile:
+        if file.treename == treename:
+            return file
+        if file.ranges is not None:
+            reading.problem(
+                dataset.name, f"{file.path} has ranges of the tree {file.treename}, not of {treename}"
+            )
+        return replace(file, treename=treename, facts=None)
+
+    return replace(dataset, files=tuple(changed(file) for file in dataset.files))
+
+
+def _title(names: Sequence[str]) -> str:
+    if len(names) != 1:
+        return "the list of samples"
+    return names[0] if paths.is_url(names[0]) else os.path.normpath(names[0])
+
+
+def _at_most(count: int, problems: Sequence[Problem]) -> Sequence[Problem]:
+    if len(problems) <= count:
+        return problems
+    rest = Problem(where="...", text=f"and {len(problems) - count:,} more")
+    return [*problems[:count], rest]

@@ -1,0 +1,137 @@
+"""Data files that are named themselves: ROOT and parquet files, directories and globs of them, URLs."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from wq_runner.model import Dataset, InputFile
+from wq_runner.samples import paths
+from wq_runner.samples.reading import Found, Prefixes, Reading
+
+_SUFFIXES = (".root", ".parquet")
+
+
+def is_data(path: Path) -> bool:
+    return path.suffix.lower() in _SUFFIXES
+
+
+def read_file(path: Path, prefixes: Prefixes, where: str, reading: Reading) -> list[Found]:  # noqa: ARG001 - a Reader
+    return [_found([paths.local(str(path))], origin=paths.local(str(path)), where=where)]
+
+
+def read_url(url: str, where: str, reading: Reading) -> list[Found]:
+    problem = paths.url_problem(url)
+    if problem is None and not is_data(Path(url.split("?", 1)[0])):
+        problem = f"{url}: not a .root file; a prefix goes into a .cfg, before the samples that it is for"
+    if problem:
+        reading.problem(where, problem.removeprefix(f"{where}: "))
+        return []
+    path = paths.canonical_url(url)
+    return [_found([path], origin=path, where=where)]
+
+
+def read_directory(path: Path, where: str, reading: Reading) -> list[Found]:
+    """Read a directory and all below it as one dataset."""
+    files = sorted(_walk(path))
+    if not files:
+        reading.problem(where, _nothing_in(path))
+        return []
+    return _one_dataset(files, origin=str(path.resolve()), where=where, reading=reading)
+
+
+def read_matches(pattern: str, matches: Sequence[Path], reading: Reading) -> list[Found]:
+    """Read the data files that match a glob as one dataset."""
+    files = [paths.local(str(path)) for path in matches]
+    return _one_dataset(files, origin=paths.local(pattern), where=pattern, reading=reading)
+
+
+def tell_apart(found: Sequence[Found]) -> list[Found]:
+    """Name the datasets whose names were made from paths so that no two of them are the same.
+
+    Two ``a/nano.root`` and ``b/nano.root`` become ``a_nano`` and ``b_nano``.
+    """
+    depth = {item.origin: 1 for item in found if item.name_parts}
+    parts = {item.origin: item.name_parts for item in found if item.name_parts}
+    while True:
+        count = Counter(_name(parts[origin], depth[origin]) for origin in depth)
+        short = [
+            origin
+            for origin in depth
+            if count[_name(parts[origin], depth[origin])] > 1 and depth[origin] < len(parts[origin])
+        ]
+        if not short:
+            break
+        for origin in short:
+            depth[origin] += 1
+    return [_renamed(item, depth) for item in found]
+
+
+def _renamed(item: Found, depth: dict[str, int]) -> Found:
+    if not item.name_parts:
+        return item
+    name = _name(item.name_parts, depth[item.origin])
+    return replace(item, dataset=replace(item.dataset, name=name))
+
+
+def _name(parts: Sequence[str], depth: int) -> str:
+    return "_".join(parts[-depth:])
+
+
+def _found(files: Sequence[str], *, origin: str, where: str) -> Found:
+    parts = _name_parts(origin)
+    inputs = tuple(InputFile(path=path) for path in files)
+    return Found(dataset=Dataset(name=parts[-1], files=inputs), origin=origin, where=where, name_parts=parts)
+
+
+def _one_dataset(files: Sequence[str], *, origin: str, where: str, reading: Reading) -> list[Found]:
+    if len({Path(path).suffix.lower() for path in files}) > 1:
+        reading.problem(where, "holds ROOT and parquet files: name one kind with a glob, as in '*.root'")
+        return []
+    return [_found(files, origin=origin, where=where)]
+
+
+def _name_parts(origin: str) -> tuple[str, ...]:
+    """Split a path, URL or glob into the words a name can be made of, the closest last."""
+    if paths.is_url(origin):
+        origin = origin.split("://", 1)[1].split("?", 1)[0]
+    pieces = [piece for piece in origin.split("/") if piece]
+    if pieces and pieces[-1].lower().endswith(_SUFFIXES):
+        pieces[-1] = Path(pieces[-1]).stem
+    words = [_without_magic(piece) for piece in pieces]
+    return tuple(word for word in words if word) or ("files",)
+
+
+def _without_magic(piece: str) -> str:
+    if not glob.has_magic(piece):
+        return piece
+    cleaned = re.sub(r"[\s_.-]*(\[[^\]]*\]|[*?])+[\s_.-]*", "_", piece)
+    return cleaned.strip("_")
+
+
+def _walk(path: Path) -> Iterator[str]:
+    """Name the data files below a directory; links to directories are followed, once."""
+    seen: set[str] = set()
+    for folder, folders, names in os.walk(path, followlinks=True):
+        real = os.path.realpath(folder)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders.sort()
+        yield from (paths.local(f"{folder}/{name}") for name in names if is_data(Path(name)))
+
+
+def _nothing_in(path: Path) -> str:
+    text = "no .root or .parquet file in this directory"
+    others = sorted(
+        {name.suffix for name in path.iterdir() if name.suffix in {".cfg", ".json", ".yaml", ".yml"}}
+    )
+    if others:
+        text += f"; for the samples files in it: '{path}/*{others[0]}'"
+    return text

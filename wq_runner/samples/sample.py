@@ -1,0 +1,60 @@
+"""TopCoffea's sample JSON: one dataset, named as the file, with its metadata beside its files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from wq_runner.errors import nearest
+from wq_runner.model import DEFAULT_TREENAME, Dataset
+from wq_runner.samples import metadata, paths
+from wq_runner.samples.files import FileList, read_files
+from wq_runner.samples.reading import Found, Prefixes, Reading
+
+_NOT_METADATA = {"files", "treeName", "treename", "metadata"}
+
+
+def is_sample(value: Mapping[Any, Any]) -> bool:
+    """Whether this is one sample and not datasets by name, whose values are lists and mappings."""
+    return "files" in value or not all(isinstance(item, (list, dict)) for item in value.values())
+
+
+def read(
+    value: Mapping[Any, Any], path: Path, prefixes: Prefixes, where: str, reading: Reading
+) -> list[Found]:
+    shown = paths.shown(path)
+    if "files" not in value:
+        near = nearest("files", (str(key) for key in value))
+        hint = f"; nearest: {near}" if near else f"; it has {', '.join(map(str, list(value)[:8]))}"
+        reading.problem(shown, f"has no list of files{hint}")
+        return []
+    name = re.sub(r"\.(json|json\.gz|yaml|yml)$", "", path.name, flags=re.IGNORECASE)
+    files = FileList(
+        where=shown,
+        dataset=name,
+        folder=path.parent,
+        prefixes=prefixes,
+        treename=_treename(value, shown, reading),
+    )
+    dataset = Dataset(
+        name=name,
+        files=read_files(value["files"], files, reading),
+        metadata=metadata.kept(_metadata(value), dataset=name, where=shown),
+    )
+    return [Found(dataset=dataset, origin=str(path.resolve()), where=where)]
+
+
+def _metadata(value: Mapping[Any, Any]) -> dict[str, Any]:
+    nested = value.get("metadata")
+    fields = {str(key): item for key, item in value.items() if key not in _NOT_METADATA}
+    return {**nested, **fields} if isinstance(nested, dict) else fields
+
+
+def _treename(value: Mapping[Any, Any], where: str, reading: Reading) -> str:
+    treename = value.get("treeName", value.get("treename")) or DEFAULT_TREENAME
+    if not isinstance(treename, str):
+        reading.problem(where, f"treeName is {treename!r}, expected the name of a tree")
+        return DEFAULT_TREENAME
+    return treename
