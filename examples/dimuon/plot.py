@@ -6,7 +6,7 @@ import argparse
 import functools
 import json
 import operator
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -84,14 +84,14 @@ def draw(expected: dict[str, hist.Hist], data: hist.Hist | None, picture: Path) 
     plt.close(figure)
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Draw the dimuon mass.")
     parser.add_argument("output", type=Path, help="the output.coffea of a run")
     parser.add_argument("-o", "--picture", type=Path, default=Path("mass.png"))
     parser.add_argument(
         "--samples", type=Path, default=HERE / "sample_jsons", help="directory of the sample JSONs"
     )
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     samples = {path.stem: json.loads(path.read_text()) for path in options.samples.glob("*.json")}
     expected, data = stack(load(options.output), samples)
     draw(expected, data, options.picture)
