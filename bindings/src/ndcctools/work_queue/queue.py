@@ -55,7 +55,7 @@ class WorkQueue(Settings):
 
     def __exit__(self, *exc_info: object) -> None:
         self._finalizer()
-        self._work_queue = ffi.NULL
+        self._work_queue = None  # which no function of C accepts
 
     # what it is, and how it is doing
 
@@ -118,6 +118,8 @@ class WorkQueue(Settings):
         """Queue a task, a new one or one that `wait` returned, and return its id."""
         if task._submitted:  # the engine ends the process for it
             raise RuntimeError(f"task {task.id} is in a queue already")
+        if task.id:  # the engine frees twice what it cleans for a second run, so that is done by a copy
+            task._adopt(lib.work_queue_task_clone(task._task))
         taskid = lib.work_queue_submit(self._work_queue, task._task)
         self._task_table[taskid] = task
         task._submitted = True
