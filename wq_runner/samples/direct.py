@@ -48,7 +48,8 @@ def read_directory(path: Path, where: str, reading: Reading) -> list[Found]:
 def read_matches(pattern: str, matches: Sequence[Path], reading: Reading) -> list[Found]:
     """Read the data files that match a glob as one dataset."""
     files = [paths.local(str(path)) for path in matches]
-    return _one_dataset(files, origin=paths.local(pattern), where=pattern, reading=reading)
+    found = _one_dataset(files, origin=paths.local(pattern), where=pattern, reading=reading)
+    return [replace(item, name_parts=_without_magic(item.name_parts)) for item in found]
 
 
 def tell_apart(found: Sequence[Found]) -> list[Found]:
@@ -97,21 +98,24 @@ def _one_dataset(files: Sequence[str], *, origin: str, where: str, reading: Read
 
 
 def _name_parts(origin: str) -> tuple[str, ...]:
-    """Split a path, URL or glob into the words a name can be made of, the closest last."""
+    """Split a path or URL into the words a name can be made of, the closest last."""
     if paths.is_url(origin):
         origin = origin.split("://", 1)[1].split("?", 1)[0]
     pieces = [piece for piece in origin.split("/") if piece]
     if pieces and pieces[-1].lower().endswith(_SUFFIXES):
         pieces[-1] = Path(pieces[-1]).stem
-    words = [_without_magic(piece) for piece in pieces]
+    return tuple(pieces) or ("files",)
+
+
+def _without_magic(pieces: Sequence[str]) -> tuple[str, ...]:
+    """Leave of ``DY/nano_*`` the words ``DY, nano``."""
+    words = [
+        re.sub(r"[\s_.-]*(\[[^\]]*\]|[*?])+[\s_.-]*", "_", piece).strip("_")
+        if glob.has_magic(piece)
+        else piece
+        for piece in pieces
+    ]
     return tuple(word for word in words if word) or ("files",)
-
-
-def _without_magic(piece: str) -> str:
-    if not glob.has_magic(piece):
-        return piece
-    cleaned = re.sub(r"[\s_.-]*(\[[^\]]*\]|[*?])+[\s_.-]*", "_", piece)
-    return cleaned.strip("_")
 
 
 def _walk(path: Path) -> Iterator[str]:

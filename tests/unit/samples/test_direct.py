@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from wq_runner.errors import SamplesError
+from wq_runner.samples import load
+
+
+def touch(here: Path, *names: str) -> None:
+    for name in names:
+        (here / name).parent.mkdir(parents=True, exist_ok=True)
+        (here / name).touch()
+
+
+def understood(*names: str) -> dict[str, list[str]]:
+    return {dataset.name: [file.path for file in dataset.files] for dataset in load(names)}
+
+
+def problem(*names: str) -> str:
+    with pytest.raises(SamplesError) as caught:
+        load(names)
+    (only,) = caught.value.problems
+    return f"{only.where}: {only.text}"
+
+
+def test_a_root_file_is_a_dataset(here: Path) -> None:
+    touch(here, "a b ä.root")
+    assert understood("a b ä.root") == {"a b ä": [f"{here}/a b ä.root"]}
+
+
+def test_a_name_with_a_colon_or_brackets_is_only_a_name(here: Path) -> None:
+    touch(here, "run:3/x.root", "y[1].root")
+    assert understood("run:3/x.root", "y[1].root") == {
+        "x": [f"{here}/run:3/x.root"],
+        "y[1]": [f"{here}/y[1].root"],
+    }
+
+
+def test_files_of_the_same_name_are_told_apart(here: Path) -> None:
+    touch(here, "18/DY/n.root", "17/DY/n.root", "TT/n.root", "o.root")
+    names = ["18/DY/n.root", "17/DY/n.root", "TT/n.root", "o.root", "root://h//store/o.root"]
+    assert list(understood(*names)) == ["18_DY_n", "17_DY_n", "TT_n", f"{here.name}_o", "store_o"]
+
+
+def test_the_same_file_twice_is_one_dataset(here: Path) -> None:
+    touch(here, "a.root")
+    assert understood("a.root", "./a.root", str(here / "a.root")) == {"a": [f"{here}/a.root"]}
+
+
+def test_a_directory_is_one_dataset_with_all_below_it(here: Path) -> None:
+    touch(here, "DY/b.root", "DY/a/c.root", "DY/x.txt", "far/z.root")
+    (here / "DY/link").symlink_to(here / "far")
+    (here / "DY/loop").symlink_to(here / "DY")
+    files = [f"{here}/DY/{name}" for name in ("a/c.root", "b.root", "link/z.root")]
+    assert understood("DY") == {"DY": files}
+    assert understood("DY/") == {"DY": files}
+
+
+def test_parquet_too(here: Path) -> None:
+    touch(here, "DY/b.parquet")
+    assert understood("DY") == {"DY": [f"{here}/DY/b.parquet"]}
+    assert understood("DY/b.parquet") == {"b": [f"{here}/DY/b.parquet"]}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name", "count"),
+    [
+        ("data/DY/*.root", "DY", 2),
+        ("data/DY/nano_*.root", "nano", 2),
+        ("data/DY_20[0-9]?/*.root", "DY_20", 1),
+        ("data/**/*.root", "data", 3),
+    ],
+)
+def test_a_glob_is_one_dataset(here: Path, pattern: str, name: str, count: int) -> None:
+    touch(here, "data/DY/nano_1.root", "data/DY/nano_2.root", "data/DY_2018/n.root")
+    (dataset,) = load([pattern])
+    assert (dataset.name, len(dataset.files)) == (name, count)
+
+
+def test_a_glob_of_samples_files_is_each_of_them(here: Path) -> None:
+    for name in "ab":
+        (here / f"{name}.json").write_text(f'{{"files": ["/{name}.root"]}}')
+    assert understood("*.json") == {"a": ["/a.root"], "b": ["/b.root"]}
+    assert understood("a.json,b.json") == {"a": ["/a.root"], "b": ["/b.root"]}
+
+
+def test_a_url_is_a_file() -> None:
+    assert understood("xrootd://h//store/n.root") == {"n": ["root://h//store/n.root"]}
+    assert understood("https://h/n.root?token=a/b.c") == {"n": ["https://h/n.root?token=a/b.c"]}
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("nano_2.root", "nano_2.root: no such file (looked in the current directory); nearest: nano_1.root"),
+        ("no/x.root", "no/x.root: no such file, nor its directory (looked in the current directory)"),
+        ("x*.root", "x*.root: no file matches"),
+        (
+            "empty",
+            "empty: no .root or .parquet file in this directory; for the samples files in it: 'empty/*.json'",
+        ),
+        ("mixed", "mixed: holds ROOT and parquet files: name one kind with a glob, as in '*.root'"),
+        ("rot://h//x.root", "rot://h//x.root: unknown scheme rot; nearest: root"),
+        ("root://h//store/", "root://h//store/: not a .root file; a prefix goes into a .cfg"),
+        ("notes.txt", "notes.txt: not a samples file: expected .cfg, .json"),
+    ],
+)
+def test_what_cannot_be_read_is_named(here: Path, name: str, text: str) -> None:
+    touch(here, "nano_1.root", "empty/a.json", "mixed/a.root", "mixed/a.parquet", "notes.txt")
+    assert problem(name).startswith(text)
+
+
+def test_no_names_are_an_error() -> None:
+    assert "none given" in problem()
+
+
+def test_problems_of_all_files_come_together(here: Path, make_root: Callable[..., Path]) -> None:
+    make_root("good.root")
+    with pytest.raises(SamplesError, match="the list of samples has 2 problems"):
+        load(["a.root", "good.root", "b.cfg"])
+
+
+def test_a_file_without_permission(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    touch(here, "f.json")
+
+    def refuse(path: Path) -> bytes:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    assert problem("f.json") == "f.json: no permission to read it"
