@@ -1,0 +1,79 @@
+"""Commands whose options are the fields of a dataclass, and come from files and the environment too."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from wq_runner.cli.base import Command, Option
+from wq_runner.config.layers import ENV_PREFIX, check_environment, find_layers
+
+
+def click_options(kind: type) -> list[Option]:
+    """Return the options that the fields of a dataclass declare, in their order."""
+    return [
+        Option(
+            [*field.metadata["names"], field.name],
+            group=field.metadata["group"],
+            default=field.default,
+            **field.metadata["click"],
+        )
+        for field in dataclasses.fields(kind)
+        if "names" in field.metadata
+    ]
+
+
+class LayeredCommand(Command):
+    """A command whose options can also be set in files and in the environment.
+
+    click does the work: the files become its default map, `WQ_RUNNER_*` its environment variables.
+    """
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        check_environment(os.environ, self._names())
+        first = super().make_context(info_name, list(args), parent, resilient_parsing=True)
+        layers = find_layers(
+            run_options=first.params.get("run_options") or (),
+            near=first.params.get("samples") or (),
+            names=self._names(),
+        )
+        merged = {name: value for layer in layers for name, value in layer.values.items()}
+        origins = {name: layer.origin for layer in layers for name in layer.values}
+        extra |= {"default_map": merged, "auto_envvar_prefix": ENV_PREFIX, "obj": origins}
+        try:
+            return super().make_context(info_name, args, parent, **extra)
+        except click.BadParameter as error:
+            raise _with_origin(error, origins) from error
+
+    def _names(self) -> list[str]:
+        return [param.name for param in self.params if isinstance(param, click.Option) and param.name]
+
+
+def _with_origin(error: click.BadParameter, origins: Mapping[str, str]) -> click.BadParameter:
+    name = error.param.name if error.param is not None else None
+    on_line = error.param is not None and any(option in sys.argv for option in error.param.opts)
+    if name in origins and not on_line:
+        return click.BadParameter(f"{error.message} (from {origins[name]})", error.ctx, error.param)
+    return error
+
+
+def origin_of(ctx: click.Context, name: str) -> str:
+    """Say where the value of an option came from."""
+    match ctx.get_parameter_source(name):
+        case ParameterSource.COMMANDLINE:
+            return "command line"
+        case ParameterSource.ENVIRONMENT:
+            return f"{ENV_PREFIX}_{name.upper()}"
+        case ParameterSource.DEFAULT_MAP:
+            origins: Mapping[str, str] = ctx.obj
+            return origins[name]
+        case _:
+            return "default"

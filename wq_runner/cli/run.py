@@ -1,0 +1,118 @@
+"""`wq-run`: run a processor over samples."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import shlex
+import sys
+from typing import Any, NoReturn
+
+import click
+
+from wq_runner.cli import base
+from wq_runner.cli.layered import LayeredCommand, click_options, origin_of
+from wq_runner.config.options import RunOptions, defaulted
+
+_ABOUT = "About the options"
+
+_EXAMPLES = """
+wq-run --workers local:4 samples.cfg                          on this machine
+wq-run -p analysis.py:Analysis samples.cfg                    wait for workers, from anywhere
+wq-run -p analysis:Analysis --test samples.cfg                one chunk of each dataset, in seconds
+wq-run -p analysis:Analysis -e futures '/data/*.root'         without any workers
+wq-run --dry-run samples.cfg                                  show what would be done
+"""
+
+
+@click.command(
+    cls=LayeredCommand,
+    name="wq-run",
+    params=[
+        click.Argument(["samples"], nargs=-1, metavar="SAMPLES..."),
+        *click_options(RunOptions),
+        base.Option(
+            ["-ro", "--run-options"],
+            multiple=True,
+            metavar="FILE.yaml",
+            group=_ABOUT,
+            help="Options from a file, by their long names. Repeatable: later files win.",
+        ),
+        base.Option(
+            ["--dry-run"], is_flag=True, group=_ABOUT, help="Show the resolved run and stop; opens no file."
+        ),
+        base.Option(
+            ["--show-options"], is_flag=True, group=_ABOUT, help="Show every value and where it came from."
+        ),
+        base.Option(
+            ["--version"], is_flag=True, group=_ABOUT, help="Show the versions of wq-runner, coffea and the engine."
+        ),
+    ],
+    examples=_EXAMPLES,
+)
+@click.pass_context
+def cli(ctx: click.Context, /, samples: tuple[str, ...], **values: Any) -> None:
+    """Run a coffea processor over SAMPLES as a Work Queue manager.
+
+    SAMPLES are TopCoffea .cfg and sample JSON files, coffea filesets (JSON, YAML), ROOT files,
+    directories or globs. Options can also stand in [tool.wq-runner] of pyproject.toml, in files
+    given with --run-options, and in WQ_RUNNER_* variables; the command line wins.
+    """
+    names = RunOptions.__dataclass_fields__
+    options = RunOptions(**{name: values[name] for name in names})
+    if values["version"]:
+        _show_version()
+    elif values["show_options"]:
+        _show_options(ctx, options)
+    else:
+        if not samples:
+            raise click.UsageError("SAMPLES are missing: a .cfg, a .json, ROOT files, a directory or a glob")
+        _run(ctx, samples, options, only_show=values["dry_run"])
+
+
+def main() -> NoReturn:
+    base.main(cli)
+
+
+def _run(ctx: click.Context, samples: tuple[str, ...], options: RunOptions, *, only_show: bool) -> None:
+    from rich.console import Console
+
+    from wq_runner.pipeline.run import Request, dry_run, run
+
+    request = Request(
+        samples=samples,
+        options=defaulted(options),
+        origins={name: origin_of(ctx, name) for name in RunOptions.__dataclass_fields__},
+        command=("wq-run", *sys.argv[1:]),
+        version=importlib.metadata.version("wq-runner"),
+    )
+    console = Console()
+    if only_show:
+        dry_run(request, console)
+    else:
+        run(request, console)
+
+
+def _show_version() -> None:
+    from wq_runner.pipeline.record import engine_release
+
+    click.echo(f"wq-runner {importlib.metadata.version('wq-runner')}")
+    click.echo(f"coffea {importlib.metadata.version('coffea')}")
+    click.echo(f"work queue {engine_release()}")
+
+
+def _show_options(ctx: click.Context, options: RunOptions) -> None:
+    rows = [
+        (name.replace("_", "-"), _shown(value), origin_of(ctx, name)) for name, value in vars(options).items()
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
+    for name, value, origin in rows:
+        click.echo(f"{name:<{widths[0]}}  {value:<{widths[1]}}  {origin}")
+
+
+def _shown(value: Any) -> str:
+    if value is None or value == ():
+        return "-"
+    if isinstance(value, tuple):
+        return "-".join(map(str, value)) if isinstance(value[0], int) else json.dumps(value)
+    return shlex.quote(str(value))

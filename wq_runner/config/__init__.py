@@ -1,0 +1,1 @@
+"""Options of a run and the layers they come from."""

@@ -1,0 +1,115 @@
+"""Where options come from: defaults < pyproject.toml < run-options files < environment < command line."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from wq_runner.errors import UsageError, did_you_mean
+
+ENV_PREFIX = "WQ_RUNNER"
+TABLE = "wq-runner"
+PATHS = ("processor", "password_file")  # relative to the file that names them
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layer:
+    """Values of one origin, by the names of the options."""
+
+    origin: str
+    values: Mapping[str, Any]
+
+
+def find_layers(*, run_options: Iterable[str], near: Sequence[str], names: Sequence[str]) -> list[Layer]:
+    """Read the files, from the weakest to the strongest.
+
+    `near` are the samples: their directory is where settings are looked for if the current one and
+    those above it have none.
+    """
+    layers = []
+    settings = find_settings(Path.cwd())
+    if settings is None and near and Path(near[0]).exists():
+        settings = find_settings(Path(near[0]).resolve().parent)
+    if settings is not None:
+        layers.append(_layer(settings, f"{settings} [tool.{TABLE}]", _toml_table(settings) or {}, names))
+    for name in run_options:
+        path = Path(name)
+        layers.append(_layer(path, str(path), _yaml_mapping(path), names))
+    return layers
+
+
+def find_settings(directory: Path) -> Path | None:
+    """Return the nearest pyproject.toml with our table, here or above."""
+    for place in (directory, *directory.parents):
+        path = place / "pyproject.toml"
+        if path.is_file() and _toml_table(path) is not None:
+            return path
+    return None
+
+
+def check_environment(environ: Mapping[str, str], names: Sequence[str]) -> None:
+    """Refuse a variable that looks like one of ours and is none.
+
+    Raises
+    ------
+    UsageError
+        With the nearest name.
+    """
+    known = [f"{ENV_PREFIX}_{name.upper()}" for name in names]
+    for variable in environ:
+        if variable.startswith(f"{ENV_PREFIX}_") and variable not in known:
+            raise UsageError(f"no option for the environment variable {variable}.{did_you_mean(variable, known)}")
+
+
+def _layer(path: Path, origin: str, values: Mapping[str, Any], names: Sequence[str]) -> Layer:
+    found = {}
+    for key, value in values.items():
+        name = str(key).replace("-", "_")
+        if name not in names:
+            options = [known.replace("_", "-") for known in names]
+            raise UsageError(f"{origin}: no option {key}.{did_you_mean(str(key).replace('_', '-'), options)}")
+        found[name] = _beside(path, value) if name in PATHS else _listed(name, value)
+    return Layer(origin=origin, values=found)
+
+
+def _beside(path: Path, value: Any) -> Any:
+    """Make a path that is relative to the file that names it absolute."""
+    name, colon, attribute = str(value).partition(":")
+    there = path.resolve().parent / name
+    return f"{there}{colon}{attribute}" if there.is_file() else value
+
+
+def _listed(name: str, value: Any) -> Any:
+    return [value] if name == "processor_args" and isinstance(value, Mapping) else value
+
+
+def _toml_table(path: Path) -> Mapping[str, Any] | None:
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"{path} cannot be read: {error}") from error
+    table: Mapping[str, Any] | None = content.get("tool", {}).get(TABLE)
+    return table
+
+
+def _yaml_mapping(path: Path) -> Mapping[str, Any]:
+    import yaml
+
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except FileNotFoundError as error:
+        raise UsageError(f"{path}: no such file of run options") from error
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UsageError(f"{path} cannot be read: {error}") from error
+    if not isinstance(content, Mapping):
+        raise UsageError(f"{path} is not a mapping of options to values")
+    return content

@@ -1,0 +1,56 @@
+"""How values of options are read, the same from a file, the environment and the command line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import click
+
+from wq_runner import units
+
+
+class Parsed(click.ParamType):
+    """A value that one of our parsers understands; its ValueError is what the user reads."""
+
+    def __init__(self, name: str, parse: Callable[[Any], Any]) -> None:
+        self.name = name
+        self._parse = parse
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not isinstance(value, (str, int, float)):
+            return value  # converted before
+        try:
+            return self._parse(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+class KeyValues(click.ParamType):
+    """Keyword arguments: ``name=value`` with a JSON value or plain text, or a JSON object, or a mapping."""
+
+    name = "KEY=VALUE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if isinstance(value, Mapping):
+            return dict(value)
+        text = str(value).strip()
+        if text.startswith("{"):
+            try:
+                return dict(json.loads(text))
+            except ValueError as error:
+                self.fail(f"not a JSON object: {error}", param, ctx)
+        name, equals, rest = text.partition("=")
+        if not equals or not name.isidentifier():
+            self.fail(f"{text!r} is not name=value", param, ctx)
+        try:
+            return {name: json.loads(rest)}
+        except ValueError:
+            return {name: rest}
+
+
+COUNT = Parsed("N", units.count)
+SECONDS = Parsed("TIME", units.seconds)
+PORTS = Parsed("PORT|LOW-HIGH", units.ports)
+KEY_VALUES = KeyValues()

@@ -1,0 +1,50 @@
+"""Tasks one after the other in this process: for debugging, and for a look at one chunk."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+
+from wq_runner.engine import payload
+from wq_runner.engine.protocol import EngineStatus
+from wq_runner.model import Ending, Outcome, Task
+
+
+class InlineEngine:
+    """Does a task when it is waited for."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[Task] = deque()
+
+    @property
+    def status(self) -> EngineStatus:
+        return EngineStatus(workers=1, workers_joined=1, cores=1, tasks_waiting=len(self._waiting))
+
+    def start(self) -> None:
+        pass
+
+    def submit(self, task: Task) -> None:
+        self._waiting.append(task)
+
+    def wait(self, timeout: float) -> list[Outcome]:
+        if not self._waiting:
+            return []
+        return [run_here(self._waiting.popleft())]
+
+    def close(self) -> None:
+        self._waiting.clear()
+
+
+def run_here(task: Task) -> Outcome:
+    """Do a task in this process."""
+    started = time.time()
+    payload.execute(task.function, task.items, task.result)
+    return Outcome(
+        task_id=task.id,
+        ending=Ending.RETURNED,
+        host="localhost",
+        allocated=task.resources,
+        submitted=started,
+        started=started,
+        finished=time.time(),
+    )

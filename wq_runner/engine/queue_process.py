@@ -1,0 +1,212 @@
+"""The process that holds the queue; the only place that imports ndcctools.
+
+It is a child of the manager because the engine holds the interpreter's lock while it waits, and
+because a crash in C must not take the run with it. It ends with its parent: the connection closes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from wq_runner.engine import payload
+from wq_runner.engine.messages import Failed, Finish, Finished, QueueSettings, Reply, Report, Started, Submit
+from wq_runner.engine.protocol import EngineStatus
+from wq_runner.model import Ending, Outcome, Resources, Task
+
+MB = 1e6
+MICROSECOND = 1e-6
+CATALOG_PORT = 9097
+OUTPUT_KEPT = 4000  # characters of what a command printed
+
+_PAYLOAD = str(Path(payload.__file__).resolve())
+
+
+def main(descriptor: int) -> None:
+    """Serve one queue over the connection until it is told to finish or its parent is gone."""
+    with contextlib.closing(Connection(descriptor)) as connection:
+        try:
+            settings = connection.recv()
+            queue = _Queue(settings)
+        except (EOFError, BrokenPipeError):
+            return
+        except Exception as error:
+            connection.send(_failed(settings, error))
+            return
+        connection.send(Started(port=queue.port))
+        with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
+            queue.serve(connection)
+
+
+def _failed(settings: QueueSettings, error: Exception) -> Failed:
+    if isinstance(error, ImportError):
+        return Failed(
+            reason=f"the engine is not installed: {error}",
+            hint="conda install -c conda-forge ndcctools   (or, on Debian and Ubuntu: make setup)",
+        )
+    low, high = settings.ports
+    ports = f"port {low} is taken" if low == high else f"all ports from {low} to {high} are taken"
+    return Failed(reason=f"the queue could not start: {ports} or not allowed ({error})", hint="try --port 0")
+
+
+class _Queue:
+    """The engine's queue, and the tasks it holds."""
+
+    def __init__(self, settings: QueueSettings) -> None:
+        import ndcctools.work_queue as wq
+
+        self._wq = wq
+        self._settings = settings
+        low, high = settings.ports
+        self._queue = wq.WorkQueue(
+            port=list(settings.ports) if low != high else low,
+            name=None,
+            stats_log=str(settings.stats_log) if settings.stats_log else None,
+            transactions_log=str(settings.transactions_log) if settings.transactions_log else None,
+        )
+        if settings.password_file:
+            self._queue.specify_password_file(str(settings.password_file))
+        if settings.catalog:
+            host, _, port = settings.catalog.partition(":")
+            self._queue.specify_catalog_server(host, int(port or CATALOG_PORT))
+        if settings.name:
+            self._queue.specify_name(settings.name)
+        self._queue.specify_keepalive_interval(settings.keepalive_interval)
+        self._queue.specify_keepalive_timeout(settings.keepalive_timeout)
+
+    @property
+    def port(self) -> int:
+        return int(self._queue.port)
+
+    def serve(self, connection: Connection) -> None:
+        last = EngineStatus()
+        while True:
+            while connection.poll():
+                match connection.recv():
+                    case Submit(task=task):
+                        self._submit(task)
+                    case Finish(release_workers=release):
+                        if release:
+                            self._queue.shutdown_workers(0)
+                        return
+            for reply in self._collect():
+                connection.send(reply)
+            status = self._status()
+            if status != last:
+                connection.send(Report(status=status))
+                last = status
+
+    def _submit(self, task: Task) -> None:
+        self._queue.submit(_engine_task(self._wq, task, self._settings.command))
+
+    def _collect(self, most: int = 200) -> list[Reply]:
+        """Wait at most a second for a task, then take what else is ready."""
+        done: list[Reply] = []
+        finished = self._queue.wait(1)
+        while finished is not None:
+            done.append(Finished(outcome=_outcome(self._wq, finished)))
+            if len(done) >= most or not self._queue.stats.tasks_with_results:
+                break
+            finished = self._queue.wait(0)
+        return done
+
+    def _status(self) -> EngineStatus:
+        stats = self._queue.stats
+        return EngineStatus(
+            workers=stats.workers_connected,
+            workers_busy=stats.workers_busy,
+            workers_joined=stats.workers_joined,
+            workers_lost=stats.workers_lost,
+            cores=stats.total_cores,
+            cores_used=stats.committed_cores,
+            memory=stats.total_memory * MB,
+            memory_used=stats.committed_memory * MB,
+            largest=Resources(cores=stats.max_cores, memory=stats.max_memory, disk=stats.max_disk),
+            tasks_waiting=stats.tasks_waiting,
+            tasks_running=stats.tasks_on_workers,
+            bytes_sent=stats.bytes_sent,
+            bytes_received=stats.bytes_received,
+        )
+
+
+def _engine_task(wq: Any, task: Task, command: str) -> Any:
+    made = wq.Task(f"{command} payload.py function items result")
+    made.specify_tag(str(task.id))
+    made.specify_category(task.category.value)
+    made.specify_input_file(_PAYLOAD, "payload.py", cache=True)
+    made.specify_input_file(str(task.function), "function", cache=True)
+    made.specify_input_file(str(task.items), "items", cache=False)
+    made.specify_output_file(str(task.result), "result", cache=False)
+    wanted = task.resources
+    if wanted.cores is not None:
+        made.specify_cores(int(wanted.cores))
+    if wanted.memory is not None:
+        made.specify_memory(int(wanted.memory))
+    if wanted.disk is not None:
+        made.specify_disk(int(wanted.disk))
+    if wanted.gpus is not None:
+        made.specify_gpus(int(wanted.gpus))
+    return made
+
+
+def _outcome(wq: Any, task: Any) -> Outcome:
+    ending = _ending(wq, task)
+    return Outcome(
+        task_id=int(task.tag),
+        ending=ending,
+        exit_code=task.return_status,
+        host=task.hostname or "",
+        output=(task.output or "")[-OUTPUT_KEPT:],
+        detail="" if ending is Ending.RETURNED else _result_name(wq, task.result),
+        allocated=_resources(task.resources_allocated),
+        measured=_resources(task.resources_measured),
+        submitted=task.submit_time * MICROSECOND,
+        started=task.execute_cmd_start * MICROSECOND,
+        finished=task.execute_cmd_finish * MICROSECOND,
+        bytes_sent=task.total_bytes_sent,
+        bytes_received=task.total_bytes_received,
+    )
+
+
+def _ending(wq: Any, task: Any) -> Ending:
+    endings = {
+        wq.WORK_QUEUE_RESULT_SUCCESS: Ending.RETURNED if task.return_status == 0 else Ending.NO_RESULT,
+        wq.WORK_QUEUE_RESULT_STDOUT_MISSING: Ending.RETURNED,
+        wq.WORK_QUEUE_RESULT_OUTPUT_MISSING: Ending.NO_RESULT,
+        wq.WORK_QUEUE_RESULT_SIGNAL: Ending.NO_RESULT,
+        wq.WORK_QUEUE_RESULT_INPUT_MISSING: Ending.TRANSFER,
+        wq.WORK_QUEUE_RESULT_RESOURCE_EXHAUSTION: Ending.EXHAUSTED,
+        wq.WORK_QUEUE_RESULT_DISK_ALLOC_FULL: Ending.EXHAUSTED,
+        wq.WORK_QUEUE_RESULT_TASK_TIMEOUT: Ending.EXHAUSTED,
+        wq.WORK_QUEUE_RESULT_TASK_MAX_RUN_TIME: Ending.EXHAUSTED,
+    }
+    return endings.get(task.result, Ending.LOST)
+
+
+def _result_name(wq: Any, code: int) -> str:
+    prefix = "WORK_QUEUE_RESULT_"
+    names = {getattr(wq, name): name for name in dir(wq) if name.startswith(prefix)}
+    return names.get(code, str(code)).removeprefix(prefix).replace("_", " ").lower()
+
+
+def _resources(found: Any) -> Resources:
+    if found is None:
+        return Resources()
+
+    def known(value: float) -> float | None:
+        return value if value >= 0 else None
+
+    return Resources(
+        cores=known(found.cores),
+        memory=known(found.memory),
+        disk=known(found.disk),
+        gpus=known(found.gpus),
+        wall_time=known(found.wall_time),
+    )
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

@@ -1,0 +1,123 @@
+"""coffea's executor interface on our engines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from coffea.processor import accumulate
+from coffea.processor.executor import ExecutorBase
+
+from wq_runner.engine.messages import QueueSettings
+from wq_runner.environment import shared
+from wq_runner.errors import PartialResultError
+from wq_runner.execution.loop import Skipped
+from wq_runner.execution.session import Session, work_queue_session
+from wq_runner.model import Category
+from wq_runner.workers.local import LocalSpec
+
+# what coffea's Runner calls the function that opens files
+_METADATA = "get_metadata"
+
+
+@dataclass
+class EngineExecutor(ExecutorBase):  # type: ignore[misc] # coffea has no types
+    """Runs on the engine of a session. coffea copies executors at will; the copies share the session.
+
+    Results are merged on the workers, and failures are answered by the session's policy: never set
+    coffea's own `retries`, which would repeat inside the task what the session repeats elsewhere.
+    """
+
+    session: Session | None = None
+
+    def __call__(
+        self, items: Iterable[Any], function: Callable[[Any], Any], accumulator: Any
+    ) -> tuple[Any, int | BaseException]:
+        """Apply the function to each item and add the results to `accumulator`.
+
+        Raises
+        ------
+        WqRunnerError
+            If the run cannot go on; the exception of the worker is its cause.
+        """
+        values = list(items)
+        if not values:
+            return accumulator, 0
+        if self.session is None:
+            self.session = self._make_session()
+        category = Category.PREPROCESSING if self.function_name == _METADATA else Category.PROCESSING
+        found = self.session.run(values, function, category)
+        if found.result is None and found.skipped and not found.done:
+            raise _partial(found.skipped)
+        missing = [one for one in found.skipped if not one.by_function]
+        return accumulate([found.result], accumulator), _partial(missing) if missing else 0
+
+    def close(self) -> None:
+        """End the engine and its workers."""
+        if self.session is not None:
+            self.session.close()
+
+    def __enter__(self) -> EngineExecutor:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _make_session(self) -> Session:
+        raise NotImplementedError("an EngineExecutor needs a session")
+
+
+def _partial(missing: Sequence[Skipped]) -> PartialResultError:
+    places = "\n".join(f"  {one.item.place}: {one.reason}" for one in missing)
+    return PartialResultError(f"{len(missing)} chunks are not in the result\n{places}")
+
+
+@dataclass
+class WorkQueueExecutor(EngineExecutor):
+    """Runs coffea's Runner as a Work Queue manager.
+
+    >>> with WorkQueueExecutor(workers="local:4") as executor:
+    ...     runner = coffea.processor.Runner(executor=executor)
+    ...     output = runner(fileset, processor_instance=processor, treename="Events")
+
+    Parameters
+    ----------
+    workers
+        ``local:N`` or ``local:NxCORES`` starts workers on this machine; None waits for workers to
+        connect to `port`, or to find `name` in a catalog.
+    name
+        The name to advertise, such as ``me-workqueue-coffea``; None advertises nothing.
+    port
+        A port, or the lowest and the highest to try.
+    password_file
+        What workers must present. Local workers get a generated one.
+    logs
+        A directory for the engine's logs; None keeps none.
+    """
+
+    workers: str | None = None
+    name: str | None = None
+    port: int | tuple[int, int] = (9123, 9130)
+    password_file: str | Path | None = None
+    logs: str | Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.session is None:
+            self.session = self._make_session()
+
+    def _make_session(self) -> Session:
+        logs = Path(self.logs) if self.logs is not None else None
+        if logs is not None:
+            logs.mkdir(parents=True, exist_ok=True)
+        queue = QueueSettings(
+            ports=self.port if isinstance(self.port, tuple) else (self.port, self.port),
+            name=self.name,
+            password_file=Path(self.password_file) if self.password_file else None,
+            stats_log=logs / "stats.log" if logs else None,
+            transactions_log=logs / "transactions.log" if logs else None,
+        )
+        local = LocalSpec.parse(self.workers) if self.workers else None
+        environment = shared("the executor's workers use this interpreter")
+        return work_queue_session(queue, local=local, environment=environment, logs=logs)

@@ -1,0 +1,72 @@
+"""What the loop knows of the things it is given to work on, without knowing coffea."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from wq_runner.journal import Plan
+
+Key = tuple[str, str, int, int, str]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Item:
+    """One argument of the function: a chunk of events, a file to be opened, or anything else.
+
+    `number` tells it from the others of its phase; `events` is 0 for all but chunks; `uuid` is
+    hexadecimal.
+    """
+
+    number: int
+    value: Any
+    dataset: str = ""
+    path: str = ""
+    treename: str = ""
+    start: int = 0
+    stop: int = 0
+    uuid: str = ""
+
+    @property
+    def events(self) -> int:
+        return self.stop - self.start
+
+    @property
+    def size(self) -> int:
+        """What the time it takes is proportional to."""
+        return max(self.events, 1)
+
+    @property
+    def key(self) -> Key:
+        return (self.path, self.treename, self.start, self.stop, self.uuid)
+
+    @property
+    def place(self) -> str:
+        """Where this is, for people."""
+        name = self.path.rsplit("/", 1)[-1] or str(self.value)
+        return f"{self.dataset}, {name}, events {self.start}-{self.stop}" if self.events else name
+
+
+def describe(value: Any, number: int) -> Item:
+    """Describe a coffea WorkItem or FileMeta, one of our chunks or files, or anything at all."""
+    uuid = getattr(value, "fileuuid", None) or getattr(value, "uuid", b"")
+    return Item(
+        number=number,
+        value=value,
+        dataset=str(getattr(value, "dataset", "")),
+        path=str(getattr(value, "filename", None) or getattr(value, "path", "")),
+        treename=str(getattr(value, "treename", "")),
+        start=int(getattr(value, "entrystart", 0)),
+        stop=int(getattr(value, "entrystop", 0)),
+        uuid=uuid.hex() if isinstance(uuid, bytes) else str(uuid),
+    )
+
+
+def plans(items: Iterable[Item]) -> dict[str, Plan]:
+    """Sum the items of each dataset, in the order in which the datasets appear."""
+    counts: dict[str, tuple[int, int]] = {}
+    for item in items:
+        number, events = counts.get(item.dataset, (0, 0))
+        counts[item.dataset] = (number + 1, events + item.events)
+    return {name: Plan(items=number, events=events) for name, (number, events) in counts.items()}

@@ -1,0 +1,138 @@
+"""Finding the processor and the schema that the user named."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import cloudpickle
+from coffea import nanoevents
+from coffea.processor import ProcessorABC
+
+from wq_runner.errors import ProcessorError, UsageError, did_you_mean
+
+
+def load_processor(name: str, args: Mapping[str, Any]) -> Any:
+    """Import ``module:name`` or ``file.py:name`` and return a ProcessorABC or a function of events.
+
+    A class is built with `args`. Without ``:name``, the module's only processor class is taken.
+
+    Raises
+    ------
+    UsageError
+        If there is no such file, module or name, or if the arguments do not fit.
+    ProcessorError
+        If the user's code fails while it is imported or built.
+    """
+    place, _, attribute = name.rpartition(":") if ":" in name else (name, "", "")
+    module = _import_file(Path(place)) if place.endswith(".py") else _import_module(place)
+    found = getattr(module, attribute, None) if attribute else _only_processor(module)
+    if found is None:
+        raise UsageError(f"{place} has no {attribute}.{did_you_mean(attribute, _public(module))}")
+    return _built(found, name, args)
+
+
+def load_schema(name: str) -> Any:
+    """Return a class of coffea.nanoevents by its name, or any other as ``module:Class``."""
+    if ":" in name:
+        place, _, attribute = name.partition(":")
+        module: ModuleType = _import_module(place)
+    else:
+        module, attribute = nanoevents, name
+    found = getattr(module, attribute, None)
+    if found is None:
+        known = [known for known in dir(module) if known.endswith("Schema")]
+        raise UsageError(f"no schema {name}.{did_you_mean(attribute, known)}", hint=f"known: {', '.join(known)}")
+    return found
+
+
+def _import_file(path: Path) -> ModuleType:
+    if not path.is_file():
+        others = [str(other.relative_to(path.parent)) for other in path.parent.glob("*.py")]
+        raise UsageError(f"no processor file {path}.{did_you_mean(path.name, others)}")
+    directory = str(path.resolve().parent)
+    if directory not in sys.path:
+        sys.path.insert(0, directory)  # for the modules beside it, as `python file.py` does
+    module = _run_import(path.stem, str(path))
+    # its code travels inside the task: the name of a single file may mean something else on a worker
+    cloudpickle.register_pickle_by_value(module)
+    return module
+
+
+def _import_module(name: str) -> ModuleType:
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    return _run_import(name, name)
+
+
+def _run_import(name: str, shown: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is not None and name.split(".")[: error.name.count(".") + 1] == error.name.split("."):
+            raise UsageError(
+                f"no module {error.name} for the processor {shown}",
+                hint=f"looked in {Path.cwd()} and in {sys.prefix}",
+            ) from error
+        raise _import_failed(shown, error) from error
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt):
+            raise
+        raise _import_failed(shown, error) from error
+
+
+def _import_failed(shown: str, error: BaseException) -> ProcessorError:
+    return ProcessorError(f"the processor {shown} cannot be imported\n\n{_own_traceback(error)}")
+
+
+def _own_traceback(error: BaseException) -> str:
+    """Return the traceback without the frames of this file and of the import machinery."""
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if frame.filename != __file__ and "importlib" not in frame.filename
+    ]
+    return "".join([*traceback.format_list(frames), *traceback.format_exception_only(error)]).rstrip()
+
+
+def _public(module: ModuleType) -> list[str]:
+    return [name for name in dir(module) if not name.startswith("_")]
+
+
+def _only_processor(module: ModuleType) -> Any:
+    classes = [
+        value
+        for value in vars(module).values()
+        if isinstance(value, type) and issubclass(value, ProcessorABC) and value.__module__ == module.__name__
+    ]
+    if len(classes) != 1:
+        names = ", ".join(kind.__name__ for kind in classes) or "none"
+        raise UsageError(
+            f"{module.__name__} has {len(classes)} processor classes ({names})",
+            hint=f"name one: --processor {module.__name__}:NAME",
+        )
+    return classes[0]
+
+
+def _built(found: Any, name: str, args: Mapping[str, Any]) -> Any:
+    if isinstance(found, type):
+        try:
+            found = found(**args)
+        except TypeError as error:
+            raise UsageError(f"{name} cannot be built with {dict(args)}: {error}") from error
+        except Exception as error:
+            raise ProcessorError(f"{name} cannot be built\n\n{_own_traceback(error)}") from error
+    elif args:
+        raise UsageError(f"{name} is not a class, so it takes no --processor-args")
+    if not isinstance(found, ProcessorABC) and not callable(found):
+        raise UsageError(
+            f"{name} is {type(found).__name__}, not a processor",
+            hint="it must derive from coffea.processor.ProcessorABC, or be a function of events",
+        )
+    return found

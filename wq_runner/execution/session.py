@@ -1,0 +1,127 @@
+"""An engine with its workers, files and journal: what a run, or a notebook, keeps from call to call."""
+
+from __future__ import annotations
+
+import atexit
+import dataclasses
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from wq_runner.engine.messages import QueueSettings
+from wq_runner.engine.protocol import Engine
+from wq_runner.engine.work_queue import WorkQueueEngine
+from wq_runner.environment import WorkerEnvironment
+from wq_runner.errors import NoWorkersError
+from wq_runner.execution.items import describe
+from wq_runner.execution.loop import Loop, LoopResult, LoopSettings, Skipped
+from wq_runner.journal import Journal
+from wq_runner.model import Category
+from wq_runner.workers.local import LocalSpec, LocalWorkers
+
+
+@dataclass
+class Session:
+    """Starts its engine at the first call and keeps it until it is closed, at the latest at exit.
+
+    `workers` are those that the session starts itself; without them, it waits for others to come, at
+    most `wait_time` seconds (None: for ever). `staging` holds the files of tasks; `last_skipped` is what
+    the last call had to leave out.
+    """
+
+    engine: Engine
+    workers: LocalWorkers | None = None
+    staging: Path | None = None
+    settings: LoopSettings = field(default_factory=LoopSettings)
+    journal: Journal = field(default_factory=Journal)
+    wait_time: float | None = None
+    on_tick: Callable[[], None] = lambda: None
+    last_skipped: tuple[Skipped, ...] = field(default=(), init=False)
+    _started: float | None = field(default=None, init=False)
+
+    def run(
+        self, values: Iterable[Any], function: Callable[[Any], Any], category: Category
+    ) -> LoopResult:
+        """Apply the function to each value on the engine's workers and sum the results.
+
+        After an error the engine is closed with all that it still held; the next call starts it again.
+        """
+        try:
+            self.start()
+            loop = Loop(
+                self.engine,
+                category=category,
+                staging=self._staging_directory(),
+                settings=self.settings,
+                journal=self.journal,
+                on_tick=self._tick,
+            )
+            found = loop.run([describe(value, number) for number, value in enumerate(values)], function)
+        except BaseException:
+            self.close()
+            raise
+        self.last_skipped = found.skipped
+        return found
+
+    def start(self) -> None:
+        """Start the engine and the workers, unless they run."""
+        if self._started is None:
+            atexit.register(self.close)
+            self._started = time.monotonic()
+            if self.workers is not None:
+                self.workers.prepare()
+            self.engine.start()
+            if self.workers is not None and isinstance(self.engine, WorkQueueEngine):
+                self.workers.start(self.engine.port)
+
+    def close(self) -> None:
+        """End the engine and the workers; harmless when they do not run."""
+        if self._started is not None:
+            self._started = None
+            atexit.unregister(self.close)
+            self.engine.close()
+            if self.workers is not None:
+                self.workers.stop()
+
+    def _tick(self) -> None:
+        if self.workers is not None:
+            self.workers.keep_alive()
+        if self.wait_time is not None and not self.engine.status.workers_joined:
+            waited = time.monotonic() - (self._started or 0.0)
+            if waited > self.wait_time:
+                raise NoWorkersError(f"no worker came in {self.wait_time:.0f} s")
+        self.on_tick()
+
+    def _staging_directory(self) -> Path:
+        if self.staging is None:
+            self.staging = Path(tempfile.mkdtemp(prefix="wq-runner-"))
+            atexit.register(shutil.rmtree, self.staging, ignore_errors=True)
+        self.staging.mkdir(parents=True, exist_ok=True)
+        return self.staging
+
+
+def work_queue_session(
+    queue: QueueSettings,
+    *,
+    local: LocalSpec | None = None,
+    environment: WorkerEnvironment,
+    logs: Path | None = None,
+    settings: LoopSettings | None = None,
+    **rest: Any,
+) -> Session:
+    """Make a session on Work Queue, with local workers if `local` says how many.
+
+    `logs` is where the queue's process and the workers write what they say; `rest` goes to `Session`.
+    """
+    workers = None
+    queue = dataclasses.replace(queue, command=environment.command)
+    settings = dataclasses.replace(settings or LoopSettings(), paths=environment.paths)
+    if local is not None:
+        workers = LocalWorkers(local, logs=logs)
+        queue = dataclasses.replace(queue, password_file=workers.password_file)
+    engine = WorkQueueEngine(queue, child_log=logs / "queue.log" if logs else None)
+    return Session(engine=engine, workers=workers, settings=settings, **rest)

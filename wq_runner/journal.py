@@ -1,0 +1,223 @@
+"""The record of a run: one JSON line an event, appended and never changed.
+
+Everything that is said about a run, while it goes or afterwards, comes from these events. A reader
+takes what it knows and passes over the rest, so a journal outlives the version that wrote it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TextIO
+
+FORMAT = 1  # raised when an event changes its meaning
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunStarted:
+    command: tuple[str, ...]
+    version: str
+    format: int = FORMAT
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What a phase has to do for one dataset; `events` is 0 where the items are files to be opened."""
+
+    items: int
+    events: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class PhaseStarted:
+    category: str
+    datasets: Mapping[str, Plan]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskSubmitted:
+    task: int
+    category: str
+    dataset: str
+    items: int
+    events: int
+    cores: float | None = None
+    memory: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskEnded:
+    """An attempt came back. Times are seconds since the epoch, durations seconds, sizes bytes.
+
+    `wall` is what the payload took, `startup` its part before the first item, `processing` the sum
+    over the items; `memory` the largest peak of an item.
+    """
+
+    task: int
+    category: str
+    dataset: str
+    ending: str
+    host: str
+    started: float
+    finished: float
+    wall: float = 0.0
+    startup: float = 0.0
+    processing: float = 0.0
+    cpu: float = 0.0
+    memory: int = 0
+    bytes_read: int = 0
+    bytes_sent: int = 0
+    bytes_received: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Accepted:
+    """These items are in the result. An item is ``[path, treename, start, stop, uuid]``."""
+
+    task: int
+    category: str
+    dataset: str
+    events: int
+    items: tuple[tuple[str, str, int, int, str], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decided:
+    """What was done about items that are not in the result of a task, and why."""
+
+    task: int
+    category: str
+    dataset: str
+    action: str
+    cause: str
+    reason: str
+    events: int
+    items: tuple[tuple[str, str, int, int, str], ...]
+    host: str = ""
+    traceback: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workers:
+    """The engine's state, written when it changed. Memory in bytes."""
+
+    workers: int
+    busy: int
+    joined: int
+    lost: int
+    cores: int
+    cores_used: int
+    memory: float
+    memory_used: float
+    waiting: int
+    running: int
+    restarts: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class PhaseEnded:
+    category: str
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunEnded:
+    code: int
+    message: str = ""
+
+
+Event = (
+    RunStarted
+    | PhaseStarted
+    | TaskSubmitted
+    | TaskEnded
+    | Accepted
+    | Decided
+    | Workers
+    | PhaseEnded
+    | RunEnded
+)
+_KINDS: dict[str, type[Event]] = {
+    kind.__name__: kind
+    for kind in (
+        RunStarted,
+        PhaseStarted,
+        TaskSubmitted,
+        TaskEnded,
+        Accepted,
+        Decided,
+        Workers,
+        PhaseEnded,
+        RunEnded,
+    )
+}
+
+Listener = Callable[[float, Event], None]
+
+
+@dataclass
+class Journal:
+    """Appends events to a file, if there is one, and tells listeners.
+
+    A listener that fails is dropped: what watches a run must never stop it.
+    """
+
+    path: Path | None = None
+    listeners: list[Listener] = field(default_factory=list)
+    clock: Callable[[], float] = time.time
+    _stream: TextIO | None = field(default=None, init=False)
+
+    def record(self, event: Event) -> None:
+        now = self.clock()
+        if self.path is not None:
+            if self._stream is None:
+                self._stream = self.path.open("a", encoding="utf-8")
+            self._stream.write(_line(now, event))
+            self._stream.flush()
+        for listener in tuple(self.listeners):
+            try:
+                listener(now, event)
+            except Exception:
+                self.listeners.remove(listener)
+
+    def close(self) -> None:
+        if self._stream is not None:
+            # a full disk shows at the last flush again; what matters was flushed line by line
+            with contextlib.suppress(OSError):
+                self._stream.close()
+            self._stream = None
+
+
+def _line(now: float, event: Event) -> str:
+    values = {"time": round(now, 3), "event": type(event).__name__, **dataclasses.asdict(event)}
+    return json.dumps(values, ensure_ascii=False, separators=(",", ":")) + "\n"
+
+
+def read(path: Path) -> Iterator[tuple[float, Event]]:
+    """Yield the events of a journal with their times. A torn last line is left out."""
+    with path.open(encoding="utf-8") as stream:
+        for line in stream:
+            if not line.endswith("\n"):
+                return
+            values = json.loads(line)
+            kind = _KINDS.get(values.pop("event"))
+            when = values.pop("time")
+            if kind is not None:
+                yield when, _event(kind, values)
+
+
+def _event(kind: type[Event], values: dict[str, Any]) -> Event:
+    known = {field.name for field in dataclasses.fields(kind)}
+    values = {name: value for name, value in values.items() if name in known}
+    if "items" in values and isinstance(values["items"], list):
+        values["items"] = tuple(tuple(item) for item in values["items"])
+    if kind is PhaseStarted:
+        values["datasets"] = {name: Plan(**plan) for name, plan in values["datasets"].items()}
+    if kind is RunStarted:
+        values["command"] = tuple(values["command"])
+    return kind(**values)

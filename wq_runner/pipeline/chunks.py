@@ -1,0 +1,79 @@
+"""Cutting files into chunks: pure arithmetic of ranges."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from wq_runner.model import Chunk, Dataset, FileFacts, Fileset, InputFile, Range
+
+Facts = Mapping[InputFile, FileFacts]
+
+
+def cut(start: int, stop: int, chunksize: int) -> list[Range]:
+    """Cut ``[start, stop)`` into the fewest ranges of at most `chunksize`, of nearly equal length.
+
+    An empty range stays one empty range: processors may count on seeing every file.
+    """
+    count = max(1, -(-(stop - start) // chunksize))
+    edges = [start + (stop - start) * number // count for number in range(count + 1)]
+    return list(zip(edges, edges[1:], strict=False))
+
+
+def chunks_of(dataset: Dataset, facts: Facts, chunksize: int) -> list[Chunk]:
+    """Return the chunks of those files of a dataset whose facts are known, in their order."""
+    return [
+        Chunk(
+            dataset=dataset.name,
+            path=file.path,
+            treename=file.treename,
+            start=start,
+            stop=stop,
+            uuid=facts[file].uuid,
+        )
+        for file in dataset.files
+        if file in facts
+        for first, last in _ranges(file, facts[file])
+        for start, stop in cut(first, last, chunksize)
+    ]
+
+
+def plan(fileset: Fileset, facts: Facts, *, chunksize: int, limit_chunks: int | None) -> list[Chunk]:
+    """Return the chunks of all datasets, at most `limit_chunks` of each."""
+    return [chunk for dataset in fileset for chunk in chunks_of(dataset, facts, chunksize)[:limit_chunks]]
+
+
+def limit_files(fileset: Fileset, limit: int | None) -> Fileset:
+    """Keep the first files of each dataset."""
+    return tuple(replace(dataset, files=dataset.files[:limit]) for dataset in fileset)
+
+
+def without(fileset: Fileset, paths: set[str]) -> Fileset:
+    """Leave out some files."""
+    return tuple(
+        replace(dataset, files=tuple(file for file in dataset.files if file.path not in paths))
+        for dataset in fileset
+    )
+
+
+def files_to_open(fileset: Fileset, facts: Facts, *, chunksize: int, limit_chunks: int | None) -> list[InputFile]:
+    """Return the files that must be opened before the plan is complete.
+
+    With a limit, those are opened at once that suffice even if each gives one chunk only: call
+    again with what was learned until nothing is left.
+    """
+    return [file for dataset in fileset for file in _of_dataset(dataset, facts, chunksize, limit_chunks)]
+
+
+def _of_dataset(dataset: Dataset, facts: Facts, chunksize: int, limit: int | None) -> Sequence[InputFile]:
+    unknown = [file for file in dataset.files if file not in facts]
+    if limit is None:
+        return unknown
+    # only chunks before the first unknown file are certain to be among the first ones
+    certain = dataset.files[: dataset.files.index(unknown[0])] if unknown else dataset.files
+    have = len(chunks_of(replace(dataset, files=certain), facts, chunksize))
+    return unknown[: max(0, limit - have)]
+
+
+def _ranges(file: InputFile, facts: FileFacts) -> Sequence[Range]:
+    return file.ranges if file.ranges is not None else [(0, facts.entries)]

@@ -1,0 +1,75 @@
+"""The directory of a run: made, proved to be usable, and kept from others while the run lives."""
+
+from __future__ import annotations
+
+import logging
+import re
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import filelock
+
+from wq_runner.errors import OutputError
+from wq_runner.system import RunPaths
+
+_PROBE = bytes(1 << 16)  # enough to find a full disk
+
+
+def default_directory(samples: Sequence[str]) -> Path:
+    """Return ``wq-run-NAME``, of the first samples file, directory or glob."""
+    name = Path(samples[0]).name
+    stem = re.sub(r"(\.json\.gz|\.[A-Za-z]+)$", "", name)
+    return Path("wq-run-" + (re.sub(r"[^\w.+-]+", "-", stem).strip("-") or "samples"))
+
+
+def open_directory(root: Path) -> tuple[RunPaths, filelock.BaseFileLock]:
+    """Make the directory, lock it for this process, and clear what an earlier run left of its state.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be made or written, or another process works in it.
+    """
+    paths = RunPaths(root=root.absolute())
+    try:
+        paths.root.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(paths.root / ".lock", timeout=0)
+        lock.acquire()
+        probe = paths.root / ".probe"
+        try:
+            probe.write_bytes(_PROBE)
+        finally:
+            probe.unlink(missing_ok=True)
+        for leftover in (paths.journal, paths.stats_log, paths.transactions_log, paths.debug_log):
+            leftover.unlink(missing_ok=True)
+        for directory in (paths.staging, paths.workers):
+            shutil.rmtree(directory, ignore_errors=True)
+            directory.mkdir()
+    except filelock.Timeout as error:
+        raise OutputError(
+            f"another wq-run works in {root}", hint="wait for it, or choose another directory with -o"
+        ) from error
+    except OSError as error:
+        raise OutputError(
+            f"{root} cannot be used for the output: {error.strerror or error}",
+            hint="choose another directory with -o",
+        ) from error
+    return paths, lock
+
+
+def start_logging(path: Path, level: str) -> logging.Handler:
+    """Log everything to a file, and what is at least `level` to the terminal.
+
+    Returns the file's handler, to be removed at the end.
+    """
+    root = logging.getLogger("wq_runner")
+    root.setLevel(logging.DEBUG)
+    root.propagate = False
+    to_file = logging.FileHandler(path, encoding="utf-8")
+    to_file.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
+    to_terminal = logging.StreamHandler()
+    to_terminal.setLevel(level.upper())
+    to_terminal.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
+    root.handlers = [to_file, to_terminal]
+    return to_file

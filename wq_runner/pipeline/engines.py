@@ -1,0 +1,133 @@
+"""From options to a session: which engine, which workers, and what to say while none are there."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import time
+
+from rich.console import Console
+
+from wq_runner.config.options import RunOptions
+from wq_runner.engine.inline import InlineEngine
+from wq_runner.engine.messages import QueueSettings
+from wq_runner.engine.pool import PoolEngine
+from wq_runner.engine.work_queue import WorkQueueEngine
+from wq_runner.environment import WorkerEnvironment
+from wq_runner.errors import UsageError
+from wq_runner.execution.loop import LoopSettings
+from wq_runner.execution.policy import Settings as PolicySettings
+from wq_runner.execution.session import Session, work_queue_session
+from wq_runner.execution.shaping import ShapeSettings
+from wq_runner.journal import Journal
+from wq_runner.pipeline import say
+from wq_runner.system import RunPaths
+from wq_runner.workers.local import LocalSpec
+
+_ANY_PORT = (9123, 32767)  # for workers that we start ourselves and that are told the port
+
+
+def make_session(
+    options: RunOptions,
+    environment: WorkerEnvironment,
+    paths: RunPaths,
+    journal: Journal,
+    console: Console,
+) -> Session:
+    """Make the session that the options ask for; nothing is started yet."""
+    settings = LoopSettings(
+        shape=ShapeSettings(task_time=options.task_time),
+        policy=PolicySettings(skip_bad_files=options.skip_bad_files),
+        paths=environment.paths,
+    )
+    match options.executor:
+        case "iterative":
+            # one chunk a task, so that progress is seen chunk by chunk
+            settings = dataclasses.replace(settings, shape=ShapeSettings(task_time=0.0, least_time=0.0))
+            return Session(engine=InlineEngine(), staging=paths.staging, settings=settings, journal=journal)
+        case "futures":
+            engine = PoolEngine(_processes(options.workers))
+            return Session(engine=engine, staging=paths.staging, settings=settings, journal=journal)
+        case _:
+            return _work_queue(options, environment, paths, journal, console, settings)
+
+
+def describe(session: Session, options: RunOptions) -> str:
+    """Say who does the work."""
+    if session.workers is not None:
+        shape = session.workers.shape
+        cores = "1 core" if shape.cores == 1 else f"{shape.cores} cores"
+        return f"{session.workers.spec.count} local, {cores}, {shape.memory / 1000:.1f} GB each"
+    if isinstance(session.engine, WorkQueueEngine):
+        return f"those that come, as {options.name}, port {session.engine.port}"
+    if isinstance(session.engine, PoolEngine):
+        return f"{_processes(options.workers)} processes here"
+    return "this process"
+
+
+def _processes(workers: str | None) -> int:
+    if workers is None:
+        return os.cpu_count() or 1
+    if re.fullmatch(r"[1-9]\d*", workers):
+        return int(workers)
+    return LocalSpec.parse(workers).count
+
+
+def _work_queue(
+    options: RunOptions,
+    environment: WorkerEnvironment,
+    paths: RunPaths,
+    journal: Journal,
+    console: Console,
+    settings: LoopSettings,
+) -> Session:
+    local = LocalSpec.parse(options.workers) if options.workers else None
+    if local is not None and options.password_file is not None:
+        raise UsageError("--password-file is for workers that are started elsewhere, not with --workers local")
+    default_ports = options.port == RunOptions.port
+    queue = QueueSettings(
+        ports=_ANY_PORT if local and default_ports else options.port,
+        name=None if local else options.name,
+        password_file=options.password_file,
+        stats_log=paths.stats_log,
+        transactions_log=paths.transactions_log,
+    )
+    session = work_queue_session(
+        queue,
+        local=local,
+        environment=environment,
+        logs=paths.workers,
+        settings=settings,
+        staging=paths.staging,
+        journal=journal,
+        wait_time=options.wait_time,
+    )
+    if local is None:
+        session.on_tick = _Waiting(session, options, console)
+    return session
+
+
+class _Waiting:
+    """Says once that workers are needed and how to start some, and once when the first has come."""
+
+    def __init__(self, session: Session, options: RunOptions, console: Console) -> None:
+        self._session = session
+        self._options = options
+        self._console = console
+        self._since: float | None = None
+
+    def __call__(self) -> None:
+        engine = self._session.engine
+        joined = engine.status.workers_joined > 0
+        if self._since is None and not joined and isinstance(engine, WorkQueueEngine):
+            self._since = time.monotonic()
+            self._console.print(
+                say.waiting(self._options.name or "", engine.port, self._options.password_file),
+                highlight=False,
+                soft_wrap=True,
+            )
+        elif self._since is not None and joined:
+            waited = time.monotonic() - self._since
+            say.line(self._console, "workers", f"the first came after {waited:.0f} s")
+            self._session.on_tick = lambda: None

@@ -1,0 +1,129 @@
+"""Learning how many events the files hold: from the samples, the cache, a look from here, or tasks."""
+
+from __future__ import annotations
+
+import concurrent.futures
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from wq_runner.execution.session import Session
+from wq_runner.model import Category, FileFacts, Fileset, InputFile
+from wq_runner.pipeline import chunks
+from wq_runner.samples.cache import FactsCache
+from wq_runner.samples.probe import BadFileError, probe
+
+FEW = 48
+"""So many files are opened from here, while workers start; more are opened by tasks."""
+
+_THREADS = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class BadFile:
+    """A file that could not be read, and was left out."""
+
+    dataset: str
+    path: str
+    reason: str
+
+
+@dataclass(kw_only=True)
+class Knowledge:
+    """What is known of the files, and how it came to be known."""
+
+    facts: dict[InputFile, FileFacts] = field(default_factory=dict)
+    bad: list[BadFile] = field(default_factory=list)
+    cached: int = 0
+    opened: int = 0
+
+
+def known_facts(fileset: Fileset, cache: FactsCache) -> Knowledge:
+    """Return what the samples and the cache know, without opening anything."""
+    files = [file for dataset in fileset for file in dataset.files]
+    told = {file: file.facts for file in files if file.facts is not None}
+    remembered = cache.get_many(file for file in files if file not in told)
+    return Knowledge(facts={**remembered, **told}, cached=len(remembered) + len(told))
+
+
+def learn(
+    fileset: Fileset,
+    knowledge: Knowledge,
+    *,
+    session: Session,
+    cache: FactsCache,
+    chunksize: int,
+    limit_chunks: int | None,
+) -> None:
+    """Open the files that the plan needs, and remember what they hold.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be read and may not be skipped.
+    """
+    while True:
+        # files found bad are left out, so that a limit is met with others
+        fileset = chunks.without(fileset, {bad.path for bad in knowledge.bad})
+        wanted = chunks.files_to_open(fileset, knowledge.facts, chunksize=chunksize, limit_chunks=limit_chunks)
+        if not wanted:
+            return
+        found = _open_here(wanted) if len(wanted) <= FEW else {}
+        elsewhere = [file for file in wanted if file not in found]
+        if elsewhere:
+            by_tasks, bad = _open_by_tasks(fileset, elsewhere, session)
+            found |= by_tasks
+            knowledge.bad += bad
+        knowledge.facts |= found
+        knowledge.opened += len(found)
+        cache.put_many(found)
+
+
+def _open_here(files: Sequence[InputFile]) -> dict[InputFile, FileFacts]:
+    """Open files from this process; those that do not open are left to the workers, who may see more."""
+
+    def look(file: InputFile) -> FileFacts | None:
+        try:
+            return probe(file)
+        except BadFileError:
+            return None
+
+    with concurrent.futures.ThreadPoolExecutor(_THREADS) as pool:
+        found = zip(files, pool.map(look, files), strict=True)
+        return {file: facts for file, facts in found if facts is not None}
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileToOpen:
+    """The argument of a preprocessing task."""
+
+    number: int
+    dataset: str
+    file: InputFile
+
+    @property
+    def path(self) -> str:
+        return self.file.path
+
+    @property
+    def treename(self) -> str:
+        return self.file.treename
+
+
+def open_file(item: FileToOpen) -> dict[int, FileFacts]:
+    """Do what a preprocessing task does: runs on a worker."""
+    return {item.number: probe(item.file)}
+
+
+def _open_by_tasks(
+    fileset: Fileset, files: Sequence[InputFile], session: Session
+) -> tuple[dict[InputFile, FileFacts], list[BadFile]]:
+    datasets = {file: dataset.name for dataset in fileset for file in dataset.files}
+    items = [
+        FileToOpen(number=number, dataset=datasets[file], file=file) for number, file in enumerate(files)
+    ]
+    done = session.run(items, open_file, Category.PREPROCESSING)
+    found = {files[number]: facts for number, facts in (done.result or {}).items()}
+    bad = [
+        BadFile(dataset=one.item.dataset, path=one.item.path, reason=one.reason) for one in done.skipped
+    ]
+    return found, bad

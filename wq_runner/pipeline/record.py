@@ -1,0 +1,155 @@
+"""What `run.json` says of a run."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.metadata
+import platform
+import socket
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from wq_runner import system
+from wq_runner.errors import EngineError, WqRunnerError
+from wq_runner.execution.loop import Skipped
+from wq_runner.model import Chunk, Fileset
+from wq_runner.pipeline.facts import BadFile
+from wq_runner.workers.local import PROGRAM, find_program
+
+PACKAGES = ("wq-runner", "coffea", "awkward", "uproot", "numpy", "hist", "dill")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Account:
+    """Events of one dataset: planned = processed + skipped. Files that never opened have unknown events."""
+
+    files: int
+    files_unreadable: int
+    chunks: int
+    planned: int
+    processed: int
+    skipped: int
+
+    @property
+    def complete(self) -> bool:
+        return self.processed == self.planned and not self.files_unreadable
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "files": self.files,
+            "files_unreadable": self.files_unreadable,
+            "chunks": self.chunks,
+            "events_planned": self.planned,
+            "events_processed": self.processed,
+            "events_skipped": self.skipped,
+            "complete": self.complete,
+        }
+
+
+@dataclass
+class Record:
+    """The parts of run.json, filled in as the run goes."""
+
+    command: Sequence[str]
+    options: Mapping[str, tuple[Any, str]]
+    samples: Sequence[str]
+    started: float
+    environment: str = ""
+    accounts: dict[str, Account] = field(default_factory=dict)
+    missing: list[dict[str, Any]] = field(default_factory=list)
+    phases: dict[str, float] = field(default_factory=dict)
+
+    def as_json(self, *, code: int, message: str, finished: float) -> dict[str, Any]:
+        return {
+            "format": 1,
+            "command": list(self.command),
+            "exit_code": code,
+            "message": message,
+            "complete": bool(self.accounts) and all(one.complete for one in self.accounts.values()),
+            "started": self.started,
+            "finished": finished,
+            "seconds": {**self.phases, "total": finished - self.started},
+            "host": socket.getfqdn(),
+            "versions": versions(),
+            "environment": self.environment,
+            "options": {name: {"value": value, "origin": origin} for name, (value, origin) in self.options.items()},
+            "samples": list(self.samples),
+            "datasets": {name: account.as_json() for name, account in self.accounts.items()},
+            "missing": self.missing,
+        }
+
+
+def accounts(
+    fileset: Fileset, plan: Sequence[Chunk], processed: Iterable[Any], skipped: Mapping[str, int], bad: Sequence[BadFile]
+) -> dict[str, Account]:
+    """Make up the account of each dataset from the plan and from coffea's own record of what is in the result.
+
+    `processed` are coffea's WorkItems; `skipped` are events by dataset.
+
+    Raises
+    ------
+    WqRunnerError
+        If they do not add up, which would be a bug of ours.
+    """
+    counted: dict[str, int] = {}
+    for item in processed:
+        counted[item.dataset] = counted.get(item.dataset, 0) + len(item)
+    planned: dict[str, list[Chunk]] = {dataset.name: [] for dataset in fileset}
+    for chunk in plan:
+        planned[chunk.dataset].append(chunk)
+    found = {}
+    for dataset in fileset:
+        chunks = planned[dataset.name]
+        found[dataset.name] = Account(
+            files=len(dataset.files),
+            files_unreadable=sum(one.dataset == dataset.name for one in bad),
+            chunks=len(chunks),
+            planned=sum(chunk.events for chunk in chunks),
+            processed=counted.get(dataset.name, 0),
+            skipped=skipped.get(dataset.name, 0),
+        )
+    for name, account in found.items():
+        if account.planned != account.processed + account.skipped:
+            raise WqRunnerError(
+                f"{name}: {account.planned} events were planned, but {account.processed} are in the result "
+                f"and {account.skipped} were skipped",
+                hint="this is a bug in wq-runner: please report it with the run's journal.jsonl",
+            )
+    return found
+
+
+def missing(skipped: Sequence[Skipped], bad: Sequence[BadFile]) -> list[dict[str, Any]]:
+    """List what is not in the result: chunks that were skipped, and files that never opened."""
+    chunks = [
+        {
+            "dataset": one.item.dataset,
+            "path": one.item.path,
+            "start": one.item.start,
+            "stop": one.item.stop,
+            "reason": one.reason,
+        }
+        for one in skipped
+    ]
+    return [*chunks, *(dataclasses.asdict(one) for one in bad)]
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python, of the packages that matter and of the engine."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    found["work_queue"] = engine_release()
+    return found
+
+
+def engine_release() -> str:
+    """Return the release of the engine's programs, or that they are not installed."""
+    try:
+        first, *_ = system.run([find_program(), "--version"]).splitlines()
+    except (EngineError, system.CommandError, ValueError):
+        return f"not installed ({PROGRAM} not found)"
+    return first.removeprefix(f"{PROGRAM} version ").strip()

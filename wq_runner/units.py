@@ -1,0 +1,86 @@
+"""Numbers as people write them: ``128k`` events, ``2GB``, ``5m``, ``9123-9130``. One parser for all."""
+
+from __future__ import annotations
+
+import re
+
+MB = 1_000_000
+
+_COUNTS = {"": 1, "k": 1_000, "M": 1_000_000, "G": 1_000_000_000}
+_BYTES = {
+    "": MB,  # a bare number is MB, as everywhere in Work Queue
+    "B": 1,
+    "kB": 1_000,
+    "KB": 1_000,
+    "MB": MB,
+    "GB": 1_000 * MB,
+    "TB": 1_000_000 * MB,
+    "KiB": 2**10,
+    "MiB": 2**20,
+    "GiB": 2**30,
+    "TiB": 2**40,
+}
+_SECONDS = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
+
+
+def count(value: str | float) -> int:
+    """Parse a number of events, files or chunks: ``128000``, ``128_000``, ``128k``, ``1.5M``."""
+    return _whole(_scaled(value, _COUNTS, "a number such as 128000 or 128k"), value)
+
+
+def size(value: str | float) -> int:
+    """Parse a size and return bytes: ``2GB``, ``2GiB``, ``2000`` (MB)."""
+    return round(_scaled(value, _BYTES, "a size such as 2GB, 2GiB or 2000 (MB)"))
+
+
+def seconds(value: str | float) -> float:
+    """Parse a duration: ``90``, ``90s``, ``5m``, ``2h``."""
+    return _scaled(value, _SECONDS, "a time such as 90, 5m or 2h")
+
+
+def ports(value: str | int) -> tuple[int, int]:
+    """Parse a port, or the lowest and the highest to try: ``9123``, ``9123-9130``; 0 is any."""
+    match = re.fullmatch(r"(\d+)(?:\s*[-:]\s*(\d+))?", str(value).strip())
+    low = int(match[1]) if match else -1
+    high = int(match[2] or low) if match else -1
+    if not 0 <= low <= high <= 65535:
+        raise ValueError(f"{value!r} is not a port, or a range such as 9123-9130")
+    return low, high
+
+
+def _scaled(value: str | float, scales: dict[str, int], wanted: str) -> float:
+    match = re.fullmatch(r"([0-9][0-9_]*(?:\.[0-9]+)?)\s*([A-Za-z]*)", str(value).strip())
+    if isinstance(value, bool) or match is None or match[2] not in scales:
+        raise ValueError(f"{value!r} is not {wanted}")
+    return float(match[1].replace("_", "")) * scales[match[2]]
+
+
+def _whole(number: float, value: str | float) -> int:
+    if number != int(number):
+        raise ValueError(f"{value!r} is not a whole number")
+    return int(number)
+
+
+def format_count(number: float) -> str:
+    """Format for people: 950, 12,345, 128.0 k is never used below a million: 1.2 M, 3.4 G."""
+    for limit, unit in ((1e9, "G"), (1e6, "M")):
+        if number >= limit:
+            return f"{number / limit:.1f} {unit}"
+    return f"{number:,.0f}"
+
+
+def format_size(number: float) -> str:
+    """Format bytes for people."""
+    for limit, unit in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if number >= limit:
+            return f"{number / limit:.1f} {unit}"
+    return f"{number:.0f} B"
+
+
+def format_seconds(number: float) -> str:
+    """Format a duration for people: 4.2 s, 1:42, 2:03:11."""
+    if number < 60:
+        return f"{number:.1f} s"
+    minutes, rest = divmod(round(number), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,0 +1,185 @@
+"""Workers on this machine, real `work_queue_worker` processes that end with the run."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from wq_runner import system
+from wq_runner.errors import EngineError, UsageError
+
+log = logging.getLogger(__name__)
+
+SHARE = 0.9  # of memory and free disk that all local workers together may claim
+QUICK_DEATH = 5.0  # seconds; a worker that lives shorter did not work at all
+QUICK_DEATHS_ALLOWED = 5
+
+PROGRAM = "work_queue_worker"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalSpec:
+    """``local:N`` or ``local:NxCORES``: how many workers, of how many cores each."""
+
+    count: int
+    cores: int = 1
+
+    @classmethod
+    def parse(cls, text: str) -> LocalSpec:
+        match = re.fullmatch(r"local(?::(\d+)(?:x(\d+))?)?", text.strip())
+        count = int(match[1] or os.cpu_count() or 1) if match else 0
+        cores = int(match[2] or 1) if match else 0
+        if count < 1 or cores < 1:
+            raise UsageError(
+                f"workers {text!r} not understood", hint="local:4 starts 4 of one core, local:2x4 two of four"
+            )
+        return cls(count=count, cores=cores)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerShape:
+    """What a worker announces: memory and disk in MB."""
+
+    cores: int
+    memory: int
+    disk: int
+
+
+def shape(spec: LocalSpec, scratch: Path) -> WorkerShape:
+    """Share this machine's memory and the disk below `scratch` among the workers."""
+    return WorkerShape(
+        cores=spec.cores,
+        memory=int(_memory_bytes() * SHARE / spec.count / 1e6),
+        disk=int(shutil.disk_usage(scratch).free * SHARE / spec.count / 1e6),
+    )
+
+
+def worker_command(program: str, shape: WorkerShape, port: int, password_file: Path, scratch: Path) -> list[str]:
+    """Return the command of one worker; it dies with its parent, and retries a lost manager at once."""
+    return [
+        program,
+        f"--cores={shape.cores}",
+        f"--memory={shape.memory}",
+        f"--disk={shape.disk}",
+        f"--password={password_file}",
+        f"--workdir={scratch}",
+        "--parent-death",
+        "--min-backoff=1",
+        "--max-backoff=2",
+        "127.0.0.1",
+        str(port),
+    ]
+
+
+def find_program(name: str = PROGRAM) -> str:
+    """Return the path of one of the engine's programs, on PATH or beside this interpreter.
+
+    Raises
+    ------
+    EngineError
+        If it is not installed.
+    """
+    beside = str(Path(sys.executable).parent)
+    found = shutil.which(name) or shutil.which(name, path=beside)
+    if found is None:
+        raise EngineError(
+            f"{name} is not on PATH (nor in {beside})",
+            hint="it comes with ndcctools (conda-forge), or coop-computing-tools (Debian, Ubuntu)",
+        )
+    return found
+
+
+def write_password(path: Path) -> None:
+    """Write a new random password that only this user can read."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with open(descriptor, "w", encoding="ascii") as stream:  # noqa: PTH123 - a descriptor
+        stream.write(secrets.token_hex(32))
+
+
+class LocalWorkers:
+    """Keeps `spec.count` workers alive until it is stopped."""
+
+    def __init__(self, spec: LocalSpec, *, logs: Path | None = None) -> None:
+        self.spec = spec
+        self._program = find_program()
+        # not in the run's directory, which may be on a slow shared file system
+        self._scratch = Path(tempfile.mkdtemp(prefix="wq-runner-workers-"))
+        self.shape = shape(spec, self._scratch)
+        self.password_file = self._scratch / "password"
+        self._logs = logs if logs is not None else self._scratch
+        self._port = 0
+        self._processes: list[subprocess.Popen[bytes]] = []
+        self._born: dict[int, float] = {}
+        self._quick_deaths = 0
+
+    @property
+    def pids(self) -> list[int]:
+        return [process.pid for process in self._processes]
+
+    def prepare(self) -> None:
+        """Make the scratch directory and the password, before the queue starts that asks for it."""
+        self._scratch.mkdir(exist_ok=True)
+        if not self.password_file.exists():
+            write_password(self.password_file)
+
+    def start(self, port: int) -> None:
+        self._port = port
+        self._logs.mkdir(parents=True, exist_ok=True)
+        self._processes = [self._start_one(number) for number in range(self.spec.count)]
+
+    def keep_alive(self) -> None:
+        """Replace workers that died.
+
+        Raises
+        ------
+        EngineError
+            If workers die again and again right after their start.
+        """
+        for number, process in enumerate(self._processes):
+            if process.poll() is None:
+                continue
+            if time.monotonic() - self._born.pop(process.pid, 0.0) < QUICK_DEATH:
+                self._quick_deaths += 1
+            if self._quick_deaths > QUICK_DEATHS_ALLOWED:
+                raise EngineError(
+                    f"local workers end as soon as they start (exit code {process.returncode})",
+                    hint=f"what they said is in {self._logs}",
+                )
+            log.warning("local worker %d ended with exit code %s; replaced", number, process.returncode)
+            self._processes[number] = self._start_one(number)
+
+    def stop(self) -> None:
+        for process in self._processes:
+            if process.poll() is None:
+                process.terminate()
+        for process in self._processes:
+            system.stop(process)
+        self._processes = []
+        shutil.rmtree(self._scratch, ignore_errors=True)
+
+    def _start_one(self, number: int) -> subprocess.Popen[bytes]:
+        process = system.start(
+            worker_command(self._program, self.shape, self._port, self.password_file, self._scratch),
+            cwd=self._scratch,
+            output=self._logs / f"local-{number}.log",
+        )
+        self._born[process.pid] = time.monotonic()
+        return process
+
+
+def _memory_bytes() -> int:
+    total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    try:
+        limit = int(Path("/sys/fs/cgroup/memory.max").read_text())
+    except (OSError, ValueError):
+        return total
+    return min(total, limit)
