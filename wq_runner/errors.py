@@ -6,7 +6,7 @@ WqRunnerError            1
 │   ├── InputError       2   an input file cannot be read, and may not be skipped
 │   └── OutputError      2   the output directory cannot be used
 ├── PartialResultError   3   output written, part of the input is missing from it
-├── EnvironmentError_    4   the environment for the workers could not be built
+├── WorkerEnvironmentError 4 the environment for the workers could not be built
 ├── EngineError          5   the engine could not start, or was lost for good
 │   └── NoWorkersError   5   no worker came in time
 ├── ProcessorError       6   the processor could not be imported, or failed
@@ -75,7 +75,7 @@ class PartialResultError(WqRunnerError):
     exit_code = 3
 
 
-class EnvironmentError_(WqRunnerError):  # noqa: N801, N818 - the bare name is a builtin
+class WorkerEnvironmentError(WqRunnerError):
     exit_code = 4
 
 

@@ -38,7 +38,7 @@ def run(command: Sequence[str], *, cwd: Path | None = None, env: Mapping[str, st
         If it ends with a code other than 0.
     """
     log.debug("$ %s", shlex.join(command))
-    done = subprocess.run(  # noqa: S603 - callers name the program
+    done = subprocess.run(
         command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
     )
     if done.returncode != 0:
@@ -58,7 +58,7 @@ def start(
     log.debug("$ %s &", shlex.join(command))
     with contextlib.ExitStack() as stack:
         stream = stack.enter_context(output.open("ab")) if isinstance(output, Path) else output
-        return subprocess.Popen(  # noqa: S603 - callers name the program
+        return subprocess.Popen(
             command,
             cwd=cwd,
             env=env,

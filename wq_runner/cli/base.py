@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
 from typing import Any, NoReturn
 
 import click
@@ -70,11 +69,8 @@ class Group(click.Group):
         return super().resolve_command(ctx, args)
 
 
-def main(command: click.Command, *, origins: Mapping[str, str] | None = None) -> NoReturn:
-    """Run a command and end the process: 0, or the exit code of the error that was raised.
-
-    `origins` maps the name of a parameter to the place its value came from, for error messages.
-    """
+def main(command: click.Command) -> NoReturn:
+    """Run a command and end the process: 0, or the exit code of the error that was raised."""
     try:
         code = command.main(standalone_mode=False)
         sys.stdout.flush()
@@ -84,8 +80,11 @@ def main(command: click.Command, *, origins: Mapping[str, str] | None = None) ->
         code = 0
     except WqRunnerError as error:
         code = report(error)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        code = error.exit_code
     except click.ClickException as error:
-        code = report(_translated(error, origins or {}))
+        code = report(_translated(error))
     except (click.Abort, KeyboardInterrupt):
         code = report(InterruptedRunError("interrupted"))
     sys.exit(code if isinstance(code, int) else 0)
@@ -98,15 +97,11 @@ def report(error: WqRunnerError) -> int:
     return error.exit_code
 
 
-def _translated(error: click.ClickException, origins: Mapping[str, str]) -> WqRunnerError:
+def _translated(error: click.ClickException) -> WqRunnerError:
     if isinstance(error, click.NoSuchOption):
         known = [name for param in _params(error.ctx) for name in param.opts]
         return UsageError(f"no option {error.option_name}.{did_you_mean(error.option_name, known)}")
     message = error.format_message()
-    if isinstance(error, click.BadParameter) and error.param is not None:
-        origin = origins.get(error.param.name or "")
-        if origin:
-            message = f"{message} (from {origin})"
     hint = ""
     if isinstance(error, click.UsageError) and error.ctx is not None:
         hint = f"see {error.ctx.command_path} --help"

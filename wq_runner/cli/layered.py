@@ -58,7 +58,7 @@ class LayeredCommand(Command):
 
 
 def _with_origin(error: click.BadParameter, origins: Mapping[str, str]) -> click.BadParameter:
-    name = error.param.name if error.param is not None else None
+    name = (error.param.name or "") if error.param is not None else ""
     on_line = error.param is not None and any(option in sys.argv for option in error.param.opts)
     if name in origins and not on_line:
         return click.BadParameter(f"{error.message} (from {origins[name]})", error.ctx, error.param)

@@ -45,7 +45,10 @@ wq-run --dry-run samples.cfg                                  show what would be
             ["--show-options"], is_flag=True, group=_ABOUT, help="Show every value and where it came from."
         ),
         base.Option(
-            ["--version"], is_flag=True, group=_ABOUT, help="Show the versions of wq-runner, coffea and the engine."
+            ["--version"],
+            is_flag=True,
+            group=_ABOUT,
+            help="Show what is installed: wq-runner, coffea, engine.",
         ),
     ],
     examples=_EXAMPLES,

@@ -42,7 +42,7 @@ def cli() -> None:
 @_arguments
 def list_(names: tuple[str, ...], treename: str | None) -> None:
     """Show what was understood: datasets, files, trees, metadata. Opens no data file."""
-    from wq_runner.samples import overview  # noqa: PLC0415 - slow
+    from wq_runner.samples import overview
 
     fileset = _load(names, treename)
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
@@ -75,8 +75,8 @@ def check(
 
     Ends with 0 if every file is good, with 3 if some are not.
     """
-    from wq_runner.samples import check as checking  # noqa: PLC0415 - slow
-    from wq_runner.samples import overview  # noqa: PLC0415 - slow
+    from wq_runner.samples import check as checking
+    from wq_runner.samples import overview
 
     fileset = _load(names, treename)
     total = sum(len(dataset.files) for dataset in fileset)
@@ -95,7 +95,7 @@ def main() -> NoReturn:
 
 
 def _load(names: tuple[str, ...], treename: str | None) -> Fileset:
-    from wq_runner.samples import load  # noqa: PLC0415 - slow
+    from wq_runner.samples import load
 
     return load(names, treename=treename)
 
@@ -111,8 +111,8 @@ def _shown(reports: Iterator[FileReport], total: int) -> Iterator[FileReport]:
 
 
 def _with_bar(reports: Iterator[FileReport], total: int) -> Iterator[FileReport]:
-    from rich.console import Console  # noqa: PLC0415 - slow
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415 - slow
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("opening"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
     with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as progress:

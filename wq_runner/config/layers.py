@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -62,7 +61,9 @@ def check_environment(environ: Mapping[str, str], names: Sequence[str]) -> None:
     known = [f"{ENV_PREFIX}_{name.upper()}" for name in names]
     for variable in environ:
         if variable.startswith(f"{ENV_PREFIX}_") and variable not in known:
-            raise UsageError(f"no option for the environment variable {variable}.{did_you_mean(variable, known)}")
+            raise UsageError(
+                f"no option for the environment variable {variable}.{did_you_mean(variable, known)}"
+            )
 
 
 def _layer(path: Path, origin: str, values: Mapping[str, Any], names: Sequence[str]) -> Layer:

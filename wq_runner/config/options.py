@@ -24,7 +24,9 @@ LOG_LEVELS = ("debug", "info", "warning", "error")
 def _option(default: T, *names: str, group: str, **kwargs: Any) -> T:
     """Declare a field that is an option as well; `kwargs` go to click."""
     settings = {"show_default": default not in (None, False, ()), **kwargs}
-    found: T = dataclasses.field(default=default, metadata={"names": names, "group": group, "click": settings})
+    found: T = dataclasses.field(
+        default=default, metadata={"names": names, "group": group, "click": settings}
+    )
     return found
 
 
@@ -60,10 +62,18 @@ class RunOptions:
         help="Keyword arguments of the processor class: name=value, or a JSON object. Repeatable.",
     )
     treename: str | None = _option(
-        None, "--treename", group=_WHAT, metavar="NAME", help="Tree to read where the samples name none  [default: Events]"
+        None,
+        "--treename",
+        group=_WHAT,
+        metavar="NAME",
+        help="Tree to read where the samples name none  [default: Events]",
     )
     schema: str = _option(
-        "NanoAODSchema", "--schema", group=_WHAT, metavar="NAME", help="One of coffea.nanoevents, or module:Class."
+        "NanoAODSchema",
+        "--schema",
+        group=_WHAT,
+        metavar="NAME",
+        help="One of coffea.nanoevents, or module:Class.",
     )
     chunksize: int = _option(
         100_000, "--chunksize", group=_HOW, type=types.COUNT, help="The most events held in memory at once."
@@ -90,7 +100,8 @@ class RunOptions:
         "-w",
         group=_WHERE,
         metavar="local:N[xCORES]",
-        help="Start workers on this machine. Without it, wait for workers to come. With futures: how many processes.",
+        help="Start workers on this machine. Without it, wait for workers to come. With futures: how many "
+        "processes.",
     )
     name: str | None = _option(
         None,
@@ -100,7 +111,12 @@ class RunOptions:
         help="How workers find this manager (work_queue_worker -M NAME)  [default: USER-workqueue-coffea]",
     )
     port: tuple[int, int] = _option(
-        (9123, 9130), "--port", group=_WHERE, type=types.PORTS, show_default="9123-9130", help="Port to listen on, the first free one."
+        (9123, 9130),
+        "--port",
+        group=_WHERE,
+        type=types.PORTS,
+        show_default="9123-9130",
+        help="Port to listen on, the first free one.",
     )
     password_file: Path | None = _option(
         None,

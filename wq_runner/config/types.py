@@ -11,7 +11,7 @@ import click
 from wq_runner import units
 
 
-class Parsed(click.ParamType):
+class Parsed(click.ParamType[Any]):
     """A value that one of our parsers understands; its ValueError is what the user reads."""
 
     def __init__(self, name: str, parse: Callable[[Any], Any]) -> None:
@@ -27,7 +27,7 @@ class Parsed(click.ParamType):
             self.fail(str(error), param, ctx)
 
 
-class KeyValues(click.ParamType):
+class KeyValues(click.ParamType[Any]):
     """Keyword arguments: ``name=value`` with a JSON value or plain text, or a JSON object, or a mapping."""
 
     name = "KEY=VALUE"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import pickle
 import struct
@@ -98,15 +99,15 @@ def read_result(path: Path) -> Any:
     import lz4.frame
 
     _, (blob, _) = _read(path)
-    return pickle.loads(lz4.frame.decompress(blob))  # noqa: S301 - workers are authenticated
+    return pickle.loads(lz4.frame.decompress(blob))
 
 
 def read_exceptions(path: Path) -> list[BaseException]:
     """Return the exception of each failure, linked to its causes as it was on the worker."""
     _, (_, blob) = _read(path)
-    chains: list[list[BaseException]] = pickle.loads(blob)  # noqa: S301 - workers are authenticated
+    chains: list[list[BaseException]] = pickle.loads(blob)
     for chain in chains:
-        for outer, cause in zip(chain, chain[1:], strict=False):
+        for outer, cause in itertools.pairwise(chain):
             outer.__cause__ = cause
     return [chain[0] for chain in chains]
 

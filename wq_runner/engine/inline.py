@@ -26,7 +26,7 @@ class InlineEngine:
     def submit(self, task: Task) -> None:
         self._waiting.append(task)
 
-    def wait(self, timeout: float) -> list[Outcome]:
+    def wait(self, timeout: float) -> list[Outcome]:  # noqa: ARG002 - the protocol's
         if not self._waiting:
             return []
         return [run_here(self._waiting.popleft())]

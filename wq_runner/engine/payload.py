@@ -12,6 +12,7 @@ header, the header, and two blobs whose lengths and checksums are in the header:
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import importlib.metadata
@@ -88,7 +89,9 @@ def versions() -> dict[str, str]:
 
 def check_versions(wanted: dict[str, str]) -> None:
     here = versions()
-    other = [f"{name} {here[name]} (manager: {wanted[name]})" for name in wanted if here[name] != wanted[name]]
+    other = [
+        f"{name} {here[name]} (manager: {wanted[name]})" for name in wanted if here[name] != wanted[name]
+    ]
     if other:
         raise RuntimeError(f"this worker has {', '.join(other)}; both sides need the same")
 
@@ -144,10 +147,8 @@ class _Meter:
 
 def _reset_peak() -> None:
     # proc(5): 5 resets the peak resident set size; refused in some containers, then peaks only grow
-    try:
+    with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
-    except OSError:
-        pass
 
 
 def _peak_bytes() -> int:
@@ -204,7 +205,9 @@ def _failure(index: int | None, error: BaseException, kind: str | None = None) -
 
 def _is_input_error(error: BaseException) -> bool:
     # by name: this file travels without wq_runner
-    return any((kind.__module__, kind.__name__) == ("wq_runner.errors", "InputError") for kind in type(error).__mro__)
+    return any(
+        (kind.__module__, kind.__name__) == ("wq_runner.errors", "InputError") for kind in type(error).__mro__
+    )
 
 
 def _kind(error: BaseException, root: BaseException) -> str:

@@ -39,7 +39,7 @@ class PoolEngine:
 
     def submit(self, task: Task) -> None:
         self.start()
-        assert self._pool is not None  # noqa: S101 - start made it
+        assert self._pool is not None
         self._running[self._pool.submit(run_here, task)] = task
 
     def wait(self, timeout: float) -> list[Outcome]:

@@ -85,7 +85,8 @@ class _Queue:
         last = EngineStatus()
         while True:
             while connection.poll():
-                match connection.recv():
+                request: Submit | Finish = connection.recv()
+                match request:
                     case Submit(task=task):
                         self._submit(task)
                     case Finish(release_workers=release):
@@ -136,6 +137,7 @@ def _engine_task(wq: Any, task: Task, command: str) -> Any:
     made = wq.Task(f"{command} payload.py function items result")
     made.specify_tag(str(task.id))
     made.specify_category(task.category.value)
+    made.specify_priority(-task.id)  # first come, first served: the queue by itself takes the newest first
     made.specify_input_file(_PAYLOAD, "payload.py", cache=True)
     made.specify_input_file(str(task.function), "function", cache=True)
     made.specify_input_file(str(task.items), "items", cache=False)

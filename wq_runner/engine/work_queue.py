@@ -64,7 +64,7 @@ class WorkQueueEngine:
 
     def submit(self, task: Task) -> None:
         self.start()
-        assert self._child is not None  # noqa: S101 - start made it
+        assert self._child is not None
         self._unfinished[task.id] = task
         self._child.send(Submit(task=task))
 
@@ -94,7 +94,7 @@ class WorkQueueEngine:
         self._unfinished.clear()
 
     def _restart(self) -> None:
-        assert self._child is not None  # noqa: S101 - there was one that is gone
+        assert self._child is not None
         code = self._child.close()
         self._restarts += 1
         self._restarts_in_a_row += 1

@@ -247,7 +247,9 @@ class Loop:
         if isinstance(action, Skip):
             self._skip(outcome.task_id, items, trouble, f"{action.reason}: {trouble.message}", host)
             return
-        self._record_decision(outcome.task_id, type(action).__name__.lower(), items, trouble, action.reason, host)
+        self._record_decision(
+            outcome.task_id, type(action).__name__.lower(), items, trouble, action.reason, host
+        )
         match action:
             case Retry():
                 self._backlog.put_back(items)

@@ -92,7 +92,7 @@ Action = Retry | Split | Skip | Abort
 
 
 def decide(trouble: Trouble, *, items: int, history: History, settings: Settings) -> Action:
-    """Decide about `items` items that failed together, which this cause hit `history.attempts` times before."""
+    """Decide about so many items that failed together; `history` is what this cause did to them before."""
     budget = settings.budgets[trouble.cause]
     left = history.attempts < budget
     times = f"{history.attempts + 1} of {budget + 1}"

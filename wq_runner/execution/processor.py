@@ -47,7 +47,9 @@ def load_schema(name: str) -> Any:
     found = getattr(module, attribute, None)
     if found is None:
         known = [known for known in dir(module) if known.endswith("Schema")]
-        raise UsageError(f"no schema {name}.{did_you_mean(attribute, known)}", hint=f"known: {', '.join(known)}")
+        raise UsageError(
+            f"no schema {name}.{did_you_mean(attribute, known)}", hint=f"known: {', '.join(known)}"
+        )
     return found
 
 

@@ -43,9 +43,7 @@ class Session:
     last_skipped: tuple[Skipped, ...] = field(default=(), init=False)
     _started: float | None = field(default=None, init=False)
 
-    def run(
-        self, values: Iterable[Any], function: Callable[[Any], Any], category: Category
-    ) -> LoopResult:
+    def run(self, values: Iterable[Any], function: Callable[[Any], Any], category: Category) -> LoopResult:
         """Apply the function to each value on the engine's workers and sum the results.
 
         After an error the engine is closed with all that it still held; the next call starts it again.

@@ -1,4 +1,4 @@
-"""How many chunks make a task: large enough to pay for its start, small enough that nobody waits at the end."""
+"""How many chunks make a task: enough to pay for its start, few enough that nobody waits at the end."""
 
 from __future__ import annotations
 

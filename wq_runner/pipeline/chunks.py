@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -17,7 +18,7 @@ def cut(start: int, stop: int, chunksize: int) -> list[Range]:
     """
     count = max(1, -(-(stop - start) // chunksize))
     edges = [start + (stop - start) * number // count for number in range(count + 1)]
-    return list(zip(edges, edges[1:], strict=False))
+    return list(itertools.pairwise(edges))
 
 
 def chunks_of(dataset: Dataset, facts: Facts, chunksize: int) -> list[Chunk]:
@@ -56,7 +57,9 @@ def without(fileset: Fileset, paths: set[str]) -> Fileset:
     )
 
 
-def files_to_open(fileset: Fileset, facts: Facts, *, chunksize: int, limit_chunks: int | None) -> list[InputFile]:
+def files_to_open(
+    fileset: Fileset, facts: Facts, *, chunksize: int, limit_chunks: int | None
+) -> list[InputFile]:
     """Return the files that must be opened before the plan is complete.
 
     With a limit, those are opened at once that suffice even if each gives one chunk only: call

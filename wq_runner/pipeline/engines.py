@@ -84,7 +84,7 @@ def _work_queue(
 ) -> Session:
     local = LocalSpec.parse(options.workers) if options.workers else None
     if local is not None and options.password_file is not None:
-        raise UsageError("--password-file is for workers that are started elsewhere, not with --workers local")
+        raise UsageError("--password-file is for workers that are started elsewhere, not for local ones")
     default_ports = options.port == RunOptions.port
     queue = QueueSettings(
         ports=_ANY_PORT if local and default_ports else options.port,

@@ -64,7 +64,9 @@ def learn(
     while True:
         # files found bad are left out, so that a limit is met with others
         fileset = chunks.without(fileset, {bad.path for bad in knowledge.bad})
-        wanted = chunks.files_to_open(fileset, knowledge.facts, chunksize=chunksize, limit_chunks=limit_chunks)
+        wanted = chunks.files_to_open(
+            fileset, knowledge.facts, chunksize=chunksize, limit_chunks=limit_chunks
+        )
         if not wanted:
             return
         found = _open_here(wanted) if len(wanted) <= FEW else {}
@@ -123,7 +125,5 @@ def _open_by_tasks(
     ]
     done = session.run(items, open_file, Category.PREPROCESSING)
     found = {files[number]: facts for number, facts in (done.result or {}).items()}
-    bad = [
-        BadFile(dataset=one.item.dataset, path=one.item.path, reason=one.reason) for one in done.skipped
-    ]
+    bad = [BadFile(dataset=one.item.dataset, path=one.item.path, reason=one.reason) for one in done.skipped]
     return found, bad

@@ -73,7 +73,9 @@ class Record:
             "host": socket.getfqdn(),
             "versions": versions(),
             "environment": self.environment,
-            "options": {name: {"value": value, "origin": origin} for name, (value, origin) in self.options.items()},
+            "options": {
+                name: {"value": value, "origin": origin} for name, (value, origin) in self.options.items()
+            },
             "samples": list(self.samples),
             "datasets": {name: account.as_json() for name, account in self.accounts.items()},
             "missing": self.missing,
@@ -81,11 +83,15 @@ class Record:
 
 
 def accounts(
-    fileset: Fileset, plan: Sequence[Chunk], processed: Iterable[Any], skipped: Mapping[str, int], bad: Sequence[BadFile]
+    fileset: Fileset,
+    plan: Sequence[Chunk],
+    processed: Iterable[Any],
+    skipped: Mapping[str, int],
+    bad: Sequence[BadFile],
 ) -> dict[str, Account]:
-    """Make up the account of each dataset from the plan and from coffea's own record of what is in the result.
+    """Make up the account of each dataset from the plan and from coffea's own record of the result.
 
-    `processed` are coffea's WorkItems; `skipped` are events by dataset.
+    `processed` are the WorkItems in the result; `skipped` are events by dataset.
 
     Raises
     ------

@@ -27,6 +27,7 @@ from wq_runner.pipeline.record import Record, accounts, missing
 from wq_runner.samples.cache import FactsCache
 from wq_runner.system import RunPaths
 
+
 @dataclass(frozen=True, kw_only=True)
 class Request:
     """What the user asked for. `origins` say where the value of each option came from."""

@@ -112,7 +112,7 @@ class FactsCache:
 
 
 def default_path() -> Path:
-    import platformdirs  # noqa: PLC0415 - only where no path is given
+    import platformdirs
 
     return platformdirs.user_cache_path("wq-runner") / "facts.sqlite"
 

@@ -46,7 +46,7 @@ def read_json(path: Path, prefixes: Prefixes, where: str, reading: Reading) -> l
 
 
 def read_yaml(path: Path, prefixes: Prefixes, where: str, reading: Reading) -> list[Found]:
-    from wq_runner.samples import yaml_text  # noqa: PLC0415 - yaml is slow to import
+    from wq_runner.samples import yaml_text
 
     text = _text(path, reading)
     if text is None:

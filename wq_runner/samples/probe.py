@@ -75,7 +75,7 @@ def probe(file: InputFile, *, clusters: bool = False, timeout: float | None = No
 
 
 def _probe_root(file: InputFile, clusters: bool, timeout: float) -> FileFacts:
-    import uproot  # noqa: PLC0415 - slow
+    import uproot
 
     with uproot.open({file.path: None}, timeout=timeout) as root:
         _check_size(file, root.file.fEND, lambda: root.file.source.num_bytes)
@@ -88,7 +88,7 @@ def _probe_root(file: InputFile, clusters: bool, timeout: float) -> FileFacts:
 
 
 def _probe_parquet(file: InputFile, clusters: bool, timeout: float) -> FileFacts:  # noqa: ARG001 - as for ROOT
-    from pyarrow import parquet  # type: ignore[import-untyped]  # noqa: PLC0415 - slow
+    from pyarrow import parquet
 
     with parquet.ParquetFile(file.path) as opened:
         groups = [opened.metadata.row_group(i).num_rows for i in range(opened.metadata.num_row_groups)]
@@ -110,7 +110,7 @@ def _tree(file: InputFile, root: Any) -> Any:
 
 
 def _kind(name: str, root: Any) -> str | None:
-    from uproot.exceptions import KeyInFileError  # noqa: PLC0415 - slow
+    from uproot.exceptions import KeyInFileError
 
     try:
         return str(root.classname_of(name))

@@ -63,7 +63,9 @@ def shape(spec: LocalSpec, scratch: Path) -> WorkerShape:
     )
 
 
-def worker_command(program: str, shape: WorkerShape, port: int, password_file: Path, scratch: Path) -> list[str]:
+def worker_command(
+    program: str, shape: WorkerShape, port: int, password_file: Path, scratch: Path
+) -> list[str]:
     """Return the command of one worker; it dies with its parent, and retries a lost manager at once."""
     return [
         program,
