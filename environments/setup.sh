@@ -10,7 +10,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 die() {
-    printf 'setup: %s\n' "$@" >&2
+    printf 'error: ' >&2
+    printf '%s\n' "$@" >&2
     exit 1
 }
 
@@ -45,11 +46,13 @@ setup_conda() {
     fi
 }
 
-find_python() {
+base() { "$1" -c 'import os, sys; print(os.path.realpath(sys._base_executable))' 2>/dev/null; }
+
+find_python() { # also out of a venv, ours is no base for itself
     local candidate
     for candidate in "${PYTHON:-python3}" python3.14 python3.13 python3.12 python3.11 python3.10; do
         if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; then
-            "$candidate" -c 'import sys; print(sys.executable)'
+            base "$candidate"
             return
         fi
     done
@@ -61,7 +64,8 @@ missing_packages() { # the Debian packages that are needed, by what they bring
     local version include
     version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
     include=$("$python" -c 'import sysconfig; print(sysconfig.get_paths()["include"])')
-    command -v work_queue_worker work_queue_factory work_queue_graph_log >/dev/null || echo coop-computing-tools
+    { command -v work_queue_worker && command -v work_queue_factory && command -v work_queue_graph_log; } \
+        >/dev/null || echo coop-computing-tools
     [[ -e /usr/include/cctools/work_queue.h ]] || echo coop-computing-tools-dev
     command -v gnuplot >/dev/null || echo gnuplot-nox
     command -v gcc >/dev/null || echo gcc
@@ -101,7 +105,8 @@ setup_venv() {
     mapfile -t packages < <(missing_packages)
     ((${#packages[@]})) && install_packages "${packages[@]}"
     [[ -e $stamp && $(key | sha256sum) == "$(<"$stamp")" ]] && return
-    has "$PWD/.venv/bin/python" pip || step ".venv of $("$python" --version)" "$python" -m venv --clear .venv
+    [[ $(base .venv/bin/python) == "$python" ]] && has "$PWD/.venv/bin/python" pip ||
+        step ".venv of $("$python" --version)" "$python" -m venv --clear .venv
     pip=(.venv/bin/python -m pip install --quiet)
     step "pip" "${pip[@]}" --upgrade pip
     step "wq-runner and the tools to develop it" "${pip[@]}" --editable . --group dev
