@@ -9,9 +9,9 @@ setup:
 	@environments/setup.sh
 
 demo: setup
-	@cd examples/dimuon && python make_data.py
-	@cd examples/dimuon && wq-run --chunksize 50000 --workers local:2 -o $(CURDIR)/wq-run-demo samples.cfg
-	@cd examples/dimuon && python plot.py $(CURDIR)/wq-run-demo
+	@python examples/dimuon/make_data.py
+	wq-run --chunksize 50000 --workers local:2 -o wq-run-demo examples/dimuon/samples.cfg
+	@python examples/dimuon/plot.py wq-run-demo/output.coffea -o wq-run-demo/mass.png
 
 lint: setup
 	@ruff check
