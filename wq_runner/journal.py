@@ -23,6 +23,8 @@ class RunStarted:
     command: tuple[str, ...]
     version: str
     format: int = FORMAT
+    host: str = ""
+    pid: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +57,8 @@ class TaskEnded:
     """An attempt came back. Times are seconds since the epoch, durations seconds, sizes bytes.
 
     `wall` is what the payload took, `startup` its part before the first item, `processing` the sum
-    over the items; `memory` the largest peak of an item.
+    over the items; `memory` the largest peak of an item. `done` and `events` are what it brought,
+    `cores` and `allocated` (memory) what it held, `transfer` the seconds to move inputs and outputs.
     """
 
     task: int
@@ -73,17 +76,26 @@ class TaskEnded:
     bytes_read: int = 0
     bytes_sent: int = 0
     bytes_received: int = 0
+    done: int = 0
+    events: int = 0
+    cores: float = 1.0
+    allocated: float = 0.0
+    transfer: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Accepted:
-    """These items are in the result. An item is ``[path, treename, start, stop, uuid]``."""
+    """These items are in the result. An item is ``[path, treename, start, stop, uuid]``.
+
+    `seconds` is what each of them took, in their order.
+    """
 
     task: int
     category: str
     dataset: str
     events: int
     items: tuple[tuple[str, str, int, int, str], ...]
+    seconds: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +116,10 @@ class Decided:
 
 @dataclass(frozen=True, kw_only=True)
 class Workers:
-    """The engine's state, written when it changed. Memory in bytes."""
+    """The engine's state, written when it changed. Memory in bytes; `largest_memory` of one worker.
+
+    Counts of workers and bytes are since the engine started: they begin anew when it restarts.
+    """
 
     workers: int
     busy: int
@@ -117,6 +132,10 @@ class Workers:
     waiting: int
     running: int
     restarts: int
+    bytes_sent: int = 0
+    bytes_received: int = 0
+    largest_cores: float = 0.0
+    largest_memory: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,6 +176,8 @@ _KINDS: dict[str, type[Event]] = {
     )
 }
 
+_FIELDS = {kind: {field.name for field in dataclasses.fields(kind)} for kind in _KINDS.values()}
+
 Listener = Callable[[float, Event], None]
 
 
@@ -194,8 +215,8 @@ class Journal:
 
 
 def _line(now: float, event: Event) -> str:
-    values = {"time": round(now, 3), "event": type(event).__name__, **dataclasses.asdict(event)}
-    return json.dumps(values, ensure_ascii=False, separators=(",", ":")) + "\n"
+    values = {"time": round(now, 3), "event": type(event).__name__, **vars(event)}
+    return json.dumps(values, ensure_ascii=False, separators=(",", ":"), default=vars) + "\n"
 
 
 def read(path: Path) -> Iterator[tuple[float, Event]]:
@@ -204,18 +225,26 @@ def read(path: Path) -> Iterator[tuple[float, Event]]:
         for line in stream:
             if not line.endswith("\n"):
                 return
-            values = json.loads(line)
-            kind = _KINDS.get(values.pop("event"))
-            when = values.pop("time")
-            if kind is not None:
-                yield when, _event(kind, values)
+            found = parse(line)
+            if found is not None:
+                yield found
+
+
+def parse(line: str) -> tuple[float, Event] | None:
+    """Return the event of a line with its time; None if this version does not know its kind."""
+    values = json.loads(line)
+    kind = _KINDS.get(values.pop("event"))
+    when: float = values.pop("time")
+    return None if kind is None else (when, _event(kind, values))
 
 
 def _event(kind: type[Event], values: dict[str, Any]) -> Event:
-    known = {field.name for field in dataclasses.fields(kind)}
-    values = {name: value for name, value in values.items() if name in known}
+    if not values.keys() <= _FIELDS[kind]:
+        values = {name: value for name, value in values.items() if name in _FIELDS[kind]}
     if "items" in values and isinstance(values["items"], list):
-        values["items"] = tuple(tuple(item) for item in values["items"])
+        values["items"] = tuple(map(tuple, values["items"]))
+    if kind is Accepted:
+        values["seconds"] = tuple(values.get("seconds", ()))
     if kind is PhaseStarted:
         values["datasets"] = {name: Plan(**plan) for name, plan in values["datasets"].items()}
     if kind is RunStarted:

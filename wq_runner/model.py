@@ -152,3 +152,4 @@ class Outcome:
     finished: float = 0.0
     bytes_sent: int = 0
     bytes_received: int = 0
+    transfer_seconds: float = 0.0

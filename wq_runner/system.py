@@ -82,10 +82,11 @@ def stop(process: subprocess.Popen[bytes], *, grace: float = 5.0) -> None:
 
 
 @contextlib.contextmanager
-def replacing(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
+def replacing(path: Path, mode: str = "wb", *, durable: bool = True) -> Iterator[IO[Any]]:
     """Open a temporary file that takes the name `path` when the block ends without an error.
 
-    The content is on disk before the name changes: a reader never sees half of it.
+    The content is on disk before the name changes: a reader never sees half of it. What is rewritten
+    every few seconds need not be `durable`: after a power cut it may be empty.
     """
     encoding = None if "b" in mode else "utf-8"
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
@@ -94,7 +95,8 @@ def replacing(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
         with open(handle, mode, encoding=encoding) as stream:  # noqa: PTH123 - a descriptor
             yield stream
             stream.flush()
-            os.fsync(stream.fileno())
+            if durable:
+                os.fsync(stream.fileno())
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
     except BaseException:

@@ -170,6 +170,7 @@ def _outcome(wq: Any, task: Any) -> Outcome:
         finished=task.execute_cmd_finish * MICROSECOND,
         bytes_sent=task.total_bytes_sent,
         bytes_received=task.total_bytes_received,
+        transfer_seconds=max(0, task.total_transfer_time) * MICROSECOND,
     )
 
 

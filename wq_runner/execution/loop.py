@@ -33,6 +33,7 @@ from wq_runner.journal import (
     Workers,
 )
 from wq_runner.model import Category, Ending, Outcome, Resources, Task
+from wq_runner.units import MB
 
 TICK = 0.5  # seconds between looks at workers and signals while nothing ends
 SPARE = 2  # tasks queued beyond the slots, so that a free worker finds one there
@@ -209,6 +210,7 @@ class Loop:
     def _accept(self, task: Task, batch: tuple[Item, ...], found: Answer) -> None:
         if found.done:
             items = tuple(batch[index] for index in found.done)
+            seconds = {one.index: one.wall for one in found.measured}
             self._reducer.add(task.result)
             self._done += items
             self._journal.record(
@@ -218,6 +220,7 @@ class Loop:
                     dataset=items[0].dataset,
                     events=sum(item.events for item in items),
                     items=tuple(item.key for item in items),
+                    seconds=tuple(round(seconds.get(index, 0.0), 4) for index in found.done),
                 )
             )
         for index, reason in found.skipped.items():
@@ -317,6 +320,11 @@ class Loop:
                 bytes_read=sum(one.bytes_read for one in measured),
                 bytes_sent=outcome.bytes_sent,
                 bytes_received=outcome.bytes_received,
+                done=len(found.done) if found else 0,
+                events=sum(batch[index].events for index in found.done) if found else 0,
+                cores=outcome.allocated.cores or self._settings.resources.cores or 1,
+                allocated=(outcome.allocated.memory or 0) * MB,
+                transfer=outcome.transfer_seconds,
             )
         )
 
@@ -338,6 +346,10 @@ class Loop:
                 waiting=status.tasks_waiting,
                 running=status.tasks_running,
                 restarts=status.restarts,
+                bytes_sent=status.bytes_sent,
+                bytes_received=status.bytes_received,
+                largest_cores=status.largest.cores or 0.0,
+                largest_memory=(status.largest.memory or 0.0) * MB,
             )
         )
 

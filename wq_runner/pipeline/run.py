@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import platform
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -215,7 +217,11 @@ def _recording(request: Request, record: Record, paths: RunPaths) -> Iterator[Jo
     log_file = start_logging(paths.debug_log, request.options.loglevel)
     code, message = 1, "an error of wq-runner itself"
     try:
-        journal.record(RunStarted(command=tuple(request.command), version=request.version))
+        journal.record(
+            RunStarted(
+                command=tuple(request.command), version=request.version, host=platform.node(), pid=os.getpid()
+            )
+        )
         yield journal
         code, message = 0, ""
     except WqRunnerError as error:
