@@ -1,0 +1,49 @@
+"""Processors for tests: what they return can be calculated by hand."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from coffea import processor
+
+PATIENCE = 120.0
+
+
+class Sums(processor.ProcessorABC):
+    """Sums of trees that `nanoaod.write_simple` made: entries, the sum of x, and where it was read."""
+
+    def process(self, events: Any) -> dict[str, Any]:
+        x = np.asarray(events.x, dtype=np.float64)
+        return {
+            "entries": len(x),
+            "sum": int(x.sum()),
+            "chunks": 1,
+            "files": {(events.metadata["filename"], len(x))},
+            "by dataset": {events.metadata["dataset"]: len(x)},
+        }
+
+    def postprocess(self, accumulator: dict[str, Any]) -> dict[str, Any]:
+        return {**accumulator, "postprocessed": True}
+
+
+class Gated(Sums):
+    """Does chunks that start below `free` at once, and the others when the file `gate` appears."""
+
+    def __init__(self, gate: str, free: int = 1) -> None:
+        self.gate = gate
+        self.free = free
+
+    def process(self, events: Any) -> dict[str, Any]:
+        end = time.monotonic() + PATIENCE
+        while events.metadata["entrystart"] >= self.free and not Path(self.gate).exists():
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        return super().process(events)
+
+
+def count(events: Any) -> dict[str, int]:
+    """Be the simplest processor, a function."""
+    return {"entries": len(events)}

@@ -1,0 +1,68 @@
+"""What keeps tests from touching the user's things, and inputs that many of them share.
+
+The guards hold for the whole session, for fixtures of any scope as well; `unit/test_guards.py` proves that
+each of them bites.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import nanoaod
+import pytest
+import running
+
+_LOOPBACK = ("127.", "::1", "localhost")
+_GRACE = 15.0  # seconds for what ends by itself once its parent is gone
+
+
+class OutsideError(AssertionError):
+    """A test tried to talk to another machine."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def guards(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep the user's cache and settings out, the tests off the network, and leave nothing running."""
+    mark = uuid.uuid4().hex
+    with pytest.MonkeyPatch.context() as patch:
+        # the engine would announce itself to a public catalog
+        patch.setenv("CATALOG_HOST", "127.0.0.1")
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        for name in [name for name in os.environ if name.startswith("WQ_RUNNER_")]:
+            patch.delenv(name)
+        for name in ("connect", "connect_ex"):
+            patch.setattr(socket.socket, name, _guarded(getattr(socket.socket, name)))
+        patch.setenv(running.MARK, mark)
+        yield
+        end = time.monotonic() + _GRACE
+        while (left := running.marked(mark)) and time.monotonic() < end:
+            time.sleep(0.2)
+    assert not left, f"tests left processes behind: {left}"
+
+
+def _guarded(connect: Any) -> Any:
+    def guarded(self: socket.socket, address: Any) -> Any:
+        if isinstance(address, tuple) and not str(address[0]).startswith(_LOOPBACK):
+            raise OutsideError(f"a test may not connect to {address}")
+        return connect(self, address)
+
+    return guarded
+
+
+@pytest.fixture(scope="session")
+def dimuon_samples(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the samples.cfg of three small datasets, of two files of 1000 events each."""
+    return nanoaod.write_samples(tmp_path_factory.mktemp("dimuon"), files=2)
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Make an empty directory the current one."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path

@@ -1,0 +1,226 @@
+"""Run the commands as users do, in processes of their own, and wait for what they do."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import pty
+import re
+import select
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from wq_runner import journal
+
+T = TypeVar("T")
+
+MARK = "WQ_TESTS_MARK"
+"""An environment variable that every process of a test inherits, orphans included."""
+
+PATIENCE = 90.0
+"""Seconds until a test gives up; nothing takes as long, even on a busy machine."""
+
+ANALYSIS = Path(__file__).with_name("analysis.py")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """A command that ended."""
+
+    code: int
+    out: str
+    err: str
+    seconds: float
+
+    @property
+    def error(self) -> str:
+        """What was said last, after checking that it is one clear message and no traceback of ours."""
+        assert self.err.count("error: ") == 1, self.err
+        assert "wq_runner/" not in self.err, self.err
+        assert "Traceback" not in self.err + self.out, self.err
+        return self.err[self.err.index("error: ") :]
+
+
+def program(name: str) -> str:
+    """Return the path of one of our commands."""
+    return str(Path(sys.executable).with_name(name))
+
+
+def start(*arguments: object, cwd: Path, name: str = "wq-run", **environ: str) -> subprocess.Popen[str]:
+    """Start one of our commands; the caller ends it."""
+    return subprocess.Popen(
+        [program(name), *map(str, arguments)],
+        cwd=cwd,
+        env={**os.environ, **environ},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finish(process: subprocess.Popen[str], timeout: float = PATIENCE) -> Ended:
+    """Wait for a command that was started."""
+    began = time.monotonic()
+    try:
+        out, err = process.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        process.terminate()
+        out, err = process.communicate(timeout=20)
+        raise AssertionError(f"it did not end:\n{out}\n{err}") from None
+    return Ended(code=process.returncode, out=out, err=err, seconds=time.monotonic() - began)
+
+
+def run(*arguments: object, cwd: Path, name: str = "wq-run", **environ: str) -> Ended:
+    """Run one of our commands to its end."""
+    began = time.monotonic()
+    ended = finish(start(*arguments, cwd=cwd, name=name, **environ))
+    return Ended(code=ended.code, out=ended.out, err=ended.err, seconds=time.monotonic() - began)
+
+
+def run_well(*arguments: object, cwd: Path, **environ: str) -> Ended:
+    """Run wq-run to its end, which must be a good one."""
+    ended = run(*arguments, cwd=cwd, **environ)
+    assert ended.code == 0, ended.out + ended.err
+    return ended
+
+
+@contextlib.contextmanager
+def running(*arguments: object, cwd: Path, **environ: str) -> Iterator[subprocess.Popen[str]]:
+    """Run wq-run beside the test; it is killed at the end, should it still live."""
+    process = start(*arguments, cwd=cwd, **environ)
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
+        for stream in (process.stdout, process.stderr):
+            if stream is not None:
+                stream.close()
+
+
+def on_terminal(*arguments: object, cwd: Path, columns: int = 100) -> Ended:
+    """Run wq-run on a pseudo-terminal of so many columns; `out` has all that was drawn, colours removed."""
+    began = time.monotonic()
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 30, columns, 0, 0))
+    environ = {**os.environ, "TERM": "xterm-256color", "COLUMNS": str(columns)}
+    process = subprocess.Popen(
+        [program("wq-run"), *map(str, arguments)],
+        cwd=cwd,
+        env=environ,
+        stdin=subprocess.DEVNULL,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    drawn = b""
+    try:
+        while time.monotonic() < began + PATIENCE:
+            if not select.select([ours], [], [], 1.0)[0]:
+                continue
+            try:
+                drawn += os.read(ours, 1 << 16)
+            except OSError:  # the other side is closed
+                break
+        code = process.wait(10)
+    finally:
+        os.close(ours)
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", drawn.decode())
+    return Ended(code=code, out=text.replace("\r", ""), err="", seconds=time.monotonic() - began)
+
+
+def until(condition: Callable[[], T], what: str = "", patience: float = PATIENCE) -> T:
+    """Wait until a condition holds, and return its value."""
+    end = time.monotonic() + patience
+    while not (value := condition()):
+        assert time.monotonic() < end, f"it did not happen: {what or condition}"
+        time.sleep(0.05)
+    return value
+
+
+# -- what a run leaves behind --
+
+
+def events_of(directory: Path) -> list[journal.Event]:
+    """Return the events of a run's journal so far."""
+    path = directory / "journal.jsonl"
+    return [event for _, event in journal.read(path)] if path.exists() else []
+
+
+def accepted(directory: Path) -> int:
+    """Return how many chunks are in the result so far."""
+    return sum(
+        len(event.items)
+        for event in events_of(directory)
+        if isinstance(event, journal.Accepted) and event.category == "processing"
+    )
+
+
+def summary(directory: Path) -> dict[str, Any]:
+    """Return run.json."""
+    found: dict[str, Any] = json.loads((directory / "run.json").read_text())
+    return found
+
+
+def output(directory: Path) -> Any:
+    """Return what the processor returned, merged and postprocessed."""
+    from coffea.util import load
+
+    return load(directory / "output.coffea")
+
+
+# -- processes --
+
+
+def marked(mark: str) -> dict[int, str]:
+    """Return the processes that inherited the mark, but for this one: ids and command lines."""
+    wanted = f"{MARK}={mark}".encode()
+    found = {}
+    for place in Path("/proc").iterdir():
+        if not place.name.isdecimal() or int(place.name) == os.getpid():
+            continue
+        with contextlib.suppress(OSError):  # it ended meanwhile, or is another user's
+            if wanted in (place / "environ").read_bytes().split(b"\0"):
+                command = (place / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                if command:  # not a zombie
+                    found[int(place.name)] = command
+    return found
+
+
+def workers(mark: str) -> list[int]:
+    """Return the ids of the workers that inherited the mark."""
+    return [pid for pid, command in marked(mark).items() if "work_queue_worker" in command.split(" ")[0]]
+
+
+def queues(mark: str) -> list[int]:
+    """Return the ids of the processes that hold a queue."""
+    return [pid for pid, command in marked(mark).items() if "engine.queue_process" in command]
+
+
+def kill(pid: int) -> None:
+    """Kill a process at once, as a crash or a batch system does."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+
+
+def free_port() -> int:
+    """Return a port that was free a moment ago."""
+    with socket.socket() as sock:
+        sock.bind(("", 0))
+        return int(sock.getsockname()[1])

@@ -1,0 +1,48 @@
+"""Each guard of conftest.py bites."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+
+import platformdirs
+import pytest
+import running
+
+
+def test_no_other_machine() -> None:
+    # an address that is reserved for documentation: nobody would answer if the guard did not bite
+    with socket.socket() as sock, pytest.raises(AssertionError, match="may not connect"):
+        sock.connect(("192.0.2.1", 80))
+    with socket.socket() as sock, pytest.raises(AssertionError, match="may not connect"):
+        sock.connect_ex(("192.0.2.1", 80))
+
+
+def test_this_machine() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.socket() as sock:
+        sock.connect(server.getsockname())
+
+
+def test_no_public_catalog() -> None:
+    assert os.environ["CATALOG_HOST"] == "127.0.0.1"
+
+
+def test_no_cache_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> None:
+    assert platformdirs.user_cache_path().is_relative_to(tmp_path_factory.getbasetemp())
+
+
+def test_no_settings_of_the_user() -> None:
+    assert not [name for name in os.environ if name.startswith("WQ_RUNNER_")]
+
+
+def test_processes_that_are_left_are_found() -> None:
+    mark = os.environ[running.MARK]
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(100)"])
+    try:
+        running.until(lambda: process.pid in running.marked(mark))
+    finally:
+        process.kill()
+        process.wait()
+    assert process.pid not in running.marked(mark)
