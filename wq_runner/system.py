@@ -29,8 +29,12 @@ class CommandError(WqRunnerError):
         self.output = output
 
 
-def run(command: Sequence[str], *, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> str:
+def run(
+    command: Sequence[str], *, cwd: Path | None = None, env: Mapping[str, str] | None = None, stdin: str = ""
+) -> str:
     """Run a command to its end and return what it printed, standard output only.
+
+    Bytes that are no text, as in the names of files, survive as they do in `os.fsdecode`.
 
     Raises
     ------
@@ -39,7 +43,14 @@ def run(command: Sequence[str], *, cwd: Path | None = None, env: Mapping[str, st
     """
     log.debug("$ %s", shlex.join(command))
     done = subprocess.run(
-        command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        command,
+        cwd=cwd,
+        env=env,
+        input=stdin,
+        capture_output=True,
+        encoding="utf-8",
+        errors="surrogateescape",
+        check=False,
     )
     if done.returncode != 0:
         raise CommandError(command, done.returncode, done.stdout + done.stderr)
