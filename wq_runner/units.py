@@ -24,8 +24,11 @@ _SECONDS = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 
 
 def count(value: str | float) -> int:
-    """Parse a number of events, files or chunks: ``128000``, ``128_000``, ``128k``, ``1.5M``."""
-    return _whole(_scaled(value, _COUNTS, "a number such as 128000 or 128k"), value)
+    """Parse a number of events, files or chunks, at least 1: ``128000``, ``128_000``, ``128k``, ``1.5M``."""
+    number = _whole(_scaled(value, _COUNTS, "a number such as 128000 or 128k"), value)
+    if number < 1:
+        raise ValueError(f"{value!r} is not at least 1")
+    return number
 
 
 def size(value: str | float) -> int:

@@ -102,6 +102,8 @@ def _translated(error: click.ClickException) -> WqRunnerError:
         known = [name for param in _params(error.ctx) for name in param.opts]
         return UsageError(f"no option {error.option_name}.{did_you_mean(error.option_name, known)}")
     message = error.format_message()
+    if isinstance(error, click.BadParameter) and isinstance(error.param, click.Option):
+        message = f"{max(error.param.opts, key=len)}: {error.message}"
     hint = ""
     if isinstance(error, click.UsageError) and error.ctx is not None:
         hint = f"see {error.ctx.command_path} --help"

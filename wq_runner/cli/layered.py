@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -51,22 +50,24 @@ class LayeredCommand(Command):
         try:
             return super().make_context(info_name, args, parent, **extra)
         except click.BadParameter as error:
-            raise _with_origin(error, origins) from error
+            raise _with_origin(error) from error
 
     def _names(self) -> list[str]:
         return [param.name for param in self.params if isinstance(param, click.Option) and param.name]
 
 
-def _with_origin(error: click.BadParameter, origins: Mapping[str, str]) -> click.BadParameter:
-    name = (error.param.name or "") if error.param is not None else ""
-    on_line = error.param is not None and any(option in sys.argv for option in error.param.opts)
-    if name in origins and not on_line:
-        return click.BadParameter(f"{error.message} (from {origins[name]})", error.ctx, error.param)
-    return error
+def _with_origin(error: click.BadParameter) -> click.BadParameter:
+    """Say where a wrong value came from, unless it stands on the command line."""
+    if error.ctx is None or error.param is None or not error.param.name:
+        return error
+    origin = origin_of(error.ctx, error.param.name)
+    if origin == "command line":
+        return error
+    return click.BadParameter(f"{error.message} (from {origin})", error.ctx, error.param)
 
 
 def origin_of(ctx: click.Context, name: str) -> str:
-    """Say where the value of an option came from."""
+    """Say where the value of an option came from: its `obj` has the origins of those from files."""
     match ctx.get_parameter_source(name):
         case ParameterSource.COMMANDLINE:
             return "command line"

@@ -73,7 +73,9 @@ def _layer(path: Path, origin: str, values: Mapping[str, Any], names: Sequence[s
         if name not in names:
             options = [known.replace("_", "-") for known in names]
             raise UsageError(f"{origin}: no option {key}.{did_you_mean(str(key).replace('_', '-'), options)}")
-        found[name] = _beside(path, value) if name in PATHS else _listed(name, value)
+        if value is None:
+            continue  # as if it were not there
+        found[name] = _beside(path, value) if name in PATHS else _listed(name, value, origin)
     return Layer(origin=origin, values=found)
 
 
@@ -84,8 +86,13 @@ def _beside(path: Path, value: Any) -> Any:
     return f"{there}{colon}{attribute}" if there.is_file() else value
 
 
-def _listed(name: str, value: Any) -> Any:
-    return [value] if name == "processor_args" and isinstance(value, Mapping) else value
+def _listed(name: str, value: Any, origin: str) -> Any:
+    if name == "processor_args":
+        return value if isinstance(value, list) else [value]
+    if isinstance(value, (list, Mapping)):
+        kind = "list" if isinstance(value, list) else "mapping"
+        raise UsageError(f"{origin}: {name.replace('_', '-')} takes one value, not a {kind}")
+    return value
 
 
 def _toml_table(path: Path) -> Mapping[str, Any] | None:

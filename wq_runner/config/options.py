@@ -90,7 +90,7 @@ class RunOptions:
         "--executor",
         "-e",
         group=_WHERE,
-        type=click.Choice(EXECUTORS),
+        type=types.Choice(EXECUTORS),
         help="work_queue: tasks for workers, anywhere. iterative: one process, for debugging. futures: "
         "processes of this machine.",
     )
@@ -137,7 +137,7 @@ class RunOptions:
         "shared",
         "--environment",
         group=_WHERE,
-        type=click.Choice(ENVIRONMENTS),
+        type=types.Choice(ENVIRONMENTS),
         help="shared: workers use this very Python, on the same file system.",
     )
     limit_files: int | None = _option(
@@ -177,7 +177,7 @@ class RunOptions:
         "warning",
         "--loglevel",
         group=_OUTPUT,
-        type=click.Choice(LOG_LEVELS, case_sensitive=False),
+        type=types.Choice(LOG_LEVELS, case_sensitive=False),
         help="What the terminal shows; DIR/wq-run.log has it all.",
     )
 

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from wq_runner import units
+from wq_runner.errors import did_you_mean
 
 
 class Parsed(click.ParamType[Any]):
@@ -19,12 +20,20 @@ class Parsed(click.ParamType[Any]):
         self._parse = parse
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if not isinstance(value, (str, int, float)):
+        if isinstance(value, tuple):
             return value  # converted before
         try:
             return self._parse(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
+
+
+class Choice(click.Choice[str]):
+    """One of some words; a wrong one is answered with the nearest."""
+
+    def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:  # noqa: ARG002 - click's
+        known = [str(choice) for choice in self.choices]
+        return f"there is no {value}.{did_you_mean(str(value), known)} Known: {', '.join(known)}"
 
 
 class KeyValues(click.ParamType[Any]):

@@ -158,4 +158,4 @@ def engine_release() -> str:
         first, *_ = system.run([find_program(), "--version"]).splitlines()
     except (EngineError, system.CommandError, ValueError):
         return f"not installed ({PROGRAM} not found)"
-    return first.removeprefix(f"{PROGRAM} version ").strip()
+    return first.rpartition(f"{PROGRAM} version ")[2].strip()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from wq_runner.model import Chunk, Fileset
+from wq_runner import journal
+from wq_runner.model import Category, Chunk, Fileset
 from wq_runner.pipeline.facts import Knowledge
 from wq_runner.pipeline.record import Account
 from wq_runner.system import RunPaths
@@ -39,13 +41,12 @@ def samples(
     seconds: float | None = None,
 ) -> None:
     files = sum(len(dataset.files) for dataset in fileset)
-    events = sum(chunk.events for chunk in plan)
-    how = [f"{knowledge.cached:,} files known from before"] if knowledge.cached else []
+    how = [f"{_number(knowledge.cached, 'file')} known from before"] if knowledge.cached else []
     if knowledge.opened and seconds is not None:
         how.append(f"{knowledge.opened:,} opened in {format_seconds(seconds)}")
     if knowledge.bad:
         how.append(f"{len(knowledge.bad):,} unreadable")
-    text = f"{_number(len(fileset), 'dataset')}, {_number(files, 'file')}, {format_count(events)} events"
+    text = f"{_number(len(fileset), 'dataset')}, {_number(files, 'file')}, {_events(plan)}"
     line(console, "samples", text + (f" ({', '.join(how)})" if how else ""))
     for dataset in fileset:
         if not dataset.files:
@@ -55,7 +56,8 @@ def samples(
 
 
 def chunks(console: Console, plan: Sequence[Chunk], chunksize: int) -> None:
-    line(console, "chunks", f"{len(plan):,} of at most {chunksize:,} events")
+    count = f"{len(plan):,} of" if plan else "not known yet,"
+    line(console, "chunks", f"{count} at most {chunksize:,} events")
 
 
 def ending(
@@ -65,14 +67,18 @@ def ending(
     planned = sum(account.planned for account in accounts.values())
     done = sum(account.processed for account in accounts.values())
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="dim")
-    for name in ("dataset", "files", "chunks", "events", "complete"):
-        table.add_column(name, justify="left" if name == "dataset" else "right")
+    for name in ("dataset", "files", "chunks", "events", "core time", "rate per core", "complete"):
+        table.add_column(name, justify="left" if name in {"dataset", "complete"} else "right")
+    seconds = _core_seconds(paths.journal)
     for name, account in list(accounts.items())[:_MANY]:
+        spent = seconds.get(name, 0.0)
         table.add_row(
             Text(name),
             f"{account.files:,}",
             f"{account.chunks:,}",
             f"{account.processed:,}",
+            format_seconds(spent),
+            f"{format_count(account.processed / spent)}/s" if spent else "",
             "yes" if account.complete else _lacking(account),
         )
     console.print()
@@ -88,6 +94,15 @@ def ending(
         f"{done:,} of {planned:,} events in {format_seconds(total)} ({rate} while processing)",
     )
     line(console, "output", f"{path(paths.output)}  {paths.summary.name}")
+
+
+def _core_seconds(path: Path) -> dict[str, float]:
+    """Return how long the processor took for each dataset, added up over all cores."""
+    seconds: defaultdict[str, float] = defaultdict(float)
+    for _, event in journal.read(path):
+        if isinstance(event, journal.TaskEnded) and event.category == Category.PROCESSING.value:
+            seconds[event.dataset] += event.processing
+    return seconds
 
 
 def partial(accounts: Mapping[str, Account], missing: Sequence[Mapping[str, Any]]) -> str:
@@ -130,6 +145,10 @@ def _lacking(account: Account) -> str:
     if account.files_unreadable:
         parts.append(f"no: {_number(account.files_unreadable, 'file')} unreadable")
     return ", ".join(parts) or "no"
+
+
+def _events(plan: Sequence[Chunk]) -> str:
+    return f"{format_count(sum(chunk.events for chunk in plan))} events" if plan else "events not known yet"
 
 
 def _number(count: int, noun: str) -> str:

@@ -1,0 +1,167 @@
+"""The rooms of the house: who may know whom. docs/architecture.md says why."""
+
+from __future__ import annotations
+
+import ast
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import running
+
+import wq_runner
+
+PACKAGE = Path(wq_runner.__file__).parent
+
+VALUES = ("errors", "model", "units")
+BASE = (*VALUES, "system", "journal")
+ROOMS = ("samples", "environment", "engine", "workers", "monitor", "survey")
+LAYERS: dict[str, tuple[str, ...]] = {
+    # what a room may import beside itself
+    "errors": (),
+    "model": (),
+    "units": (),
+    "remote": (),  # travels to workers by itself
+    "system": VALUES,
+    "journal": VALUES,
+    "samples": BASE,
+    "environment": (*BASE, "remote"),
+    "workers": BASE,
+    "monitor": BASE,
+    "survey": BASE,
+    "engine": (*BASE, "remote"),
+    "execution": (*BASE, "remote", "engine", "environment", "workers"),
+    "config": (*BASE, *ROOMS, "execution"),
+    "pipeline": (*BASE, *ROOMS, "remote", "execution", "config"),
+    "cli": (*BASE, *ROOMS, "execution", "config", "pipeline"),
+}
+
+# within the execution: decisions are pure, the loop performs them, the executor is coffea's door
+DECISIONS = ("policy", "shaping", "items")
+DOORS = ("executor", "session")
+
+
+def modules() -> dict[str, Path]:
+    found = {}
+    for path in PACKAGE.rglob("*.py"):
+        parts = path.relative_to(PACKAGE).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+def imports(path: Path) -> Iterator[tuple[str, int]]:
+    """Yield what a file imports, wherever in it, as absolute names."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node.lineno) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path}:{node.lineno}: relative import"
+            yield from ((f"{node.module}.{alias.name}", node.lineno) for alias in node.names)
+
+
+def own_imports(path: Path) -> Iterator[tuple[str, int]]:
+    """Yield what a file imports of the package, without the package's name."""
+    for name, line in imports(path):
+        if name.startswith("wq_runner."):
+            yield name.removeprefix("wq_runner."), line
+
+
+MODULES = modules()
+
+
+@pytest.mark.parametrize("module", sorted(name for name in MODULES if name))
+def test_imports_go_one_way(module: str) -> None:
+    room = module.partition(".")[0]
+    assert room in LAYERS, f"say in {Path(__file__).name} and docs/architecture.md where {room} belongs"
+    wrong = [
+        f"{MODULES[module]}:{line} imports {name}"
+        for name, line in own_imports(MODULES[module])
+        if name.split(".")[0] not in (room, *LAYERS[room])
+    ]
+    assert not wrong
+
+
+def test_decisions_know_neither_the_loop_nor_coffea() -> None:
+    for name in DECISIONS:
+        found = [name for name, _ in imports(MODULES[f"execution.{name}"])]
+        assert not [name for name in found if name.startswith(("wq_runner.execution.loop", "coffea"))]
+
+
+def test_the_loop_does_not_know_its_doors() -> None:
+    for module, path in MODULES.items():
+        if module.startswith("execution.") and module.split(".")[1] not in DOORS:
+            doors = tuple(f"execution.{door}" for door in DOORS)
+            assert not [name for name, _ in own_imports(path) if name.startswith(doors)], module
+
+
+@pytest.mark.parametrize(
+    ("library", "where"),
+    [("ndcctools", {"engine.queue_process"}), ("subprocess", {"system"})],
+)
+def test_one_place_for(library: str, where: set[str]) -> None:
+    found = {
+        module
+        for module, path in MODULES.items()
+        if any(name.split(".")[0] == library for name, _ in imports(path)) and _uses(path, library)
+    }
+    # what travels to workers by itself cannot use the manager's modules
+    assert {module for module in found if not module.startswith("remote")} <= where
+
+
+def _uses(path: Path, library: str) -> bool:
+    """Return whether a file does more with `subprocess` than to name its types and constants."""
+    if library != "subprocess":
+        return True
+    starting = {"Popen", "run", "call", "check_call", "check_output", "getoutput", "getstatusoutput"}
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    calls = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    named = [call for call in calls if isinstance(call, ast.Attribute) and isinstance(call.value, ast.Name)]
+    return any(ast.unparse(call) in {f"subprocess.{name}" for name in starting} for call in named) or any(
+        isinstance(node, ast.ImportFrom) and node.module == "subprocess" for node in ast.walk(tree)
+    )
+
+
+def test_the_monitor_needs_neither_coffea_nor_the_engine() -> None:
+    for module, path in MODULES.items():
+        if module.startswith("monitor"):
+            found = {name.split(".")[0] for name, _ in imports(path)}
+            assert not found & {"coffea", "awkward", "uproot", "ndcctools"}, module
+
+
+# -- what a command imports, and how fast it answers --
+
+HEAVY = {"coffea", "awkward", "numpy", "uproot", "matplotlib", "rich", "hist", "ndcctools", "rattler", "yaml"}
+
+
+def run_python(code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return done.stderr
+
+
+@pytest.mark.parametrize("argument", ["--help", "--show-options"])
+def test_nothing_heavy_is_imported_for(argument: str) -> None:
+    code = (
+        "import sys\nfrom wq_runner.cli import run\n"
+        f"run.cli.main(['{argument}'], standalone_mode=False)\n"
+        "print(*{name.split('.')[0] for name in sys.modules}, file=sys.stderr)"
+    )
+    assert not HEAVY & set(run_python(code).split())
+
+
+def test_help_is_quick() -> None:
+    seconds = []
+    for _ in range(7):
+        began = time.perf_counter()
+        subprocess.run([running.program("wq-run"), "--help"], stdout=subprocess.DEVNULL, check=True)
+        seconds.append(time.perf_counter() - began)
+        if statistics.median(seconds) < 0.3 and len(seconds) >= 3:
+            break
+    # the least is what it takes; the rest is what other programs on this machine take from it
+    busy = os.getloadavg()[0] > (os.cpu_count() or 1)
+    found = min(seconds) if busy else statistics.median(seconds)
+    assert found < 0.3, seconds
