@@ -54,8 +54,13 @@ def start_worker(tmp_path):
 
     yield start
     for worker in workers:
-        worker.kill()
-        worker.wait()
+        worker.terminate()  # it ends its tasks, which it could not if it were killed
+    for worker in workers:
+        try:
+            worker.wait(10)
+        except subprocess.TimeoutExpired:
+            worker.kill()
+            worker.wait()
 
 
 def until(queue, condition):

@@ -1,6 +1,6 @@
 """The manager: tasks go in, workers connect, finished tasks come out."""
 
-# ruff: noqa: PLR0913, PLR0917 - the signatures are the official ones
+# ruff: noqa: PLR0917 - the signatures are the official ones
 
 import os
 import weakref
@@ -119,7 +119,7 @@ class WorkQueue(Settings):
         if task._submitted:  # the engine ends the process for it
             raise RuntimeError(f"task {task.id} is in a queue already")
         if task.id:  # the engine frees twice what it cleans for a second run, so that is done by a copy
-            task._adopt(lib.work_queue_task_clone(task._task))
+            task._adopt(task._copy())
         taskid = lib.work_queue_submit(self._work_queue, task._task)
         self._task_table[taskid] = task
         task._submitted = True

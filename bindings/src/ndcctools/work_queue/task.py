@@ -1,6 +1,6 @@
 """A command with its files and its needs, and what became of it."""
 
-# ruff: noqa: PLR0913, PLR0917 - the signatures are the official ones
+# ruff: noqa: PLR0917 - the signatures are the official ones
 
 import os
 from typing import Any
@@ -32,6 +32,7 @@ class Task:
 
     def __init__(self, command: str) -> None:
         self._adopt(lib.work_queue_task_create(chars(command)))
+        self._has_buffer = False
 
     def _adopt(self, pointer: Any) -> None:
         if pointer == ffi.NULL:
@@ -39,11 +40,16 @@ class Task:
         self._task = ffi.gc(pointer, lib.work_queue_task_delete)
         self._submitted = False
 
+    def _copy(self) -> Any:
+        if self._has_buffer:  # the engine copies it as a text, without its length
+            raise RuntimeError("this release cannot run a task with a buffer again: make a new task")
+        return lib.work_queue_task_clone(self._task)
+
     def clone(self) -> "Task":
         """Return a copy that can be submitted as well."""
         copy = object.__new__(type(self))
         copy.__dict__.update(self.__dict__)
-        copy._adopt(lib.work_queue_task_clone(self._task))
+        copy._adopt(self._copy())
         return copy
 
     # what to run
@@ -163,6 +169,7 @@ class Task:
         data = buffer.encode("utf-8", "surrogateescape") if isinstance(buffer, str) else buffer
         flags = self._determine_file_flags(flags, cache, None)
         remote = self._remote("", remote_name)
+        self._has_buffer = True
         return lib.work_queue_task_specify_buffer(self._task, data, len(data), remote, flags)
 
     def specify_file_command(
