@@ -6,6 +6,7 @@ import logging
 import re
 import shutil
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import filelock
@@ -23,8 +24,10 @@ def default_directory(samples: Sequence[str]) -> Path:
     return Path("wq-run-" + (re.sub(r"[^\w.+-]+", "-", stem).strip("-") or "samples"))
 
 
-def open_directory(root: Path) -> tuple[RunPaths, filelock.BaseFileLock]:
+def open_directory(root: Path) -> tuple[RunPaths, AbstractContextManager[object]]:
     """Make the directory, lock it for this process, and clear what an earlier run left of its state.
+
+    The lock is a context that is entered already: leaving it gives the directory back.
 
     Raises
     ------
@@ -34,18 +37,8 @@ def open_directory(root: Path) -> tuple[RunPaths, filelock.BaseFileLock]:
     paths = RunPaths(root=root.absolute())
     try:
         paths.root.mkdir(parents=True, exist_ok=True)
-        lock = filelock.FileLock(paths.root / ".lock", timeout=0)
-        lock.acquire()
-        probe = paths.root / ".probe"
-        try:
-            probe.write_bytes(_PROBE)
-        finally:
-            probe.unlink(missing_ok=True)
-        for leftover in (paths.journal, paths.stats_log, paths.transactions_log, paths.debug_log):
-            leftover.unlink(missing_ok=True)
-        for directory in (paths.staging, paths.workers):
-            shutil.rmtree(directory, ignore_errors=True)
-            directory.mkdir()
+        lock = filelock.FileLock(paths.root / ".lock", timeout=0).acquire()
+        _prepare(paths)
     except filelock.Timeout as error:
         raise OutputError(
             f"another wq-run works in {root}", hint="wait for it, or choose another directory with -o"
@@ -56,6 +49,19 @@ def open_directory(root: Path) -> tuple[RunPaths, filelock.BaseFileLock]:
             hint="choose another directory with -o",
         ) from error
     return paths, lock
+
+
+def _prepare(paths: RunPaths) -> None:
+    probe = paths.root / ".probe"
+    try:
+        probe.write_bytes(_PROBE)
+    finally:
+        probe.unlink(missing_ok=True)
+    for leftover in (paths.journal, paths.stats_log, paths.transactions_log, paths.debug_log):
+        leftover.unlink(missing_ok=True)
+    for directory in (paths.staging, paths.workers):
+        shutil.rmtree(directory, ignore_errors=True)
+        directory.mkdir()
 
 
 def start_logging(path: Path, level: str) -> logging.Handler:

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any, get_args, get_origin, get_type_hints
+
+import pytest
+
+from wq_runner import journal
+from wq_runner.journal import Accepted, Event, Journal, PhaseStarted, Plan, RunEnded, RunStarted
+
+ITEM = ("/data/é 1.root", "Events", 0, 10, "ff")
+
+
+def example(kind: type[Event]) -> Event:
+    """Make an event with a value in every field."""
+    values: dict[str, Any] = {}
+    hints = get_type_hints(kind)
+    for field in dataclasses.fields(kind):
+        hint = hints[field.name]
+        if field.name == "items":
+            values[field.name] = (ITEM,) if get_origin(hint) is tuple else 3
+        elif field.name == "datasets":
+            values[field.name] = {"DY": Plan(items=2, events=10)}
+        elif get_origin(hint) is tuple:
+            values[field.name] = tuple(kind(1) for kind in get_args(hint)[:1])
+        elif hint in (str, int, float, bool):
+            values[field.name] = hint(1)
+        elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
+            values[field.name] = 1.0
+    return kind(**values)
+
+
+@pytest.mark.parametrize("kind", get_args(Event), ids=lambda kind: kind.__name__)
+def test_every_event_reads_back(tmp_path: Path, kind: type[Event]) -> None:
+    written = Journal(tmp_path / "journal.jsonl", clock=lambda: 12.5)
+    event = example(kind)
+    written.record(event)
+    written.close()
+    assert list(journal.read(tmp_path / "journal.jsonl")) == [(12.5, event)]
+
+
+def test_a_torn_last_line_is_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    written = Journal(path)
+    written.record(RunStarted(command=("wq-run", "a.cfg"), version="1"))
+    written.record(RunEnded(code=0))
+    written.close()
+    whole = path.read_bytes()
+    first = len(whole.splitlines(keepends=True)[0])
+    for length in range(first, len(whole)):
+        path.write_bytes(whole[:length])
+        assert [type(event) for _, event in journal.read(path)] == [RunStarted]
+
+
+def test_what_a_later_version_added_is_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    path.write_text(
+        json.dumps({"time": 1, "event": "Unheard", "what": 1})
+        + "\n"
+        + json.dumps({"time": 2, "event": "RunEnded", "code": 0, "message": "", "new": [1]})
+        + "\n"
+    )
+    assert list(journal.read(path)) == [(2, RunEnded(code=0))]
+
+
+def test_it_is_on_disk_at_once(tmp_path: Path) -> None:
+    written = Journal(tmp_path / "journal.jsonl")
+    written.record(RunEnded(code=0))
+    assert list(journal.read(tmp_path / "journal.jsonl"))
+    written.close()
+
+
+def test_appends(tmp_path: Path) -> None:
+    for code in (3, 0):
+        written = Journal(tmp_path / "journal.jsonl")
+        written.record(RunEnded(code=code))
+        written.close()
+    assert [event for _, event in journal.read(tmp_path / "journal.jsonl")] == [
+        RunEnded(code=3),
+        RunEnded(code=0),
+    ]
+
+
+def test_a_listener_that_fails_is_dropped_and_the_others_hear_on() -> None:
+    heard: list[Event] = []
+
+    def deaf(now: float, event: Event) -> None:
+        raise RuntimeError("no ears")
+
+    kept = Journal(listeners=[deaf, lambda now, event: heard.append(event)])
+    events = [
+        PhaseStarted(category="processing", datasets={}),
+        Accepted(task=1, category="processing", dataset="DY", events=10, items=(ITEM,)),
+    ]
+    for event in events:
+        kept.record(event)
+    assert heard == events
+    assert len(kept.listeners) == 1

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wq_runner import units
+
+
+@pytest.mark.parametrize(
+    ("parse", "text", "value"),
+    [
+        (units.count, "128000", 128_000),
+        (units.count, "128_000", 128_000),
+        (units.count, "128k", 128_000),
+        (units.count, "1.5M", 1_500_000),
+        (units.count, 7, 7),
+        (units.size, "2GB", 2_000_000_000),
+        (units.size, "2 GiB", 2 * 2**30),
+        (units.size, "2000", 2_000_000_000),
+        (units.size, "1.5KiB", 1536),
+        (units.seconds, "90", 90.0),
+        (units.seconds, "5m", 300.0),
+        (units.seconds, "1.5h", 5400.0),
+        (units.seconds, 0, 0.0),
+        (units.ports, "9123", (9123, 9123)),
+        (units.ports, "9123-9130", (9123, 9130)),
+        (units.ports, 9123, (9123, 9123)),
+        (units.ports, "0", (0, 0)),
+    ],
+)
+def test_parse(parse: Callable[[Any], Any], text: Any, value: Any) -> None:
+    assert parse(text) == value
+
+
+@pytest.mark.parametrize(
+    ("parse", "text"),
+    [
+        (units.count, "0"),
+        (units.count, "-3"),
+        (units.count, "1.5"),
+        (units.count, "2GB"),
+        (units.count, True),
+        (units.count, ""),
+        (units.count, "many"),
+        (units.size, "2Gb"),
+        (units.size, "-1"),
+        (units.seconds, "5 minutes"),
+        (units.seconds, "nan"),
+        (units.ports, "9130-9123"),
+        (units.ports, "65536"),
+        (units.ports, "http"),
+    ],
+)
+def test_mistakes_name_the_value(parse: Callable[[Any], Any], text: Any) -> None:
+    with pytest.raises(ValueError, match="not") as caught:
+        parse(text)
+    assert repr(text) in str(caught.value)
+
+
+@given(st.integers(1, 10**12))
+def test_counts_read_back(number: int) -> None:
+    assert units.count(str(number)) == units.count(f"{number:_}") == number
+
+
+@pytest.mark.parametrize(
+    ("format_one", "number", "text"),
+    [
+        (units.format_count, 950, "950"),
+        (units.format_count, 12_345, "12,345"),
+        (units.format_count, 41_187_330, "41.2 M"),
+        (units.format_count, 3.4e9, "3.4 G"),
+        (units.format_size, 999, "999 B"),
+        (units.format_size, 16e9, "16.0 GB"),
+        (units.format_seconds, 4.23, "4.2 s"),
+        (units.format_seconds, 102, "1:42"),
+        (units.format_seconds, 7391, "2:03:11"),
+    ],
+)
+def test_format(format_one: Callable[[float], str], number: float, text: str) -> None:
+    assert format_one(number) == text
