@@ -63,6 +63,15 @@ def start_worker(tmp_path):
             worker.wait()
 
 
+@pytest.fixture
+def lasting(tmp_path):
+    """Return a command that lasts until the end of the test, whatever happens to its worker."""
+    marker = tmp_path / "lasting"
+    marker.touch()
+    yield f"while [ -e '{marker}' ]; do sleep 0.1; done"
+    marker.unlink(missing_ok=True)
+
+
 def until(queue, condition):
     """Let the queue work until a condition holds, and return the tasks that finished meanwhile."""
     finished = []
@@ -211,9 +220,9 @@ def test_queue_keeps_the_tasks_it_has(queue, start_worker):
     gc.collect()
 
 
-def test_queue_may_end_before_its_tasks(start_worker):
+def test_queue_may_end_before_its_tasks(start_worker, lasting):
     with wq.WorkQueue(port=0) as queue:
-        tasks = [command("sleep 100"), command("true")]
+        tasks = [command(lasting), command("true")]
         for task in tasks:
             queue.submit(task)
         start_worker(queue)
@@ -236,15 +245,12 @@ def test_allocation_is_what_was_asked_for(queue, start_worker):
     assert task.output.split()[0] == "2"
 
 
-def test_two_tasks_share_a_worker_by_their_cores(queue, start_worker):
+def test_two_tasks_share_a_worker_by_their_cores(queue, start_worker, lasting):
     start_worker(queue, cores=2)
-    for number in range(2):
-        queue.submit(
-            command(f"while [ ! -e $WORK_QUEUE_SANDBOX/stop ]; do sleep 0.1; done; echo {number}", cores=1)
-        )
+    for _ in range(2):
+        queue.submit(command(lasting, cores=1))
     until(queue, lambda _: queue.stats.tasks_running == 2)
     assert queue.stats.workers_busy == 1
-    queue.shutdown_workers(0)
 
 
 def test_monitor_measures(queue, start_worker):
@@ -325,18 +331,18 @@ def test_task_of_a_lost_worker_runs_elsewhere(queue, start_worker):
     until(queue, lambda _: queue.stats.tasks_running == 1)
 
 
-def test_task_that_outlives_its_worker_runs_elsewhere_after_the_keepalive(queue, start_worker, tmp_path):
+def test_task_that_outlives_its_worker_runs_elsewhere_after_the_keepalive(
+    queue, start_worker, lasting, tmp_path
+):
     queue.specify_keepalive_interval(1)
     queue.specify_keepalive_timeout(2)
     victim = start_worker(queue)
-    alive = tmp_path / "alive"
-    alive.touch()
-    queue.submit(command(f"while [ -e '{alive}' ]; do sleep 0.1; done"))
+    queue.submit(command(lasting))
     until(queue, lambda _: queue.stats.tasks_running == 1)
     victim.kill()
     victim.wait()
     until(queue, lambda _: queue.stats.workers_removed == 1)
-    alive.unlink()
+    (tmp_path / "lasting").unlink()
     start_worker(queue)
     (task,) = until(queue, len)
     assert (task.result, task.return_status) == (0, 0)
