@@ -53,7 +53,12 @@ class LayeredCommand(Command):
             raise _with_origin(error) from error
 
     def _names(self) -> list[str]:
-        return [param.name for param in self.params if isinstance(param, click.Option) and param.name]
+        """Return the options that may stand in files and in the environment."""
+        return [
+            param.name
+            for param in self.params
+            if isinstance(param, click.Option) and param.name and param.allow_from_autoenv
+        ]
 
 
 def _with_origin(error: click.BadParameter) -> click.BadParameter:

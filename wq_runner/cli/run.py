@@ -36,18 +36,28 @@ wq-run --dry-run samples.cfg                                  show what would be
             multiple=True,
             metavar="FILE.yaml",
             group=_ABOUT,
+            allow_from_autoenv=False,
             help="Options from a file, by their long names. Repeatable: later files win.",
         ),
         base.Option(
-            ["--dry-run"], is_flag=True, group=_ABOUT, help="Show the resolved run and stop; opens no file."
+            ["--dry-run"],
+            is_flag=True,
+            group=_ABOUT,
+            allow_from_autoenv=False,
+            help="Show the resolved run and stop; opens no file.",
         ),
         base.Option(
-            ["--show-options"], is_flag=True, group=_ABOUT, help="Show every value and where it came from."
+            ["--show-options"],
+            is_flag=True,
+            group=_ABOUT,
+            allow_from_autoenv=False,
+            help="Show every value and where it came from.",
         ),
         base.Option(
             ["--version"],
             is_flag=True,
             group=_ABOUT,
+            allow_from_autoenv=False,
             help="Show what is installed: wq-runner, coffea, engine.",
         ),
     ],
