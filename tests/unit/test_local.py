@@ -1,0 +1,61 @@
+"""Local workers, as far as they can be looked at without starting any."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from wq_runner.errors import EngineError
+from wq_runner.workers import local
+from wq_runner.workers.local import LocalSpec, WorkerShape
+
+
+def test_command() -> None:
+    shape = WorkerShape(cores=4, memory=8000, disk=16000)
+    command = local.worker_command("/bin/work_queue_worker", shape, 9123, Path("/s/password"), Path("/s"))
+    assert command == [
+        "/bin/work_queue_worker",
+        "--cores=4",
+        "--memory=8000",
+        "--disk=16000",
+        "--password=/s/password",
+        "--workdir=/s",
+        "--parent-death",
+        "--min-backoff=1",
+        "--max-backoff=2",
+        "127.0.0.1",
+        "9123",
+    ]
+
+
+def test_the_machine_is_shared(tmp_path: Path) -> None:
+    one, four = (local.shape(LocalSpec(count=count, cores=2), tmp_path) for count in (1, 4))
+    assert one.cores == four.cores == 2
+    assert one.memory // 4 - 1 <= four.memory <= one.memory // 4 + 1
+    assert 0 < four.disk <= one.disk
+
+
+def test_only_this_user_reads_the_password(tmp_path: Path) -> None:
+    local.write_password(tmp_path / "one")
+    local.write_password(tmp_path / "two")
+    assert (tmp_path / "one").stat().st_mode & 0o777 == 0o600
+    assert len((tmp_path / "one").read_text()) == 64
+    assert (tmp_path / "one").read_text() != (tmp_path / "two").read_text()
+    with pytest.raises(FileExistsError):
+        local.write_password(tmp_path / "one")
+
+
+def test_a_program_is_found_on_the_path_or_beside_the_interpreter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "bin").mkdir()
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "bin" / "python"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(EngineError, match="work_queue_worker is not on PATH"):
+        local.find_program()
+    for place in (tmp_path / "bin", tmp_path):
+        (place / "work_queue_worker").write_text("")
+        (place / "work_queue_worker").chmod(0o755)
+        assert local.find_program() == str(place / "work_queue_worker")

@@ -1,0 +1,147 @@
+"""The account of a run, and how it is said."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from wq_runner import journal
+from wq_runner.errors import EngineError, WqRunnerError
+from wq_runner.model import Chunk, Dataset, InputFile
+from wq_runner.pipeline import record, say
+from wq_runner.pipeline.facts import BadFile, Knowledge
+from wq_runner.system import RunPaths
+
+
+@dataclass
+class Done:
+    dataset: str
+    length: int
+
+    def __len__(self) -> int:
+        return self.length
+
+
+FILESET = (
+    Dataset(name="DY", files=(InputFile(path="/a.root"), InputFile(path="/b.root"))),
+    Dataset(name="TT", files=(InputFile(path="/c.root"),)),
+    Dataset(name="none", files=()),
+)
+PLAN = [
+    Chunk(dataset="DY", path="/a.root", treename="Events", start=0, stop=10),
+    Chunk(dataset="DY", path="/a.root", treename="Events", start=10, stop=15),
+    Chunk(dataset="TT", path="/c.root", treename="Events", start=0, stop=4),
+]
+BAD = [BadFile(dataset="DY", path="/b.root", reason="cut short")]
+
+
+def test_planned_is_processed_and_skipped() -> None:
+    found = record.accounts(FILESET, PLAN, [Done("DY", 10), Done("TT", 4)], {"DY": 5}, BAD)
+    assert found["DY"] == record.Account(
+        files=2, files_unreadable=1, chunks=2, planned=15, processed=10, skipped=5
+    )
+    assert [one.complete for one in found.values()] == [False, True, True]
+
+
+def test_an_account_that_does_not_add_up_is_a_bug_of_ours() -> None:
+    with pytest.raises(WqRunnerError, match="TT: 4 events were planned, but 0 are in the result"):
+        record.accounts(FILESET, PLAN, [Done("DY", 15)], {}, [])
+
+
+def shown(text: io.StringIO) -> list[str]:
+    return [line.rstrip() for line in text.getvalue().splitlines()]
+
+
+@pytest.fixture
+def console() -> Console:
+    return Console(file=io.StringIO(), width=80)
+
+
+def test_samples(console: Console) -> None:
+    say.samples(console, FILESET, Knowledge(cached=1, opened=2), PLAN, 0.25)
+    assert shown(console.file) == [  # type: ignore[arg-type]
+        "samples      3 datasets, 3 files, 19 events (1 file known from before, 2 opened in 0.2 s)",
+        "             none has no files",
+    ]
+
+
+def test_files_that_are_left_out_are_named(console: Console) -> None:
+    say.samples(console, FILESET[:1], Knowledge(bad=BAD), PLAN)
+    assert shown(console.file) == [  # type: ignore[arg-type]
+        "samples      1 dataset, 2 files, 19 events (1 unreadable)",
+        "             left out: cut short",
+    ]
+
+
+def test_what_is_not_known_is_not_said(console: Console) -> None:
+    say.samples(console, FILESET[1:2], Knowledge(), [])
+    say.chunks(console, [], 1000)
+    assert shown(console.file) == [  # type: ignore[arg-type]
+        "samples      1 dataset, 1 file, events not known yet",
+        "chunks       not known yet, at most 1,000 events",
+    ]
+
+
+def test_ending(console: Console, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    paths = RunPaths(root=tmp_path / "out")
+    paths.root.mkdir()
+    kept = journal.Journal(paths.journal)
+    for dataset, seconds in (("DY", 1.5), ("TT", 4.0), ("DY", 0.5)):
+        kept.record(
+            journal.TaskEnded(
+                task=1,
+                category="processing",
+                dataset=dataset,
+                ending="returned",
+                host="here",
+                started=0.0,
+                finished=1.0,
+                processing=seconds,
+            )
+        )
+    kept.close()
+    found = record.accounts(FILESET, PLAN, [Done("DY", 10), Done("TT", 4)], {"DY": 5}, BAD)
+    say.ending(console, found, 12.0, 7.0, paths)
+    assert shown(console.file)[1:] == [  # type: ignore[arg-type]
+        "dataset   files   chunks   events   core time   rate per core   complete",
+        "DY            2        2       10       2.0 s             5/s   no: 5 events",
+        "                                                                missing, 1 file",
+        "                                                                unreadable",
+        "TT            1        1        4       4.0 s             1/s   yes",
+        "none          0        0        0       0.0 s                   yes",
+        "",
+        "partial      14 of 19 events in 12.0 s (2 events/s while processing)",
+        "output       out/output.coffea  run.json",
+    ]
+
+
+def test_waiting_says_what_to_paste() -> None:
+    text = say.waiting("me-workqueue-coffea", 9123, None).plain
+    assert "work_queue_worker --cores 1 --memory 4000 --disk 8000 -M me-workqueue-coffea" in text
+    for batch in ("HTCondor", "Slurm", "factory"):
+        assert f"  {batch}" in text
+    assert "any program that reaches port 9123 can join" in text
+    text = say.waiting("me", 9123, Path("/home/me/secret")).plain
+    assert text.count("-P /home/me/secret") >= 4
+    assert "no password" not in text
+
+
+def test_the_release_of_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(record, "find_program", lambda: "/opt/bin/work_queue_worker")
+    monkeypatch.setattr(
+        record.system,
+        "run",
+        lambda command: "/opt/bin/work_queue_worker version 7.17.3 FINAL (released 2026-01-01)\nBuilt by\n",
+    )
+    assert record.engine_release() == "7.17.3 FINAL (released 2026-01-01)"
+
+    def missing() -> str:
+        raise EngineError("not there")
+
+    monkeypatch.setattr(record, "find_program", missing)
+    assert record.engine_release() == "not installed (work_queue_worker not found)"
