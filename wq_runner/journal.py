@@ -9,11 +9,16 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import logging
+import os
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
+
+log = logging.getLogger(__name__)
 
 FORMAT = 1  # raised when an event changes its meaning
 
@@ -87,7 +92,7 @@ class TaskEnded:
 class Accepted:
     """These items are in the result. An item is ``[path, treename, start, stop, uuid]``.
 
-    `seconds` is what each of them took, in their order.
+    `seconds` is what each of them took, `memory` its peak in bytes, in their order.
     """
 
     task: int
@@ -96,6 +101,30 @@ class Accepted:
     events: int
     items: tuple[tuple[str, str, int, int, str], ...]
     seconds: tuple[float, ...] = ()
+    memory: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Merged:
+    """The ledger's file `name` holds what the last merged file of the dataset held, and these tasks."""
+
+    name: str
+    dataset: str
+    tasks: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resumed:
+    """What an earlier process left done, by dataset; the phases that follow do the rest."""
+
+    datasets: Mapping[str, Plan]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fingerprint:
+    """What results depend on besides the input: short names and hashes. Another value is another run."""
+
+    values: Mapping[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,6 +185,9 @@ Event = (
     | TaskSubmitted
     | TaskEnded
     | Accepted
+    | Merged
+    | Resumed
+    | Fingerprint
     | Decided
     | Workers
     | PhaseEnded
@@ -169,6 +201,9 @@ _KINDS: dict[str, type[Event]] = {
         TaskSubmitted,
         TaskEnded,
         Accepted,
+        Merged,
+        Resumed,
+        Fingerprint,
         Decided,
         Workers,
         PhaseEnded,
@@ -183,7 +218,7 @@ Listener = Callable[[float, Event], None]
 
 @dataclass
 class Journal:
-    """Appends events to a file, if there is one, and tells listeners.
+    """Appends events to a file, if there is one, and tells listeners. Threads may share it.
 
     A listener that fails is dropped: what watches a run must never stop it.
     """
@@ -192,14 +227,25 @@ class Journal:
     listeners: list[Listener] = field(default_factory=list)
     clock: Callable[[], float] = time.time
     _stream: TextIO | None = field(default=None, init=False)
+    _lock: threading.RLock = field(default_factory=threading.RLock, init=False)
 
-    def record(self, event: Event) -> None:
-        now = self.clock()
-        if self.path is not None:
-            if self._stream is None:
-                self._stream = self.path.open("a", encoding="utf-8")
-            self._stream.write(_line(now, event))
-            self._stream.flush()
+    def record(self, event: Event, *, durable: bool = False) -> None:
+        """Append an event; a durable one is on the disk itself before this returns."""
+        with self._lock:
+            now = self.clock()
+            if self.path is not None:
+                self._append(self.path, _line(now, event), durable=durable)
+            self._tell(now, event)
+
+    def _append(self, path: Path, line: str, *, durable: bool) -> None:
+        if self._stream is None:
+            self._stream = path.open("a", encoding="utf-8")
+        self._stream.write(line)
+        self._stream.flush()
+        if durable:
+            os.fsync(self._stream.fileno())
+
+    def _tell(self, now: float, event: Event) -> None:
         for listener in tuple(self.listeners):
             try:
                 listener(now, event)
@@ -220,14 +266,23 @@ def _line(now: float, event: Event) -> str:
 
 
 def read(path: Path) -> Iterator[tuple[float, Event]]:
-    """Yield the events of a journal with their times. A torn last line is left out."""
-    with path.open(encoding="utf-8") as stream:
+    """Yield the events of a journal with their times. Lines that were torn by a crash are left out."""
+    with path.open(encoding="utf-8", errors="replace") as stream:
         for line in stream:
-            if not line.endswith("\n"):
-                return
-            found = parse(line)
+            try:
+                found = parse(line)
+            except (ValueError, KeyError, TypeError):
+                log.warning("%s: a torn line is left out: %.40s...", path, line.strip())
+                continue
             if found is not None:
                 yield found
+
+
+def mend(path: Path) -> None:
+    """Cut off a torn last line, so that what is appended next begins a line of its own."""
+    with path.open("rb+") as stream:
+        content = stream.read()
+        stream.truncate(content.rfind(b"\n") + 1)
 
 
 def parse(line: str) -> tuple[float, Event] | None:
@@ -244,8 +299,11 @@ def _event(kind: type[Event], values: dict[str, Any]) -> Event:
     if "items" in values and isinstance(values["items"], list):
         values["items"] = tuple(map(tuple, values["items"]))
     if kind is Accepted:
-        values["seconds"] = tuple(values.get("seconds", ()))
-    if kind is PhaseStarted:
+        for name in ("seconds", "memory"):
+            values[name] = tuple(values.get(name, ()))
+    if kind is Merged:
+        values["tasks"] = tuple(values["tasks"])
+    if kind in (PhaseStarted, Resumed):
         values["datasets"] = {name: Plan(**plan) for name, plan in values["datasets"].items()}
     if kind is RunStarted:
         values["command"] = tuple(values["command"])

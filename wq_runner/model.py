@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 DEFAULT_TREENAME = "Events"
 
@@ -115,6 +115,10 @@ class Task:
     items: Path
     result: Path
     resources: Resources = Resources(cores=1)
+
+
+ResourcesMode = Literal["auto", "fixed", "max", "min-waste", "max-throughput"]
+"""Who decides what a task may use: we, the user, or one of the engine's own ways."""
 
 
 class Ending(str, Enum):

@@ -147,6 +147,11 @@ class RunPaths:
         return self.root / "run.json"
 
     @property
+    def missing(self) -> Path:
+        """Samples file of what is not in the output."""
+        return self.root / "missing.json"
+
+    @property
     def stats_log(self) -> Path:
         return self.root / "stats.log"
 
@@ -159,8 +164,13 @@ class RunPaths:
         return self.root / "wq-run.log"
 
     @property
+    def ledger(self) -> Path:
+        """Accepted results that are not in the output yet."""
+        return self.root / "ledger"
+
+    @property
     def staging(self) -> Path:
-        """Inputs of tasks and results that are not merged yet."""
+        """Inputs of tasks, and results that are not accepted yet."""
         return self.root / "staging"
 
     @property

@@ -41,6 +41,23 @@ def seconds(value: str | float) -> float:
     return _scaled(value, _SECONDS, "a time such as 90, 5m or 2h")
 
 
+def share(value: str | float) -> float:
+    """Parse a share of a whole: ``0.5%``, ``0.005``."""
+    text = str(value).strip()
+    try:
+        number = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number <= 1:
+        raise ValueError(f"{value!r} is not a share such as 0.5% or 0.005")
+    return number
+
+
+def chunksize(value: str | float) -> int | str:
+    """Parse a number of events, or ``auto``."""
+    return "auto" if str(value).strip() == "auto" else count(value)
+
+
 def ports(value: str | int) -> tuple[int, int]:
     """Parse a port, or the lowest and the highest to try: ``9123``, ``9123-9130``; 0 is any."""
     match = re.fullmatch(r"(\d+)(?:\s*[-:]\s*(\d+))?", str(value).strip())

@@ -12,12 +12,18 @@ from typing import Any, TypeVar
 import click
 
 from wq_runner.config import types
+from wq_runner.model import ResourcesMode
 
 T = TypeVar("T")
 
 EXECUTORS = ("work_queue", "iterative", "futures")
 SCHEMAS = ("NanoAODSchema", "BaseSchema", "PFNanoAODSchema", "ScoutingNanoAODSchema", "TreeMakerSchema")
 ENVIRONMENTS = ("shared",)
+RESOURCES_MODES = ("auto", "fixed", "max", "min-waste", "max-throughput")
+MONITORS = ("off", "measure", "watchdog")
+
+AUTO = "auto"
+AUTO_CHUNKSIZE = 1_000_000  # what is planned with --chunksize auto; tasks cut it to what fits
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -30,13 +36,13 @@ def _option(default: T, *names: str, group: str, **kwargs: Any) -> T:
     return found
 
 
-_WHAT, _HOW, _WHERE, _LIMITS, _OUTPUT, _ABOUT = (
+_WHAT, _HOW, _WHERE, _TASKS, _LIMITS, _OUTPUT = (
     "What to run",
     "How to cut it",
     "Where it runs",
+    "What a task may use",
     "Less than everything",
-    "Output",
-    "About the options",
+    "Output, and running again",
 )
 
 
@@ -75,8 +81,19 @@ class RunOptions:
         metavar="NAME",
         help="One of coffea.nanoevents, or module:Class.",
     )
-    chunksize: int = _option(
-        100_000, "--chunksize", group=_HOW, type=types.COUNT, help="The most events held in memory at once."
+    chunksize: int | str = _option(
+        100_000,
+        "--chunksize",
+        group=_HOW,
+        type=types.CHUNKSIZE,
+        help="The most events held in memory at once. auto: learned, as large as the workers allow.",
+    )
+    min_chunk: int = _option(
+        1000,
+        "--min-chunk",
+        group=_HOW,
+        type=types.COUNT,
+        help="How finely a chunk is cut that does not fit, or that kills its process.",
     )
     task_time: float = _option(
         60.0,
@@ -140,6 +157,44 @@ class RunOptions:
         type=types.Choice(ENVIRONMENTS),
         help="shared: workers use this very Python, on the same file system.",
     )
+    cores: int = _option(1, "--cores", group=_TASKS, type=types.COUNT, help="Cores of a task.")
+    memory: int | None = _option(
+        None,
+        "--memory",
+        group=_TASKS,
+        type=types.SIZE,
+        help="Memory of a task  [default: learned for each dataset]",
+    )
+    disk: int | None = _option(
+        None,
+        "--disk",
+        group=_TASKS,
+        type=types.SIZE,
+        help="Disk of a task  [default: a share of the worker's]",
+    )
+    gpus: int | None = _option(None, "--gpus", group=_TASKS, type=types.COUNT, help="GPUs of a task.")
+    resources_mode: ResourcesMode = _option(
+        "auto",
+        "--resources-mode",
+        group=_TASKS,
+        type=types.Choice(RESOURCES_MODES),
+        help="auto: memory is learned from events. fixed: as said, or a share of the worker. The others are "
+        "the engine's own ways to learn, which need its monitor.",
+    )
+    resource_monitor: str = _option(
+        "off",
+        "--resource-monitor",
+        group=_TASKS,
+        type=types.Choice(MONITORS),
+        help="Wrap tasks in the engine's resource_monitor. Tasks watch their memory by themselves.",
+    )
+    stall_time: float = _option(
+        600.0,
+        "--stall-time",
+        group=_TASKS,
+        type=types.SECONDS,
+        help="End a chunk that neither computes nor reads for so long, and try it elsewhere; 0 never does.",
+    )
     limit_files: int | None = _option(
         None, "--limit-files", group=_LIMITS, type=types.COUNT, help="At most so many files of each dataset."
     )
@@ -164,6 +219,13 @@ class RunOptions:
         is_flag=True,
         help="Leave out files that cannot be read, say which, and end with exit code 3.",
     )
+    max_failed: float = _option(
+        0.0,
+        "--max-failed",
+        group=_LIMITS,
+        type=types.SHARE,
+        help="Leave out chunks in which the processor fails, up to this share of the events, such as 0.5%.",
+    )
     output: Path | None = _option(
         None,
         "--output",
@@ -173,6 +235,27 @@ class RunOptions:
         type=click.Path(path_type=Path),
         help="Directory for everything the run leaves behind  [default: wq-run-SAMPLES]",
     )
+    fresh: bool = _option(
+        False,
+        "--fresh",
+        group=_OUTPUT,
+        is_flag=True,
+        help="Start over, whatever an earlier run in DIR has done.",
+    )
+    accept_stale: bool = _option(
+        False,
+        "--accept-stale",
+        group=_OUTPUT,
+        is_flag=True,
+        help="Keep what an earlier run in DIR has done, though the code or the options changed since.",
+    )
+    drain_time: float = _option(
+        600.0,
+        "--drain-time",
+        group=_OUTPUT,
+        type=types.SECONDS,
+        help="How long the first Ctrl-C waits for running tasks. A second one does not wait.",
+    )
     loglevel: str = _option(
         "warning",
         "--loglevel",
@@ -180,6 +263,11 @@ class RunOptions:
         type=types.Choice(LOG_LEVELS, case_sensitive=False),
         help="What the terminal shows; DIR/wq-run.log has it all.",
     )
+
+    @property
+    def planned_chunksize(self) -> int:
+        """The most events of a chunk in the plan."""
+        return self.chunksize if isinstance(self.chunksize, int) else AUTO_CHUNKSIZE
 
 
 def defaulted(options: RunOptions) -> RunOptions:

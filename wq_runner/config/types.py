@@ -60,6 +60,9 @@ class KeyValues(click.ParamType[Any]):
 
 
 COUNT = Parsed("N", units.count)
+CHUNKSIZE = Parsed("N|auto", units.chunksize)
+SIZE = Parsed("SIZE", units.size)
+SHARE = Parsed("SHARE", units.share)
 SECONDS = Parsed("TIME", units.seconds)
 PORTS = Parsed("PORT|LOW-HIGH", units.ports)
 KEY_VALUES = KeyValues()

@@ -1,33 +1,48 @@
-"""Reading on the manager what `payload` wrote on a worker."""
+"""Reading on the manager what a task answered."""
 
 from __future__ import annotations
 
 import itertools
-import json
 import pickle
-import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from wq_runner.engine import payload
+from wq_runner.remote import wire
+from wq_runner.remote.wire import DamagedError
+
+__all__ = [
+    "Answer",
+    "DamagedError",
+    "Failure",
+    "Kind",
+    "Measurement",
+    "read_answer",
+    "read_exceptions",
+    "read_result",
+]
 
 
 class Kind(str, Enum):
-    """What a failure inside the payload was about."""
+    """What a failure of an item was about."""
 
     INPUT = "input"
     PROCESSOR = "processor"
     MEMORY = "memory"
+    STALL = "stall"
+    CRASH = "crash"
     RESULT = "result"
     ENVIRONMENT = "environment"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Failure:
-    """An exception on a worker. `index` is the item's place in the batch, None if none was reached."""
+    """Why an item failed. `index` is its place in the batch, None if none was reached.
+
+    `memory` is what was used when the watcher ended it, in bytes.
+    """
 
     index: int | None
     kind: Kind
@@ -35,10 +50,13 @@ class Failure:
     message: str
     traceback: str
     signature: str
+    memory: int = 0
 
     @property
     def summary(self) -> str:
         first, *_ = self.message.strip().splitlines() or [""]
+        if self.kind in {Kind.MEMORY, Kind.STALL, Kind.CRASH}:
+            return first
         return f"{self.type}: {first}" if first else self.type
 
 
@@ -55,7 +73,10 @@ class Measurement:
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """The header of a result's file: which items of the batch are in the result, which are not, and why."""
+    """The header of an answer: which items of the batch are in the result, which are not, and why.
+
+    Items that are named nowhere were not reached.
+    """
 
     host: str
     wall: float
@@ -66,21 +87,17 @@ class Answer:
     measured: tuple[Measurement, ...]
 
 
-class DamagedResultError(Exception):
-    """A result's file that is cut, altered, or not one at all."""
-
-
 def read_answer(path: Path) -> Answer:
     """Read the header and check the whole file against it.
 
     Raises
     ------
-    DamagedResultError
+    DamagedError
         If any part is missing or not what was written.
     OSError
         If the file cannot be read.
     """
-    header, _ = _read(path)
+    header, _ = wire.read(path)
     return Answer(
         host=header["host"],
         wall=header["wall"],
@@ -98,36 +115,17 @@ def read_result(path: Path) -> Any:
     """Return the merged result of the items that were done."""
     import lz4.frame
 
-    _, (blob, _) = _read(path)
+    _, (blob, *_) = wire.read(path)
     return pickle.loads(lz4.frame.decompress(blob))
 
 
 def read_exceptions(path: Path) -> list[BaseException]:
     """Return the exception of each failure, linked to its causes as it was on the worker."""
-    _, (_, blob) = _read(path)
-    chains: list[list[BaseException]] = pickle.loads(blob)
+    _, blobs = wire.read(path)
+    if len(blobs) < 2:
+        return []
+    chains: list[list[BaseException]] = pickle.loads(blobs[1])
     for chain in chains:
         for outer, cause in itertools.pairwise(chain):
             outer.__cause__ = cause
     return [chain[0] for chain in chains]
-
-
-def _read(path: Path) -> tuple[dict[str, Any], list[bytes]]:
-    data = path.read_bytes()
-    start = len(payload.MAGIC) + 8
-    if data[: len(payload.MAGIC)] != payload.MAGIC or len(data) < start:
-        raise DamagedResultError(f"{path.name} is not a result")
-    (length,) = struct.unpack("<Q", data[len(payload.MAGIC) : start])
-    try:
-        header = json.loads(data[start : start + length])
-    except ValueError as error:
-        raise DamagedResultError(f"{path.name} is cut or altered") from error
-    blobs: list[bytes] = []
-    offset = start + length
-    for entry in header["blobs"]:
-        blob = data[offset : offset + entry["size"]]
-        if payload.checksum(blob) != entry["checksum"]:
-            raise DamagedResultError(f"{path.name} is cut or altered")
-        blobs.append(blob)
-        offset += entry["size"]
-    return header, blobs

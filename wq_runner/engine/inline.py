@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections import deque
 
-from wq_runner.engine import payload
 from wq_runner.engine.protocol import EngineStatus
 from wq_runner.model import Ending, Outcome, Task
+from wq_runner.remote import work
 
 
 class InlineEngine:
@@ -38,7 +38,7 @@ class InlineEngine:
 def run_here(task: Task) -> Outcome:
     """Do a task in this process."""
     started = time.time()
-    payload.execute(task.function, task.items, task.result)
+    work.execute(task.function, task.items, task.result)
     return Outcome(
         task_id=task.id,
         ending=Ending.RETURNED,

@@ -11,11 +11,16 @@ from wq_runner.model import Outcome, Task
 
 @dataclass(frozen=True, kw_only=True)
 class QueueSettings:
-    """How the queue presents itself.
+    """How the queue presents itself, and what starts on workers.
 
     `ports` is the range to take the first free one of; `name` advertises it to the catalog, None is
-    by host and port only. `command` starts Python on a worker.
+    by host and port only. `command` starts Python on a worker, on the file `payload`; a task that
+    does nothing for `stall_time` seconds is ended there. `monitor` wraps tasks in the engine's
+    resource_monitor: ``off``, ``measure`` or ``watchdog``. `resources_mode` is one of the engine's
+    own ways to learn allocations, or one of ours, which it need not know.
     """
+
+    payload: Path
 
     ports: tuple[int, int] = (9123, 9130)
     name: str | None = None
@@ -24,6 +29,9 @@ class QueueSettings:
     stats_log: Path | None = None
     transactions_log: Path | None = None
     command: str = "python3"
+    stall_time: float | None = None
+    monitor: str = "off"
+    resources_mode: str = "auto"
     keepalive_interval: int = 30
     keepalive_timeout: int = 30
 

@@ -9,20 +9,16 @@ from __future__ import annotations
 import contextlib
 import sys
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
 
-from wq_runner.engine import payload
 from wq_runner.engine.messages import Failed, Finish, Finished, QueueSettings, Reply, Report, Started, Submit
 from wq_runner.engine.protocol import EngineStatus
-from wq_runner.model import Ending, Outcome, Resources, Task
+from wq_runner.model import Category, Ending, Outcome, Resources, Task
 
-MB = 1e6
+MB = 2**20  # as the engine counts
 MICROSECOND = 1e-6
 CATALOG_PORT = 9097
 OUTPUT_KEPT = 4000  # characters of what a command printed
-
-_PAYLOAD = str(Path(payload.__file__).resolve())
 
 
 def main(descriptor: int) -> None:
@@ -74,12 +70,30 @@ class _Queue:
             self._queue.specify_catalog_server(host, int(port or CATALOG_PORT))
         if settings.name:
             self._queue.specify_name(settings.name)
+        self._allocate()
         self._queue.specify_keepalive_interval(settings.keepalive_interval)
         self._queue.specify_keepalive_timeout(settings.keepalive_timeout)
 
     @property
     def port(self) -> int:
         return int(self._queue.port)
+
+    def _allocate(self) -> None:
+        """Let the engine measure and learn, if that is asked for; it needs its monitor to learn."""
+        wq, mode = self._wq, self._settings.resources_mode
+        modes = {
+            "max": wq.WORK_QUEUE_ALLOCATION_MODE_MAX,
+            "min-waste": wq.WORK_QUEUE_ALLOCATION_MODE_MIN_WASTE,
+            "max-throughput": wq.WORK_QUEUE_ALLOCATION_MODE_MAX_THROUGHPUT,
+        }
+        if self._settings.monitor != "off" or mode in modes:
+            self._queue.enable_monitoring(watchdog=self._settings.monitor != "measure")
+        if mode in modes:
+            for category in Category:
+                self._queue.specify_category_mode(category.value, modes[mode])
+        # what a task asks for is what it gets; releases without this knob do so anyway
+        with contextlib.suppress(Exception):
+            self._queue.tune("force-proportional-resources", 0)
 
     def serve(self, connection: Connection) -> None:
         last = EngineStatus()
@@ -101,7 +115,7 @@ class _Queue:
                 last = status
 
     def _submit(self, task: Task) -> None:
-        self._queue.submit(_engine_task(self._wq, task, self._settings.command))
+        self._queue.submit(_engine_task(self._wq, task, self._settings))
 
     def _collect(self, most: int = 200) -> list[Reply]:
         """Wait at most a second for a task, then take what else is ready."""
@@ -133,12 +147,14 @@ class _Queue:
         )
 
 
-def _engine_task(wq: Any, task: Task, command: str) -> Any:
-    made = wq.Task(f"{command} payload.py function items result")
+def _engine_task(wq: Any, task: Task, settings: QueueSettings) -> Any:
+    made = wq.Task(f"{settings.command} payload.pyz function items result")
     made.specify_tag(str(task.id))
     made.specify_category(task.category.value)
     made.specify_priority(-task.id)  # first come, first served: the queue by itself takes the newest first
-    made.specify_input_file(_PAYLOAD, "payload.py", cache=True)
+    if settings.stall_time:
+        made.specify_environment_variable("WQ_RUNNER_STALL", str(settings.stall_time))
+    made.specify_input_file(str(settings.payload), "payload.pyz", cache=True)
     made.specify_input_file(str(task.function), "function", cache=True)
     made.specify_input_file(str(task.items), "items", cache=False)
     made.specify_output_file(str(task.result), "result", cache=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,11 @@ from coffea.processor.executor import ExecutorBase
 
 from wq_runner.engine.messages import QueueSettings
 from wq_runner.environment import shared
-from wq_runner.errors import PartialResultError
-from wq_runner.execution.loop import Skipped
-from wq_runner.execution.session import Session, work_queue_session
+from wq_runner.errors import InterruptedRunError, PartialResultError, WqRunnerError
+from wq_runner.execution.loop import LoopResult, LoopSettings
+from wq_runner.execution.session import Session, temporary_directory, work_queue_session
 from wq_runner.model import Category
+from wq_runner.remote.bundle import write_bundle
 from wq_runner.workers.local import LocalSpec
 
 # what coffea's Runner calls the function that opens files
@@ -49,10 +50,11 @@ class EngineExecutor(ExecutorBase):  # type: ignore[misc] # coffea has no types
             self.session = self._make_session()
         category = Category.PREPROCESSING if self.function_name == _METADATA else Category.PROCESSING
         found = self.session.run(values, function, category)
-        if found.result is None and found.skipped and not found.done:
-            raise _partial(found.skipped)
-        missing = [one for one in found.skipped if not one.by_function]
-        return accumulate([found.result], accumulator), _partial(missing) if missing else 0
+        error = _lacking(found)
+        merged = accumulate(found.results.values(), accumulator)
+        if merged is None and error is not None:
+            raise error
+        return merged, error or 0
 
     def close(self) -> None:
         """End the engine and its workers."""
@@ -69,8 +71,14 @@ class EngineExecutor(ExecutorBase):  # type: ignore[misc] # coffea has no types
         raise NotImplementedError("an EngineExecutor needs a session")
 
 
-def _partial(missing: Sequence[Skipped]) -> PartialResultError:
-    places = "\n".join(f"  {one.item.place}: {one.reason}" for one in missing)
+def _lacking(found: LoopResult) -> WqRunnerError | None:
+    """Return the error of a result that is not whole; what coffea skips by itself is not ours to say."""
+    if found.left:
+        return InterruptedRunError(f"stopped before {len(found.left)} chunks were done")
+    missing = [one for one in found.skipped if not one.by_function]
+    if not missing:
+        return None
+    places = "\n".join(f"  {one.item.place}: {one.reason}" for one in missing[:10])
     return PartialResultError(f"{len(missing)} chunks are not in the result\n{places}")
 
 
@@ -111,7 +119,11 @@ class WorkQueueExecutor(EngineExecutor):
         logs = Path(self.logs) if self.logs is not None else None
         if logs is not None:
             logs.mkdir(parents=True, exist_ok=True)
+        environment = shared("the executor's workers use this interpreter")
+        staging = temporary_directory()
         queue = QueueSettings(
+            payload=write_bundle(staging),
+            command=environment.command,
             ports=self.port if isinstance(self.port, tuple) else (self.port, self.port),
             name=self.name,
             password_file=Path(self.password_file) if self.password_file else None,
@@ -119,5 +131,5 @@ class WorkQueueExecutor(EngineExecutor):
             transactions_log=logs / "transactions.log" if logs else None,
         )
         local = LocalSpec.parse(self.workers) if self.workers else None
-        environment = shared("the executor's workers use this interpreter")
-        return work_queue_session(queue, local=local, environment=environment, logs=logs)
+        settings = LoopSettings(paths=environment.paths)
+        return work_queue_session(queue, local=local, logs=logs, settings=settings, staging=staging)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -9,17 +10,16 @@ from typing import Any
 from wq_runner.journal import Plan
 
 Key = tuple[str, str, int, int, str]
+"""``(path, treename, start, stop, uuid)``, as in the journal."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Item:
     """One argument of the function: a chunk of events, a file to be opened, or anything else.
 
-    `number` tells it from the others of its phase; `events` is 0 for all but chunks; `uuid` is
-    hexadecimal.
+    Items are told apart by identity. `events` is 0 for all but chunks; `uuid` is hexadecimal.
     """
 
-    number: int
     value: Any
     dataset: str = ""
     path: str = ""
@@ -47,12 +47,25 @@ class Item:
         name = self.path.rsplit("/", 1)[-1] or str(self.value)
         return f"{self.dataset}, {name}, events {self.start}-{self.stop}" if self.events else name
 
+    @property
+    def divisible(self) -> bool:
+        """Whether it is a chunk that can be cut, as coffea's WorkItem is."""
+        return self.events > 1 and dataclasses.is_dataclass(self.value)
 
-def describe(value: Any, number: int) -> Item:
-    """Describe a coffea WorkItem or FileMeta, one of our chunks or files, or anything at all."""
+    def cut(self, events: int) -> tuple[Item, Item]:
+        """Cut a chunk after so many events."""
+        middle = self.start + events
+        return self._part(self.start, middle), self._part(middle, self.stop)
+
+    def _part(self, start: int, stop: int) -> Item:
+        value = dataclasses.replace(self.value, entrystart=start, entrystop=stop)
+        return dataclasses.replace(self, value=value, start=start, stop=stop)
+
+
+def describe(value: Any) -> Item:
+    """Describe a coffea WorkItem or FileMeta, one of our files, or anything at all."""
     uuid = getattr(value, "fileuuid", None) or getattr(value, "uuid", b"")
     return Item(
-        number=number,
         value=value,
         dataset=str(getattr(value, "dataset", "")),
         path=str(getattr(value, "filename", None) or getattr(value, "path", "")),

@@ -8,44 +8,41 @@ import math
 import pickle
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from wq_runner.engine import answer, payload
-from wq_runner.engine.answer import Answer, DamagedResultError, Failure
+from wq_runner.engine import answer
+from wq_runner.engine.answer import Answer, DamagedError, Failure
 from wq_runner.engine.protocol import Engine, EngineStatus
-from wq_runner.errors import EngineError, InputError, OutputError, ProcessorError, WqRunnerError
-from wq_runner.execution import policy
+from wq_runner.errors import OutputError, ProcessorError
+from wq_runner.execution import events, policy
+from wq_runner.execution.allocation import AllocationSettings, Allocator
 from wq_runner.execution.items import Item, plans
+from wq_runner.execution.ledger import Holding
 from wq_runner.execution.policy import Abort, Cause, Retry, Skip, Split, Trouble
+from wq_runner.execution.problems import error_of
 from wq_runner.execution.reduce import Reducer
 from wq_runner.execution.shaping import Backlog, ShapeSettings
-from wq_runner.journal import (
-    Accepted,
-    Decided,
-    Journal,
-    PhaseEnded,
-    PhaseStarted,
-    TaskEnded,
-    TaskSubmitted,
-    Workers,
-)
-from wq_runner.model import Category, Ending, Outcome, Resources, Task
-from wq_runner.units import MB
+from wq_runner.journal import Journal, PhaseEnded, PhaseStarted
+from wq_runner.model import Category, Ending, Outcome, Task
+from wq_runner.remote import work
 
 TICK = 0.5  # seconds between looks at workers and signals while nothing ends
 SPARE = 2  # tasks queued beyond the slots, so that a free worker finds one there
+AT_LARGEST = 0.95  # of the largest worker's memory: more is not to be had
 
 
 @dataclass(frozen=True, kw_only=True)
 class LoopSettings:
+    """`paths` are directories in which workers look for modules before their own."""
+
     shape: ShapeSettings = field(default_factory=ShapeSettings)
     policy: policy.Settings = field(default_factory=policy.Settings)
-    resources: Resources = Resources(cores=1)
+    allocation: AllocationSettings = field(default_factory=AllocationSettings)
+    drain_time: float = 600.0
     paths: tuple[str, ...] = ()
-    """Directories in which workers look for modules before their own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,42 +56,63 @@ class Skipped:
 
 @dataclass(frozen=True, kw_only=True)
 class LoopResult:
-    """`result` is the sum over the items that were done, None if there was none."""
+    """`results` are the sums by dataset. `left` are the items that a stop came before."""
 
-    result: Any
+    results: dict[str, Any]
     done: tuple[Item, ...]
     skipped: tuple[Skipped, ...]
+    left: tuple[Item, ...] = ()
+
+
+@dataclass
+class StopRequest:
+    """Asks a loop to submit nothing more, and to end when what runs has ended."""
+
+    since: float | None = None
+
+    def make(self) -> None:
+        self.since = self.since or time.monotonic()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """What a phase works with, besides its engine.
+
+    `staging` is the directory for the files of tasks. With `ledger`, a directory, results are kept
+    there. `numbers` are those of the tasks, never used before with this engine or ledger.
+    """
+
+    staging: Path
+    journal: Journal
+    ledger: Path | None = None
+    stop: StopRequest = field(default_factory=StopRequest)
+    numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+    on_tick: Callable[[], None] = lambda: None
 
 
 class Loop:
     """One phase: applies a function to items by way of an engine, and sums what comes back."""
 
-    _ids = itertools.count(1)  # unique in this process, so that phases can share an engine
-
     def __init__(
-        self,
-        engine: Engine,
-        *,
-        category: Category,
-        staging: Path,
-        settings: LoopSettings,
-        journal: Journal,
-        on_tick: Callable[[], None] = lambda: None,
+        self, engine: Engine, *, category: Category, settings: LoopSettings, context: Context
     ) -> None:
         self._engine = engine
         self._category = category
-        self._staging = staging
         self._settings = settings
-        self._journal = journal
-        self._on_tick = on_tick
+        self._context = context
+        self._journal = context.journal
+        self._staging = context.staging
+        self._allocator = Allocator(settings.allocation)
         self._running: dict[int, tuple[Task, tuple[Item, ...]]] = {}
-        self._attempts: dict[tuple[Cause, int], int] = Counter()
+        self._attempts: Counter[tuple[Cause, Item]] = Counter()
         self._failed_files: defaultdict[str, set[str]] = defaultdict(set)
         self._done: list[Item] = []
         self._skipped: list[Skipped] = []
         self._status = EngineStatus()
 
-    def run(self, items: Sequence[Item], function: Callable[[Any], Any]) -> LoopResult:
+    def run(
+        self, items: Sequence[Item], function: Callable[[Any], Any], recovered: Sequence[Holding] = ()
+    ) -> LoopResult:
         """Apply the function to all items.
 
         Raises
@@ -102,19 +120,21 @@ class Loop:
         ProcessorError, InputError, EngineError
             If the policy says that the run cannot go on.
         OutputError
-            If the staging directory cannot be written.
+            If the staging directory or the ledger cannot be written.
         """
         began = time.monotonic()
         self._journal.record(PhaseStarted(category=self._category.value, datasets=plans(items)))
-        self._backlog = Backlog(items, self._settings.shape)
-        self._reducer = Reducer()
+        self._total_events = sum(item.events for item in items)
+        self._backlog = Backlog(items, self._settings.shape, self._fits)
+        self._reducer = Reducer(self._journal, self._context.ledger)
         try:
+            self._reducer.recover(recovered)
             self._function = self._write_function(function)
-            while self._backlog or self._running:
+            while (self._backlog or self._running) and not self._stopped():
                 self._feed()
                 for outcome in self._engine.wait(TICK):
                     self._handle(outcome)
-                self._on_tick()
+                self._context.on_tick()
                 self._note_status()
         except OSError as error:
             self._reducer.abandon()
@@ -122,9 +142,21 @@ class Loop:
         except BaseException:
             self._reducer.abandon()
             raise
-        result = self._reducer.finish()
+        results = self._reducer.finish()
         self._journal.record(PhaseEnded(category=self._category.value, seconds=time.monotonic() - began))
-        return LoopResult(result=result, done=tuple(self._done), skipped=tuple(self._skipped))
+        running = (item for _, batch in self._running.values() for item in batch)
+        return LoopResult(
+            results=results,
+            done=tuple(self._done),
+            skipped=tuple(self._skipped),
+            left=(*self._backlog.waiting(), *running),
+        )
+
+    def _stopped(self) -> bool:
+        since = self._context.stop.since
+        if since is None:
+            return False
+        return not self._running or time.monotonic() - since > self._settings.drain_time
 
     def _write_function(self, function: Callable[[Any], Any]) -> Path:
         import dill
@@ -137,245 +169,204 @@ class Loop:
                 hint="open files, locks and connections cannot be attributes of a processor; "
                 "create them in process()",
             ) from error
-        preamble = pickle.dumps({"paths": list(self._settings.paths), "versions": payload.versions()})
+        preamble = pickle.dumps({"paths": list(self._settings.paths), "versions": work.versions()})
         # the name is the content: workers cache the file by its name
         digest = hashlib.blake2b(preamble + content, digest_size=8).hexdigest()
         path = self._staging / f"function-{digest}"
         path.write_bytes(preamble + content)
         return path
 
+    # -- feeding
+
     def _feed(self) -> None:
+        if self._context.stop.since is not None:
+            return
         slots = self._slots()
         while len(self._running) < slots + max(SPARE, slots // 4):
-            batch = self._backlog.next_batch(slots)
+            batch = self._backlog.next_batch(slots, self._may_start)
             if not batch:
                 return
             self._submit(batch)
 
     def _slots(self) -> int:
-        cores = self._settings.resources.cores or 1
-        return max(1, math.floor(self._engine.status.cores / cores))
+        return max(1, math.floor(self._engine.status.cores / self._settings.allocation.cores))
+
+    def _may_start(self, dataset: str) -> bool:
+        """Whether to cut another batch of a dataset: of an unknown one, only as many as workers are there.
+
+        Each of these takes a whole worker's memory, to find out what is needed.
+        """
+        if self._category is not Category.PROCESSING or self._allocator.known(dataset):
+            return True
+        unknown = sum(not self._allocator.known(batch[0].dataset) for _, batch in self._running.values())
+        return unknown < max(1, self._engine.status.workers)
+
+    def _fits(self, dataset: str) -> int | None:
+        if self._category is not Category.PROCESSING:
+            return None
+        return self._allocator.largest_chunk(dataset, self._engine.status.largest)
 
     def _submit(self, batch: tuple[Item, ...]) -> None:
-        number = next(self._ids)
+        number = next(self._context.numbers)
+        allocation = self._settings.allocation
+        allocator = (
+            self._allocator if self._category is Category.PROCESSING else Allocator(_share(allocation))
+        )
         task = Task(
             id=number,
             category=self._category,
             function=self._function,
             items=self._staging / f"{number}.items",
             result=self._staging / f"{number}.result",
-            resources=self._settings.resources,
+            resources=allocator.request(
+                batch[0].dataset, (item.size for item in batch), self._engine.status.largest
+            ),
         )
         task.items.write_bytes(pickle.dumps([item.value for item in batch]))
         self._running[number] = (task, batch)
         self._engine.submit(task)
-        self._journal.record(
-            TaskSubmitted(
-                task=number,
-                category=self._category.value,
-                dataset=batch[0].dataset,
-                items=len(batch),
-                events=sum(item.events for item in batch),
-                cores=task.resources.cores,
-                memory=task.resources.memory,
-            )
-        )
+        self._journal.record(events.submitted(task, batch))
+
+    # -- what came back
 
     def _handle(self, outcome: Outcome) -> None:
         if outcome.task_id not in self._running:
             return  # of a phase that was given up
         task, batch = self._running.pop(outcome.task_id)
         task.items.unlink(missing_ok=True)
-        if outcome.ending is not Ending.RETURNED:
-            self._record_end(outcome, batch, None)
-            self._perform(policy.trouble_of_outcome(outcome), batch, outcome)
+        found, trouble = _read(task, outcome)
+        self._journal.record(events.ended(task, outcome, batch, found))
+        if found is None:
+            self._perform(trouble, batch, task, outcome)
             return
-        try:
-            found = answer.read_answer(task.result)
-        except (DamagedResultError, FileNotFoundError) as error:
-            self._record_end(outcome, batch, None)
-            self._perform(Trouble(cause=Cause.DAMAGED, message=str(error)), batch, outcome)
-            return
-        self._record_end(outcome, batch, found)
         self._learn(batch, found)
         self._accept(task, batch, found)
         for number, failure in enumerate(found.failures):
             self._fail(task, batch, outcome, failure, number)
+        self._backlog.put_back(_not_reached(batch, found))
 
     def _learn(self, batch: tuple[Item, ...], found: Answer) -> None:
         for measured in found.measured:
             item = batch[measured.index]
             self._backlog.learn(item.dataset, item.size, measured.wall)
+            self._allocator.model(item.dataset).observe(item.size, measured.memory)
 
     def _accept(self, task: Task, batch: tuple[Item, ...], found: Answer) -> None:
         if found.done:
-            items = tuple(batch[index] for index in found.done)
-            seconds = {one.index: one.wall for one in found.measured}
-            self._reducer.add(task.result)
-            self._done += items
-            self._journal.record(
-                Accepted(
-                    task=task.id,
-                    category=self._category.value,
-                    dataset=items[0].dataset,
-                    events=sum(item.events for item in items),
-                    items=tuple(item.key for item in items),
-                    seconds=tuple(round(seconds.get(index, 0.0), 4) for index in found.done),
-                )
-            )
+            self._reducer.add(task.result, events.accepted(task, batch, found))
+            self._done += [batch[index] for index in found.done]
         for index, reason in found.skipped.items():
             trouble = Trouble(cause=Cause.INPUT, message=reason)
-            self._skip(task.id, (batch[index],), trouble, reason, found.host, by_function=True)
+            self._skip((batch[index],), trouble, reason, task, found.host, by_function=True)
 
     def _fail(
         self, task: Task, batch: tuple[Item, ...], outcome: Outcome, failure: Failure, number: int
     ) -> None:
         items = batch if failure.index is None else (batch[failure.index],)
+        trouble = policy.trouble_of_failure(failure)
         self._failed_files[failure.signature].update(item.path for item in items)
-        self._perform(policy.trouble_of_failure(failure), items, outcome, (task.result, number))
+        if trouble.cause is Cause.EXHAUSTED:
+            for item in items:
+                self._allocator.model(item.dataset).exhausted(item.size, trouble.memory)
+        self._perform(trouble, items, task, outcome, lambda: _exception(task.result, number))
 
     def _perform(
         self,
         trouble: Trouble,
         items: tuple[Item, ...],
+        task: Task,
         outcome: Outcome,
-        exception_at: tuple[Path, int] | None = None,
+        exception: Callable[[], BaseException | None] = lambda: None,
     ) -> None:
         action = policy.decide(
-            trouble, items=len(items), history=self._history(trouble, items), settings=self._settings.policy
+            trouble,
+            items=len(items),
+            events=sum(item.events for item in items),
+            history=self._history(trouble, items, task),
+            settings=self._settings.policy,
         )
-        for item in items:
-            self._attempts[trouble.cause, item.number] += 1
-        host = outcome.host
+        self._attempts.update((trouble.cause, item) for item in items)
         if isinstance(action, Skip):
-            self._skip(outcome.task_id, items, trouble, f"{action.reason}: {trouble.message}", host)
+            self._skip(items, trouble, f"{trouble.message} ({action.reason})", task, outcome.host)
             return
-        self._record_decision(
-            outcome.task_id, type(action).__name__.lower(), items, trouble, action.reason, host
-        )
+        name = type(action).__name__.lower()
+        self._journal.record(events.decided(name, trouble, action.reason, items, task, outcome.host))
         match action:
             case Retry():
                 self._backlog.put_back(items)
             case Split():
-                half = len(items) // 2
-                self._backlog.put_back(items[:half])
-                self._backlog.put_back(items[half:])
+                for part in self._split(items):
+                    self._backlog.put_back(part)
             case Abort(reason=reason):
-                cause = _exception(exception_at) if exception_at else None
-                raise _error(trouble, reason, items, outcome) from cause
+                raise error_of(trouble, reason, items, outcome) from exception()
 
-    def _history(self, trouble: Trouble, items: tuple[Item, ...]) -> policy.History:
+    def _split(self, items: tuple[Item, ...]) -> tuple[tuple[Item, ...], ...]:
+        if len(items) > 1:
+            return items[: len(items) // 2], items[len(items) // 2 :]
+        if not items[0].divisible:
+            return (items,)
+        parts = items[0].cut(items[0].events // 2)
+        for cause in Cause:  # a part has the history of the whole
+            self._attempts.update({(cause, part): self._attempts[cause, items[0]] for part in parts})
+        return tuple((part,) for part in parts)
+
+    def _history(self, trouble: Trouble, items: tuple[Item, ...], task: Task) -> policy.History:
+        largest = self._engine.status.largest.memory
+        had = task.resources.memory
+        lost = sum(one.item.events for one in self._skipped) + sum(item.events for item in items)
         return policy.History(
-            attempts=max(self._attempts[trouble.cause, item.number] for item in items),
+            attempts=max(self._attempts[trouble.cause, item] for item in items),
             files_with_signature=len(self._failed_files[trouble.signature]) if trouble.signature else 0,
+            at_largest=not self._allocator.learns or bool(had and largest and had >= AT_LARGEST * largest),
+            failed_share=lost / self._total_events if self._total_events else 1.0,
         )
 
     def _skip(
         self,
-        task: int,
         items: tuple[Item, ...],
         trouble: Trouble,
         reason: str,
+        task: Task,
         host: str,
         *,
         by_function: bool = False,
     ) -> None:
         self._skipped += [Skipped(item=item, reason=reason, by_function=by_function) for item in items]
-        self._record_decision(task, "skip", items, trouble, reason, host)
-
-    def _record_decision(
-        self, task: int, action: str, items: tuple[Item, ...], trouble: Trouble, reason: str, host: str
-    ) -> None:
-        self._journal.record(
-            Decided(
-                task=task,
-                category=self._category.value,
-                dataset=items[0].dataset,
-                action=action,
-                cause=trouble.cause.value,
-                reason=f"{trouble.message} ({reason})" if trouble.message not in reason else reason,
-                events=sum(item.events for item in items),
-                items=tuple(item.key for item in items),
-                host=host,
-                traceback=trouble.traceback,
-            )
-        )
-
-    def _record_end(self, outcome: Outcome, batch: tuple[Item, ...], found: Answer | None) -> None:
-        measured = found.measured if found else ()
-        self._journal.record(
-            TaskEnded(
-                task=outcome.task_id,
-                category=self._category.value,
-                dataset=batch[0].dataset,
-                ending=outcome.ending.value,
-                host=outcome.host,
-                started=outcome.started,
-                finished=outcome.finished,
-                wall=found.wall if found else 0.0,
-                startup=found.startup if found else 0.0,
-                processing=sum(one.wall for one in measured),
-                cpu=sum(one.cpu for one in measured),
-                memory=max((one.memory for one in measured), default=0),
-                bytes_read=sum(one.bytes_read for one in measured),
-                bytes_sent=outcome.bytes_sent,
-                bytes_received=outcome.bytes_received,
-                done=len(found.done) if found else 0,
-                events=sum(batch[index].events for index in found.done) if found else 0,
-                cores=outcome.allocated.cores or self._settings.resources.cores or 1,
-                allocated=(outcome.allocated.memory or 0) * MB,
-                transfer=outcome.transfer_seconds,
-            )
-        )
+        self._journal.record(events.decided("skip", trouble, reason, items, task, host))
 
     def _note_status(self) -> None:
         status = self._engine.status
-        if status == self._status:
-            return
-        self._status = status
-        self._journal.record(
-            Workers(
-                workers=status.workers,
-                busy=status.workers_busy,
-                joined=status.workers_joined,
-                lost=status.workers_lost,
-                cores=status.cores,
-                cores_used=status.cores_used,
-                memory=status.memory,
-                memory_used=status.memory_used,
-                waiting=status.tasks_waiting,
-                running=status.tasks_running,
-                restarts=status.restarts,
-                bytes_sent=status.bytes_sent,
-                bytes_received=status.bytes_received,
-                largest_cores=status.largest.cores or 0.0,
-                largest_memory=(status.largest.memory or 0.0) * MB,
-            )
-        )
+        if status != self._status:
+            self._status = status
+            self._journal.record(events.workers(status))
 
 
-def _exception(place: tuple[Path, int]) -> BaseException | None:
+def _share(settings: AllocationSettings) -> AllocationSettings:
+    """Ask for cores only: tasks that open files are all alike and small."""
+    return AllocationSettings(mode="fixed", cores=settings.cores)
+
+
+def _read(task: Task, outcome: Outcome) -> tuple[Answer | None, Trouble]:
+    """Return the answer of a task; without one, the trouble that it is."""
+    if outcome.ending is not Ending.RETURNED:
+        return None, policy.trouble_of_outcome(outcome)
+    try:
+        return answer.read_answer(task.result), Trouble(cause=Cause.DAMAGED, message="")
+    except (DamagedError, FileNotFoundError) as error:
+        return None, Trouble(cause=Cause.DAMAGED, message=str(error))
+
+
+def _not_reached(batch: tuple[Item, ...], found: Answer) -> tuple[Item, ...]:
+    """Return the items that the task did not come to, because one before ended it."""
+    if any(failure.index is None for failure in found.failures):
+        return ()
+    named = {*found.done, *found.skipped, *(failure.index for failure in found.failures)}
+    return tuple(item for index, item in enumerate(batch) if index not in named)
+
+
+def _exception(path: Path, number: int) -> BaseException | None:
     """Return the worker's own exception, so that callers can catch it by its type."""
-    path, number = place
     try:
         return answer.read_exceptions(path)[number]
     except Exception:
         return None
-
-
-def _error(trouble: Trouble, reason: str, items: tuple[Item, ...], outcome: Outcome) -> WqRunnerError:
-    place = items[0].place if len(items) == 1 else f"{items[0].place} and {len(items) - 1} more"
-    match trouble.cause:
-        case Cause.INPUT:
-            return InputError(
-                f"{items[0].path} cannot be read ({trouble.message})",
-                hint="--skip-bad-files leaves such files out, and says so in the result",
-            )
-        case Cause.PROCESSOR | Cause.RESULT | Cause.CRASHED:
-            text = trouble.traceback or trouble.message
-            return ProcessorError(
-                f"the processor failed, so the run stopped ({reason})\n\n{text}\n\nfirst seen in {place}"
-            )
-        case Cause.EXHAUSTED | Cause.LOST | Cause.TRANSFER | Cause.DAMAGED | Cause.ENVIRONMENT:
-            where = f" on {outcome.host}" if outcome.host else ""
-            return EngineError(f"{trouble.cause.value}{where}: {trouble.message} ({reason}); {place}")

@@ -18,6 +18,7 @@ class Cause(str, Enum):
     DAMAGED = "damaged result"
     ENVIRONMENT = "broken environment"
     CRASHED = "interpreter died"
+    STALLED = "stalled"
     EXHAUSTED = "out of resources"
     INPUT = "unreadable input"
     PROCESSOR = "processor error"
@@ -26,44 +27,62 @@ class Cause(str, Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Trouble:
-    """Why some items of a task failed. `signature` is the same for the same failure of the code."""
+    """Why some items of a task failed. `signature` is the same for the same failure of the code.
+
+    `memory` is what was used when it was too much, in bytes.
+    """
 
     cause: Cause
     message: str
     signature: str = ""
     traceback: str = ""
+    memory: int = 0
+
+
+DEFAULT_BUDGETS: Mapping[Cause, int] = {
+    # not the item's fault, so forgiven often: batch systems evict workers all day
+    Cause.LOST: 20,
+    Cause.TRANSFER: 5,
+    Cause.DAMAGED: 5,
+    Cause.ENVIRONMENT: 3,
+    # may be the item's fault: once more to be sure, then smaller
+    Cause.CRASHED: 1,
+    Cause.STALLED: 2,
+    Cause.EXHAUSTED: 6,
+    Cause.INPUT: 2,
+    Cause.PROCESSOR: 1,
+    Cause.RESULT: 0,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """How often each cause is forgiven to an item, and what may be missing in the end.
 
-    Causes which are not the item's fault are forgiven often: batch systems evict workers all day.
+    `min_chunk` is how finely a chunk that kills its process is cut to find the events that do it.
+    `max_failed` is the share of the events that may fail in the processor before the run stops.
     """
 
-    budgets: Mapping[Cause, int] = field(
-        default_factory=lambda: {
-            Cause.LOST: 20,
-            Cause.TRANSFER: 5,
-            Cause.DAMAGED: 5,
-            Cause.ENVIRONMENT: 3,
-            Cause.CRASHED: 2,
-            Cause.EXHAUSTED: 2,
-            Cause.INPUT: 2,
-            Cause.PROCESSOR: 1,
-            Cause.RESULT: 0,
-        }
-    )
+    budgets: Mapping[Cause, int] = field(default_factory=lambda: DEFAULT_BUDGETS)
     same_failure_files: int = 3
     skip_bad_files: bool = False
+    min_chunk: int = 1000
+    max_failed: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class History:
-    """What came before: how often this cause hit these items, and how many files this failure hit."""
+    """What came before, and how it stands now.
+
+    `attempts` is how often this cause hit these items, `files_with_signature` in how many files this
+    failure was seen; `at_largest` is whether they had the largest worker's memory; `failed_share` is
+    the share of all events that would be lost if these were given up.
+    """
 
     attempts: int = 0
     files_with_signature: int = 0
+    at_largest: bool = True
+    failed_share: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +92,7 @@ class Retry:
 
 @dataclass(frozen=True, kw_only=True)
 class Split:
-    """Try again in two halves."""
+    """Try again in two halves: of the batch, or of the chunk if it is the only one."""
 
     reason: str
 
@@ -91,48 +110,69 @@ class Abort:
 Action = Retry | Split | Skip | Abort
 
 
-def decide(trouble: Trouble, *, items: int, history: History, settings: Settings) -> Action:
-    """Decide about so many items that failed together; `history` is what this cause did to them before."""
+def decide(  # noqa: PLR0912 - one table
+    trouble: Trouble, *, items: int, events: int, history: History, settings: Settings
+) -> Action:
+    """Decide about so many items, with so many events, that failed together."""
     budget = settings.budgets[trouble.cause]
     left = history.attempts < budget
     times = f"{history.attempts + 1} of {budget + 1}"
     match trouble.cause:
-        case Cause.PROCESSOR:
+        case Cause.PROCESSOR | Cause.RESULT:
             if history.files_with_signature >= settings.same_failure_files:
-                return Abort(reason=f"the same failure in {history.files_with_signature} files")
-            return Retry(reason="once more, elsewhere") if left else Abort(reason=f"attempt {times}")
+                return Abort(reason=f"the same way in {history.files_with_signature} files")
+            if left:
+                return Retry(reason="once more, elsewhere")
+            return _give_up(history, settings, f"attempt {times}")
         case Cause.INPUT:
             if left:
                 return Retry(reason=f"attempt {times} could not read it")
             if settings.skip_bad_files:
                 return Skip(reason=f"unreadable {times} times")
             return Abort(reason=f"unreadable {times} times, and --skip-bad-files is not set")
-        case Cause.CRASHED | Cause.EXHAUSTED:
-            if items > 1:
-                return Split(reason=f"{trouble.cause.value}: one of {items} chunks is the reason")
-            return Retry(reason=f"attempt {times}") if left else Abort(reason=f"attempt {times}")
-        case Cause.RESULT:
-            return Abort(reason="it would fail again")
+        case Cause.CRASHED:
+            if left:
+                return Retry(reason=f"attempt {times}")
+            if items > 1 or events > settings.min_chunk:
+                return Split(reason="to find the events that do it")
+            return Skip(reason="these events end the interpreter")
+        case Cause.EXHAUSTED:
+            if not history.at_largest and left:
+                return Retry(reason="with more memory")
+            if items > 1 or events > settings.min_chunk:
+                return Split(reason="it is too large for the largest worker")
+            return _give_up(history, settings, "it does not fit the largest worker")
+        case Cause.STALLED:
+            return Retry(reason="elsewhere") if left else _give_up(history, settings, f"attempt {times}")
         case Cause.LOST | Cause.TRANSFER | Cause.DAMAGED | Cause.ENVIRONMENT:
             return Retry(reason="not the task's fault") if left else Abort(reason=f"attempt {times}")
+
+
+def _give_up(history: History, settings: Settings, reason: str) -> Skip | Abort:
+    if history.failed_share <= settings.max_failed:
+        return Skip(reason=f"{reason}; within --max-failed")
+    return Abort(reason=reason)
 
 
 _CAUSES = {
     Kind.INPUT: Cause.INPUT,
     Kind.PROCESSOR: Cause.PROCESSOR,
     Kind.MEMORY: Cause.EXHAUSTED,
+    Kind.STALL: Cause.STALLED,
+    Kind.CRASH: Cause.CRASHED,
     Kind.RESULT: Cause.RESULT,
     Kind.ENVIRONMENT: Cause.ENVIRONMENT,
 }
 
 
 def trouble_of_failure(failure: Failure) -> Trouble:
-    """Name the cause of an exception that the payload reported."""
+    """Name the cause of a failure that the task reported."""
     return Trouble(
         cause=_CAUSES[failure.kind],
         message=failure.summary,
         signature=failure.signature,
         traceback=failure.traceback,
+        memory=failure.memory,
     )
 
 
@@ -152,4 +192,4 @@ def trouble_of_outcome(outcome: Outcome) -> Trouble:
 def _last_words(outcome: Outcome) -> str:
     how = f"signal {-outcome.exit_code}" if outcome.exit_code < 0 else f"exit code {outcome.exit_code}"
     lines = outcome.output.strip().splitlines()
-    return f"no result ({how}): {lines[-1]}" if lines else f"no result ({how})"
+    return f"no answer ({how}): {lines[-1]}" if lines else f"no answer ({how})"

@@ -1,67 +1,173 @@
-"""Merging results in the background, so that workers are fed while histograms are added."""
+"""Adding results up in the background, so that workers are fed while histograms are merged.
+
+One thread does all that touches results: it keeps them in the ledger, if there is one, and holds one
+sum for each dataset in memory, whatever the number of chunks.
+"""
 
 from __future__ import annotations
 
+import os
+import pickle
 import queue
 import threading
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from wq_runner.engine import answer
-from wq_runner.errors import ProcessorError
+from wq_runner.errors import OutputError, ProcessorError, WqRunnerError
+from wq_runner.execution import ledger
+from wq_runner.execution.ledger import Holding
+from wq_runner.journal import Accepted, Journal, Merged
+from wq_runner.remote import wire
+
+MOST_PARTS = 48  # files in the ledger before the largest sums are written
+MOST_BYTES = 512 * 2**20  # the same, by their size
+
+
+@dataclass
+class _Sum:
+    """The results of a dataset: their sum, and which parts on disk are newer than its merged file."""
+
+    total: Any = None
+    parts: dict[int, Path] = field(default_factory=dict)
+    merged: Path | None = None
+    size: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Arrival:
+    result: Path
+    accepted: Accepted
 
 
 class Reducer:
-    """Adds results up in a thread, in the order in which they come, and removes their files."""
+    """Takes over the answers of tasks; `finish` returns the sum of all.
 
-    def __init__(self) -> None:
-        self._files: queue.SimpleQueue[Path | None] = queue.SimpleQueue()
-        self._total: Any = None
+    Without `directory` nothing is kept for another process. `recovered` files of the ledger are
+    added up first.
+    """
+
+    def __init__(self, journal: Journal, directory: Path | None = None) -> None:
+        self._journal = journal
+        self._directory = directory
+        self._sums: dict[str, _Sum] = {}
+        self._arrivals: queue.SimpleQueue[_Arrival | Holding | None] = queue.SimpleQueue()
         self._error: Exception | None = None
-        self._thread = threading.Thread(target=self._merge_all, name="reducer", daemon=True)
+        self._thread = threading.Thread(target=self._work, name="reducer", daemon=True)
         self._thread.start()
 
-    def add(self, result: Path) -> None:
-        """Take over a result's file.
+    def recover(self, holdings: Iterable[Holding]) -> None:
+        """Add up what an earlier process left in the ledger."""
+        for holding in holdings:
+            self._arrivals.put(holding)
+
+    def add(self, result: Path, accepted: Accepted) -> None:
+        """Take over a result's file; the event is recorded once the file is safe.
 
         Raises
         ------
         ProcessorError
             If an earlier result could not be merged.
+        OutputError
+            If the ledger cannot be written.
         """
         self._check()
-        self._files.put(result)
+        self._arrivals.put(_Arrival(result=result, accepted=accepted))
 
-    def finish(self) -> Any:
-        """Return the sum of all results, None if there was none."""
+    def finish(self) -> dict[str, Any]:
+        """Return the sum of each dataset, in the order in which they came."""
         self._stop()
         self._check()
-        return self._total
+        return {dataset: one.total for dataset, one in self._sums.items()}
 
     def abandon(self) -> None:
         self._stop()
 
     def _stop(self) -> None:
-        self._files.put(None)
+        self._arrivals.put(None)
         self._thread.join()
 
     def _check(self) -> None:
-        if self._error is not None:
+        error = self._error
+        if isinstance(error, OSError):
+            raise OutputError(f"cannot write the ledger: {error.strerror or error}") from error
+        if isinstance(error, WqRunnerError):
+            raise error
+        if error is not None:
             raise ProcessorError(
-                f"the results of two chunks cannot be added: {self._error}",
+                f"the results of two chunks cannot be added: {type(error).__name__}: {error}",
                 hint="each chunk must return the same structure: dicts of numbers, sets, histograms, lists",
-            ) from self._error
+            ) from error
 
-    def _merge_all(self) -> None:
-        from coffea.processor import accumulate
-
-        while (path := self._files.get()) is not None:
+    def _work(self) -> None:
+        while (arrival := self._arrivals.get()) is not None:
             if self._error is not None:
                 continue
             try:
-                result = answer.read_result(path)
-                self._total = result if self._total is None else accumulate([result], self._total)
+                self._take(arrival)
             except Exception as error:
                 self._error = error
-                continue
+
+    def _take(self, arrival: _Arrival | Holding) -> None:
+        if isinstance(arrival, Holding):
+            if self._directory is not None:
+                self._take_holding(arrival, self._directory / arrival.name)
+            return
+        task, dataset = arrival.accepted.task, arrival.accepted.dataset
+        path = arrival.result
+        if self._directory is not None:
+            path = ledger.keep_part(self._directory, task, path)
+        self._journal.record(arrival.accepted, durable=self._directory is not None)
+        self._add(dataset, path)
+        if self._directory is None:
             path.unlink(missing_ok=True)
+        else:
+            self._sums[dataset].parts[task] = path
+            self._sums[dataset].size += path.stat().st_size
+            self._tidy(self._directory)
+
+    def _take_holding(self, holding: Holding, path: Path) -> None:
+        self._add(holding.dataset, path)
+        if holding.name == ledger.part_name(holding.tasks[0]):
+            self._sums[holding.dataset].parts[holding.tasks[0]] = path
+        else:
+            self._sums[holding.dataset].merged = path
+
+    def _add(self, dataset: str, path: Path) -> None:
+        from coffea.processor import accumulate
+
+        result = answer.read_result(path)
+        one = self._sums.setdefault(dataset, _Sum())
+        one.total = result if one.total is None else accumulate([result], one.total)
+
+    def _tidy(self, directory: Path) -> None:
+        """Write the largest sums, when there are too many parts or too large ones."""
+        while (
+            sum(len(one.parts) for one in self._sums.values()) > MOST_PARTS
+            or sum(one.size for one in self._sums.values()) > MOST_BYTES
+        ):
+            dataset, one = max(self._sums.items(), key=lambda entry: (len(entry[1].parts), entry[1].size))
+            if not one.parts:
+                return
+            self._write_sum(directory, dataset, one)
+
+    def _write_sum(self, directory: Path, dataset: str, one: _Sum) -> None:
+        import cloudpickle
+        import lz4.frame
+
+        last = max(one.parts)
+        path = directory / ledger.merged_name(last)
+        blob = lz4.frame.compress(cloudpickle.dumps(one.total, protocol=pickle.HIGHEST_PROTOCOL))
+        wire.write(path, {"host": "", "wall": 0.0}, [blob, b""])
+        with path.open("rb") as stream:
+            os.fsync(stream.fileno())
+        self._journal.record(
+            Merged(name=path.name, dataset=dataset, tasks=tuple(sorted(one.parts))), durable=True
+        )
+        for part in one.parts.values():
+            part.unlink(missing_ok=True)
+        if one.merged is not None and one.merged != path:
+            one.merged.unlink(missing_ok=True)
+        one.parts, one.merged, one.size = {}, path, 0

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import atexit
 import dataclasses
+import itertools
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,10 @@ from typing import Any
 from wq_runner.engine.messages import QueueSettings
 from wq_runner.engine.protocol import Engine
 from wq_runner.engine.work_queue import WorkQueueEngine
-from wq_runner.environment import WorkerEnvironment
 from wq_runner.errors import NoWorkersError
 from wq_runner.execution.items import describe
-from wq_runner.execution.loop import Loop, LoopResult, LoopSettings, Skipped
+from wq_runner.execution.ledger import Recovered
+from wq_runner.execution.loop import Context, Loop, LoopResult, LoopSettings, StopRequest
 from wq_runner.journal import Journal
 from wq_runner.model import Category
 from wq_runner.workers.local import LocalSpec, LocalWorkers
@@ -29,18 +30,23 @@ class Session:
     """Starts its engine at the first call and keeps it until it is closed, at the latest at exit.
 
     `workers` are those that the session starts itself; without them, it waits for others to come, at
-    most `wait_time` seconds (None: for ever). `staging` holds the files of tasks; `last_skipped` is what
-    the last call had to leave out.
+    most `wait_time` seconds (None: for ever). `staging` holds the files of tasks. With `ledger`, a
+    directory, results of processing are kept there; `recovered` are those that are there already.
+    `numbers` are those of the tasks. `last` is what the last call did.
     """
 
     engine: Engine
     workers: LocalWorkers | None = None
     staging: Path | None = None
+    ledger: Path | None = None
+    recovered: Recovered = field(default_factory=Recovered)
     settings: LoopSettings = field(default_factory=LoopSettings)
     journal: Journal = field(default_factory=Journal)
     wait_time: float | None = None
     on_tick: Callable[[], None] = lambda: None
-    last_skipped: tuple[Skipped, ...] = field(default=(), init=False)
+    numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+    stop: StopRequest = field(default_factory=StopRequest)
+    last: LoopResult | None = field(default=None, init=False)
     _started: float | None = field(default=None, init=False)
 
     def run(self, values: Iterable[Any], function: Callable[[Any], Any], category: Category) -> LoopResult:
@@ -50,20 +56,22 @@ class Session:
         """
         try:
             self.start()
-            loop = Loop(
-                self.engine,
-                category=category,
-                staging=self._staging_directory(),
-                settings=self.settings,
+            kept = category is Category.PROCESSING
+            context = Context(
+                staging=self.staging_directory(),
                 journal=self.journal,
+                ledger=self.ledger if kept else None,
+                stop=self.stop,
+                numbers=self.numbers,
                 on_tick=self._tick,
             )
-            found = loop.run([describe(value, number) for number, value in enumerate(values)], function)
+            loop = Loop(self.engine, category=category, settings=self.settings, context=context)
+            recovered = self.recovered.holdings if kept else ()
+            self.last = loop.run([describe(value) for value in values], function, recovered)
         except BaseException:
             self.close()
             raise
-        self.last_skipped = found.skipped
-        return found
+        return self.last
 
     def start(self) -> None:
         """Start the engine and the workers, unless they run."""
@@ -94,21 +102,26 @@ class Session:
                 raise NoWorkersError(f"no worker came in {self.wait_time:.0f} s")
         self.on_tick()
 
-    def _staging_directory(self) -> Path:
+    def staging_directory(self) -> Path:
         if self.staging is None:
-            self.staging = Path(tempfile.mkdtemp(prefix="wq-runner-"))
-            atexit.register(shutil.rmtree, self.staging, ignore_errors=True)
+            self.staging = temporary_directory()
         self.staging.mkdir(parents=True, exist_ok=True)
         return self.staging
+
+
+def temporary_directory() -> Path:
+    """Make a directory that is removed when this process ends."""
+    path = Path(tempfile.mkdtemp(prefix="wq-runner-"))
+    atexit.register(shutil.rmtree, path, ignore_errors=True)
+    return path
 
 
 def work_queue_session(
     queue: QueueSettings,
     *,
     local: LocalSpec | None = None,
-    environment: WorkerEnvironment,
     logs: Path | None = None,
-    settings: LoopSettings | None = None,
+    settings: LoopSettings,
     **rest: Any,
 ) -> Session:
     """Make a session on Work Queue, with local workers if `local` says how many.
@@ -116,8 +129,6 @@ def work_queue_session(
     `logs` is where the queue's process and the workers write what they say; `rest` goes to `Session`.
     """
     workers = None
-    queue = dataclasses.replace(queue, command=environment.command)
-    settings = dataclasses.replace(settings or LoopSettings(), paths=environment.paths)
     if local is not None:
         workers = LocalWorkers(local, logs=logs)
         queue = dataclasses.replace(queue, password_file=workers.password_file)

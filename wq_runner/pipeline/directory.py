@@ -25,7 +25,7 @@ def default_directory(samples: Sequence[str]) -> Path:
 
 
 def open_directory(root: Path) -> tuple[RunPaths, AbstractContextManager[object]]:
-    """Make the directory, lock it for this process, and clear what an earlier run left of its state.
+    """Make the directory, lock it for this process, and clear what an earlier run left half done.
 
     The lock is a context that is entered already: leaving it gives the directory back.
 
@@ -57,11 +57,10 @@ def _prepare(paths: RunPaths) -> None:
         probe.write_bytes(_PROBE)
     finally:
         probe.unlink(missing_ok=True)
-    for leftover in (paths.journal, paths.stats_log, paths.transactions_log, paths.debug_log):
-        leftover.unlink(missing_ok=True)
     for directory in (paths.staging, paths.workers):
         shutil.rmtree(directory, ignore_errors=True)
         directory.mkdir()
+    paths.ledger.mkdir(exist_ok=True)
 
 
 def start_logging(path: Path, level: str) -> logging.Handler:

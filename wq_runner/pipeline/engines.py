@@ -9,19 +9,21 @@ import time
 
 from rich.console import Console
 
-from wq_runner.config.options import RunOptions
+from wq_runner.config.options import AUTO, RunOptions
 from wq_runner.engine.inline import InlineEngine
 from wq_runner.engine.messages import QueueSettings
 from wq_runner.engine.pool import PoolEngine
 from wq_runner.engine.work_queue import WorkQueueEngine
 from wq_runner.environment import WorkerEnvironment
 from wq_runner.errors import UsageError
+from wq_runner.execution.allocation import MB, AllocationSettings
 from wq_runner.execution.loop import LoopSettings
 from wq_runner.execution.policy import Settings as PolicySettings
 from wq_runner.execution.session import Session, work_queue_session
 from wq_runner.execution.shaping import ShapeSettings
 from wq_runner.journal import Journal
 from wq_runner.pipeline import say
+from wq_runner.remote.bundle import write_bundle
 from wq_runner.system import RunPaths
 from wq_runner.workers.local import LocalSpec
 
@@ -36,21 +38,47 @@ def make_session(
     console: Console,
 ) -> Session:
     """Make the session that the options ask for; nothing is started yet."""
-    settings = LoopSettings(
-        shape=ShapeSettings(task_time=options.task_time),
-        policy=PolicySettings(skip_bad_files=options.skip_bad_files),
+    settings = loop_settings(options, environment)
+    if options.executor == "work_queue":
+        session = _work_queue(options, environment, paths, settings)
+        if session.workers is None:
+            session.on_tick = _Waiting(session, options, console)
+    elif options.executor == "futures":
+        session = Session(engine=PoolEngine(_processes(options.workers)), settings=settings)
+    else:
+        # one chunk a task, so that progress is seen chunk by chunk
+        shape = dataclasses.replace(settings.shape, task_time=0.0, least_time=0.0)
+        session = Session(engine=InlineEngine(), settings=dataclasses.replace(settings, shape=shape))
+    session.journal = journal
+    session.staging = paths.staging
+    session.ledger = paths.ledger
+    return session
+
+
+def loop_settings(options: RunOptions, environment: WorkerEnvironment) -> LoopSettings:
+    """Translate the options into the loop's settings."""
+    adaptive = options.chunksize == AUTO
+    return LoopSettings(
+        shape=ShapeSettings(task_time=options.task_time, adaptive=adaptive),
+        policy=PolicySettings(
+            skip_bad_files=options.skip_bad_files,
+            min_chunk=options.min_chunk,
+            max_failed=options.max_failed,
+        ),
+        allocation=AllocationSettings(
+            mode=options.resources_mode,
+            cores=options.cores,
+            memory=_mb(options.memory),
+            disk=_mb(options.disk),
+            gpus=options.gpus,
+        ),
+        drain_time=options.drain_time,
         paths=environment.paths,
     )
-    match options.executor:
-        case "iterative":
-            # one chunk a task, so that progress is seen chunk by chunk
-            settings = dataclasses.replace(settings, shape=ShapeSettings(task_time=0.0, least_time=0.0))
-            return Session(engine=InlineEngine(), staging=paths.staging, settings=settings, journal=journal)
-        case "futures":
-            engine = PoolEngine(_processes(options.workers))
-            return Session(engine=engine, staging=paths.staging, settings=settings, journal=journal)
-        case _:
-            return _work_queue(options, environment, paths, journal, console, settings)
+
+
+def _mb(size: int | None) -> float | None:
+    return None if size is None else size / MB
 
 
 def describe(session: Session, options: RunOptions) -> str:
@@ -75,37 +103,27 @@ def _processes(workers: str | None) -> int:
 
 
 def _work_queue(
-    options: RunOptions,
-    environment: WorkerEnvironment,
-    paths: RunPaths,
-    journal: Journal,
-    console: Console,
-    settings: LoopSettings,
+    options: RunOptions, environment: WorkerEnvironment, paths: RunPaths, settings: LoopSettings
 ) -> Session:
     local = LocalSpec.parse(options.workers) if options.workers else None
     if local is not None and options.password_file is not None:
         raise UsageError("--password-file is for workers that are started elsewhere, not for local ones")
     default_ports = options.port == RunOptions.port
     queue = QueueSettings(
+        payload=write_bundle(paths.staging),
+        command=environment.command,
+        stall_time=options.stall_time,
+        monitor=options.resource_monitor,
+        resources_mode=options.resources_mode,
         ports=_ANY_PORT if local and default_ports else options.port,
         name=None if local else options.name,
         password_file=options.password_file,
         stats_log=paths.stats_log,
         transactions_log=paths.transactions_log,
     )
-    session = work_queue_session(
-        queue,
-        local=local,
-        environment=environment,
-        logs=paths.workers,
-        settings=settings,
-        staging=paths.staging,
-        journal=journal,
-        wait_time=options.wait_time,
+    return work_queue_session(
+        queue, local=local, logs=paths.workers, settings=settings, wait_time=options.wait_time
     )
-    if local is None:
-        session.on_tick = _Waiting(session, options, console)
-    return session
 
 
 class _Waiting:

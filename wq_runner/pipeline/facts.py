@@ -124,6 +124,6 @@ def _open_by_tasks(
         FileToOpen(number=number, dataset=datasets[file], file=file) for number, file in enumerate(files)
     ]
     done = session.run(items, open_file, Category.PREPROCESSING)
-    found = {files[number]: facts for number, facts in (done.result or {}).items()}
+    found = {files[number]: known for part in done.results.values() for number, known in part.items()}
     bad = [BadFile(dataset=one.item.dataset, path=one.item.path, reason=one.reason) for one in done.skipped]
     return found, bad

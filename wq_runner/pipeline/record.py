@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import dataclasses
 import importlib.metadata
 import platform
 import socket
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from wq_runner import system
 from wq_runner.errors import EngineError, WqRunnerError
-from wq_runner.execution.loop import Skipped
 from wq_runner.model import Chunk, Fileset
 from wq_runner.pipeline.facts import BadFile
+from wq_runner.pipeline.process import Processed
 from wq_runner.workers.local import PROGRAM, find_program
 
 PACKAGES = ("wq-runner", "coffea", "awkward", "uproot", "numpy", "hist", "dill")
@@ -22,7 +22,10 @@ PACKAGES = ("wq-runner", "coffea", "awkward", "uproot", "numpy", "hist", "dill")
 
 @dataclass(frozen=True, kw_only=True)
 class Account:
-    """Events of one dataset: planned = processed + skipped. Files that never opened have unknown events."""
+    """Events of one dataset: planned = processed + skipped + left.
+
+    `left` is what a stop came before. Files that never opened have unknown events.
+    """
 
     files: int
     files_unreadable: int
@@ -30,6 +33,7 @@ class Account:
     planned: int
     processed: int
     skipped: int
+    left: int = 0
 
     @property
     def complete(self) -> bool:
@@ -43,6 +47,7 @@ class Account:
             "events_planned": self.planned,
             "events_processed": self.processed,
             "events_skipped": self.skipped,
+            "events_left": self.left,
             "complete": self.complete,
         }
 
@@ -56,9 +61,15 @@ class Record:
     samples: Sequence[str]
     started: float
     environment: str = ""
+    fingerprint: Mapping[str, str] = field(default_factory=dict)
+    inputs: str = ""
     accounts: dict[str, Account] = field(default_factory=dict)
     missing: list[dict[str, Any]] = field(default_factory=list)
     phases: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def complete(self) -> bool:
+        return bool(self.accounts) and all(one.complete for one in self.accounts.values())
 
     def as_json(self, *, code: int, message: str, finished: float) -> dict[str, Any]:
         return {
@@ -66,13 +77,15 @@ class Record:
             "command": list(self.command),
             "exit_code": code,
             "message": message,
-            "complete": bool(self.accounts) and all(one.complete for one in self.accounts.values()),
+            "complete": self.complete,
             "started": self.started,
             "finished": finished,
             "seconds": {**self.phases, "total": finished - self.started},
             "host": socket.getfqdn(),
             "versions": versions(),
             "environment": self.environment,
+            "fingerprint": dict(self.fingerprint),
+            "inputs": self.inputs,
             "options": {
                 name: {"value": value, "origin": origin} for name, (value, origin) in self.options.items()
             },
@@ -83,61 +96,44 @@ class Record:
 
 
 def accounts(
-    fileset: Fileset,
-    plan: Sequence[Chunk],
-    processed: Iterable[Any],
-    skipped: Mapping[str, int],
-    bad: Sequence[BadFile],
+    fileset: Fileset, plan: Sequence[Chunk], found: Processed, bad: Sequence[BadFile]
 ) -> dict[str, Account]:
     """Make up the account of each dataset from the plan and from coffea's own record of the result.
-
-    `processed` are the WorkItems in the result; `skipped` are events by dataset.
 
     Raises
     ------
     WqRunnerError
         If they do not add up, which would be a bug of ours.
     """
-    counted: dict[str, int] = {}
-    for item in processed:
-        counted[item.dataset] = counted.get(item.dataset, 0) + len(item)
+    counted: Counter[str] = Counter()
+    for item in found.items:
+        counted[item.dataset] += len(item)
+    skipped: Counter[str] = Counter()
+    for one in found.skipped:
+        skipped[one.item.dataset] += one.item.events
     planned: dict[str, list[Chunk]] = {dataset.name: [] for dataset in fileset}
     for chunk in plan:
         planned[chunk.dataset].append(chunk)
-    found = {}
+    made = {}
     for dataset in fileset:
         chunks = planned[dataset.name]
-        found[dataset.name] = Account(
+        made[dataset.name] = Account(
             files=len(dataset.files),
             files_unreadable=sum(one.dataset == dataset.name for one in bad),
             chunks=len(chunks),
             planned=sum(chunk.events for chunk in chunks),
-            processed=counted.get(dataset.name, 0),
-            skipped=skipped.get(dataset.name, 0),
+            processed=counted[dataset.name],
+            skipped=skipped[dataset.name],
+            left=found.left.get(dataset.name, 0),
         )
-    for name, account in found.items():
-        if account.planned != account.processed + account.skipped:
+    for name, account in made.items():
+        if account.planned != account.processed + account.skipped + account.left:
             raise WqRunnerError(
-                f"{name}: {account.planned} events were planned, but {account.processed} are in the result "
-                f"and {account.skipped} were skipped",
+                f"{name}: {account.planned} events were planned, but {account.processed} are in the result, "
+                f"{account.skipped} were skipped and {account.left} are left",
                 hint="this is a bug in wq-runner: please report it with the run's journal.jsonl",
             )
-    return found
-
-
-def missing(skipped: Sequence[Skipped], bad: Sequence[BadFile]) -> list[dict[str, Any]]:
-    """List what is not in the result: chunks that were skipped, and files that never opened."""
-    chunks = [
-        {
-            "dataset": one.item.dataset,
-            "path": one.item.path,
-            "start": one.item.start,
-            "stop": one.item.stop,
-            "reason": one.reason,
-        }
-        for one in skipped
-    ]
-    return [*chunks, *(dataclasses.asdict(one) for one in bad)]
+    return made
 
 
 def versions() -> dict[str, str]:

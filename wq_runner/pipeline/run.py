@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import platform
 import time
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,16 +18,22 @@ from wq_runner import samples, system
 from wq_runner.config.options import RunOptions
 from wq_runner.environment import WorkerEnvironment, shared
 from wq_runner.errors import InterruptedRunError, OutputError, PartialResultError, UsageError, WqRunnerError
+from wq_runner.execution.ledger import Recovered
 from wq_runner.execution.session import Session
-from wq_runner.journal import Journal, RunEnded, RunStarted
+from wq_runner.journal import Fingerprint, Journal, Resumed, RunEnded, RunStarted
 from wq_runner.model import Chunk, Fileset
 from wq_runner.monitor import progress
-from wq_runner.pipeline import chunks, engines, facts, say
+from wq_runner.pipeline import chunks, engines, facts, resume, say, signals
 from wq_runner.pipeline.directory import default_directory, open_directory, start_logging
 from wq_runner.pipeline.facts import Knowledge
-from wq_runner.pipeline.record import Record, accounts, missing
+from wq_runner.pipeline.missing import missing_fileset, missing_list
+from wq_runner.pipeline.process import Analysis, Processed, add_up, process
+from wq_runner.pipeline.record import Record, accounts
+from wq_runner.pipeline.resume import Remainder
 from wq_runner.samples.cache import FactsCache
 from wq_runner.system import RunPaths
+
+SURVEY = "wq_runner.survey:Survey"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,41 +46,40 @@ class Request:
     command: Sequence[str]
     version: str
 
+    @property
+    def processor(self) -> str:
+        return self.options.processor or SURVEY
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        return {key: value for mapping in self.options.processor_args for key, value in mapping.items()}
+
+    @property
+    def limits(self) -> dict[str, Any]:
+        """How the plan is cut."""
+        return {"chunksize": self.options.planned_chunksize, "limit_chunks": self.options.limit_chunks}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Prepared:
     """All that can be wrong on the user's side, found to be right before anything starts."""
 
     fileset: Fileset
-    processor: Any
-    processor_name: str
-    schema: Any
     environment: WorkerEnvironment
     knowledge: Knowledge
     cache: FactsCache
+    fingerprint: Mapping[str, str]
 
 
 def dry_run(request: Request, console: Console) -> None:
     """Show what would be run, as far as it is known without opening a file."""
     ready = prepare(request)
-    options = request.options
-    plan = chunks.plan(
-        ready.fileset,
-        ready.knowledge.facts,
-        chunksize=options.chunksize,
-        limit_chunks=options.limit_chunks,
-    )
+    load(request)
+    plan = chunks.plan(ready.fileset, ready.knowledge.facts, **request.limits)
     say.samples(console, ready.fileset, ready.knowledge, plan)
-    _say_how(console, request, ready)
-    say.chunks(console, plan, options.chunksize)
-    unknown = len(
-        chunks.files_to_open(
-            ready.fileset,
-            ready.knowledge.facts,
-            chunksize=options.chunksize,
-            limit_chunks=options.limit_chunks,
-        )
-    )
+    say.how(console, request, ready)
+    say.chunks(console, plan, request.options.chunksize)
+    unknown = len(chunks.files_to_open(ready.fileset, ready.knowledge.facts, **request.limits))
     if unknown:
         say.line(console, "", f"{unknown:,} files are not known yet; a run opens them first")
     say.line(console, "dry run", "nothing was started")
@@ -97,117 +102,155 @@ def run(request: Request, console: Console) -> None:
     ready = prepare(request)
     record.environment = ready.environment.description
     paths, lock = open_directory(request.options.output or default_directory(request.samples))
-    with lock, _recording(request, record, paths) as journal:
-        _run(request, ready, record, paths, journal, console)
+    with lock:
+        if not request.options.fresh and resume.is_finished(
+            paths, ready.fingerprint, chunks.plan(ready.fileset, ready.knowledge.facts, **request.limits)
+        ):
+            say.finished(console, paths)
+            return
+        analysis = load(request)
+        record.fingerprint = {**ready.fingerprint, **resume.code()}
+        recovered = resume.start(paths, record.fingerprint, request.options, console)
+        with _recording(request, record, paths) as journal:
+            journal.record(Fingerprint(values=record.fingerprint))
+            _run(
+                request,
+                ready,
+                analysis,
+                record,
+                _Place(paths=paths, journal=journal, recovered=recovered),
+                console,
+            )
 
 
 def prepare(request: Request) -> Prepared:
-    """Check everything that needs neither workers nor an output directory."""
+    """Check everything that needs neither the processor, nor workers, nor an output directory."""
     options = request.options
     fileset = samples.load(request.samples, treename=options.treename)
     fileset = chunks.limit_files(fileset, options.limit_files)
     if not any(dataset.files for dataset in fileset):
         raise UsageError(f"there are no files in {', '.join(request.samples)}")
-    from wq_runner.execution.processor import load_processor, load_schema
-
-    name = options.processor or "wq_runner.survey:Survey"
-    arguments = {key: value for mapping in options.processor_args for key, value in mapping.items()}
-    processor = load_processor(name, arguments)
     cache = FactsCache()
+    environment = shared("workers use this interpreter")
     return Prepared(
         fileset=fileset,
-        processor=processor,
-        processor_name=options.processor or "survey of events and weights (no --processor)",
-        schema=load_schema(options.schema),
-        environment=shared("workers use this interpreter"),
+        environment=environment,
         knowledge=facts.known_facts(fileset, cache),
         cache=cache,
+        fingerprint=resume.fingerprint(
+            processor=request.processor,
+            arguments=request.arguments,
+            schema=options.schema,
+            environment=resume.installed_packages(),
+            fileset=fileset,
+        ),
     )
 
 
+def load(request: Request) -> Analysis:
+    """Import the processor and the schema; heavy, as it brings coffea."""
+    from wq_runner.execution.processor import load_processor, load_schema
+
+    return Analysis(
+        processor=load_processor(request.processor, request.arguments),
+        schema=load_schema(request.options.schema),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Place:
+    """Where a run leaves what it does, and what was there before."""
+
+    paths: RunPaths
+    journal: Journal
+    recovered: Recovered
+
+
 def _run(
-    request: Request, ready: Prepared, record: Record, paths: RunPaths, journal: Journal, console: Console
+    request: Request, ready: Prepared, analysis: Analysis, record: Record, place: _Place, console: Console
 ) -> None:
-    options = request.options
+    options, paths = request.options, place.paths
     display = progress.display(console)
-    journal.listeners.append(display)
-    session = engines.make_session(options, ready.environment, paths, journal, console)
+    place.journal.listeners.append(display)
+    session = engines.make_session(options, ready.environment, paths, place.journal, console)
+    session.numbers = itertools.count(place.recovered.last_task + 1)
     with contextlib.ExitStack() as stack:
         stack.callback(session.close)
         stack.callback(display.close)
+        stack.enter_context(signals.stopping(lambda: _ask_to_stop(session, options, console)))
         session.start()
         clock = time.monotonic()
-        plan = _plan(options, ready, session)
+        plan = _plan(request, ready, session)
         record.phases["preprocessing"] = time.monotonic() - clock
         say.samples(console, ready.fileset, ready.knowledge, plan, record.phases["preprocessing"])
-        _say_how(console, request, ready)
+        say.how(console, request, ready)
         say.chunks(console, plan, options.chunksize)
+        left = _what_is_left(plan, place, session, console)
         say.line(console, "workers", engines.describe(session, options))
         say.line(console, "output", f"{say.path(paths.root)}/")
         clock = time.monotonic()
-        result, skipped = _process(options, ready, session, plan)
+        if left.chunks:
+            found = process(analysis, ready.fileset, left.chunks, session)
+        else:
+            found = add_up(analysis, left.recovered, session)
         record.phases["processing"] = time.monotonic() - clock
-    record.accounts = accounts(ready.fileset, plan, result["processed"], skipped, ready.knowledge.bad)
-    record.missing = missing(session.last_skipped, ready.knowledge.bad)
-    clock = time.monotonic()
-    _save(result["out"], paths.output)
-    record.phases["saving"] = time.monotonic() - clock
-    say.ending(console, record.accounts, time.time() - record.started, record.phases["processing"], paths)
-    if not all(account.complete for account in record.accounts.values()):
-        raise PartialResultError(say.partial(record.accounts, record.missing))
+    _finish(ready, plan, found, record, paths, console)
 
 
-def _plan(options: RunOptions, ready: Prepared, session: Session) -> list[Chunk]:
-    limits: dict[str, Any] = {"chunksize": options.chunksize, "limit_chunks": options.limit_chunks}
-    facts.learn(ready.fileset, ready.knowledge, session=session, cache=ready.cache, **limits)
-    plan = chunks.plan(ready.fileset, ready.knowledge.facts, **limits)
+def _plan(request: Request, ready: Prepared, session: Session) -> list[Chunk]:
+    facts.learn(ready.fileset, ready.knowledge, session=session, cache=ready.cache, **request.limits)
+    if session.stop.since is not None:
+        raise InterruptedRunError("interrupted before all files were known; what was learned is kept")
+    plan = chunks.plan(ready.fileset, ready.knowledge.facts, **request.limits)
     if not plan:
         raise PartialResultError("not one file could be read, so there is nothing to run on")
     return plan
 
 
-def _process(
-    options: RunOptions, ready: Prepared, session: Session, plan: Sequence[Chunk]
-) -> tuple[dict[str, Any], Mapping[str, int]]:
-    """Run coffea's Runner on the plan; return its output, and the events skipped by dataset."""
-    from coffea.processor import Runner
-    from coffea.processor.executor import WorkItem
+def _what_is_left(plan: Sequence[Chunk], place: _Place, session: Session, console: Console) -> Remainder:
+    left = resume.remainder(plan, place.recovered)
+    session.recovered = left.recovered
+    done = resume.plans_of(left.recovered)
+    if done:
+        place.journal.record(Resumed(datasets=done))
+    say.resuming(console, place.paths, plan, left, done)
+    return left
 
-    from wq_runner.execution.executor import EngineExecutor
 
-    metadata = {dataset.name: dict(dataset.metadata) for dataset in ready.fileset}
-    items = [
-        WorkItem(
-            dataset=chunk.dataset,
-            filename=chunk.path,
-            treename=chunk.treename,
-            entrystart=chunk.start,
-            entrystop=chunk.stop,
-            fileuuid=chunk.uuid,
-            usermeta=metadata[chunk.dataset],
-        )
-        for chunk in plan
-    ]
-    runner = Runner(
-        executor=EngineExecutor(session=session),
-        schema=ready.schema,
-        chunksize=options.chunksize,
-        format="parquet" if plan[0].path.lower().endswith(".parquet") else "root",
-        # a partial result is ours to report; coffea would raise it and drop its account
-        skipbadfiles=(PartialResultError,),
+def _ask_to_stop(session: Session, options: RunOptions, console: Console) -> None:
+    session.stop.make()
+    say.line(
+        console,
+        "stopping",
+        f"waiting at most {options.drain_time:.0f} s for what runs, then saving; once more to leave now",
     )
-    output: dict[str, Any] = runner.run(items, ready.processor)
-    skipped: Counter[str] = Counter()
-    if isinstance(output["exception"], PartialResultError):
-        for one in session.last_skipped:
-            skipped[one.item.dataset] += one.item.events
-    return output, skipped
 
 
-def _say_how(console: Console, request: Request, ready: Prepared) -> None:
-    origin = request.origins["processor"]
-    say.line(console, "processor", ready.processor_name + (f"  ({origin})" if origin != "default" else ""))
-    say.line(console, "environment", f"{ready.environment.description}  ({ready.environment.reason})")
+def _finish(
+    ready: Prepared,
+    plan: Sequence[Chunk],
+    found: Processed,
+    record: Record,
+    paths: RunPaths,
+    console: Console,
+) -> None:
+    """Account for the result, write it, and say what is in it."""
+    bad = ready.knowledge.bad
+    record.accounts = accounts(ready.fileset, plan, found, bad)
+    record.inputs = resume.digest_of(plan)
+    record.missing = missing_list(plan, found, bad)
+    clock = time.monotonic()
+    _save(found.output, paths.output)
+    if record.complete:
+        paths.missing.unlink(missing_ok=True)
+    else:
+        system.write_json(paths.missing, missing_fileset(ready.fileset, plan, found, bad))
+    record.phases["saving"] = time.monotonic() - clock
+    say.ending(console, record.accounts, time.time() - record.started, record.phases["processing"], paths)
+    if found.left:
+        raise InterruptedRunError(say.interrupted(record.accounts, paths))
+    if not record.complete:
+        raise PartialResultError(say.partial(record.accounts, record.missing, ready.fileset, paths))
 
 
 @contextlib.contextmanager
@@ -228,7 +271,9 @@ def _recording(request: Request, record: Record, paths: RunPaths) -> Iterator[Jo
         code, message = error.exit_code, str(error)
         raise
     except KeyboardInterrupt as error:
-        stopped = InterruptedRunError("interrupted; nothing was written but the journal")
+        stopped = InterruptedRunError(
+            "interrupted", hint="what was done is kept: the same command continues where this one stopped"
+        )
         code, message = stopped.exit_code, stopped.message
         raise stopped from error
     except OSError as error:

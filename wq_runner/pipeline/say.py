@@ -7,7 +7,7 @@ import socket
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
@@ -19,6 +19,11 @@ from wq_runner.pipeline.facts import Knowledge
 from wq_runner.pipeline.record import Account
 from wq_runner.system import RunPaths
 from wq_runner.units import format_count, format_seconds
+
+if TYPE_CHECKING:
+    from wq_runner.journal import Plan
+    from wq_runner.pipeline.resume import Remainder
+    from wq_runner.pipeline.run import Prepared, Request
 
 _MANY = 12  # datasets that are listed one by one
 
@@ -55,7 +60,10 @@ def samples(
         line(console, "", f"left out: {bad.reason}")
 
 
-def chunks(console: Console, plan: Sequence[Chunk], chunksize: int) -> None:
+def chunks(console: Console, plan: Sequence[Chunk], chunksize: int | str) -> None:
+    if not isinstance(chunksize, int):
+        line(console, "chunks", "as large as fits, learned as it goes")
+        return
     count = f"{len(plan):,} of" if plan else "not known yet,"
     line(console, "chunks", f"{count} at most {chunksize:,} events")
 
@@ -105,15 +113,73 @@ def _core_seconds(path: Path) -> dict[str, float]:
     return seconds
 
 
-def partial(accounts: Mapping[str, Account], missing: Sequence[Mapping[str, Any]]) -> str:
-    """Say what a partial result lacks."""
+def how(console: Console, request: Request, ready: Prepared) -> None:
+    """Print the processor and the environment, and why it is these."""
+    origin = request.origins["processor"]
+    name = request.options.processor or "survey of events and weights (no --processor)"
+    line(console, "processor", name + (f"  ({origin})" if origin != "default" else ""))
+    line(console, "environment", f"{ready.environment.description}  ({ready.environment.reason})")
+
+
+def resuming(
+    console: Console, paths: RunPaths, plan: Sequence[Chunk], left: Remainder, done: Mapping[str, Plan]
+) -> None:
+    """Print what an earlier run did, if there was one."""
+    for dataset in left.redone:
+        line(console, "starting over", f"{dataset}: what was done holds more than is asked for now")
+    if left.recovered.lost:
+        count = sum(len(one.items) for one in left.recovered.lost)
+        line(console, "", f"{count:,} chunks run again: their results are missing or damaged")
+    if done:
+        events = sum(one.events for one in done.values())
+        total = sum(chunk.events for chunk in plan)
+        line(
+            console,
+            "resuming",
+            f"{path(paths.root)}/: {events:,} of {total:,} events are done "
+            "(processor, samples and environment unchanged)",
+        )
+
+
+def finished(console: Console, paths: RunPaths) -> None:
+    line(console, "complete", f"{path(paths.output)} is there already, from the same samples and code")
+    line(console, "", "--fresh runs it again")
+
+
+def interrupted(accounts: Mapping[str, Account], paths: RunPaths) -> str:
+    """Say what an interrupted run has, and how it goes on."""
+    done = sum(account.processed for account in accounts.values())
+    planned = sum(account.planned for account in accounts.values())
+    return (
+        f"interrupted; {path(paths.output)} has {done:,} of {planned:,} events\n"
+        "the same command continues where this one stopped"
+    )
+
+
+def partial(
+    accounts: Mapping[str, Account],
+    missing: Sequence[Mapping[str, Any]],
+    fileset: Fileset,
+    paths: RunPaths,
+) -> str:
+    """Say what a partial result lacks, what that means, and how to get the rest."""
     lacking = {name: account for name, account in accounts.items() if not account.complete}
     lines = [f"the result is partial: {len(missing)} pieces of the input are not in it"]
     lines += [f"  {name}: {_lacking(account)}" for name, account in lacking.items()]
-    lines += [f"  {one['path']}: {one['reason']}" for one in missing[:5]]
+    lines += [f"  {_piece(one)}: {one['reason']}" for one in missing[:5]]
     if len(missing) > 5:
         lines.append(f"  and {len(missing) - 5} more; all are in run.json")
+    simulated = [one.name for one in fileset if one.name in lacking and one.is_simulation is not False]
+    if simulated:
+        lines.append(
+            f"sums of weights of {', '.join(simulated)} are incomplete: do not normalize to the cross section"
+        )
+    lines.append(f"the rest: wq-run {path(paths.missing)}")
     return "\n".join(lines)
+
+
+def _piece(one: Mapping[str, Any]) -> str:
+    return f"{one['path']} events {one['start']}-{one['stop']}" if "start" in one else str(one["path"])
 
 
 def waiting(name: str, port: int, password_file: Path | None) -> Text:
@@ -142,6 +208,8 @@ def _lacking(account: Account) -> str:
     parts = []
     if account.skipped:
         parts.append(f"{account.skipped:,} events missing")
+    if account.left:
+        parts.append(f"no: {account.left:,} events left")
     if account.files_unreadable:
         parts.append(f"{_number(account.files_unreadable, 'file')} unreadable")
     return f"no: {', '.join(parts)}" if parts else "no"

@@ -1,0 +1,148 @@
+"""How much memory a task asks for: predicted from what chunks of its dataset used or had too little of."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from wq_runner.model import Resources, ResourcesMode
+
+MB = 2**20  # as the engine counts
+
+_KEPT = 200  # newest measurements of a dataset that are looked at
+_FEW = 5  # with fewer, the prediction is not trusted as much
+_BARE = 150 * MB  # what Python with coffea takes before the first event; only a start for extrapolation
+_HEADROOM = 16 * MB
+
+
+@dataclass(frozen=True, kw_only=True)
+class AllocationSettings:
+    """What a task asks for, in the engine's units; None lets the mode decide.
+
+    ``auto`` learns memory per dataset here. ``fixed`` asks for what is said, or for a share of the
+    worker. The others are the engine's own ways to learn.
+    """
+
+    mode: ResourcesMode = "auto"
+    cores: float = 1
+    memory: float | None = None
+    disk: float | None = None
+    gpus: float | None = None
+
+
+class MemoryModel:
+    """Predicts the peak memory of a chunk, in bytes, from its events: a line through what was measured."""
+
+    def __init__(self) -> None:
+        self._seen: deque[tuple[int, float]] = deque(maxlen=_KEPT)
+        self._too_little: tuple[int, float] | None = None  # events, bytes that did not suffice
+
+    def observe(self, events: int, peak: float) -> None:
+        self._seen.append((events, peak))
+        if self._too_little is not None and peak > self._too_little[1] and events >= self._too_little[0]:
+            self._too_little = None  # now it is known how much it takes
+
+    def exhausted(self, events: int, used: float) -> None:
+        """Note that a chunk was stopped when it had used so much."""
+        if self._too_little is None or used > self._too_little[1]:
+            self._too_little = (events, used)
+
+    @property
+    def known(self) -> bool:
+        return bool(self._seen) or self._too_little is not None
+
+    def predict(self, events: int) -> float:
+        """Return what a chunk of so many events should be given: it rarely needs more."""
+        wanted = self._fitted(events)
+        if self._too_little is not None:
+            size, used = self._too_little
+            # doubling finds an unknown need in few attempts and wastes at most as much as was needed
+            wanted = max(wanted, 2 * used * min(1.0, events / max(size, 1)))
+        return wanted
+
+    def largest(self, memory: float) -> int | None:
+        """Return how many events fit into so much memory; None if nothing was measured."""
+        if not self._seen:
+            return None
+        base, slope = self._line()
+        left = memory / self._margin - _HEADROOM - base - self._spread(base, slope)
+        return max(1, int(left / slope)) if slope > 0 else None
+
+    @property
+    def _margin(self) -> float:
+        return 1.05 if len(self._seen) >= _FEW else 1.2
+
+    def _fitted(self, events: int) -> float:
+        if not self._seen:
+            return 0.0
+        base, slope = self._line()
+        return (base + slope * events + self._spread(base, slope)) * self._margin + _HEADROOM
+
+    def _line(self) -> tuple[float, float]:
+        """Least squares; where all sizes are alike, a line from the bare interpreter to what was seen."""
+        sizes = [size for size, _ in self._seen]
+        peaks = [peak for _, peak in self._seen]
+        size, peak = sum(sizes) / len(sizes), sum(peaks) / len(peaks)
+        variance = sum((one - size) ** 2 for one in sizes)
+        if max(sizes) > 1.3 * min(sizes) and variance > 0:
+            covariance = sum((one - size) * (two - peak) for one, two in self._seen)
+            slope = max(covariance / variance, 0.0)
+        else:
+            slope = max(peak - _BARE, 0.0) / max(size, 1)
+        return peak - slope * size, slope
+
+    def _spread(self, base: float, slope: float) -> float:
+        return max(0.0, *(peak - base - slope * size for size, peak in self._seen))
+
+
+class Allocator:
+    """Decides what each task asks for."""
+
+    def __init__(self, settings: AllocationSettings) -> None:
+        self._settings = settings
+        self._models: dict[str, MemoryModel] = {}
+
+    @property
+    def learns(self) -> bool:
+        return self._settings.mode == "auto" and self._settings.memory is None
+
+    def model(self, dataset: str) -> MemoryModel:
+        return self._models.setdefault(dataset, MemoryModel())
+
+    def known(self, dataset: str) -> bool:
+        return not self.learns or self.model(dataset).known
+
+    def request(self, dataset: str, sizes: Iterable[int], largest: Resources) -> Resources:
+        """Return what a batch of chunks of these sizes asks for, given the largest worker connected.
+
+        Unknown datasets ask for all the memory of a worker, so that their first chunk measures and
+        does not fail; without a worker nothing is asked but cores, and the engine gives a share.
+        """
+        said = self._settings
+        asked = Resources(cores=said.cores, memory=said.memory, disk=said.disk, gpus=said.gpus)
+        if not self.learns or largest.memory is None or not largest.memory:
+            return asked
+        model = self.model(dataset)
+        memory = largest.memory
+        if model.known:
+            memory = min(max(model.predict(size) for size in sizes) / MB, memory)
+        return Resources(
+            cores=said.cores,
+            memory=float(round(memory)),
+            # an equal share for each core: left to the engine, it would grow with the memory
+            disk=said.disk if said.disk is not None else _share(largest.disk, largest.cores, said.cores),
+            gpus=said.gpus,
+        )
+
+    def largest_chunk(self, dataset: str, largest: Resources) -> int | None:
+        """Return how many events of a dataset fit into the largest worker; None if unknown."""
+        if not self.learns or largest.memory is None or not largest.memory:
+            return None
+        return self.model(dataset).largest(largest.memory * MB)
+
+
+def _share(total: float | None, cores: float | None, wanted: float) -> float | None:
+    if not total or not cores:
+        return None
+    return float(int(total * min(1.0, wanted / cores)))

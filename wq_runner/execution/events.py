@@ -1,0 +1,101 @@
+"""What the loop writes into the journal, made from what it holds."""
+
+from __future__ import annotations
+
+from wq_runner.engine.answer import Answer
+from wq_runner.engine.protocol import EngineStatus
+from wq_runner.execution.allocation import MB
+from wq_runner.execution.items import Item
+from wq_runner.execution.policy import Trouble
+from wq_runner.journal import Accepted, Decided, TaskEnded, TaskSubmitted, Workers
+from wq_runner.model import Outcome, Task
+
+
+def submitted(task: Task, batch: tuple[Item, ...]) -> TaskSubmitted:
+    return TaskSubmitted(
+        task=task.id,
+        category=task.category.value,
+        dataset=batch[0].dataset,
+        items=len(batch),
+        events=sum(item.events for item in batch),
+        cores=task.resources.cores,
+        memory=task.resources.memory,
+    )
+
+
+def ended(task: Task, outcome: Outcome, batch: tuple[Item, ...], found: Answer | None) -> TaskEnded:
+    measured = found.measured if found else ()
+    used = [one.memory for one in measured] + [one.memory for one in (found.failures if found else ())]
+    return TaskEnded(
+        task=task.id,
+        category=task.category.value,
+        dataset=batch[0].dataset,
+        ending=outcome.ending.value,
+        host=outcome.host,
+        started=outcome.started,
+        finished=outcome.finished,
+        wall=found.wall if found else 0.0,
+        startup=found.startup if found else 0.0,
+        processing=sum(one.wall for one in measured),
+        cpu=sum(one.cpu for one in measured),
+        memory=max(used, default=0),
+        bytes_read=sum(one.bytes_read for one in measured),
+        bytes_sent=outcome.bytes_sent,
+        bytes_received=outcome.bytes_received,
+        done=len(found.done) if found else 0,
+        events=sum(batch[index].events for index in found.done) if found else 0,
+        cores=outcome.allocated.cores or task.resources.cores or 1,
+        allocated=(outcome.allocated.memory or 0) * MB,
+        transfer=outcome.transfer_seconds,
+    )
+
+
+def accepted(task: Task, batch: tuple[Item, ...], found: Answer) -> Accepted:
+    items = tuple(batch[index] for index in found.done)
+    measured = {one.index: one for one in found.measured}
+    return Accepted(
+        task=task.id,
+        category=task.category.value,
+        dataset=items[0].dataset,
+        events=sum(item.events for item in items),
+        items=tuple(item.key for item in items),
+        seconds=tuple(round(measured[index].wall, 4) for index in found.done),
+        memory=tuple(measured[index].memory for index in found.done),
+    )
+
+
+def decided(
+    action: str, trouble: Trouble, reason: str, items: tuple[Item, ...], task: Task, host: str
+) -> Decided:
+    return Decided(
+        task=task.id,
+        category=task.category.value,
+        dataset=items[0].dataset,
+        action=action,
+        cause=trouble.cause.value,
+        reason=reason if trouble.message in reason else f"{trouble.message} ({reason})",
+        events=sum(item.events for item in items),
+        items=tuple(item.key for item in items),
+        host=host,
+        traceback=trouble.traceback,
+    )
+
+
+def workers(status: EngineStatus) -> Workers:
+    return Workers(
+        workers=status.workers,
+        busy=status.workers_busy,
+        joined=status.workers_joined,
+        lost=status.workers_lost,
+        cores=status.cores,
+        cores_used=status.cores_used,
+        memory=status.memory,
+        memory_used=status.memory_used,
+        waiting=status.tasks_waiting,
+        running=status.tasks_running,
+        restarts=status.restarts,
+        bytes_sent=status.bytes_sent,
+        bytes_received=status.bytes_received,
+        largest_cores=status.largest.cores or 0.0,
+        largest_memory=(status.largest.memory or 0.0) * MB,
+    )

@@ -1,0 +1,141 @@
+"""The accepted results of a run on disk: nothing counts before it is there, nothing is there twice.
+
+A task's answer becomes ``part-ID`` in the ledger's directory, and then a line of the journal says
+`Accepted`. Parts of a dataset are added up in memory; now and then the sum is written as
+``merged-ID``, a line says `Merged`, and the parts it holds are removed. Whatever moment a run is
+killed at, the journal and these files tell exactly what is done:
+
+- a part without its line does not count, and is removed;
+- a merged file without its line does not count either: its parts are still there;
+- a file that is missing or damaged takes with it what it held, and only that.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from wq_runner.engine import answer
+from wq_runner.execution.items import Key
+from wq_runner.journal import Accepted, Event, Merged
+from wq_runner.model import Category
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Holding:
+    """A file of the ledger: the tasks whose results it holds, and the items of these."""
+
+    name: str
+    dataset: str
+    tasks: tuple[int, ...]
+    items: tuple[Key, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recovered:
+    """What a journal and a ledger's directory have together.
+
+    `holdings` are whole and can be added up; `lost` are those that are gone or damaged.
+    """
+
+    holdings: tuple[Holding, ...] = ()
+    lost: tuple[Holding, ...] = ()
+    last_task: int = 0
+
+    @property
+    def done(self) -> Mapping[str, frozenset[Key]]:
+        """The items that need not run again, by dataset."""
+        found: defaultdict[str, set[Key]] = defaultdict(set)
+        for holding in self.holdings:
+            found[holding.dataset].update(holding.items)
+        return {dataset: frozenset(keys) for dataset, keys in found.items()}
+
+
+@dataclass
+class _History:
+    """What the journal says of one dataset."""
+
+    merged: Holding | None = None
+    parts: dict[int, Holding] = field(default_factory=dict)
+
+
+def holdings(events: Iterable[Event]) -> tuple[list[Holding], int]:
+    """Return the files that should be there after these events, and the largest task number: pure."""
+    histories: defaultdict[str, _History] = defaultdict(_History)
+    last = 0
+    for event in events:
+        match event:
+            case Accepted(category=Category.PROCESSING.value, task=task, dataset=dataset, items=items):
+                histories[dataset].parts[task] = Holding(
+                    name=part_name(task), dataset=dataset, tasks=(task,), items=items
+                )
+                last = max(last, task)
+            case Merged(name=name, dataset=dataset, tasks=tasks):
+                _merge(histories[dataset], name, dataset, tasks)
+            case _:
+                last = max(last, getattr(event, "task", 0))
+    found = [
+        holding
+        for history in histories.values()
+        for holding in (*([history.merged] if history.merged else []), *history.parts.values())
+    ]
+    return found, last
+
+
+def _merge(history: _History, name: str, dataset: str, tasks: tuple[int, ...]) -> None:
+    held = [history.merged] if history.merged else []
+    held += [history.parts.pop(task) for task in tasks if task in history.parts]
+    history.merged = Holding(
+        name=name,
+        dataset=dataset,
+        tasks=tuple(task for one in held for task in one.tasks),
+        items=tuple(item for one in held for item in one.items),
+    )
+
+
+def recover(directory: Path, events: Iterable[Event]) -> Recovered:
+    """Check what should be there, remove what should not, and return both."""
+    expected, last = holdings(events)
+    whole: list[Holding] = []
+    lost: list[Holding] = []
+    for holding in expected:
+        (whole if _is_whole(directory / holding.name) else lost).append(holding)
+    keep = {holding.name for holding in whole}
+    if directory.is_dir():
+        for path in directory.iterdir():
+            if path.name not in keep:
+                path.unlink()
+    for holding in lost:
+        log.warning("%s is missing or damaged: what it held runs again", directory / holding.name)
+    return Recovered(holdings=tuple(whole), lost=tuple(lost), last_task=last)
+
+
+def part_name(task: int) -> str:
+    return f"part-{task}"
+
+
+def merged_name(task: int) -> str:
+    return f"merged-{task}"
+
+
+def keep_part(directory: Path, task: int, result: Path) -> Path:
+    """Move a task's answer into the ledger, safely on disk before it has its name there."""
+    path = directory / part_name(task)
+    with result.open("rb") as stream:
+        os.fsync(stream.fileno())
+    result.replace(path)
+    return path
+
+
+def _is_whole(path: Path) -> bool:
+    try:
+        answer.read_answer(path)
+    except (answer.DamagedError, OSError, KeyError):
+        return False
+    return True

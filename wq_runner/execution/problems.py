@@ -1,0 +1,38 @@
+"""The error that ends a run, in the words of the user's trade."""
+
+from __future__ import annotations
+
+from wq_runner.errors import EngineError, InputError, ProcessorError, WqRunnerError
+from wq_runner.execution.items import Item
+from wq_runner.execution.policy import Cause, Trouble
+from wq_runner.model import Outcome
+
+
+def error_of(trouble: Trouble, reason: str, items: tuple[Item, ...], outcome: Outcome) -> WqRunnerError:
+    """Return the error of items that were not to be forgiven."""
+    place = items[0].place if len(items) == 1 else f"{items[0].place} and {len(items) - 1} more"
+    match trouble.cause:
+        case Cause.INPUT:
+            return InputError(
+                f"{items[0].path} cannot be read ({trouble.message})",
+                hint="--skip-bad-files leaves such files out, and says so in the result",
+            )
+        case Cause.PROCESSOR | Cause.RESULT | Cause.CRASHED:
+            text = trouble.traceback or trouble.message
+            return ProcessorError(
+                f"the processor failed, so the run stopped ({reason})\n\n{text}\n\nfirst seen in {place}",
+                hint=f"to see it here, in one process, add\n  -e iterative --select {_select(items[0])}",
+            )
+        case Cause.EXHAUSTED:
+            return EngineError(
+                f"{place} does not fit any worker: {trouble.message} ({reason})",
+                hint="start workers with more memory, or let the processor do with less of the event at once",
+            )
+        case Cause.STALLED | Cause.LOST | Cause.TRANSFER | Cause.DAMAGED | Cause.ENVIRONMENT:
+            where = f" on {outcome.host}" if outcome.host else ""
+            return EngineError(f"{trouble.cause.value}{where}: {trouble.message} ({reason}); {place}")
+
+
+def _select(item: Item) -> str:
+    name = item.path.rsplit("/", 1)[-1]
+    return f"{item.dataset}:{name}:{item.start}-{item.stop}"

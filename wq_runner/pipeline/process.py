@@ -1,0 +1,110 @@
+"""Handing the plan to coffea's Runner, and what an earlier run left to the same sum."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from wq_runner.errors import InterruptedRunError, PartialResultError, UsageError
+from wq_runner.execution.ledger import Recovered
+from wq_runner.execution.loop import Skipped
+from wq_runner.execution.reduce import Reducer
+from wq_runner.execution.session import Session
+from wq_runner.journal import Journal
+from wq_runner.model import Chunk, Fileset
+
+
+@dataclass(frozen=True, kw_only=True)
+class Analysis:
+    """What to do with each chunk."""
+
+    processor: Any
+    schema: Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Processed:
+    """What came of a plan. `output` is what the processor returned, merged and postprocessed.
+
+    `items` are the WorkItems that are in it; `skipped` are chunks that were given up, `left` those
+    that a stop came before, as events by dataset.
+    """
+
+    output: Any
+    items: Sequence[Any]
+    skipped: Sequence[Skipped] = ()
+    left: Mapping[str, int]
+
+
+def process(analysis: Analysis, fileset: Fileset, plan: Sequence[Chunk], session: Session) -> Processed:
+    """Run the processor on the plan, which is not empty.
+
+    Raises
+    ------
+    PartialResultError, InterruptedRunError
+        If nothing at all was done.
+    """
+    from coffea.processor import Runner
+
+    from wq_runner.execution.executor import EngineExecutor
+
+    runner = Runner(
+        executor=EngineExecutor(session=session),
+        schema=analysis.schema,
+        format=_format(plan),
+        # what is missing is ours to report; coffea would raise it and drop its account
+        skipbadfiles=(PartialResultError, InterruptedRunError),
+    )
+    wrapped: dict[str, Any] = runner.run(_work_items(fileset, plan), analysis.processor)
+    last = session.last
+    left: Counter[str] = Counter()
+    for item in last.left if last else ():
+        left[item.dataset] += item.events
+    return Processed(
+        output=wrapped["out"],
+        items=list(wrapped["processed"]),
+        skipped=last.skipped if last else (),
+        left=left,
+    )
+
+
+def add_up(analysis: Analysis, recovered: Recovered, session: Session) -> Processed:
+    """Merge what an earlier run left, where nothing is left to be done."""
+    from coffea.processor import accumulate
+
+    reducer = Reducer(Journal(), session.ledger)
+    reducer.recover(recovered.holdings)
+    wrapped: dict[str, Any] = accumulate(reducer.finish().values())
+    output = wrapped["out"]
+    # as coffea's Runner ends
+    if callable(getattr(analysis.processor, "postprocess", None)):
+        after = analysis.processor.postprocess(output)
+        output = after if after is not None else output
+    return Processed(output=output, items=list(wrapped["processed"]), left={})
+
+
+def _work_items(fileset: Fileset, plan: Sequence[Chunk]) -> list[Any]:
+    from coffea.processor.executor import WorkItem
+
+    metadata = {dataset.name: dict(dataset.metadata) for dataset in fileset}
+    return [
+        WorkItem(
+            dataset=chunk.dataset,
+            filename=chunk.path,
+            treename=chunk.treename,
+            entrystart=chunk.start,
+            entrystop=chunk.stop,
+            fileuuid=chunk.uuid,
+            usermeta=metadata[chunk.dataset],
+        )
+        for chunk in plan
+    ]
+
+
+def _format(plan: Sequence[Chunk]) -> str:
+    kinds = {chunk.path.lower().endswith(".parquet") for chunk in plan}
+    if len(kinds) > 1:
+        raise UsageError("ROOT and parquet files cannot be mixed in one run", hint="run them one by one")
+    return "parquet" if kinds.pop() else "root"

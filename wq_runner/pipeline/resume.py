@@ -1,0 +1,237 @@
+"""What an earlier run in the same directory did that counts for this one."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import shutil
+import sys
+import sysconfig
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from wq_runner import journal
+from wq_runner.config.options import RunOptions
+from wq_runner.execution import ledger
+from wq_runner.execution.items import Key
+from wq_runner.execution.ledger import Recovered
+from wq_runner.journal import Event, Fingerprint, Plan
+from wq_runner.model import Chunk, Fileset, Range
+from wq_runner.pipeline import ranges, say
+from wq_runner.pipeline.ranges import Place
+from wq_runner.system import RunPaths
+
+_CODE = "code "  # before the path of a source file, in a fingerprint
+
+
+def fingerprint(
+    *, processor: str, arguments: Mapping[str, Any], schema: str, environment: str, fileset: Fileset
+) -> dict[str, str]:
+    """Return what results depend on besides the input, without the code."""
+    metadata = {dataset.name: dict(dataset.metadata) for dataset in fileset}
+    return {
+        "the processor": processor,
+        "the arguments of the processor": _digest(arguments),
+        "the schema": schema,
+        "the environment": environment,
+        **{f"the metadata of {name}": _digest(values) for name, values in metadata.items()},
+    }
+
+
+def code() -> dict[str, str]:
+    """Return the hash of every source file that was imported and is not part of an installed package."""
+    installed = [Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
+    installed.append(Path(__file__).parents[1])
+    found = {}
+    for module in tuple(sys.modules.values()):
+        name = getattr(module, "__file__", None)
+        if not isinstance(name, str) or not name.endswith(".py"):
+            continue
+        path = Path(name).resolve()
+        if not any(path.is_relative_to(place) for place in installed):
+            found[_CODE + str(path)] = _hash_file(path)
+    return found
+
+
+def code_again(previous: Mapping[str, str]) -> dict[str, str]:
+    """Return the hashes as they are now of the source files of an earlier fingerprint."""
+    return {name: _hash_file(Path(name[len(_CODE) :])) for name in previous if name.startswith(_CODE)}
+
+
+def changes(previous: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """Say in words what differs. Datasets that came or went are no change: their chunks tell."""
+    found = []
+    for name in sorted({*previous, *now}):
+        if previous.get(name) == now.get(name):
+            continue
+        if name.startswith("the metadata of ") and not (name in previous and name in now):
+            continue
+        if name.startswith(_CODE):
+            path = Path(name[len(_CODE) :])
+            found.append(f"the code ({path.parent.name}/{path.name})")
+        else:
+            found.append(name)
+    return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class Earlier:
+    """The journal of an earlier run in the directory, as far as it matters here."""
+
+    fingerprint: Mapping[str, str]
+    events: Sequence[Event]
+
+
+def earlier(paths: RunPaths) -> Earlier | None:
+    """Read what is there; None if nothing is."""
+    if not paths.journal.exists():
+        return None
+    journal.mend(paths.journal)
+    events = [event for _, event in journal.read(paths.journal)]
+    prints = [event.values for event in events if isinstance(event, Fingerprint)]
+    return Earlier(fingerprint=prints[-1], events=events) if prints else None
+
+
+def start(paths: RunPaths, now: Mapping[str, str], options: RunOptions, console: Console) -> Recovered:
+    """Return what of an earlier run may count; forget it, and say why, if it may not."""
+    found = earlier(paths)
+    if found is None or options.fresh:
+        forget(paths)
+        return Recovered()
+    differing = changes(found.fingerprint, now)
+    if differing and not options.accept_stale:
+        done = ledger.holdings(found.events)[0]
+        count = sum(len(one.items) for one in done)
+        if count:
+            say.line(
+                console,
+                "starting over",
+                f"{_and(differing)} changed since the last run: {count:,} chunks cannot be reused",
+            )
+        forget(paths)
+        return Recovered()
+    if differing:
+        say.line(console, "stale", f"{_and(differing)} changed, but --accept-stale keeps what was done")
+    return ledger.recover(paths.ledger, found.events)
+
+
+def _and(words: Sequence[str]) -> str:
+    few = [*words[:3], *([f"{len(words) - 3} more"] if len(words) > 3 else [])]
+    return few[0] if len(few) == 1 else f"{', '.join(few[:-1])} and {few[-1]}"
+
+
+def is_finished(paths: RunPaths, now: Mapping[str, str], plan: Sequence[Chunk]) -> bool:
+    """Whether an earlier run did all of this plan, with this code, and left its output."""
+    try:
+        last = json.loads(paths.summary.read_text(encoding="utf-8"))
+        previous, inputs, complete = last["fingerprint"], last["inputs"], last["complete"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    same = not changes(previous, {**now, **code_again(previous)})
+    return bool(complete and same and paths.output.exists() and plan and inputs == digest_of(plan))
+
+
+def digest_of(plan: Iterable[Chunk]) -> str:
+    """Return a hash of which events a plan covers, however it cuts them."""
+    covered = {(chunk.dataset, *ranges.place(chunk)) for chunk in plan}
+    spans = ranges.by_place(plan)
+    text = json.dumps(
+        [[*sorted(covered)], sorted((*where, *map(list, found)) for where, found in spans.items())]
+    )
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def plans_of(recovered: Recovered) -> dict[str, Plan]:
+    """Return how much of each dataset is done."""
+    return {
+        dataset: Plan(items=len(keys), events=sum(stop - start for _, _, start, stop, _ in keys))
+        for dataset, keys in recovered.done.items()
+    }
+
+
+def installed_packages() -> str:
+    """Return a hash of the names and versions of all packages of this interpreter."""
+    found = sorted(
+        f"{distribution.name} {distribution.version}" for distribution in importlib.metadata.distributions()
+    )
+    return _digest([sys.version, *found])
+
+
+def forget(paths: RunPaths) -> None:
+    """Remove the state of an earlier run; its output stays until there is a new one."""
+    for log in (paths.journal, paths.stats_log, paths.transactions_log, paths.debug_log):
+        log.unlink(missing_ok=True)
+    shutil.rmtree(paths.ledger, ignore_errors=True)
+    paths.ledger.mkdir()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Remainder:
+    """What is left of a plan, and the results that count for it.
+
+    `redone` are datasets whose earlier results hold something that is not in the plan any more:
+    a sum cannot be taken apart, so they start over.
+    """
+
+    chunks: Sequence[Chunk]
+    recovered: Recovered
+    redone: Sequence[str]
+
+
+def remainder(plan: Sequence[Chunk], recovered: Recovered) -> Remainder:
+    """Compare what is done with the plan: pure."""
+    planned = _by_dataset(plan)
+    left: list[Chunk] = []
+    redone: list[str] = []
+    for dataset, keys in recovered.done.items():
+        done, empty = _places(keys)
+        wanted = ranges.by_place(planned.get(dataset, []))
+        empty_wanted = {ranges.place(chunk) for chunk in planned.get(dataset, []) if not chunk.events}
+        if ranges.exceeds(done, wanted) or not empty <= empty_wanted:
+            redone.append(dataset)
+    usable = Recovered(
+        holdings=tuple(one for one in recovered.holdings if one.dataset not in redone),
+        lost=recovered.lost,
+        last_task=recovered.last_task,
+    )
+    for dataset, chunks in planned.items():
+        done, empty = _places(usable.done.get(dataset, frozenset()))
+        left += ranges.remaining(chunks, done, empty)
+    return Remainder(chunks=left, recovered=usable, redone=redone)
+
+
+def _by_dataset(plan: Iterable[Chunk]) -> dict[str, list[Chunk]]:
+    found: defaultdict[str, list[Chunk]] = defaultdict(list)
+    for chunk in plan:
+        found[chunk.dataset].append(chunk)
+    return dict(found)
+
+
+def _places(keys: Iterable[Key]) -> tuple[dict[Place, list[Range]], frozenset[Place]]:
+    """Return the ranges of each file, and the files without entries."""
+    found: defaultdict[Place, list[Range]] = defaultdict(list)
+    empty = set()
+    for path, treename, start, stop, uuid in keys:
+        if start == stop:
+            empty.add((path, treename, uuid))
+        else:
+            found[path, treename, uuid].append((start, stop))
+    return {where: ranges.merged(all_) for where, all_ in found.items()}, frozenset(empty)
+
+
+def _digest(value: Any) -> str:
+    text = json.dumps(value, sort_keys=True, default=str)
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def _hash_file(path: Path) -> str:
+    try:
+        return hashlib.blake2b(path.read_bytes(), digest_size=8).hexdigest()
+    except OSError:
+        return "gone"

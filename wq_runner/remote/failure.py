@@ -1,0 +1,96 @@
+"""Exceptions as data: what failed, in whose code, and the same mark for the same failure elsewhere."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+# Failures below these packages while reading are failures of the input, not of the processor.
+READERS = ("uproot", "fsspec", "fsspec_xrootd", "XRootD", "aiohttp", "pyarrow")
+
+_HERE = str(Path(__file__).parent)
+
+
+def chain(error: BaseException) -> list[BaseException]:
+    """Return the exception and its causes, outermost first."""
+    links: list[BaseException] = []
+    link: BaseException | None = error
+    while link is not None and link not in links:
+        links.append(link)
+        link = link.__cause__
+    return links
+
+
+def describe(index: int | None, error: BaseException, kind: str | None = None) -> dict[str, Any]:
+    """Describe an exception that item `index` of a batch raised.
+
+    `signature` is the same for failures of one type at one place of the code.
+    """
+    links = chain(error)
+    root = next((link for link in links if _is_input_error(link)), links[-1])
+    own = _below_machinery(traceback.extract_tb(root.__traceback__))
+    name = type(root).__name__
+    # file names only: the directories are other ones on every worker
+    place = "|".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in own[-5:])
+    return {
+        "index": index,
+        "kind": kind or _kind(error, root, own),
+        "type": name,
+        "message": str(root),
+        "traceback": "".join(traceback.format_list(own)) + f"{name}: {root}",
+        "signature": hashlib.sha1(f"{name}|{place}".encode(), usedforsecurity=False).hexdigest()[:12],
+    }
+
+
+def portable(error: BaseException) -> BaseException:
+    """Return the exception if it survives pickling, else the nearest built-in one with its text."""
+    import cloudpickle
+
+    try:
+        restored = pickle.loads(cloudpickle.dumps(error))
+    except Exception:
+        restored = None
+    if isinstance(restored, BaseException):
+        return error
+    builtin = next(kind for kind in type(error).__mro__ if kind.__module__ == "builtins")
+    try:
+        substitute = builtin(f"{type(error).__name__}: {error}")
+    except Exception:
+        substitute = None
+    return substitute if isinstance(substitute, BaseException) else RuntimeError(str(error))
+
+
+def _is_input_error(error: BaseException) -> bool:
+    # by name: this code travels without wq_runner
+    names = [(kind.__module__, kind.__name__) for kind in type(error).__mro__]
+    return ("wq_runner.errors", "InputError") in names
+
+
+def _kind(error: BaseException, root: BaseException, own: Sequence[traceback.FrameSummary]) -> str:
+    if isinstance(root, MemoryError):
+        return "memory"
+    if _is_input_error(root) or str(error).startswith("Failed to open file"):
+        return "input"
+    return "input" if any(_package(frame.filename) in READERS for frame in own) else "processor"
+
+
+def _below_machinery(frames: traceback.StackSummary) -> list[traceback.FrameSummary]:
+    """Return the frames below coffea's machinery and ours: the processor's own and what it called."""
+    last = 0
+    for depth, frame in enumerate(frames):
+        inside = Path(frame.filename).parts[-3:-1] == ("coffea", "processor")
+        if inside or frame.filename.startswith(_HERE):
+            last = depth + 1
+    return list(frames[last:]) or list(frames)
+
+
+def _package(filename: str) -> str:
+    parts = Path(filename).parts
+    for root in ("site-packages", "dist-packages"):
+        if root in parts:
+            return parts[parts.index(root) + 1].removesuffix(".py")
+    return ""

@@ -1,0 +1,191 @@
+"""Watching the process that does the work: its memory, whether it gets on, and how it ends.
+
+The watcher is another process, because code in C can hold the interpreter's lock, hang or crash.
+Whatever happens, it leaves an answer that names the item: an ending without one is the engine's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import select
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from . import meter, wire
+
+LOOK_EVERY = 0.05  # seconds; a growing chunk is stopped before it hurts its neighbours
+MB = 2**20  # as the engine counts
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bytes of resident memory, and seconds without any CPU use, reading or new item; None is no limit."""
+
+    memory: int | None = None
+    stall: float | None = None
+
+
+@dataclass(frozen=True)
+class Job:
+    """The three files of a task, and its limits."""
+
+    function: Path
+    items: Path
+    result: Path
+    limits: Limits
+
+
+def limits_of(environment: dict[str, str]) -> Limits:
+    """Read the limits: the engine sets MEMORY (MB) for each task, the manager WQ_RUNNER_STALL (seconds)."""
+    memory = environment.get("MEMORY", "")
+    stall = environment.get("WQ_RUNNER_STALL", "")
+    return Limits(
+        memory=int(float(memory) * MB) if memory and float(memory) > 0 else None,
+        stall=float(stall) if stall and float(stall) > 0 else None,
+    )
+
+
+class Watch:
+    """A forked child at work on a job. `work` runs in it, and gets the function that tells where it is."""
+
+    def __init__(self, job: Job, work: Callable[[Callable[[int], None]], None]) -> None:
+        self._job = job
+        self._began = time.time()
+        reader, writer = os.pipe()
+        self.pid = os.fork()
+        if self.pid == 0:
+            os.close(reader)
+            _child(work, writer)
+        os.close(writer)
+        os.set_blocking(reader, False)
+        self._progress = reader
+        self._item: int | None = None
+        self._mark: tuple[Any, ...] = ()
+        self._moved = time.monotonic()
+        self._peak = 0
+
+    @property
+    def descriptor(self) -> int:
+        """Readable when there is progress, and when the child has ended."""
+        return self._progress
+
+    def finish(self) -> None:
+        """Look again and again until the child has ended."""
+        while not self.look():
+            select.select([self._progress], [], [], LOOK_EVERY)
+
+    def look(self) -> bool:
+        """Check on the child, and return whether it has ended; an answer is there then."""
+        pid, status = os.waitpid(self.pid, os.WNOHANG)
+        self._read_progress()
+        if pid:
+            os.close(self._progress)
+            self._answer_if_missing("crash", _how(status))
+            return True
+        used = meter.resident(self.pid)
+        self._peak = max(self._peak, used)
+        limits = self._job.limits
+        if limits.memory is not None and used > limits.memory:
+            self.kill("memory", f"{used / MB:.0f} MB used, {limits.memory / MB:.0f} MB allocated")
+            return True
+        if limits.stall is not None and self._stalled(limits.stall):
+            self.kill("stall", f"nothing happened for {limits.stall:.0f} s")
+            return True
+        return False
+
+    def kill(self, kind: str, message: str) -> None:
+        """End the child and all it started, and answer for it."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)  # if it had not made its group yet
+        os.waitpid(self.pid, 0)
+        self._read_progress()
+        os.close(self._progress)
+        self._job.result.unlink(missing_ok=True)
+        self._answer_if_missing(kind, message)
+
+    def _read_progress(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            while data := os.read(self._progress, 4096):
+                self._item = int.from_bytes(data[-4:], "little")
+
+    def _stalled(self, patience: float) -> bool:
+        mark = (self._item, meter.cpu_ticks(self.pid), meter.bytes_read(self.pid))
+        if mark != self._mark:
+            self._mark, self._moved = mark, time.monotonic()
+        return time.monotonic() - self._moved > patience
+
+    def _answer_if_missing(self, kind: str, message: str) -> None:
+        if self._job.result.exists():
+            return
+        wire.write(
+            self._job.result,
+            {
+                "host": platform.node(),
+                "pid": self.pid,
+                "wall": time.time() - self._began,
+                "failures": [
+                    {
+                        "index": self._item,
+                        "kind": kind,
+                        "type": kind,
+                        "message": message,
+                        "traceback": "",
+                        "signature": kind,
+                        "memory": self._peak,
+                    }
+                ],
+            },
+        )
+
+
+def _child(work: Callable[[Callable[[int], None]], None], writer: int) -> None:
+    code = 1
+    try:
+        os.setsid()  # one group with what it starts
+        _die_with_parent()
+        work(lambda index: _tell(writer, index))
+        code = 0
+    except SystemExit as error:
+        code = error.code if isinstance(error.code, int) else 1
+    except BaseException:
+        import traceback
+
+        traceback.print_exc()
+    finally:
+        with contextlib.suppress(Exception):
+            import sys
+
+            sys.stdout.flush()
+            sys.stderr.flush()
+        # not sys.exit: what the parent registered for its own end is not ours to do
+        os._exit(code)
+
+
+def _tell(writer: int, index: int) -> None:
+    os.write(writer, index.to_bytes(4, "little"))
+
+
+def _die_with_parent() -> None:
+    """Ask the kernel to end this process with its parent: the engine kills the parent, and only that."""
+    import ctypes
+
+    parent_death_signal = 1  # prctl(2), PR_SET_PDEATHSIG
+    ctypes.CDLL(None).prctl(parent_death_signal, signal.SIGKILL)
+    if os.getppid() == 1:
+        os._exit(1)
+
+
+def _how(status: int) -> str:
+    code = os.waitstatus_to_exitcode(status)
+    if code < 0:
+        with contextlib.suppress(ValueError):
+            return f"the interpreter was ended by {signal.Signals(-code).name}"
+    return f"the interpreter ended with exit code {code}"

@@ -1,0 +1,145 @@
+"""Applying a function to a batch of items: merge, measure, and answer in one file.
+
+A failure of the function is an answer like any other, never a crash: the manager reads it as data,
+and so can never take it for a failure of the engine.
+
+The function's file is two pickles, one after the other: a preamble (dict) with what has to be in
+place first, then the function (dill).
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+import os
+import pickle
+import platform
+import sys
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from . import failure, wire
+from .meter import Meter
+
+Notify = Callable[[int], None]
+"""Called with the index of each item before it is begun."""
+
+
+def execute(
+    function_file: Path, items_file: Path, result_file: Path, notify: Notify = lambda _: None
+) -> None:
+    """Read function and items, apply, and write the answer."""
+    began = time.time()
+    header: dict[str, Any] = {"host": platform.node(), "pid": os.getpid()}
+    batch = _Batch()
+    try:
+        function = load_function(function_file)
+        with items_file.open("rb") as stream:
+            items = pickle.load(stream)
+    except Exception as error:
+        batch.fail(None, error, kind="environment")
+    else:
+        header["startup"] = time.time() - began
+        batch.apply(function, items, notify)
+    header["wall"] = time.time() - began
+    batch.write(result_file, header)
+
+
+def load_function(path: Path) -> Callable[[Any], Any]:
+    """Unpickle the function, once for all tasks of this process."""
+    return _load_function(str(path.resolve()), path.stat().st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=4)
+def _load_function(path: str, _mtime_ns: int) -> Callable[[Any], Any]:
+    import dill
+
+    with Path(path).open("rb") as stream:
+        preamble = pickle.load(stream)
+        sys.path[:0] = [entry for entry in preamble["paths"] if entry not in sys.path]
+        check_versions(preamble["versions"])
+        function: Callable[[Any], Any] = dill.load(stream)
+    return function
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that must be the same on both sides for pickles to mean the same."""
+    found = {"python": ".".join(platform.python_version_tuple()[:2])}
+    for name in ("coffea", "dill", "cloudpickle"):
+        found[name] = importlib.metadata.version(name)
+    return found
+
+
+def check_versions(wanted: dict[str, str]) -> None:
+    here = versions()
+    other = [f"{name} {here[name]} (manager: {wanted[name]})" for name in here if here[name] != wanted[name]]
+    if other:
+        raise RuntimeError(f"this worker has {', '.join(other)}; both sides need the same")
+
+
+@dataclass
+class _Batch:
+    """The merged result so far, and what became of each item."""
+
+    merged: Any = None
+    done: list[int] = field(default_factory=list)
+    skipped: list[dict[str, Any]] = field(default_factory=list)
+    failures: list[dict[str, Any]] = field(default_factory=list)
+    exceptions: list[list[BaseException]] = field(default_factory=list)
+    measured: list[dict[str, float]] = field(default_factory=list)
+
+    def apply(self, function: Callable[[Any], Any], items: Sequence[Any], notify: Notify) -> None:
+        """Apply the function to each item; what fails is left out of the merged result and reported."""
+        from coffea.processor import accumulate
+
+        for index, item in enumerate(items):
+            notify(index)
+            meter = Meter()
+            try:
+                with warnings.catch_warnings(record=True) as caught:
+                    warnings.simplefilter("always")
+                    out = function(item)
+                # merged here, so that a result which cannot be merged is this item's failure
+                self.merged = out if self.merged is None else accumulate([out], self.merged)
+            except Exception as error:
+                self.fail(index, error)
+                continue
+            if out is None:  # coffea's way to skip a bad file
+                self.skipped.append({"index": index, "reason": _skip_reason(caught)})
+            else:
+                self.done.append(index)
+            self.measured.append({"index": index, **meter.read()})
+
+    def fail(self, index: int | None, error: BaseException, kind: str | None = None) -> None:
+        self.failures.append(failure.describe(index, error, kind))
+        self.exceptions.append(failure.chain(error))
+
+    def write(self, path: Path, header: dict[str, Any]) -> None:
+        import cloudpickle
+        import lz4.frame
+
+        try:
+            result = cloudpickle.dumps(self.merged, protocol=pickle.HIGHEST_PROTOCOL)
+        except Exception as error:
+            for index in self.done:
+                self.fail(index, error, kind="result")
+            self.done = []
+            result = cloudpickle.dumps(None)
+        errors = [[failure.portable(link) for link in links] for links in self.exceptions]
+        answer = {
+            **header,
+            "done": self.done,
+            "skipped": self.skipped,
+            "failures": self.failures,
+            "measured": self.measured,
+        }
+        wire.write(path, answer, [lz4.frame.compress(result), cloudpickle.dumps(errors)])
+
+
+def _skip_reason(caught: Sequence[warnings.WarningMessage]) -> str:
+    texts = [str(warning.message) for warning in caught]
+    return next((text for text in texts if "Skipping bad file" in text), "the function returned nothing")
