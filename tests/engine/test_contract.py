@@ -2,6 +2,7 @@
 
 import gc
 import os
+import shlex
 import shutil
 import socket
 import subprocess
@@ -266,13 +267,16 @@ def test_monitor_measures(queue, start_worker):
     assert task.limits_exceeded is None
 
 
-def test_watchdog_ends_what_takes_too_much(queue, start_worker):
+def test_watchdog_ends_what_takes_too_much(queue, start_worker, lasting):
     queue.enable_monitoring(watchdog=True)
     queue.specify_category_mode("greedy", wq.WORK_QUEUE_ALLOCATION_MODE_FIXED)
     queue.tune("force-proportional-resources", 0)  # raises the limit, in the releases that know it
     start_worker(queue)
-    program = "import time; block = bytearray(200_000_000); time.sleep(60)"
-    task = command(f"{sys.executable} -c '{program}'", category="greedy", cores=1, memory=50, disk=50)
+    # the monitor sometimes leaves a child of the shell alive
+    program = f'import os; block = bytearray(200_000_000); os.system("{lasting}")'
+    task = command(
+        f"{sys.executable} -c {shlex.quote(program)}", category="greedy", cores=1, memory=50, disk=50
+    )
     (task,) = run(queue, task)
     assert task.result == wq.WORK_QUEUE_RESULT_RESOURCE_EXHAUSTION
     assert task.limits_exceeded.memory == 50
