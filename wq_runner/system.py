@@ -147,6 +147,18 @@ class RunPaths:
         return self.root / "run.json"
 
     @property
+    def status_json(self) -> Path:
+        return self.root / "status.json"
+
+    @property
+    def status_page(self) -> Path:
+        return self.root / "status.html"
+
+    @property
+    def report(self) -> Path:
+        return self.root / "report.html"
+
+    @property
     def missing(self) -> Path:
         """Samples file of what is not in the output."""
         return self.root / "missing.json"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 MB = 1_000_000
+DEFAULT_PAGE_PORT = 8787
 
 _COUNTS = {"": 1, "k": 1_000, "M": 1_000_000, "G": 1_000_000_000}
 _BYTES = {
@@ -66,6 +67,13 @@ def ports(value: str | int) -> tuple[int, int]:
     if not 0 <= low <= high <= 65535:
         raise ValueError(f"{value!r} is not a port, or a range such as 9123-9130")
     return low, high
+
+
+def port(value: str | int) -> int:
+    """Parse one port; ``true``, as settings files may say, is the default one."""
+    if value is True or str(value).lower() == "true":
+        return DEFAULT_PAGE_PORT
+    return ports(value)[0]
 
 
 def _scaled(value: str | float, scales: dict[str, int], wanted: str) -> float:

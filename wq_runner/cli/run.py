@@ -13,6 +13,7 @@ import click
 from wq_runner.cli import base
 from wq_runner.cli.layered import LayeredCommand, click_options, origin_of
 from wq_runner.config.options import RunOptions, defaulted
+from wq_runner.units import DEFAULT_PAGE_PORT
 
 _ABOUT = "About the options"
 
@@ -25,8 +26,22 @@ wq-run --dry-run samples.cfg                                  show what would be
 """
 
 
+class _RunCommand(LayeredCommand):
+    """Knows that the port of --http may be left out."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        for place, name in enumerate(args):
+            if name == "--":
+                break
+            if name == "--http" and not "".join(args[place + 1 : place + 2]).isdigit():
+                args = [*args[:place], f"--http={DEFAULT_PAGE_PORT}", *args[place + 1 :]]
+        return super().make_context(info_name, args, parent, **extra)
+
+
 @click.command(
-    cls=LayeredCommand,
+    cls=_RunCommand,
     name="wq-run",
     params=[
         click.Argument(["samples"], nargs=-1, metavar="SAMPLES..."),
@@ -90,8 +105,10 @@ def main() -> NoReturn:
 def _run(ctx: click.Context, samples: tuple[str, ...], options: RunOptions, *, only_show: bool) -> None:
     from rich.console import Console
 
+    from wq_runner.monitor.steady import outlive_terminal
     from wq_runner.pipeline.run import Request, dry_run, run
 
+    outlive_terminal()
     request = Request(
         samples=samples,
         options=defaulted(options),

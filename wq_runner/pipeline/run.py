@@ -22,8 +22,9 @@ from wq_runner.execution.ledger import Recovered
 from wq_runner.execution.session import Session
 from wq_runner.journal import Fingerprint, Journal, Resumed, RunEnded, RunStarted
 from wq_runner.model import Chunk, Fileset
-from wq_runner.monitor import progress
-from wq_runner.pipeline import chunks, engines, facts, resume, say, signals
+from wq_runner.monitor.display import display
+from wq_runner.monitor.watch import Watch
+from wq_runner.pipeline import chunks, engines, environments, facts, resume, say, signals
 from wq_runner.pipeline.directory import default_directory, open_directory, start_logging
 from wq_runner.pipeline.facts import Knowledge
 from wq_runner.pipeline.missing import missing_fileset, missing_list
@@ -111,14 +112,14 @@ def run(request: Request, console: Console) -> None:
         analysis = load(request)
         record.fingerprint = {**ready.fingerprint, **resume.code()}
         recovered = resume.start(paths, record.fingerprint, request.options, console)
-        with _recording(request, record, paths) as journal:
+        with _recording(request, record, paths) as (journal, watch):
             journal.record(Fingerprint(values=record.fingerprint))
             _run(
                 request,
                 ready,
                 analysis,
                 record,
-                _Place(paths=paths, journal=journal, recovered=recovered),
+                _Place(paths=paths, journal=journal, watch=watch, recovered=recovered),
                 console,
             )
 
@@ -167,16 +168,19 @@ class _Place:
 
 
 def _run(
+    watch: Watch
     request: Request, ready: Prepared, analysis: Analysis, record: Record, place: _Place, console: Console
 ) -> None:
     options, paths = request.options, place.paths
-    display = progress.display(console)
-    place.journal.listeners.append(display)
+    shown = display(console, place.watch.look)
+    place.journal.listeners.append(shown)
+    if place.watch.server is not None:
+        say.page(console, place.watch.server.url, place.watch.server.tunnel)
     session = engines.make_session(options, ready.environment, paths, place.journal, console)
     session.numbers = itertools.count(place.recovered.last_task + 1)
     with contextlib.ExitStack() as stack:
         stack.callback(session.close)
-        stack.callback(display.close)
+        stack.callback(shown.close)
         stack.enter_context(signals.stopping(lambda: _ask_to_stop(session, options, console)))
         session.start()
         clock = time.monotonic()
@@ -194,7 +198,7 @@ def _run(
         else:
             found = add_up(analysis, left.recovered, session)
         record.phases["processing"] = time.monotonic() - clock
-    _finish(ready, plan, found, record, paths, console)
+    _finish(ready, plan, found, record, place, console)
 
 
 def _plan(request: Request, ready: Prepared, session: Session) -> list[Chunk]:
@@ -231,11 +235,11 @@ def _finish(
     plan: Sequence[Chunk],
     found: Processed,
     record: Record,
-    paths: RunPaths,
+    place: _Place,
     console: Console,
 ) -> None:
     """Account for the result, write it, and say what is in it."""
-    bad = ready.knowledge.bad
+    bad, paths = ready.knowledge.bad, place.paths
     record.accounts = accounts(ready.fileset, plan, found, bad)
     record.inputs = resume.digest_of(plan)
     record.missing = missing_list(plan, found, bad)
@@ -251,12 +255,14 @@ def _finish(
         raise InterruptedRunError(say.interrupted(record.accounts, paths))
     if not record.complete:
         raise PartialResultError(say.partial(record.accounts, record.missing, ready.fileset, paths))
+    say.afterwards(console, place.watch.look(), _chunksize(record))
 
 
 @contextlib.contextmanager
-def _recording(request: Request, record: Record, paths: RunPaths) -> Iterator[Journal]:
-    """Keep the journal, the log and run.json, however the run ends."""
-    journal = Journal(paths.journal)
+def _recording(request: Request, record: Record, paths: RunPaths) -> Iterator[tuple[Journal, Watch]]:
+    """Keep the journal, the log, the status, the report and run.json, however the run ends."""
+    watch = Watch(paths, http=request.options.http)
+    journal = Journal(paths.journal, listeners=[watch])
     log_file = start_logging(paths.debug_log, request.options.loglevel)
     code, message = 1, "an error of wq-runner itself"
     try:
@@ -265,7 +271,7 @@ def _recording(request: Request, record: Record, paths: RunPaths) -> Iterator[Jo
                 command=tuple(request.command), version=request.version, host=platform.node(), pid=os.getpid()
             )
         )
-        yield journal
+        yield journal, watch
         code, message = 0, ""
     except WqRunnerError as error:
         code, message = error.exit_code, str(error)
@@ -289,10 +295,17 @@ def _recording(request: Request, record: Record, paths: RunPaths) -> Iterator[Jo
         log_file.close()
 
 
+        watch.finish(record.as_json(code=code, message=message, finished=time.time()))
 def _save(output: Any, path: Path) -> None:
     """Write the output in coffea's format under its name at once."""
     import cloudpickle
     import lz4.frame
+def _chunksize(record: Record) -> int | None:
+    """Return the chunksize if it was given as a number."""
+    value = record.options["chunksize"][0]
+    return value if isinstance(value, int) else None
+
+
 
     with system.replacing(path) as stream, lz4.frame.open(stream, "wb") as compressed:
         cloudpickle.dump(output, compressed)

@@ -15,6 +15,9 @@ from rich.text import Text
 
 from wq_runner import journal
 from wq_runner.model import Category, Chunk, Fileset
+from wq_runner.monitor import words
+from wq_runner.monitor.advice import advice
+from wq_runner.monitor.view import RunView
 from wq_runner.pipeline.facts import Knowledge
 from wq_runner.pipeline.record import Account
 from wq_runner.system import RunPaths
@@ -101,7 +104,21 @@ def ending(
         "complete" if complete else "partial",
         f"{done:,} of {planned:,} events in {format_seconds(total)} ({rate} while processing)",
     )
-    line(console, "output", f"{path(paths.output)}  {paths.summary.name}")
+    line(console, "output", f"{path(paths.output)}  {paths.report.name}  {paths.summary.name}")
+
+
+def page(console: Console, url: str, tunnel: str) -> None:
+    """Print where the status page is, and how to see it from another machine."""
+    line(console, "page", url)
+    line(console, "", f"from elsewhere: {tunnel}")
+
+
+def afterwards(console: Console, view: RunView, chunksize: int | None) -> None:
+    """Print where the core time went, what memory was used, and what would do better."""
+    for label, text in words.afterwards(view):
+        line(console, label, text)
+    for one in advice(view, chunksize=chunksize)[:2]:
+        line(console, "advice", one.text)
 
 
 def _core_seconds(path: Path) -> dict[str, float]:

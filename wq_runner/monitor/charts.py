@@ -1,0 +1,211 @@
+"""Small pictures as SVG text: lines over time, histograms, bars. Colours come from the page's style."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from wq_runner.monitor.html import Html, tag
+from wq_runner.monitor.view import Distribution
+
+WIDTH, HEIGHT = 420, 190
+_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 8, 10, 22
+_ROUND_TIMES = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400)
+
+Format = Callable[[float], str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """A named line; `filled` ones are drawn as areas."""
+
+    name: str
+    values: Sequence[float]
+    filled: bool = False
+
+
+def over_time(title: str, lines: Sequence[Line], *, seconds: float, shown: Format) -> Html:
+    """Draw lines over the time since the start: each value lasts for an equal part of `seconds`."""
+    top = _nice_top(max((max(line.values, default=0.0) for line in lines), default=0.0))
+    count = max((len(line.values) for line in lines), default=0)
+    seconds = max(seconds, 1e-3)
+    parts: list[Html] = [*_y_axis(top, shown), *_time_axis(seconds)]
+    for place, line in enumerate(lines):
+        points = _steps(line.values, count, top)
+        if line.filled:
+            base = f"{_x(1)},{_y(0, 1)} {_x(0)},{_y(0, 1)}"
+            parts.append(tag("polygon", points=f"{points} {base}", class_=f"area c{place}"))
+        parts.append(tag("polyline", points=points, class_=f"line c{place}"))
+    now = ", ".join(
+        f"{line.name} now {shown(line.values[-1])}, at most {shown(max(line.values))}"
+        for line in lines
+        if line.values
+    )
+    return figure(
+        title, _svg(parts, f"{title}: {now or 'nothing yet'}"), list(enumerate(line.name for line in lines))
+    )
+
+
+def histogram(title: str, found: Distribution, *, shown: Format) -> Html:
+    """Draw how often each size occurs, sizes in equal ratios."""
+    if not found.counts:
+        return figure(title, _svg([_note("nothing yet")], f"{title}: nothing yet"), [])
+    top = _nice_top(max(found.counts))
+    step = 1 / len(found.counts)
+    parts = [*_y_axis(top, lambda value: f"{value:,.0f}")]
+    for place, count in enumerate(found.counts):
+        if count:
+            height = (HEIGHT - _TOP - _BOTTOM) * count / top
+            left, width = _x(place * step), _x((place + 1) * step) - _x(place * step)
+            label = f"{shown(found.edges[place])} to {shown(found.edges[place + 1])}: {count:,}"
+            parts.append(
+                tag(
+                    "rect",
+                    tag("title", label),
+                    x=_short(left),
+                    y=_short(_y(count, top)),
+                    width=_short(max(width - 1, 1)),
+                    height=_short(max(height, 1)),
+                    class_="bar c0",
+                )
+            )
+    places = sorted({round(part * len(found.counts)) for part in (0, 1 / 3, 2 / 3, 1)})
+    parts += [_tick(_x(place * step), shown(found.edges[place]), place * step) for place in places]
+    text = f"median {shown(found.median)}, 95% below {shown(found.high)}, at most {shown(found.most)}"
+    return figure(title, _svg(parts, f"{title}: {text}"), [], note=text)
+
+
+def stack(title: str, parts: Sequence[tuple[str, float]]) -> Html:
+    """Draw one bar cut into shares of the whole."""
+    total = sum(value for _, value in parts) or 1.0
+    drawn, left = [], 0.0
+    for place, (name, value) in enumerate(parts):
+        width = WIDTH * value / total
+        label = tag("title", f"{name}: {100 * value / total:.1f}%")
+        drawn.append(
+            tag("rect", label, x=_short(left), y=0, width=_short(width), height=26, class_=f"bar c{place}")
+        )
+        left += width
+    text = ", ".join(f"{name} {100 * value / total:.1f}%" for name, value in parts)
+    svg = tag(
+        "svg",
+        drawn,
+        viewBox=f"0 0 {WIDTH} 26",
+        preserveAspectRatio="none",
+        role="img",
+        aria_label=f"{title}: {text}",
+        class_="stack",
+    )
+    keys = [
+        (place, f"{name} {100 * value / total:.0f}%") for place, (name, value) in enumerate(parts) if value
+    ]
+    return figure(title, svg, keys, wide=True)
+
+
+def used_of(used: float, held: float) -> Html:
+    """Draw how much of what was held was used, as a bar in a bar."""
+    part = min(1.0, used / held) if held > 0 else 0.0
+    return tag(
+        "svg",
+        tag("rect", x=0, y=0, width=100, height=10, class_="held"),
+        tag("rect", x=0, y=0, width=_short(100 * part), height=10, class_="bar c0"),
+        viewBox="0 0 100 10",
+        preserveAspectRatio="none",
+        role="img",
+        aria_label=f"{100 * part:.0f}% used",
+        class_="used",
+    )
+
+
+def figure(
+    title: str, svg: Html, legend: Sequence[tuple[int, str]], *, note: str = "", wide: bool = False
+) -> Html:
+    keys = [
+        tag("li", tag("span", class_=f"key c{place}", aria_hidden="true"), name) for place, name in legend
+    ]
+    return tag(
+        "figure",
+        tag("figcaption", title),
+        svg,
+        tag("ul", keys, class_="legend") if keys else None,
+        tag("p", note, class_="note") if note else None,
+        class_="wide" if wide else None,
+    )
+
+
+def _svg(parts: Sequence[Html], label: str) -> Html:
+    return tag("svg", parts, viewBox=f"0 0 {WIDTH} {HEIGHT}", role="img", aria_label=label, class_="chart")
+
+
+def _x(part: float) -> float:
+    return _LEFT + part * (WIDTH - _LEFT - _RIGHT)
+
+
+def _y(value: float, top: float) -> float:
+    return HEIGHT - _BOTTOM - (HEIGHT - _TOP - _BOTTOM) * value / top
+
+
+def _short(value: float) -> str:
+    return f"{value:.1f}".removesuffix(".0")
+
+
+def _steps(values: Sequence[float], count: int, top: float) -> str:
+    points = []
+    before = None
+    for place, value in enumerate(values):
+        y = _short(_y(value, top))
+        if y != before:
+            points.append(f"{_short(_x(place / count))},{y}")
+        # the end of a level is a point as well, but only where the level ends
+        following = values[place + 1] if place + 1 < len(values) else None
+        if following is None or _short(_y(following, top)) != y:
+            points.append(f"{_short(_x((place + 1) / count))},{y}")
+        before = y
+    return " ".join(points)
+
+
+def _nice_top(value: float) -> float:
+    """Return the next of 1, 2, 5, 10, ... so that four lines fall on round numbers."""
+    if value <= 0 or not math.isfinite(value):
+        return 1.0
+    scale = 10.0 ** math.floor(math.log10(value))
+    return next(step * scale for step in (1, 2, 4, 5, 8, 10) if step * scale >= value * 0.9999)
+
+
+def _y_axis(top: float, shown: Format) -> list[Html]:
+    parts = []
+    for quarter in range(5):
+        value = top * quarter / 4
+        y = _short(_y(value, top))
+        parts.append(tag("line", x1=_LEFT, x2=WIDTH - _RIGHT, y1=y, y2=y, class_="grid"))
+        if quarter % 2 == 0:
+            parts.append(tag("text", shown(value), x=_LEFT - 5, y=_short(_y(value, top) + 4), class_="y"))
+    return parts
+
+
+def _time_axis(seconds: float) -> list[Html]:
+    step = next(
+        (step for step in _ROUND_TIMES if seconds / step <= 5), 86400 * math.ceil(seconds / 86400 / 5)
+    )
+    return [
+        _tick(_x(number * step / seconds), since(number * step), number * step / seconds)
+        for number in range(int(seconds // step) + 1)
+    ]
+
+
+def _tick(x: float, text: str, part: float) -> Html:
+    anchor = "end" if part > 0.95 else "start" if part < 0.02 else "middle"
+    return tag("text", text, x=_short(x), y=HEIGHT - 6, class_="x", text_anchor=anchor)
+
+
+def _note(text: str) -> Html:
+    return tag("text", text, x=WIDTH // 2, y=HEIGHT // 2, class_="x", text_anchor="middle")
+
+
+def since(seconds: float) -> str:
+    """Return a time on an axis: 0, 30s, 5m, 2h, 3d."""
+    for limit, unit in ((86400, "d"), (3600, "h"), (60, "m")):
+        if seconds >= limit:
+            return f"{seconds / limit:g}{unit}"
+    return f"{seconds:g}s" if seconds else "0"

@@ -1,0 +1,47 @@
+"""The status page of a run."""
+
+from __future__ import annotations
+
+from wq_runner.monitor import sections, words
+from wq_runner.monitor.html import document, tag
+from wq_runner.monitor.view import RUNNING, RunView
+
+_PARTS = (
+    ("datasets", "datasets"),
+    ("time", "over time"),
+    ("cores", "core hours"),
+    ("memory", "memory"),
+    ("failures", "failures"),
+    ("slowest", "slowest"),
+    ("log", "log"),
+    ("about", "about"),
+)
+
+
+def status_page(view: RunView, *, name: str, every: float) -> str:
+    """Return the page; while the run goes, it looks for its successor `every` so many seconds."""
+    body = tag(
+        "main",
+        sections.messages(view),
+        sections.summary(view),
+        sections.contents([part for part in _PARTS if part[0] != "log" or view.log]),
+        sections.datasets(view),
+        sections.over_time(view),
+        sections.core_time(view),
+        sections.failures(view),
+        sections.memory(view),
+        sections.slowest(view),
+        sections.log_tail(view),
+        sections.about(view),
+        id="main",
+        tabindex=-1,
+    )
+    running = view.state == RUNNING
+    done = words.percent(words.share_done(view.total)) if running else view.state
+    return document(
+        f"{done} {name}",
+        sections.head(view, name),
+        body,
+        state=view.state,
+        refresh=every if running else None,
+    )

@@ -1,0 +1,364 @@
+"""The parts of which status page and report are made: each a pure function of the state of a run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from wq_runner.monitor import charts, words
+from wq_runner.monitor.charts import Line
+from wq_runner.monitor.html import Child, Html, escape, facts, number, section, table, tag
+from wq_runner.monitor.view import RUNNING, USES, Problem, Progress, RunView
+from wq_runner.units import format_count, format_seconds, format_size
+
+DATASETS_SHOWN = 2000
+
+
+def head(view: RunView, title: str) -> Html:
+    return tag(
+        "header",
+        tag("h1", title),
+        tag("span", view.state, class_=f"badge {view.state}"),
+        tag(
+            "span",
+            f"{'since' if view.state == RUNNING else 'lasted'} {words.clock(view.seconds)}",
+            class_="soft",
+        ),
+        tag("span", f"as of {moment(view.updated)}", class_="soft"),
+    )
+
+
+def contents(parts: Sequence[tuple[str, str]]) -> Html:
+    links = [tag("li", tag("a", title, href=f"#{name}")) for name, title in parts]
+    return tag("nav", tag("ul", links), aria_label="sections")
+
+
+def messages(view: RunView) -> Html:
+    """Return what needs attention, if anything does."""
+    found = [tag("p", text, class_="attention") for text in words.explain(view)]
+    if view.message:
+        found.insert(0, tag("p", view.message.strip(), class_=f"message {view.state}"))
+    return Html("".join(found))
+
+
+def summary(view: RunView) -> Html:
+    total, now = view.total, view.workers
+    ended = view.state != RUNNING
+    rate = total.mean_rate if ended else total.rate
+    tiles: list[tuple[str, Child, Child]] = [
+        (
+            view.unit,
+            number("events_done", total.done, words.short_count(total.done)),
+            ("of ", number("events_planned", total.planned)),
+        ),
+        ("rate", f"{words.short_count(rate)}/s", "on average" if ended else "in the last minute"),
+    ]
+    if ended:
+        tiles.append(("core hours", number("core_hours", view.core_time.available / 3600, words.hours(view.core_time.available)), f"{words.percent(view.core_time.share('processing'))} processing"))  # fmt: skip
+        tiles.append(("workers", number("workers_joined", now.joined), f"came, {now.lost:,} were lost"))
+    else:
+        left = words.clock(total.left) if total.left is not None else "unknown"
+        tiles.append(("time left", left, "at the speed so far"))
+        tiles.append(("workers", number("workers", now.connected), f"{now.cores_used:.0f} of {now.cores:.0f} cores busy"))  # fmt: skip
+        tiles.append(
+            ("tasks", number("tasks_running", view.tasks.running), f"running, {view.tasks.waiting:,} waiting")
+        )
+    tiles.append(
+        ("attempts", number("attempts", view.tasks.ended), f"{view.tasks.useful:,} brought a result")
+    )
+    tiles.append(
+        ("failures", number("failures", view.failures), ", ".join(words.retries(view)) or "no retries")
+    )
+    bar = tag(
+        "progress",
+        words.percent(words.share_done(total)),
+        value=total.done + total.skipped,
+        max=max(total.planned, 1),
+        class_="whole done" if total.finished else "whole",
+        aria_label="all datasets",
+    )
+    drawn = [tag("div", tag("dt", name), tag("dd", tag("b", value), note)) for name, value, note in tiles]
+    return Html(f"{bar}{tag('dl', drawn, class_='tiles')}")
+
+
+def datasets(view: RunView) -> Html:
+    rows = [_dataset(one, view) for one in view.datasets[:DATASETS_SHOWN]]
+    more = len(view.datasets) - DATASETS_SHOWN
+    return section(
+        "datasets",
+        "Datasets",
+        table(
+            "datasets-table",
+            f"{words.count(len(view.datasets), 'dataset')}, in {view.unit}",
+            ("dataset", "", "", "done", "of", "skipped", "chunks", "rate", "left"),
+            rows,
+            texts=2,
+        ),
+        tag("p", f"and {more:,} more", class_="note") if more > 0 else None,
+    )
+
+
+def _dataset(one: Progress, view: RunView) -> list[Child]:
+    share = words.percent(words.share_done(one))
+    bar = tag(
+        "progress",
+        share,
+        value=one.done + one.skipped,
+        max=max(one.planned, 1),
+        class_="done" if one.finished else None,
+        aria_label=one.name or view.phase,
+    )
+    return [
+        one.name or view.phase,
+        bar,
+        share,
+        f"{one.done:,}",
+        f"{one.planned:,}",
+        f"{one.skipped:,}" if one.skipped else "",
+        f"{one.chunks_done:,}/{one.chunks:,}",
+        words.rate(one),
+        words.left(one),
+    ]
+
+
+def over_time(view: RunView) -> Html:
+    series, seconds = view.series, view.series.width * max(view.series.bins - 1, 0) + view.series.last_width
+
+    def drawn(title: str, lines: Sequence[Line], shown: charts.Format) -> Html:
+        return charts.over_time(title, lines, seconds=seconds, shown=shown)
+
+    if not series.bins:
+        return section("time", "Over time", tag("p", "nothing yet"))
+    gauges = series.gauges
+    pictures = [
+        drawn(
+            "events per second", [Line(name="events/s", values=series.rates("events"), filled=True)], short
+        ),
+        drawn(
+            "workers and cores",
+            [
+                Line(name="cores busy", values=gauges["cores_used"], filled=True),
+                Line(name="cores", values=gauges["cores"]),
+                Line(name="workers", values=gauges["workers"]),
+            ],
+            short,
+        ),
+        drawn(
+            "tasks",
+            [
+                Line(name="running", values=gauges["running"], filled=True),
+                Line(name="waiting", values=gauges["waiting"]),
+            ],
+            short,
+        ),
+        drawn(
+            "attempts that ended, per second",
+            [
+                Line(name="all", values=series.rates("tasks"), filled=True),
+                Line(name="failures", values=series.rates("failures")),
+            ],
+            short,
+        ),
+        drawn(
+            "bytes per second",
+            [
+                Line(name="read from input", values=series.rates("read"), filled=True),
+                Line(name="sent to workers", values=series.rates("sent")),
+                Line(name="received", values=series.rates("received")),
+            ],
+            lambda value: trimmed(format_size(value)),
+        ),
+        drawn(
+            "memory of the workers",
+            [
+                Line(name="allocated", values=gauges["memory_used"], filled=True),
+                Line(name="there", values=gauges["memory"]),
+            ],
+            lambda value: trimmed(format_size(value)),
+        ),
+    ]
+    return section("time", "Over time", tag("div", pictures, class_="charts"))
+
+
+def memory(view: RunView) -> Html:
+    rows = [
+        [
+            one.dataset or f"all of {one.category}",
+            charts.used_of(one.most, one.most_allocated) if one.most_allocated else "",
+            size(one.typical),
+            size(one.high),
+            size(one.most),
+            size(one.allocated),
+            f"{one.exhausted:,}" if one.exhausted else "",
+            format_seconds(one.lost) if one.lost else "",
+        ]
+        for one in view.memory[:DATASETS_SHOWN]
+    ]
+    return section(
+        "memory",
+        "Memory",
+        table(
+            "memory-table",
+            "peaks of tasks, measured by themselves, and what was allocated to them",
+            (
+                "",
+                "used of allocated",
+                "median",
+                "95% below",
+                "most",
+                "allocated",
+                "exhausted",
+                "core time lost to it",
+            ),
+            rows,
+        ),
+    )
+
+
+def core_time(view: RunView) -> Html:
+    time_ = view.core_time
+    parts = [(name, getattr(time_, use)) for use, name in USES.items()]
+    rows = [
+        [
+            name,
+            number(f"core_hours_{use}", getattr(time_, use) / 3600, words.hours(getattr(time_, use))),
+            words.percent(time_.share(use)),
+        ]  # fmt: skip
+        for use, name in USES.items()
+        if getattr(time_, use)
+    ]
+    return section(
+        "cores",
+        "Where the core hours went",
+        charts.stack("shares of the cores' time", parts) if time_.available else tag("p", "no cores yet"),
+        table(
+            "cores-table", f"{words.hours(time_.available)} core hours", ("use", "core hours", "share"), rows
+        ),
+    )
+
+
+def failures(view: RunView) -> Html:
+    found = [_problem(place, one) for place, one in enumerate(view.problems)]
+    if view.other_problems:
+        found.append(tag("p", f"and {view.other_problems:,} failures of more kinds", class_="note"))
+    by_cause: dict[str, int] = {}
+    for one in view.problems:
+        by_cause[one.cause] = by_cause.get(one.cause, 0) + one.count
+    causes = ", ".join(f"{count:,} × {cause}" for cause, count in by_cause.items())
+    return section(
+        "failures",
+        "Failures",
+        tag("p", causes or "none so far" if view.state == RUNNING else causes or "none"),
+        found,
+    )
+
+
+def _problem(place: int, one: Problem) -> Html:
+    done = ", ".join(f"{count:,} × {action}" for action, count in one.actions.items())
+    return tag(
+        "details",
+        tag("summary", tag("b", f"{one.count:,} × {one.cause}"), f" {one.reason}"),
+        facts(
+            [
+                ("what was done", done),
+                ("last in", one.place),
+                ("datasets", ", ".join(one.datasets)),
+                ("hosts", ", ".join(one.hosts)),
+                ("events", f"{one.events:,}"),
+                ("from, to", f"{moment(one.first)}, {moment(one.last)}"),
+            ]
+        ),
+        tag("pre", one.traceback, id=f"traceback-{place}", tabindex=0) if one.traceback else None,
+        id=f"problem-{place}",
+    )
+
+
+def slowest(view: RunView) -> Html:
+    files = [
+        [
+            one.path,
+            one.dataset,
+            f"{one.events:,}",
+            format_seconds(one.seconds),
+            f"+{format_seconds(one.excess)}",
+            f"{words.short_count(one.events / one.seconds)}/s" if one.seconds else "",
+        ]
+        for one in view.slow_files
+    ]
+    hosts = [
+        [
+            one.host,
+            f"{one.tasks:,}",
+            f"{one.failed:,}" if one.failed else "",
+            format_count(one.events),
+            words.hours(one.core_seconds),
+            f"{one.speed:.2f}",
+        ]
+        for one in view.hosts
+    ]
+    shown = "" if len(view.hosts) == view.host_count else f": {len(hosts)} of {view.host_count:,}"
+    return section(
+        "slowest",
+        "Slowest files and hosts",
+        table(
+            "files-table",
+            "files that took longer than their dataset's others for as many events",
+            ("file", "dataset", "events", "time", "longer by", "rate"),
+            files,
+            texts=2,
+        )
+        if files
+        else tag("p", "no file stands out", class_="soft"),
+        table(
+            "hosts-table",
+            f"hosts, the slowest first{shown} (speed 1 is that of all together)",
+            ("host", "attempts", "failed", "events", "core hours", "speed"),
+            hosts,
+        )
+        if hosts
+        else None,
+    )
+
+
+def log_tail(view: RunView) -> Html:
+    if not view.log:
+        return Html("")
+    return section(
+        "log", "Log", tag("pre", "\n".join(view.log), id="log-tail", tabindex=0, aria_label="end of the log")
+    )
+
+
+def about(view: RunView, more: Sequence[tuple[str, Child]] = ()) -> Html:
+    rows: list[tuple[str, Child]] = [
+        ("command", tag("code", " ".join(view.command))),
+        ("wq-runner", view.version),
+        ("host", f"{view.host}, process {view.pid}" if view.pid else view.host),
+        ("started", moment(view.started)),
+        ("ended", moment(view.ended) if view.ended else ""),
+        ("bytes", words.moved(view)),
+        *((one.category, _phase(one.seconds)) for one in view.phases),
+        *more,
+    ]
+    return section("about", "About this run", facts((name, value) for name, value in rows if escape(value)))
+
+
+def _phase(seconds: float | None) -> str:
+    return format_seconds(seconds) if seconds is not None else "runs"
+
+
+def moment(when: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(when)) if when else ""
+
+
+def short(value: float) -> str:
+    """Return a number for an axis."""
+    return trimmed(words.short_count(value)) if value >= 1000 else f"{value:.3g}"
+
+
+def trimmed(text: str) -> str:
+    """Return ``20 GB`` for ``20.0 GB``, for axes."""
+    return text.replace(".0 ", " ")
+
+
+def size(value: float) -> str:
+    return format_size(value) if value else ""

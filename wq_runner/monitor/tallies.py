@@ -1,0 +1,287 @@
+"""What is added up for each dataset, host, file and kind of failure while a run goes."""
+
+from __future__ import annotations
+
+import heapq
+import re
+from collections import Counter, deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from wq_runner.journal import Decided, Plan, TaskEnded
+from wq_runner.monitor.sketch import Fit, Sketch
+from wq_runner.monitor.view import FileTime, HostTime, Memory, Problem, Progress
+
+FILES_KEPT = 20_000
+PROBLEMS_KEPT = 50
+NAMES_KEPT = 8
+TRACEBACK_KEPT = 20_000  # characters
+
+_SPACING = 2.0  # seconds between the points of a rate
+_POINTS = 150
+
+
+class Rate:
+    """How fast something grows, over a window that ends now."""
+
+    def __init__(self) -> None:
+        self._sum = 0.0
+        self._points: deque[tuple[float, float]] = deque(maxlen=_POINTS)
+
+    def begin(self, now: float) -> None:
+        if not self._points:
+            self._points.append((now, 0.0))
+
+    def add(self, now: float, amount: float) -> None:
+        self.begin(now)
+        self._sum += amount
+        if now - self._points[-1][0] >= _SPACING:
+            self._points.append((now, self._sum))
+
+    def over(self, window: float, now: float) -> float:
+        """Return the growth per second in the last `window` seconds."""
+        if not self._points:
+            return 0.0
+        base = self._points[0]
+        for point in reversed(self._points):
+            if point[0] <= now - window:
+                base = point
+                break
+        return (self._sum - base[1]) / max(now - base[0], 1e-3)
+
+
+@dataclass
+class DatasetTally:
+    """One dataset in one category of tasks."""
+
+    category: str
+    name: str
+    in_events: bool = True
+    planned: int = 0
+    chunks: int = 0
+    done: int = 0
+    chunks_done: int = 0
+    resumed: int = 0
+    skipped: int = 0
+    retried: int = 0
+    core_seconds: float = 0.0
+    useful_amount: int = 0
+    seconds: float = 0.0
+    events: int = 0
+    first: float | None = None
+    last: float = 0.0
+    rate: Rate = field(default_factory=Rate)
+    memory: Sketch = field(default_factory=Sketch)
+    allocated: Sketch = field(default_factory=Sketch)
+    exhausted: int = 0
+    lost: float = 0.0
+    cost: Fit = field(default_factory=Fit)
+
+    def amount(self, events: int, items: int) -> int:
+        return events if self.in_events else items
+
+    def resume(self, plan: Plan) -> None:
+        """Count what an earlier process did: it is planned, and done."""
+        amount = self.amount(plan.events, plan.items)
+        self.planned += amount
+        self.done += amount
+        self.resumed += amount
+        self.chunks += plan.items
+        self.chunks_done += plan.items
+
+    @property
+    def core_cost(self) -> float | None:
+        """Core seconds for each event (or file), start-up and all; None while nothing came back."""
+        return self.core_seconds / self.useful_amount if self.useful_amount else None
+
+    def progress(self, now: float, window: float) -> Progress:
+        finished = self.done + self.skipped >= self.planned
+        rate = 0.0 if finished else self.rate.over(window, now)
+        # a dataset that is done is not watched any longer: its rate is that of its own time
+        lasted = (self.last if finished else now) - (self.first if self.first is not None else now)
+        return Progress(
+            name=self.name,
+            planned=self.planned,
+            done=self.done,
+            skipped=self.skipped,
+            chunks=self.chunks,
+            chunks_done=self.chunks_done,
+            resumed=self.resumed,
+            retried=self.retried,
+            rate=rate,
+            mean_rate=(self.done - self.resumed) / lasted if lasted > 0 else 0.0,
+            left=(self.planned - self.done - self.skipped) / rate if rate > 0 else None,
+            started=self.first is not None,
+        )
+
+    def memory_use(self) -> Memory:
+        return memory_of(self.category, self.name, [self])
+
+
+def memory_of(category: str, dataset: str, tallies: Iterable[DatasetTally]) -> Memory:
+    """Sum up the memory of several datasets."""
+    memory, allocated, exhausted, lost = Sketch(), Sketch(), 0, 0.0
+    for tally in tallies:
+        merge(memory, tally.memory)
+        merge(allocated, tally.allocated)
+        exhausted += tally.exhausted
+        lost += tally.lost
+    return Memory(
+        category=category,
+        dataset=dataset,
+        tasks=memory.count,
+        typical=memory.quantile(0.5),
+        high=memory.quantile(0.95),
+        most=memory.most,
+        allocated=allocated.mean,
+        most_allocated=allocated.most,
+        exhausted=exhausted,
+        lost=lost,
+    )
+
+
+def merge(into: Sketch, other: Sketch) -> None:
+    into.count += other.count
+    into.total += other.total
+    into.most = max(into.most, other.most)
+    for index, count in other.bins.items():
+        into.bins[index] = into.bins.get(index, 0) + count
+
+
+@dataclass
+class HostTally:
+    """One host. `done` has the events and seconds of each dataset."""
+
+    tasks: int = 0
+    failed: int = 0
+    core_seconds: float = 0.0
+    done: dict[str, tuple[int, float]] = field(default_factory=dict)
+
+    def add(self, ended: TaskEnded, core_seconds: float) -> None:
+        self.tasks += 1
+        self.failed += not ended.done
+        self.core_seconds += core_seconds
+        if ended.events:
+            events, seconds = self.done.get(ended.dataset, (0, 0.0))
+            self.done[ended.dataset] = (events + ended.events, seconds + ended.processing)
+
+    def speed(self, mean_seconds: Mapping[str, float]) -> float:
+        """Return what all hosts take for the same events, over what this one took."""
+        seconds = sum(seconds for _, seconds in self.done.values())
+        expected = sum(events * mean_seconds.get(name, 0.0) for name, (events, _) in self.done.items())
+        return expected / seconds if seconds > 0 else 1.0
+
+    def summary(self, name: str, mean_seconds: Mapping[str, float]) -> HostTime:
+        return HostTime(
+            host=name,
+            tasks=self.tasks,
+            failed=self.failed,
+            events=sum(events for events, _ in self.done.values()),
+            core_seconds=self.core_seconds,
+            speed=self.speed(mean_seconds),
+        )
+
+
+class Files:
+    """Seconds by file. Beyond `FILES_KEPT`, those that took least are forgotten."""
+
+    def __init__(self) -> None:
+        self._files: dict[str, list[float]] = {}
+        self._datasets: dict[str, str] = {}
+
+    def add(self, path: str, dataset: str, events: int, seconds: float) -> None:
+        found = self._files.get(path)
+        if found is None:
+            self._files[path] = [seconds, events]
+            self._datasets[path] = dataset
+            if len(self._files) > FILES_KEPT:
+                self._forget()
+        else:
+            found[0] += seconds
+            found[1] += events
+
+    def _forget(self) -> None:
+        kept = sorted(self._files, key=lambda path: self._files[path][0], reverse=True)[: FILES_KEPT // 2]
+        self._files = {path: self._files[path] for path in kept}
+        self._datasets = {path: self._datasets[path] for path in kept}
+
+    def slowest(self, most: int, mean_seconds: Mapping[str, float]) -> tuple[FileTime, ...]:
+        """Return the files with most seconds beyond what is normal for as many events of their dataset."""
+        found = [
+            (seconds - events * mean_seconds.get(self._datasets[path], 0.0), path)
+            for path, (seconds, events) in self._files.items()
+        ]
+        return tuple(
+            FileTime(
+                path=path,
+                dataset=self._datasets[path],
+                events=int(self._files[path][1]),
+                seconds=self._files[path][0],
+                excess=excess,
+            )
+            for excess, path in heapq.nlargest(most, found)
+            if excess > 0
+        )
+
+
+@dataclass
+class ProblemTally:
+    """Failures that are alike."""
+
+    example: Decided
+    first: float
+    last: float = 0.0
+    count: int = 0
+    events: int = 0
+    actions: Counter[str] = field(default_factory=Counter)
+    datasets: dict[str, None] = field(default_factory=dict)
+    hosts: dict[str, None] = field(default_factory=dict)
+
+    def add(self, now: float, event: Decided) -> None:
+        self.example = event
+        self.last = now
+        self.count += 1
+        self.events += event.events
+        self.actions[event.action] += 1
+        for names, name in ((self.datasets, event.dataset), (self.hosts, event.host)):
+            if name and len(names) < NAMES_KEPT:
+                names[name] = None
+
+    def summary(self) -> Problem:
+        return Problem(
+            cause=self.example.cause,
+            reason=one_line(self.example.reason),
+            count=self.count,
+            events=self.events,
+            actions=dict(self.actions),
+            datasets=tuple(self.datasets),
+            hosts=tuple(self.hosts),
+            place=place_of(self.example),
+            first=self.first,
+            last=self.last,
+            traceback=self.example.traceback[-TRACEBACK_KEPT:],
+        )
+
+
+def kind_of(event: Decided) -> tuple[str, str]:
+    """Return what failures must share to be counted together: cause, and code or words without numbers."""
+    if event.traceback:
+        *frames, last = event.traceback.strip().splitlines()
+        return event.cause, "\n".join(frames) + last.split(":", 1)[0]
+    # paths and numbers differ from file to file
+    return event.cause, re.sub(r"\d+", "#", re.sub(r"\S*/\S+", "/", event.reason))
+
+
+def place_of(event: Decided) -> str:
+    """Say where a failure was, for people."""
+    if not event.items:
+        return event.dataset
+    path, _, start, stop, _ = event.items[0]
+    more = f" and {len(event.items) - 1} more" if len(event.items) > 1 else ""
+    events = f", events {start}-{stop}" if stop > start else ""
+    return f"{path or event.dataset}{events}{more}"
+
+
+def one_line(text: str, most: int = 500) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= most else line[: most - 1] + "…"

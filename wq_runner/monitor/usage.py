@@ -1,0 +1,109 @@
+"""Where the time of the workers' cores goes."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+from wq_runner.journal import TaskEnded, TaskSubmitted, Workers
+from wq_runner.model import Category
+from wq_runner.monitor.view import CoreTime
+
+_REMEMBERED = 64
+
+
+def attempt_seconds(event: TaskEnded) -> float:
+    """Return how long an attempt held its cores, from the start of its command to its end."""
+    if event.started > 0 and event.finished > event.started:
+        return event.finished - event.started
+    return max(0.0, event.wall)
+
+
+@dataclass
+class _Flying:
+    submitted: float
+    chunks: int
+
+
+class Usage:
+    """Adds up core seconds by use.
+
+    An attempt with a result is split into start-up (until the first item begins, and until its end is
+    noticed), transfer and processing; one without is lost to retries as a whole. What remains of the
+    cores' time is idle.
+    """
+
+    def __init__(self, start: float) -> None:
+        self._now = start
+        self._cores = 0.0
+        self._busy_cores = 0.0
+        self._available = 0.0
+        self._busy = 0.0
+        self._running = 0
+        self._processing = 0.0
+        self._opening = 0.0
+        self._startup = 0.0
+        self._transfer = 0.0
+        self._retries = 0.0
+        self._flying: dict[int, _Flying] = {}
+        self._recent: deque[tuple[int, float]] = deque(maxlen=_REMEMBERED)
+
+    def submitted(self, now: float, event: TaskSubmitted) -> None:
+        self._flying[event.task] = _Flying(submitted=now, chunks=event.items)
+
+    def ended(self, event: TaskEnded, seconds: float) -> int:
+        """Add an attempt and return how many items it had."""
+        flying = self._flying.pop(event.task, None)
+        chunks = flying.chunks if flying is not None else event.done
+        self._recent.append((event.task, seconds * event.cores))
+        self._transfer += event.transfer * event.cores
+        if not event.done:
+            self._retries += seconds * event.cores
+            return chunks
+        wall = min(event.wall, seconds) if event.wall > 0 else seconds
+        startup = min(seconds, seconds - wall + event.startup)
+        self._startup += startup * event.cores
+        rest = seconds - startup
+        if event.done < chunks:  # what failed was not measured: it is what the others did not take
+            useful = min(rest, event.processing)
+            self._retries += (rest - useful) * event.cores
+            rest = useful
+        if event.category == Category.PREPROCESSING.value:
+            self._opening += rest * event.cores
+        else:
+            self._processing += rest * event.cores
+        return chunks
+
+    def lost_by(self, task: int) -> float:
+        """Return the core seconds of an attempt that ended just now."""
+        return next((seconds for number, seconds in reversed(self._recent) if number == task), 0.0)
+
+    def set_workers(self, now: float, event: Workers) -> None:
+        self.advance(now)
+        self._cores, self._busy_cores, self._running = event.cores, event.cores_used, event.running
+
+    def advance(self, now: float) -> None:
+        seconds = max(0.0, now - self._now)
+        self._available += seconds * self._cores
+        self._busy += seconds * self._busy_cores
+        self._now = max(now, self._now)
+
+    def core_time(self, now: float, *, live: bool) -> CoreTime:
+        """Return the sums; what runs now is counted for itself, while the run is `live`."""
+        used = self._processing + self._opening + self._startup + self._transfer + self._retries
+        running = 0.0
+        if live and self._flying:
+            oldest = sorted(one.submitted for one in self._flying.values())[: self._running]
+            each = self._busy_cores / self._running if self._running else 0.0
+            running = min(max(0.0, self._busy - used), sum(now - begun for begun in oldest) * each)
+        available = max(self._available, used + running)
+        return CoreTime(
+            available=available,
+            processing=self._processing,
+            opening=self._opening,
+            startup=self._startup,
+            transfer=self._transfer,
+            retries=self._retries,
+            running=running,
+            idle=available - used - running,
+        )

@@ -1,0 +1,64 @@
+"""What watches a run: one account of its events, shown in files, in a browser and in the terminal.
+
+Nothing in here stops a run: what fails is logged, and the run goes on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from wq_runner.journal import Event, RunEnded
+from wq_runner.monitor import report
+from wq_runner.monitor.collect import Collector
+from wq_runner.monitor.server import PageServer
+from wq_runner.monitor.status import Status
+from wq_runner.monitor.view import RunView
+from wq_runner.system import RunPaths
+
+log = logging.getLogger(__name__)
+
+
+class Watch:
+    """A listener of the journal. `http` is the port at which to serve the page, None serves nothing."""
+
+    def __init__(self, paths: RunPaths, *, http: int | None = None) -> None:
+        self._paths = paths
+        self._collector = Collector()
+        self._status = Status(paths, self.look)
+        self.server = PageServer(self._status.snapshot, http) if http is not None else None
+        self._status.start()
+
+    def __call__(self, now: float, event: Event) -> None:
+        try:
+            self._collector.take(now, event)
+        except Exception:
+            log.warning("this event is missing in the report: %s", event, exc_info=True)
+        if isinstance(event, RunEnded):
+            self._status.stop()
+            with _harmless("status page"):
+                self._status.write()
+
+    def look(self, now: float | None = None) -> RunView:
+        """Return the state at a time, now if it is None."""
+        return self._collector.view(time.time() if now is None else now)
+
+    def finish(self, record: Mapping[str, Any]) -> None:
+        """Write the report and end; `record` is what run.json says."""
+        self._status.stop()
+        with _harmless("report"):
+            report.write(self.look(), record, self._paths.report, name=self._paths.root.name)
+        if self.server is not None:
+            with _harmless("status server"):
+                self.server.close()
+
+
+@contextlib.contextmanager
+def _harmless(what: str) -> Iterator[None]:
+    try:
+        yield
+    except Exception:
+        log.warning("the %s could not be written; everything else was", what, exc_info=True)

@@ -1,0 +1,175 @@
+"""The state of a run in words: what terminal, page and report say in the same way."""
+
+from __future__ import annotations
+
+from wq_runner.monitor.view import RUNNING, USES, CoreTime, Progress, RunView
+from wq_runner.units import format_count, format_seconds, format_size
+
+_SHOWN = 4  # datasets whose memory is named
+_LONG = 60.0  # seconds without a worker, or without a result, that need a word
+
+
+def amount(progress: Progress, unit: str) -> str:
+    """Return ``18.1/20.3 M``: done of planned, with one unit where both have the same."""
+    done, planned = format_count(progress.done), format_count(progress.planned)
+    number, _, scale = done.partition(" ")
+    if scale and planned.endswith(f" {scale}"):
+        done = number
+    return f"{done}/{planned}" + ("" if unit == "events" else f" {unit}")
+
+
+def percent(part: float) -> str:
+    """Return a share for people: never 100% before the end, never 0% after the begin."""
+    if 0 < part < 0.005:
+        return "<1%"
+    return f"{min(round(100 * part), 99) if part < 1 else 100}%"
+
+
+def share_done(progress: Progress) -> float:
+    """Return how much of it is behind us, skipped or done, from 0 to 1."""
+    return (progress.done + progress.skipped) / progress.planned if progress.planned else 0.0
+
+
+def rate(progress: Progress) -> str:
+    """Return events per second: those of the last minute, those of its whole time at the end."""
+    value = progress.rate or (progress.mean_rate if progress.finished else 0.0)
+    return f"{short_count(value)}/s" if value else ""
+
+
+def left(progress: Progress) -> str:
+    if progress.finished:
+        return "done" if not progress.skipped else f"{format_count(progress.skipped)} skipped"
+    if progress.left is not None and progress.rate > 0:
+        return f"{clock(progress.left)} left"
+    return "" if progress.started else "waiting"
+
+
+def clock(seconds: float) -> str:
+    """Return ``0:05``, ``1:02:03``, ``2 d 3 h``: a time that is left."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours >= 48:
+        return f"{hours // 24} d {hours % 24} h"
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def short_count(value: float) -> str:
+    """Return ``950``, ``38.8 k``, ``1.2 M``."""
+    return f"{value / 1000:.1f} k" if 1000 <= value < 1e6 else format_count(value)
+
+
+def workers(view: RunView) -> str:
+    now = view.workers
+    if not now.connected:
+        return "no workers" if now.joined else "no workers yet"
+    cores = f"{now.cores_used:.0f} of {now.cores:.0f} cores"
+    return f"{now.busy} of {count(now.connected, 'worker')} busy, {cores}"
+
+
+def tasks(view: RunView) -> str:
+    return f"{view.tasks.running:,} tasks running {view.tasks.waiting:,} waiting"
+
+
+def memory(view: RunView) -> str:
+    """Return measured and allocated memory of what runs, and that of all workers."""
+    now = view.workers
+    if not now.memory:
+        return ""
+    used = f"{now.memory_measured / 1e9:.1f} used / " if now.memory_measured else ""
+    return f"memory {used}{now.memory_used / 1e9:.1f} allocated / {now.memory / 1e9:.1f} GB"
+
+
+def moved(view: RunView) -> str:
+    parts = [("read", view.moved.read), ("sent", view.moved.sent), ("received", view.moved.received)]
+    return ", ".join(f"{name} {format_size(value)}" for name, value in parts if value)
+
+
+def retries(view: RunView) -> list[str]:
+    return [f"{number:,} retried ({cause})" for cause, number in view.retries.items()]
+
+
+def status(view: RunView) -> str:
+    """Return workers, tasks, memory, bytes and retries in one line."""
+    parts = [workers(view), tasks(view), memory(view), moved(view)]
+    if view.workers.engine_restarts:
+        parts.append(f"{view.workers.engine_restarts} engine restarts")
+    if view.tasks.skipped:
+        parts.append(f"{view.tasks.skipped:,} skipped")
+    return " · ".join(part for part in (*parts, *retries(view)) if part)
+
+
+def one_line(view: RunView) -> str:
+    """Return everything in one line, for logs."""
+    total = view.total
+    text = (
+        f"{view.phase:<13}{format_count(total.done)} of {format_count(total.planned)} {view.unit} "
+        f"({percent(share_done(total))}), {short_count(total.rate or total.mean_rate)}/s"
+    )
+    if total.left is not None and not total.finished:
+        text += f", {clock(total.left)} left"
+    text = f"{text}; {status(view)}"
+    return f"{text}; last problem: {view.last_problem}" if view.last_problem else text
+
+
+def core_hours(time: CoreTime) -> str:
+    """Return ``0.82 core hours: 61% processing, 30% start-up, 9% idle``."""
+    shares = [(time.share(use), name) for use, name in USES.items()]
+    parts = [f"{percent(share)} {name}" for share, name in sorted(shares, reverse=True) if share > 0]
+    return f"{hours(time.available)} core hours" + (f": {', '.join(parts)}" if parts else "")
+
+
+def afterwards(view: RunView) -> list[tuple[str, str]]:
+    """Return the lines that end a run: core time, and memory of the datasets."""
+    rows = []
+    if view.core_time.available:
+        rows.append(("core time", core_hours(view.core_time)))
+    used = [
+        f"{one.dataset} {format_size(one.typical)} (max {format_size(one.most)})"
+        for one in view.memory
+        if one.dataset and one.most
+    ]
+    if used:
+        more = f" · and {len(used) - _SHOWN} more" if len(used) > _SHOWN else ""
+        rows.append(("memory", " · ".join(used[:_SHOWN]) + more))
+    return rows
+
+
+def hours(seconds: float) -> str:
+    """Return core seconds in hours, with two significant digits at least."""
+    value = seconds / 3600
+    return f"{value:,.0f}" if value >= 100 else f"{value:.2f}" if value >= 1 else f"{value:.4f}"
+
+
+def count(number: float, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def explain(view: RunView) -> list[str]:
+    """Say why nothing runs, as far as the numbers tell; nothing to say while all is well."""
+    if view.state != RUNNING or not view.phase or view.total.finished:
+        return []
+    now, found = view.workers, []
+    waited = view.updated - view.started
+    if not now.joined and waited > _LONG:
+        found.append(
+            f"no worker has come in {format_seconds(waited)}: start some, and see that they have this manager's "
+            "name (or host and port), its catalog and its password"
+        )
+    elif now.joined and not now.connected:
+        found.append(f"all {now.joined} workers that came have left: batch jobs ended or were evicted")
+    elif now.connected and not view.tasks.running and view.tasks.waiting:
+        found.append(
+            f"{count(view.tasks.waiting, 'task')} wait although {count(now.connected, 'worker')} are connected: "
+            "a task may want more cores, memory or disk than any worker has "
+            f"(the largest: {now.largest_cores:.0f} cores, {format_size(now.largest_memory)})"
+        )
+    if now.lost >= 10 and now.lost > 2 * now.connected and not view.tasks.useful:
+        found.append(
+            f"{now.lost} workers were lost before any task was done: workers of another release of the engine do "
+            "that, and those whose time or memory is too short"
+        )
+    if view.tasks.ended >= 10 and not view.tasks.useful:
+        found.append(
+            f"none of {view.tasks.ended} attempts brought a result; last problem: {view.last_problem}"
+        )
+    return found
