@@ -24,7 +24,7 @@ from wq_runner.journal import Fingerprint, Journal, Resumed, RunEnded, RunStarte
 from wq_runner.model import Chunk, Fileset
 from wq_runner.monitor.display import display
 from wq_runner.monitor.watch import Watch
-from wq_runner.pipeline import chunks, engines, environments, facts, resume, say, signals
+from wq_runner.pipeline import chunks, engines, facts, resume, say, signals
 from wq_runner.pipeline.directory import default_directory, open_directory, start_logging
 from wq_runner.pipeline.facts import Knowledge
 from wq_runner.pipeline.missing import missing_fileset, missing_list
