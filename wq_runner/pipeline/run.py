@@ -164,11 +164,11 @@ class _Place:
 
     paths: RunPaths
     journal: Journal
+    watch: Watch
     recovered: Recovered
 
 
 def _run(
-    watch: Watch
     request: Request, ready: Prepared, analysis: Analysis, record: Record, place: _Place, console: Console
 ) -> None:
     options, paths = request.options, place.paths
@@ -251,11 +251,11 @@ def _finish(
         system.write_json(paths.missing, missing_fileset(ready.fileset, plan, found, bad))
     record.phases["saving"] = time.monotonic() - clock
     say.ending(console, record.accounts, time.time() - record.started, record.phases["processing"], paths)
+    say.afterwards(console, place.watch.look(), _chunksize(record))
     if found.left:
         raise InterruptedRunError(say.interrupted(record.accounts, paths))
     if not record.complete:
         raise PartialResultError(say.partial(record.accounts, record.missing, ready.fileset, paths))
-    say.afterwards(console, place.watch.look(), _chunksize(record))
 
 
 @contextlib.contextmanager
@@ -291,21 +291,21 @@ def _recording(request: Request, record: Record, paths: RunPaths) -> Iterator[tu
         with contextlib.suppress(OSError):
             journal.record(RunEnded(code=code, message=message))
             system.write_json(paths.summary, record.as_json(code=code, message=message, finished=time.time()))
+        watch.finish(record.as_json(code=code, message=message, finished=time.time()))
         journal.close()
         log_file.close()
 
 
-        watch.finish(record.as_json(code=code, message=message, finished=time.time()))
-def _save(output: Any, path: Path) -> None:
-    """Write the output in coffea's format under its name at once."""
-    import cloudpickle
-    import lz4.frame
 def _chunksize(record: Record) -> int | None:
     """Return the chunksize if it was given as a number."""
     value = record.options["chunksize"][0]
     return value if isinstance(value, int) else None
 
 
+def _save(output: Any, path: Path) -> None:
+    """Write the output in coffea's format under its name at once."""
+    import cloudpickle
+    import lz4.frame
 
     with system.replacing(path) as stream, lz4.frame.open(stream, "wb") as compressed:
         cloudpickle.dump(output, compressed)
