@@ -256,6 +256,14 @@ class RunOptions:
         type=types.SECONDS,
         help="How long the first Ctrl-C waits for running tasks. A second one does not wait.",
     )
+    http: int | None = _option(
+        None,
+        "--http",
+        group=_OUTPUT,
+        metavar="[PORT]",
+        type=types.PORT,
+        help="Serve the status page on 127.0.0.1 while the run goes, on PORT or the next free one  [8787].",
+    )
     loglevel: str = _option(
         "warning",
         "--loglevel",
@@ -285,11 +293,3 @@ def default_name() -> str:
     except (KeyError, OSError):  # no name for this user id, as in some containers
         user = "user"
     return f"{user}-workqueue-coffea"
-    http: int | None = _option(
-        None,
-        "--http",
-        group=_OUTPUT,
-        metavar="[PORT]",
-        type=types.PORT,
-        help="Serve the status page on 127.0.0.1 while the run goes, on PORT or the next free one  [8787].",
-    )
