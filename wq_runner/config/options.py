@@ -18,7 +18,6 @@ T = TypeVar("T")
 
 EXECUTORS = ("work_queue", "iterative", "futures")
 SCHEMAS = ("NanoAODSchema", "BaseSchema", "PFNanoAODSchema", "ScoutingNanoAODSchema", "TreeMakerSchema")
-ENVIRONMENTS = ("shared",)
 RESOURCES_MODES = ("auto", "fixed", "max", "min-waste", "max-throughput")
 MONITORS = ("off", "measure", "watchdog")
 
@@ -151,11 +150,47 @@ class RunOptions:
         help="Give up, with exit code 5, if no worker came in this time  [default: wait for ever]",
     )
     environment: str = _option(
-        "shared",
+        "auto",
         "--environment",
         group=_WHERE,
-        type=types.Choice(ENVIRONMENTS),
-        help="shared: workers use this very Python, on the same file system.",
+        metavar="auto|packed|shared|none|FILE",
+        help="packed: ship this Python environment with the code as it is now. shared: workers use this very "
+        "Python, on the same file system. none: only the code is shipped. FILE: an environment that is "
+        "packed (*.tar.gz), or packages to make one of (*.yml). auto: shared if all workers are here, else "
+        "packed.",
+    )
+    extra_file: tuple[Path, ...] = _option(
+        (),
+        "--extra-file",
+        group=_WHERE,
+        multiple=True,
+        metavar="PATH",
+        type=click.Path(exists=True, path_type=Path),
+        help="A file or directory that tasks find in their working directory. Repeatable.",
+    )
+    setup_command: tuple[str, ...] = _option(
+        (),
+        "--setup-command",
+        group=_WHERE,
+        multiple=True,
+        metavar="COMMAND",
+        help="Run once by each worker before its first task. Repeatable.",
+    )
+    channel: tuple[str, ...] = _option(
+        (),
+        "--channel",
+        group=_WHERE,
+        multiple=True,
+        metavar="URL",
+        help="Where conda packages of --environment FILE.yml come from, before those it names. Repeatable.",
+    )
+    max_cache: int | None = _option(
+        20_000_000_000,
+        "--max-cache",
+        group=_WHERE,
+        type=types.SIZE,
+        show_default="20GB",
+        help="Space for packed environments; those unused for longest are deleted.",
     )
     cores: int = _option(1, "--cores", group=_TASKS, type=types.COUNT, help="Cores of a task.")
     memory: int | None = _option(

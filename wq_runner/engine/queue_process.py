@@ -155,6 +155,8 @@ def _engine_task(wq: Any, task: Task, settings: QueueSettings) -> Any:
     if settings.stall_time:
         made.specify_environment_variable("WQ_RUNNER_STALL", str(settings.stall_time))
     made.specify_input_file(str(settings.payload), "payload.pyz", cache=True)
+    for path, name in settings.inputs:
+        made.specify_input_file(str(path), name, cache=True)
     made.specify_input_file(str(task.function), "function", cache=True)
     made.specify_input_file(str(task.items), "items", cache=False)
     made.specify_output_file(str(task.result), "result", cache=False)

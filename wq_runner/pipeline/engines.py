@@ -112,6 +112,7 @@ def _work_queue(
     queue = QueueSettings(
         payload=write_bundle(paths.staging),
         command=environment.command,
+        inputs=environment.inputs,
         stall_time=options.stall_time,
         monitor=options.resource_monitor,
         resources_mode=options.resources_mode,

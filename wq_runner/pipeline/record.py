@@ -60,7 +60,7 @@ class Record:
     options: Mapping[str, tuple[Any, str]]
     samples: Sequence[str]
     started: float
-    environment: str = ""
+    environment: Mapping[str, Any] = field(default_factory=dict)
     fingerprint: Mapping[str, str] = field(default_factory=dict)
     inputs: str = ""
     accounts: dict[str, Account] = field(default_factory=dict)
@@ -83,7 +83,8 @@ class Record:
             "seconds": {**self.phases, "total": finished - self.started},
             "host": socket.getfqdn(),
             "versions": versions(),
-            "environment": self.environment,
+            "environment": self.environment.get("description", ""),
+            "environment_details": dict(self.environment),
             "fingerprint": dict(self.fingerprint),
             "inputs": self.inputs,
             "options": {

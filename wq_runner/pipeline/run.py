@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import itertools
 import os
 import platform
@@ -16,7 +17,7 @@ from rich.console import Console
 
 from wq_runner import samples, system
 from wq_runner.config.options import RunOptions
-from wq_runner.environment import WorkerEnvironment, shared
+from wq_runner.environment import WorkerEnvironment
 from wq_runner.errors import InterruptedRunError, OutputError, PartialResultError, UsageError, WqRunnerError
 from wq_runner.execution.ledger import Recovered
 from wq_runner.execution.session import Session
@@ -24,7 +25,7 @@ from wq_runner.journal import Fingerprint, Journal, Resumed, RunEnded, RunStarte
 from wq_runner.model import Chunk, Fileset
 from wq_runner.monitor.display import display
 from wq_runner.monitor.watch import Watch
-from wq_runner.pipeline import chunks, engines, facts, resume, say, signals
+from wq_runner.pipeline import chunks, engines, environments, facts, resume, say, signals
 from wq_runner.pipeline.directory import default_directory, open_directory, start_logging
 from wq_runner.pipeline.facts import Knowledge
 from wq_runner.pipeline.missing import missing_fileset, missing_list
@@ -101,7 +102,6 @@ def run(request: Request, console: Console) -> None:
         started=time.time(),
     )
     ready = prepare(request)
-    record.environment = ready.environment.description
     paths, lock = open_directory(request.options.output or default_directory(request.samples))
     with lock:
         if not request.options.fresh and resume.is_finished(
@@ -114,6 +114,11 @@ def run(request: Request, console: Console) -> None:
         recovered = resume.start(paths, record.fingerprint, request.options, console)
         with _recording(request, record, paths) as (journal, watch):
             journal.record(Fingerprint(values=record.fingerprint))
+            environment = environments.prepare(
+                request.options, analysis.processor, analysis.schema, paths, console
+            )
+            record.environment = environment.as_json()
+            ready = dataclasses.replace(ready, environment=environment)
             _run(
                 request,
                 ready,
@@ -132,17 +137,16 @@ def prepare(request: Request) -> Prepared:
     if not any(dataset.files for dataset in fileset):
         raise UsageError(f"there are no files in {', '.join(request.samples)}")
     cache = FactsCache()
-    environment = shared("workers use this interpreter")
     return Prepared(
         fileset=fileset,
-        environment=environment,
+        environment=environments.planned(options),
         knowledge=facts.known_facts(fileset, cache),
         cache=cache,
         fingerprint=resume.fingerprint(
             processor=request.processor,
             arguments=request.arguments,
             schema=options.schema,
-            environment=resume.installed_packages(),
+            environment=environments.fingerprint(options, resume.installed_packages()),
             fileset=fileset,
         ),
     )

@@ -1,0 +1,280 @@
+"""The overlay: the code that may change at any time, as it is now.
+
+`site/` has the editable packages as if they were installed, `analysis/` the files of the analysis,
+`files/` what the task finds in its working directory. The key is the content, wherever it came from: the
+same content is the same overlay.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import os
+import shutil
+import tarfile
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import wq_runner
+from wq_runner.environment import wheels
+from wq_runner.environment.editables import Editable, Module
+from wq_runner.environment.generated import generated_files
+from wq_runner.environment.gitstate import open_git
+from wq_runner.environment.launch import OVERLAY
+from wq_runner.environment.store import Layer, Store, Stored
+from wq_runner.environment.trees import Content, PlainTree, Source, Tree, digest
+from wq_runner.errors import UsageError
+
+VERSION = 1  # raised when the same content makes another overlay
+
+_NOT_METADATA = {"RECORD", "direct_url.json", "INSTALLER", "REQUESTED", "SOURCES.txt"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ingredients:
+    """What an overlay is made of. `analysis` is the directory that the processor is imported from."""
+
+    editables: tuple[Editable, ...] = ()
+    analysis: Path | None = None
+    extra_files: tuple[tuple[str, Path], ...] = ()
+    """Pairs of the name in the task's directory and the file or directory here."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Piece:
+    """A file of the overlay: its place there, its content, and the tree it is taken from."""
+
+    target: str
+    content: Content
+    tree: Tree = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """An overlay that is known but perhaps not built. `compiled` go through their build backend first."""
+
+    key: str
+    pieces: tuple[Piece, ...]
+    compiled: tuple[tuple[Editable, str], ...]
+    sources: tuple[Source, ...]
+    trees: tuple[Tree, ...]
+    ingredients: Ingredients
+    skipped: Mapping[Path, str]
+
+    @property
+    def label(self) -> str:
+        """Say what is in it, the analysis last."""
+        return ", ".join(str(source) for source in self.sources)
+
+    def write_patches(self, directory: Path) -> list[Path]:
+        """Write what is changed on top of the commits, a file for each repository."""
+        written = []
+        for tree, source in zip(self.trees, self.sources, strict=True):
+            text = tree.patch() if source.changed else ""
+            if text:
+                directory.mkdir(parents=True, exist_ok=True)
+                path = directory / f"{source.name}-{source.tree[:8]}.patch"
+                path.write_text(text, encoding="utf-8", errors="surrogateescape")
+                written.append(path)
+        return written
+
+
+def draft(ingredients: Ingredients, scratch: Path, *, base: str = "") -> Draft:
+    """Look at all code as it is now; `scratch` has to live as long as the draft is used.
+
+    `base` is the key of the base layer, which compiled packages are built for.
+    """
+    trees = _Trees(scratch)
+    pieces: list[Piece] = []
+    compiled: list[tuple[Editable, str]] = []
+    for editable in ingredients.editables:
+        if editable.compiled:
+            compiled.append((editable, wheels.key(trees.contents([editable.project]), editable, base)))
+        else:
+            pieces += _package(trees, editable.modules, editable.project)
+            pieces += _metadata(editable)
+    if not any(editable.name == "wq-runner" for editable in ingredients.editables):
+        own = Path(wq_runner.__file__).parent
+        pieces += _package(trees, [Module(target="wq_runner", source=own)], own)
+        pieces += _own_metadata()
+    if ingredients.analysis is not None:
+        root = ingredients.analysis
+        pieces += [_piece("analysis", root, content, trees) for content in trees.contents([root])]
+    pieces += _extra(ingredients.extra_files)
+    found = hashlib.sha256(f"{VERSION}\n".encode())
+    for line in sorted(
+        [f"{piece.target}\0{piece.content.mode:o}\0{piece.content.digest}" for piece in pieces]
+        + [f"wheel\0{key}" for _, key in compiled]
+    ):
+        found.update(line.encode(errors="surrogateescape") + b"\n")
+    named = [tree for tree in trees.opened if trees.is_of_user(tree)]
+    return Draft(
+        key=found.hexdigest()[:16],
+        pieces=tuple(pieces),
+        compiled=tuple(compiled),
+        sources=tuple(tree.source() for tree in named),
+        trees=tuple(named),
+        ingredients=ingredients,
+        skipped={path: why for tree in trees.opened for path, why in tree.skipped.items()},
+    )
+
+
+def build(found: Draft, store: Store) -> tuple[Stored, bool]:
+    """Return the stored overlay, and whether it was built now."""
+    built = [wheels.build(editable, key, store) for editable, key in found.compiled]
+
+    def make(place: Path) -> Mapping[str, Any]:
+        with tempfile.TemporaryDirectory(dir=place) as staging:
+            files = sorted(_write(found.pieces, Path(staging)))
+            for wheel in built:
+                files += wheels.unzip(wheel, Path(staging) / "site")
+            _archive(place / OVERLAY, Path(staging))
+        return {
+            "sources": [_as_json(source) for source in found.sources],
+            "files": len(files),
+            "names": files if len(files) <= 5000 else [],
+        }
+
+    return store.build(Layer.OVERLAY, found.key, make)
+
+
+class _Trees:
+    """Opens each repository once, and knows which tree a file belongs to."""
+
+    def __init__(self, scratch: Path) -> None:
+        self._scratch = scratch
+        self.opened: list[Tree] = []
+
+    def of(self, path: Path) -> Tree:
+        resolved = path.resolve()
+        for tree in self.opened:
+            if resolved.is_relative_to(tree.root):
+                return tree
+        directory = resolved if resolved.is_dir() else resolved.parent
+        # what pip installed is not the working tree of the repository that the environment lies in
+        installed = any(part in ("site-packages", "dist-packages") for part in directory.parts)
+        tree = (None if installed else open_git(directory, self._scratch)) or PlainTree(directory)
+        self.opened.append(tree)
+        return tree
+
+    def contents(self, paths: Sequence[Path]) -> list[Content]:
+        return [content for path in paths for content in self.of(path).contents([path])]
+
+    def is_of_user(self, tree: Tree) -> bool:
+        return "site-packages" not in tree.root.parts
+
+
+def _package(trees: _Trees, modules: Iterable[Module], project: Path) -> Iterator[Piece]:
+    for module in modules:
+        for content in trees.contents([module.source]):
+            inside = content.path.relative_to(module.source.resolve())
+            target = f"site/{module.target}" if str(inside) == "." else f"site/{module.target}/{inside}"
+            yield Piece(target=target, content=content, tree=trees.of(content.path))
+    # what a build backend writes into the sources is ignored by git and needed all the same
+    known = {module.source.resolve(): module.target for module in modules}
+    for path in generated_files(project):
+        for source, target in known.items():
+            if path.is_relative_to(source):
+                yield _loose(path, f"site/{target}/{path.relative_to(source)}")
+
+
+def _metadata(editable: Editable) -> Iterator[Piece]:
+    if editable.metadata is None:
+        return
+    directory = editable.metadata
+    for path in sorted(directory.rglob("*")):
+        if path.is_file() and path.name not in _NOT_METADATA:
+            yield _loose(path, f"site/{directory.name}/{path.relative_to(directory)}")
+
+
+def _own_metadata() -> Iterator[Piece]:
+    own = importlib.metadata.distribution("wq-runner")
+    for name in ("METADATA", "entry_points.txt"):
+        path = Path(str(own.locate_file(f"wq_runner-{own.version}.dist-info/{name}")))
+        if path.is_file():
+            yield _loose(path, f"site/wq_runner-{own.version}.dist-info/{name}")
+
+
+def _extra(files: Sequence[tuple[str, Path]]) -> Iterator[Piece]:
+    for name, path in files:
+        for file in [path] if path.is_file() else sorted(one for one in path.rglob("*") if one.is_file()):
+            inside = file.relative_to(path)
+            yield _loose(file, f"files/{name}" if str(inside) == "." else f"files/{name}/{inside}")
+
+
+def _loose(path: Path, target: str) -> Piece:
+    """Take a file as it is, whatever git says of it."""
+    tree = PlainTree(path.parent)
+    mode = 0o100755 if os.access(path, os.X_OK) else 0o100644
+    return Piece(
+        target=target, content=Content(path=tree.root / path.name, mode=mode, digest=digest(path)), tree=tree
+    )
+
+
+def _piece(directory: str, root: Path, content: Content, trees: _Trees) -> Piece:
+    inside = content.path.relative_to(root.resolve())
+    return Piece(target=f"{directory}/{inside}", content=content, tree=trees.of(content.path))
+
+
+def _write(pieces: Sequence[Piece], staging: Path) -> Iterator[str]:
+    """Write all files below `staging` and yield their names."""
+    by_tree: dict[int, list[Piece]] = {}
+    for piece in pieces:
+        by_tree.setdefault(id(piece.tree), []).append(piece)
+    for number, group in enumerate(by_tree.values()):
+        tree = group[0].tree
+        exported = staging / f".{number}"
+        tree.export([piece.content for piece in group], exported)
+        for piece in group:
+            target = staging / piece.target
+            target.parent.mkdir(parents=True, exist_ok=True)
+            source = exported / piece.content.path.relative_to(tree.root)
+            # twice, if a package lies within the analysis
+            shutil.copy2(source, target, follow_symlinks=False)
+            yield piece.target
+        shutil.rmtree(exported, ignore_errors=True)
+
+
+def _archive(path: Path, staging: Path) -> None:
+    with tarfile.open(path, "w:gz", compresslevel=1) as tar:
+        for directory in ("site", "analysis", "files"):
+            (staging / directory).mkdir(exist_ok=True)
+            tar.add(staging / directory, directory)
+
+
+def extra_files(names: Iterable[Path]) -> tuple[tuple[str, Path], ...]:
+    """Name files in the task's directory: as here, if below the current one, and by the last part.
+
+    Raises
+    ------
+    UsageError
+        If one does not exist, or two would have the same name.
+    """
+    found: dict[str, Path] = {}
+    for path in names:
+        if not path.exists():
+            raise UsageError(f"--extra-file {path}: no such file", hint=f"looked in {Path.cwd()}")
+        resolved = Path(os.path.abspath(path))  # noqa: PTH100 - a link keeps its own name
+        if found.get(resolved.name, resolved) != resolved:
+            raise UsageError(
+                f"two --extra-file are called {resolved.name}: {found[resolved.name]} and {path}"
+            )
+        found[resolved.name] = resolved
+        if resolved.is_relative_to(Path.cwd()) and resolved != Path.cwd():
+            found[str(resolved.relative_to(Path.cwd()))] = resolved
+    return tuple(sorted(found.items()))
+
+
+def _as_json(source: Source) -> dict[str, Any]:
+    return {
+        "name": source.name,
+        "path": source.path,
+        "commit": source.commit,
+        "tree": source.tree,
+        "changed": source.changed,
+        "label": str(source),
+        "nested": [_as_json(one) for one in source.nested],
+    }

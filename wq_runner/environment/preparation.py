@@ -1,0 +1,216 @@
+"""Preparing what workers get: look, build what is missing, try it out, say what it is."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from wq_runner import system
+from wq_runner.environment import base as bases
+from wq_runner.environment import overlay as overlays
+from wq_runner.environment import smoke
+from wq_runner.environment.choice import Mode, Wish, choose
+from wq_runner.environment.editables import find_editables
+from wq_runner.environment.launch import OVERLAY, SCRIPT, Launch, script
+from wq_runner.environment.packing import Progress, quiet
+from wq_runner.environment.store import Store, Stored
+from wq_runner.environment.worker import WorkerEnvironment, shared
+from wq_runner.errors import WorkerEnvironmentError
+from wq_runner.units import format_seconds, format_size
+
+_COMMAND = f"/bin/sh {SCRIPT}"
+
+
+@dataclass
+class Preparation:
+    """Prepares one environment. A context: what was only needed for that is deleted at its end.
+
+    `say` is told of what takes long, `progress` of how many files of how many were packed.
+    """
+
+    wish: Wish
+    store: Store = field(default_factory=Store.default)
+    say: Callable[[str], None] = quiet
+    progress: Progress = quiet
+    _scratch: tempfile.TemporaryDirectory[str] = field(init=False, repr=False)
+    _draft: overlays.Draft | None = field(default=None, init=False, repr=False)
+    _subject: smoke.Subject | None = field(default=None, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.store = dataclasses.replace(self.store, on_wait=self.say)
+        self._scratch = tempfile.TemporaryDirectory(prefix="wq-runner-", ignore_cleanup_errors=True)
+
+    def __enter__(self) -> Preparation:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._scratch.cleanup()
+
+    def environment(self) -> WorkerEnvironment:
+        """Return what workers get; built, if it has to be.
+
+        Raises
+        ------
+        WorkerEnvironmentError
+            If it cannot be built, or does not work.
+        UsageError
+            If what was asked for does not exist.
+        """
+        mode, reason = choose(self.wish)
+        match mode:
+            case Mode.SHARED:
+                return self._shared(reason)
+            case Mode.NONE:
+                return self._none(reason)
+            case Mode.AUTO | Mode.PACKED:
+                return self._packed(reason)
+
+    def check(self, *, modules: Sequence[str] = (), objects: Sequence[bytes] = ()) -> bool:
+        """Import modules and unpickle objects (of dill) where a task will; False if that was done before.
+
+        Raises
+        ------
+        WorkerEnvironmentError
+            If it would fail on a worker.
+        """
+        if self._subject is None:
+            return False
+        tested = self.store.root / "tested"
+        found = hashlib.sha256(f"{self._subject.launch} {modules}\n".encode() + b"\0".join(objects))
+        mark = tested / found.hexdigest()[:24]
+        if mark.exists():
+            return False
+        try:
+            smoke.check(self._subject, modules=modules, objects=objects)
+        except WorkerEnvironmentError as error:
+            if not self.wish.setup_commands:
+                raise
+            # a setup command may bring what is missing, and it is for workers, not for this machine
+            self.say(f"warning: without the setup commands, which were not tried here: {error.message}")
+            return True
+        tested.mkdir(exist_ok=True)
+        mark.touch()
+        return True
+
+    def write_patches(self, directory: Path) -> list[Path]:
+        """Keep what is changed on top of the commits, as files that `git apply` takes."""
+        return self._draft.write_patches(directory) if self._draft else []
+
+    def _shared(self, reason: str) -> WorkerEnvironment:
+        found = shared(reason)
+        links = overlays.extra_files(self.wish.extra_files)
+        if not links and not self.wish.setup_commands:
+            return found
+        launch = Launch(
+            kind="shared", python=sys.executable, links=links, setup_commands=self.wish.setup_commands
+        )
+        return dataclasses.replace(found, command=_COMMAND, inputs=((self._write_script(launch), SCRIPT),))
+
+    def _none(self, reason: str) -> WorkerEnvironment:
+        stored, said = self._overlay("")
+        launch = Launch(kind="none", overlay=stored.key, setup_commands=self.wish.setup_commands)
+        return WorkerEnvironment(
+            command=_COMMAND,
+            inputs=((self._write_script(launch), SCRIPT), (stored.path / OVERLAY, OVERLAY)),
+            description=f"the python3 of each worker + {said}",
+            reason=reason,
+            mode=Mode.NONE.value,
+            overlay=stored.key,
+            sources=tuple(stored.manifest["sources"]),
+            lease=self.store.lease(stored),
+        )
+
+    def _packed(self, reason: str) -> WorkerEnvironment:
+        began = time.monotonic()
+        base = self._base()
+        built = f"packed in {format_seconds(time.monotonic() - began)}" if base.built else "cached"
+        stored, said = self._overlay(base.key)
+        launch = Launch(
+            kind="packed",
+            base=base.key,
+            base_archive=f"base{base.suffix}",
+            overlay=stored.key,
+            hint=f" ({base.hint})" if base.hint else "",
+            # workers of our own find what was unpacked to test it
+            cache=str(self.store.unpacked) if self.wish.workers_here else "",
+            setup_commands=self.wish.setup_commands,
+        )
+        lease = self.store.lease(base.stored, stored)
+        archives = ((base.archive, launch.base_archive), (stored.path / OVERLAY, OVERLAY))
+        self._subject = smoke.Subject(
+            launch=dataclasses.replace(launch, cache=str(self.store.unpacked), setup_commands=()),
+            files={name: path for path, name in archives},
+            name=f"the environment {base.key}",
+        )
+        if self.wish.max_cache is not None:
+            self.store.shrink(self.wish.max_cache)
+        return WorkerEnvironment(
+            command=_COMMAND,
+            inputs=((self._write_script(launch), SCRIPT), *archives),
+            description=f"base {base.key} ({built}, {format_size(base.size)}) + {said}",
+            reason=reason,
+            mode=Mode.PACKED.value,
+            base=base.key,
+            overlay=stored.key,
+            sources=tuple(stored.manifest["sources"]),
+            notes=self._notes(base),
+            lease=lease,
+        )
+
+    def _base(self) -> bases.Base:
+        path = self.wish.path
+        if path is None:
+            installed = bases.look(bases.active_prefix(), self.store)
+            return bases.pack(installed, self.store, progress=self.progress, on_build=self.say)
+        if self.wish.is_tarball:
+            return bases.from_tarball(path, self.store, on_build=self.say)
+        from wq_runner.environment.builders import base_of_spec
+
+        return base_of_spec(
+            path,
+            self.store,
+            channels=self.wish.channels,
+            builder=self.wish.builder,
+            progress=self.progress,
+            say=self.say,
+        )
+
+    def _overlay(self, base: str) -> tuple[Stored, str]:
+        """Return the overlay, and what to say of it."""
+        began = time.monotonic()
+        ingredients = overlays.Ingredients(
+            editables=find_editables(bases.active_prefix()),
+            analysis=self.wish.analysis,
+            extra_files=overlays.extra_files(self.wish.extra_files),
+        )
+        self._draft = overlays.draft(ingredients, Path(self._scratch.name), base=base)
+        stored, built = overlays.build(self._draft, self.store)
+        how = f"built in {format_seconds(time.monotonic() - began)}" if built else "cached"
+        return stored, f"overlay {self._draft.label or stored.key} ({how})"
+
+    def _notes(self, base: bases.Base) -> tuple[str, ...]:
+        notes = [f"{base.hint}; --environment SPEC.yml makes one that has it"] if base.hint else []
+        skipped = self._draft.skipped if self._draft else {}
+        notes += [f"not shipped: {path} ({why})" for path, why in skipped.items() if not why.endswith("data")]
+        return tuple(notes)
+
+    def _write_script(self, launch: Launch) -> Path:
+        """Write the script under a name that is its content: workers cache files by their names."""
+        text = script(launch)
+        directory = self.store.root / "scripts"
+        try:
+            self.store.prepare()
+            directory.mkdir(exist_ok=True)
+            path = directory / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.sh"
+            if not path.exists():
+                with system.replacing(path, "w") as stream:
+                    stream.write(text)
+        except OSError as error:
+            raise WorkerEnvironmentError(f"{directory}: {error.strerror or error}") from error
+        return path

@@ -1,0 +1,180 @@
+"""The smoke test: whether it works where it will run, and not just here.
+
+It goes the way of a task: the same script, in a directory of its own, in a shell that knows nothing of ours.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import json
+import os
+import pickle
+import shutil
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from wq_runner import system
+from wq_runner.environment import probe
+from wq_runner.environment.launch import BROKEN, SCRIPT, Launch, script
+from wq_runner.environment.store import Store, delete
+from wq_runner.errors import WorkerEnvironmentError
+
+# what a task imports before it comes to the user's code
+NEEDED = ("dill", "cloudpickle", "lz4.frame", "coffea.processor", "uproot")
+_SAME = ("coffea", "dill", "cloudpickle")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """What is tested: how Python starts there, and the files that travel, by their names there."""
+
+    launch: Launch
+    files: Mapping[str, Path]
+    name: str
+
+
+def try_base(archive: Path, key: str, store: Store, *, hint: str = "") -> int:
+    """Unpack a base where this machine keeps them, import what every task needs; return its bytes.
+
+    Raises
+    ------
+    WorkerEnvironmentError
+        If it does not work; then nothing of it stays unpacked.
+    """
+    launch = Launch(kind="packed", base=key, base_archive=archive.name, cache=str(store.unpacked), hint=hint)
+    for left in store.unpacked.glob(f"{key}*"):
+        delete(left)
+    try:
+        check(Subject(launch=launch, files={archive.name: archive}, name=key), modules=NEEDED)
+    except BaseException:
+        for left in store.unpacked.glob(f"{key}*"):
+            delete(left)
+        raise
+    return sum(path.lstat().st_size for path in (store.unpacked / key).resolve().rglob("*"))
+
+
+def check(
+    subject: Subject, *, modules: Sequence[str] = (), objects: Sequence[bytes] = ()
+) -> Mapping[str, Any]:
+    """Import modules and unpickle objects (dill) as a worker would.
+
+    Raises
+    ------
+    WorkerEnvironmentError
+        If anything is missing there, or has another version than here.
+    """
+    wanted = versions()
+    request = {"versions": wanted, "modules": list(modules), "objects": list(objects)}
+    with tempfile.TemporaryDirectory(prefix="wq-runner-smoke-") as name:
+        task = Path(name) / "worker" / "t.1"
+        task.mkdir(parents=True)
+        for target, source in subject.files.items():
+            (task / target).symlink_to(source.resolve())
+        (task / SCRIPT).write_text(script(subject.launch), encoding="utf-8")
+        shutil.copy(probe.__file__, task / "probe.py")
+        (task / "request").write_bytes(pickle.dumps(request))
+        command = ["/bin/sh", SCRIPT, "probe.py", "request", "answer"]
+        try:
+            output = system.run(command, cwd=task, env=_clean(task))
+            answer: dict[str, Any] = json.loads((task / "answer").read_text(encoding="utf-8"))
+        except system.CommandError as error:
+            raise _did_not_start(subject, error) from error
+        except (OSError, ValueError) as error:
+            raise WorkerEnvironmentError(f"{subject.name}: the test said nothing: {output}") from error
+    _judge(subject, answer, wanted)
+    return answer
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that have to be the same on both sides."""
+    found = {"python": f"{sys.version_info.major}.{sys.version_info.minor}"}
+    return found | {name: importlib.metadata.version(name) for name in _SAME}
+
+
+def _clean(task: Path) -> dict[str, str]:
+    home = task.parent / "home"
+    home.mkdir()
+    return {
+        "PATH": "/usr/bin:/bin",
+        "HOME": str(home),
+        "WORK_QUEUE_SANDBOX": str(task.parent),
+        "TMPDIR": os.environ.get("TMPDIR", "/tmp"),
+        "LC_ALL": "C.UTF-8",
+    }
+
+
+def _did_not_start(subject: Subject, error: system.CommandError) -> WorkerEnvironmentError:
+    text = error.output.strip()[-2000:]
+    if error.code == BROKEN:
+        text = text.partition("wq-runner: ")[2] or text
+    return WorkerEnvironmentError(f"{subject.name} does not work when it is unpacked: {text}")
+
+
+def _judge(subject: Subject, answer: Mapping[str, Any], wanted: Mapping[str, str]) -> None:
+    found = answer.get("versions", {})
+    other = [
+        f"{name} {found.get(name) or '(missing)'} there, {version} here"
+        for name, version in wanted.items()
+        if found.get(name) != version
+    ]
+    if other:
+        raise WorkerEnvironmentError(
+            f"{subject.name} does not fit to this Python: {', '.join(other)}",
+            hint="functions travel between the two, so these have to be the same on both sides",
+        )
+    failure = answer.get("failure")
+    if failure is None:
+        return
+    module = failure["module"]
+    if not module:
+        raise WorkerEnvironmentError(
+            f"{subject.name}: a task would fail there with {failure['type']}: {failure['message']}\n\n"
+            f"{failure['traceback'].strip()}"
+        )
+    raise WorkerEnvironmentError(
+        f"{subject.name} has no module {module}\n{where_from(module)}", hint=how_to_add(module)
+    )
+
+
+def where_from(module: str) -> str:
+    """Say where a module comes from in this process."""
+    place = _origin(module)
+    if not place:
+        return "here: not installed either"
+    package = _distribution(module)
+    of = f", of {package}" if package else ""
+    return f"here: {place}{of}"
+
+
+def how_to_add(module: str) -> str:
+    """Return the command that makes a module known on workers."""
+    place, package = _origin(module), _distribution(module)
+    inside = place and Path(place).is_relative_to(sys.prefix)
+    if place and not package and not inside:
+        path = Path(place)
+        return f"add it: wq-run --extra-file {path.parent if path.name == '__init__.py' else path} ..."
+    name = package or module.partition(".")[0]
+    if (Path(sys.prefix) / "conda-meta").is_dir():
+        return f"add it: conda install -c conda-forge {name}   (or: {sys.executable} -m pip install {name})"
+    return f"add it: {sys.executable} -m pip install {name}"
+
+
+def _origin(module: str) -> str:
+    loaded = getattr(sys.modules.get(module), "__file__", None)
+    if loaded:
+        return str(loaded)
+    try:
+        spec = importlib.util.find_spec(module)
+    except (ImportError, ValueError):
+        return ""
+    return str(spec.origin or "") if spec else ""
+
+
+def _distribution(module: str) -> str:
+    top = module.partition(".")[0]
+    return next(iter(importlib.metadata.packages_distributions().get(top, [])), "")

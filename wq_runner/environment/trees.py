@@ -1,0 +1,160 @@
+"""Trees of files whose content is known: what git sees of them, or what lies there where there is no git."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+LARGEST = 50_000_000  # bytes; an untracked file beyond is data, not code
+_DATA = (".root", ".parquet", ".coffea")
+_JUNK = {"__pycache__", ".git", ".ipynb_checkpoints", ".mypy_cache", ".pytest_cache", ".ruff_cache"}
+# what marks a directory as something else than code: the output of a run, an environment
+_MARKS = ("journal.jsonl", "pyvenv.cfg", "conda-meta/history")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Content:
+    """A file (mode 0o100644, 0o100755) or a symbolic link (0o120000), and the digest of what is in it."""
+
+    path: Path
+    mode: int
+    digest: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """Where code came from. Outside git `commit` is empty; `changed` is about changes on top of it."""
+
+    name: str
+    path: str
+    commit: str = ""
+    tree: str = ""
+    changed: bool = False
+    nested: tuple[Source, ...] = ()
+
+    def __str__(self) -> str:
+        if not self.commit:
+            return (
+                f"{self.name} (not in git)" if not self.tree else f"{self.name}@{self.tree[:7]} (no commit)"
+            )
+        changes = f"+changes-{self.tree[:4]}" if self.changed else ""
+        return f"{self.name}@{self.commit[:7]}{changes}"
+
+
+class Tree(ABC):
+    """Files below `root`. `skipped` are files that were seen and left out, with the reason."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.resolve()
+        self.skipped: dict[Path, str] = {}
+
+    @abstractmethod
+    def contents(self, within: Iterable[Path]) -> list[Content]:
+        """Return the files below the given paths."""
+
+    @abstractmethod
+    def export(self, contents: Sequence[Content], destination: Path) -> None:
+        """Write files under their paths relative to the root."""
+
+    @abstractmethod
+    def source(self) -> Source: ...
+
+    @abstractmethod
+    def patch(self) -> str: ...
+
+
+class PlainTree(Tree):
+    """A directory that git does not know: Python files, and whole packages."""
+
+    def contents(self, within: Iterable[Path]) -> list[Content]:
+        files = sorted({path for start in within for path in self._files(start)})
+        return [Content(path=path, mode=_mode(path), digest=digest(path)) for path in files]
+
+    def export(self, contents: Sequence[Content], destination: Path) -> None:
+        for content in contents:
+            target = destination / content.path.relative_to(self.root)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(content.path, target, follow_symlinks=False)
+
+    def source(self) -> Source:
+        return Source(name=self.root.name, path=str(self.root))
+
+    def patch(self) -> str:
+        return ""
+
+    def _files(self, start: Path) -> Iterator[Path]:
+        start = start.resolve()
+        if not start.is_dir():
+            if start.exists():
+                yield start
+            return
+        package = (start / "__init__.py").exists()
+        for entry in os.scandir(start):
+            path = Path(entry.path)
+            if entry.name in _JUNK or entry.name.startswith("."):
+                continue
+            if entry.is_dir() and any((path / mark).exists() for mark in _MARKS):
+                continue
+            if entry.is_dir():
+                # next to a script may lie anything, inside a package all belongs to it
+                if package or (path / "__init__.py").exists():
+                    yield from self._files(path)
+            elif package or path.suffix == ".py":
+                reason = left_out(path)
+                if reason:
+                    self.skipped[path] = reason
+                elif path.suffix != ".pyc":
+                    yield path
+
+
+def foreign_directories(names: Iterable[str]) -> set[str]:
+    """Return the directories, with a slash at the end, that hold something else than code."""
+    return {
+        name.removesuffix(mark) for name in names for mark in _MARKS if f"/{name}".endswith(f"/{mark}")
+    } - {""}
+
+
+def is_foreign(name: str, foreign: Iterable[str]) -> bool:
+    """Whether a file is in such a directory, or is left by a tool."""
+    return (
+        name.endswith(".pyc")
+        or not _JUNK.isdisjoint(name.split("/"))
+        or any(name.startswith(directory) for directory in foreign)
+    )
+
+
+def left_out(path: Path) -> str:
+    """Say why an untracked file is not code; empty if it may be."""
+    if path.suffix in _DATA:
+        return f"{path.suffix} files are data"
+    try:
+        size = path.lstat().st_size
+    except OSError:
+        return "it cannot be read"
+    if size > LARGEST:
+        return f"{size / 1e6:.0f} MB"
+    return "" if path.is_symlink() or os.access(path, os.R_OK) else "it cannot be read"
+
+
+def digest(path: Path) -> str:
+    """Return the digest of a file's content, or of where a symbolic link points."""
+    if path.is_symlink():
+        return hashlib.sha1(
+            str(path.readlink()).encode(errors="surrogateescape"), usedforsecurity=False
+        ).hexdigest()
+    with path.open("rb") as stream:
+        found = hashlib.sha1(usedforsecurity=False)
+        while block := stream.read(1 << 20):
+            found.update(block)
+    return found.hexdigest()
+
+
+def _mode(path: Path) -> int:
+    if path.is_symlink():
+        return 0o120000
+    return 0o100755 if os.access(path, os.X_OK) else 0o100644

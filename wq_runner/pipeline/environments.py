@@ -1,0 +1,117 @@
+"""From options to what workers get, with what is said while it is built."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Iterator
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from wq_runner.config.options import RunOptions
+from wq_runner.environment import WorkerEnvironment, shared
+from wq_runner.environment.choice import Mode, Wish, analysis_directory, choose
+from wq_runner.environment.preparation import Preparation
+from wq_runner.environment.smoke import NEEDED
+from wq_runner.pipeline import say
+from wq_runner.system import RunPaths
+
+_OURS = ("wq_runner.pipeline.facts",)  # opens files on workers
+
+
+def wish(options: RunOptions) -> Wish:
+    """Translate the options."""
+    return Wish(
+        environment=options.environment,
+        workers_here=options.workers is not None,
+        analysis=analysis_directory(options.processor),
+        extra_files=options.extra_file,
+        setup_commands=options.setup_command,
+        channels=options.channel,
+        max_cache=options.max_cache,
+    )
+
+
+def planned(options: RunOptions) -> WorkerEnvironment:
+    """Say what it will be, without building or looking at anything."""
+    if options.executor != "work_queue":
+        return shared("nothing leaves this machine")
+    mode, reason = choose(wish(options))
+    return WorkerEnvironment(command="", description=mode.value, reason=reason, mode=mode.value)
+
+
+def fingerprint(options: RunOptions, installed: str) -> str:
+    """Return what results depend on: the packages here or what is asked for instead, and the extra files."""
+    found = hashlib.sha256(installed.encode())
+    path = wish(options).path
+    named = [path] if path else []
+    for one in (*named, *options.extra_file):
+        for file in [one] if one.is_file() else sorted(one.rglob("*")):
+            if file.is_file():
+                facts = file.stat()
+                content = file.read_bytes() if facts.st_size < 1e7 else str(facts.st_mtime_ns).encode()
+                found.update(str(file).encode(errors="surrogateescape") + b"\0" + content)
+    found.update("\0".join(options.setup_command).encode())
+    return found.hexdigest()[:16] if named or options.extra_file or options.setup_command else installed
+
+
+def prepare(
+    options: RunOptions, processor: Any, schema: Any, paths: RunPaths, console: Console
+) -> WorkerEnvironment:
+    """Build what workers get, try it out with the processor, and keep what is not committed.
+
+    Raises
+    ------
+    WorkerEnvironmentError
+        If it cannot be built, or a task would fail there.
+    """
+    if options.executor != "work_queue":
+        return planned(options)
+    asked = wish(options)
+    if choose(asked)[0] is Mode.SHARED and not options.extra_file and not options.setup_command:
+        return shared(choose(asked)[1])
+    with _progress(console) as bar:
+
+        def tell(text: str) -> None:
+            say.line(console, "environment", text)
+
+        with Preparation(wish=asked, say=tell, progress=bar) as preparation:
+            found = preparation.environment()
+            preparation.check(modules=(*NEEDED, *_OURS), objects=_pickled(processor, schema))
+            preparation.write_patches(paths.root / "code")
+    for note in found.notes:
+        tell(f"warning: {note}")
+    return found
+
+
+def _pickled(processor: Any, schema: Any) -> list[bytes]:
+    import cloudpickle
+    import dill
+
+    objects = []
+    # what cannot be pickled at all is said in better words when the first task is made
+    with contextlib.suppress(Exception):
+        objects.append(dill.dumps(schema))
+        objects.append(cloudpickle.dumps(processor))
+    return objects
+
+
+@contextlib.contextmanager
+def _progress(console: Console) -> Iterator[Any]:
+    """Show a bar while files are packed, on a terminal."""
+    columns = (
+        TextColumn("packing     "),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("files"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as display:
+        task = display.add_task("packing", total=None, visible=False)
+
+        def tell(done: int, total: int) -> None:
+            display.update(task, completed=done, total=total, visible=done < total)
+
+        yield tell
