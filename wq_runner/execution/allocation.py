@@ -14,6 +14,7 @@ _KEPT = 200  # newest measurements of a dataset that are looked at
 _FEW = 5  # with fewer, the prediction is not trusted as much
 _BARE = 150 * MB  # what Python with coffea takes before the first event; only a start for extrapolation
 _HEADROOM = 16 * MB
+_MORE_HEADROOM = 128 * MB  # while little is known: a batch of chunks leaves more behind than the first
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,18 +67,22 @@ class MemoryModel:
         if not self._seen:
             return None
         base, slope = self._line()
-        left = memory / self._margin - _HEADROOM - base - self._spread(base, slope)
+        left = memory / self._margin - self._headroom - base - self._spread(base, slope)
         return max(1, int(left / slope)) if slope > 0 else None
 
     @property
     def _margin(self) -> float:
         return 1.05 if len(self._seen) >= _FEW else 1.2
 
+    @property
+    def _headroom(self) -> float:
+        return _HEADROOM if len(self._seen) >= _FEW else _MORE_HEADROOM
+
     def _fitted(self, events: int) -> float:
         if not self._seen:
             return 0.0
         base, slope = self._line()
-        return (base + slope * events + self._spread(base, slope)) * self._margin + _HEADROOM
+        return (base + slope * events + self._spread(base, slope)) * self._margin + self._headroom
 
     def _line(self) -> tuple[float, float]:
         """Least squares; where all sizes are alike, a line from the bare interpreter to what was seen."""

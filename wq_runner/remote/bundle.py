@@ -7,7 +7,7 @@ import zipfile
 from pathlib import Path
 
 NAME = "wq_remote"
-_START = f"import sys\nfrom {NAME}.main import main\nmain(*sys.argv[1:4])\n"
+_START = f"import sys\nfrom {NAME}.main import main\nmain(*sys.argv)\n"
 
 
 def write_bundle(directory: Path) -> Path:

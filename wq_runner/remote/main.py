@@ -1,31 +1,80 @@
-"""The command of a task: ``python payload.pyz FUNCTION ITEMS RESULT`` in the task's directory."""
+"""The command of a task: ``python -S -E payload.pyz FUNCTION ITEMS RESULT`` in the task's directory.
+
+It is started without site-packages, in some milliseconds, and asks a warm server to do the task. Only
+where there is none to be had does it become a whole Python, ``payload.pyz --cold ...``, and do it.
+"""
 
 from __future__ import annotations
 
 import os
+import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from .guard import Job, Watch, limits_of
+from .warm import Place, Server, ask, may_fork
 
 # libraries that would take all cores of the host, whatever the task was given
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_MAX_THREADS")
 
+# a thread that pyarrow starts when it is imported, and that no copy of the process would have
+_NO_THREAD = ("JE_ARROW_MALLOC_CONF", "background_thread:false")
 
-def main(function: str, items: str, result: str) -> None:
-    """Do one task, in a child that is watched from here."""
+_LISTENER = 3  # the descriptor at which a server inherits its socket
+
+
+def main(payload: str, *arguments: str) -> None:
+    """Do one task, or serve them; `payload` is the file that runs."""
+    match arguments:
+        case ("--serve", function, sandbox):
+            _serve(Path(function), Path(sandbox))
+        case ("--cold", function, items, result):
+            _cold(_job(function, items, result))
+        case (function, items, result):
+            _start(payload, _job(function, items, result))
+        case _:
+            raise SystemExit("usage: payload.pyz FUNCTION ITEMS RESULT")
+
+
+def _job(function: str, items: str, result: str) -> Job:
     for name in _THREADS:
         os.environ.setdefault(name, os.environ.get("CORES", "1") or "1")
-    job = Job(Path(function), Path(items), Path(result), limits_of(dict(os.environ)))
-    Watch(job, lambda notify: _work(job, notify)).finish()
+    os.environ.setdefault(*_NO_THREAD)
+    return Job(Path(function), Path(items), Path(result), limits_of(dict(os.environ)))
 
 
-def _work(job: Job, notify: Callable[[int], None]) -> None:
-    from .work import execute
+def _start(payload: str, job: Job) -> None:
+    place = Place.of(job.function)
+    if place is not None and ask(job, place, [sys.executable, payload, "--serve"]):
+        return
+    job.result.unlink(missing_ok=True)
+    files = [str(job.function), str(job.items), str(job.result)]
+    os.execv(sys.executable, [sys.executable, payload, "--cold", *files])
 
-    execute(job.function, job.items, job.result, notify)
+
+def _cold(job: Job) -> None:
+    """Do one task, in a child that is watched from here."""
+
+    def work(notify: Callable[[int], None]) -> None:
+        from .work import execute
+
+        execute(job.function, job.items, job.result, notify)
+
+    Watch(job, work).finish()
 
 
-if __name__ == "__main__":
-    main(*sys.argv[1:4])
+def _serve(function: Path, sandbox: Path) -> None:
+    """Import what the function needs, then fork a child for each task."""
+    from .work import execute, warm_up
+
+    # the socket is there already: the first clients wait in its queue until we are warm
+    with socket.socket(fileno=_LISTENER) as listener:
+        loaded = warm_up(function)
+        if not may_fork():
+            return  # clients see the connection close, and do without
+
+        def work(job: Job, notify: Callable[[int], None]) -> None:
+            execute(job.function, job.items, job.result, notify, loaded)
+
+        Server(listener, sandbox, work).serve()

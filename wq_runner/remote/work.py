@@ -10,6 +10,7 @@ place first, then the function (dill).
 from __future__ import annotations
 
 import functools
+import gc
 import importlib.metadata
 import os
 import pickle
@@ -30,14 +31,18 @@ Notify = Callable[[int], None]
 
 
 def execute(
-    function_file: Path, items_file: Path, result_file: Path, notify: Notify = lambda _: None
+    function_file: Path,
+    items_file: Path,
+    result_file: Path,
+    notify: Notify = lambda _: None,
+    loaded: Callable[[Any], Any] | None = None,
 ) -> None:
-    """Read function and items, apply, and write the answer."""
+    """Read function and items, apply, and write the answer. `loaded` is the function if it is known."""
     began = time.time()
     header: dict[str, Any] = {"host": platform.node(), "pid": os.getpid()}
     batch = _Batch()
     try:
-        function = load_function(function_file)
+        function = loaded or load_function(function_file)
         with items_file.open("rb") as stream:
             items = pickle.load(stream)
     except Exception as error:
@@ -64,6 +69,34 @@ def _load_function(path: str, _mtime_ns: int) -> Callable[[Any], Any]:
         check_versions(preamble["versions"])
         function: Callable[[Any], Any] = dill.load(stream)
     return function
+
+
+def warm_up(path: Path) -> Callable[[Any], Any] | None:
+    """Load the function and import what it will need; None if that fails, which a task will then say."""
+    try:
+        function = load_function(path)
+        import coffea.nanoevents
+        import coffea.processor.executor
+
+        _unpack_processor(function)
+    except Exception:
+        return None
+    gc.collect()
+    gc.freeze()  # what is here now stays as it is, so that children share its pages
+    return function
+
+
+def _unpack_processor(function: Any) -> None:
+    """Unpickle coffea's processor as its work function will, for the imports that this brings."""
+    while isinstance(function, functools.partial):
+        packed = function.keywords.get("processor_instance")
+        if isinstance(packed, bytes):
+            import cloudpickle
+            import lz4.frame
+
+            cloudpickle.loads(lz4.frame.decompress(packed))
+            return
+        function = next((one for one in function.args if isinstance(one, functools.partial)), None)
 
 
 def versions() -> dict[str, str]:
