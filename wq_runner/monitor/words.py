@@ -67,7 +67,7 @@ def workers(view: RunView) -> str:
 
 
 def tasks(view: RunView) -> str:
-    return f"{view.tasks.running:,} tasks running {view.tasks.waiting:,} waiting"
+    return f"{count(view.tasks.running, 'task')} running {view.tasks.waiting:,} waiting"
 
 
 def memory(view: RunView) -> str:
@@ -90,7 +90,10 @@ def retries(view: RunView) -> list[str]:
 
 def status(view: RunView) -> str:
     """Return workers, tasks, memory, bytes and retries in one line."""
-    parts = [workers(view), tasks(view), memory(view), moved(view)]
+    if view.state == RUNNING:
+        parts = [workers(view), tasks(view), memory(view), moved(view)]
+    else:
+        parts = [f"{count(view.workers.joined, 'worker')} came, {view.workers.lost:,} were lost", moved(view)]
     if view.workers.engine_restarts:
         parts.append(f"{view.workers.engine_restarts} engine restarts")
     if view.tasks.skipped:

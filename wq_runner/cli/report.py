@@ -1,0 +1,252 @@
+"""`wq-report`: what a run did, as a page to keep, as pictures, and what is in its output."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from wq_runner.cli import base
+from wq_runner.errors import UsageError, WqRunnerError
+from wq_runner.system import RunPaths
+
+if TYPE_CHECKING:
+    from wq_runner.monitor.histograms import Sample
+
+_FORMATS = click.Choice(("png", "pdf", "svg"))
+
+
+class ReportGroup(base.Group):
+    """Takes a first argument that is no command for the directory of a run."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        first = args[0] if args else ""
+        if first and self.get_command(ctx, first) is None and first not in {"-h", "--help"}:
+            args = ["page", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=ReportGroup, name="wq-report", subcommand_metavar="DIR | COMMAND [ARGS]...")
+def cli() -> None:
+    """Write the report of the run in DIR, or do one of the commands.
+
+    wq-report DIR is short for wq-report page DIR. A directory that has the name of a command is ./NAME.
+    """
+
+
+def main() -> NoReturn:
+    base.main(cli)
+
+
+@cli.command(
+    "page",
+    examples="wq-report wq-run-samples\nwq-report wq-run-samples --plots pdf",
+)
+@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    cls=base.Option,
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Where to write the page  [default: DIR/report.html]",
+)
+@click.option("--plots", cls=base.Option, type=_FORMATS, help="Write pictures as well, into DIR/plots.")
+def page(directory: Path, output: Path | None, plots: str | None) -> None:
+    """Write the report of a run: one HTML file that needs nothing else."""
+    from wq_runner.monitor import report, runs
+
+    paths = runs.paths_of(directory)
+    view, record = runs.load(paths), report.read_record(paths)
+    path = output or paths.report
+    _writing(path, lambda: report.write(view, record, path, name=paths.root.name))
+    click.echo(f"report       {_shown(path)}")
+    if plots:
+        _plot(paths, plots)
+
+
+def _plot(paths: RunPaths, kind: str) -> None:
+    from wq_runner.monitor import plots, runs, stats_log
+
+    directory = paths.root / "plots"
+    made = _writing(directory, lambda: plots.draw_view(runs.load(paths), directory, kind))
+    if paths.stats_log.exists():
+        try:
+            log = stats_log.read(paths.stats_log)
+        except UsageError as error:
+            click.echo(f"note: {error.message}", err=True)
+        else:
+            made += _writing(directory, lambda: plots.draw_stats(log, directory, kind, prefix="engine-"))
+    click.echo(f"plots        {len(made)} in {_shown(directory)}/")
+
+
+@cli.command(
+    "plot",
+    examples="wq-report plot wq-run-samples/stats.log\nwq-report plot stats.log --plots pdf -o pictures",
+)
+@click.argument("log", metavar="STATS.LOG", type=click.Path(path_type=Path))
+@click.option("--plots", cls=base.Option, type=_FORMATS, default="png", show_default=True, help="The format.")
+@click.option(
+    "-o",
+    "--output",
+    cls=base.Option,
+    metavar="DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where to write the pictures  [default: plots, beside the log]",
+)
+def plot(log: Path, plots: str, output: Path | None) -> None:
+    """Draw the statistics that any Work Queue manager logs: workers, tasks, cores, memory, transfer, time."""
+    from wq_runner.monitor import plots as pictures
+    from wq_runner.monitor import stats_log
+
+    found = stats_log.read(log / "stats.log" if log.is_dir() else log)
+    directory = output or (log if log.is_dir() else log.parent) / "plots"
+    made = _writing(directory, lambda: pictures.draw_stats(found, directory, plots))
+    for path in made:
+        click.echo(_shown(path))
+
+
+@cli.command(
+    "show",
+    examples="wq-report show wq-run-samples/output.coffea\n"
+    "wq-report show output.coffea --plots pdf --normalize --lumi 59.7 --samples samples.cfg",
+)
+@click.argument("output", metavar="OUTPUT.COFFEA", type=click.Path(path_type=Path))
+@click.option("--plots", cls=base.Option, type=_FORMATS, default="png", show_default=True, help="The format.")
+@click.option(
+    "-o",
+    "--directory",
+    cls=base.Option,
+    metavar="DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where to write the pictures  [default: plots, beside the output]",
+)
+@click.option(
+    "--list", "only_list", cls=base.Option, is_flag=True, help="Only list what is in it, draw nothing."
+)
+@click.option(
+    "--normalize",
+    cls=base.Option,
+    is_flag=True,
+    help="Scale simulation by xsec x luminosity / nSumOfWeights of its sample.",
+)
+@click.option(
+    "--lumi",
+    cls=base.Option,
+    type=click.FloatRange(min=0, min_open=True),
+    default=1.0,
+    show_default=True,
+    metavar="FB",
+    help="Luminosity in inverse femtobarn; xsec is in picobarn.",
+)
+@click.option(
+    "--samples",
+    cls=base.Option,
+    multiple=True,
+    metavar="FILE",
+    help="Where xsec, nSumOfWeights and isData stand  [default: what the run was given]",
+)
+def show(
+    output: Path,
+    plots: str,
+    directory: Path | None,
+    *,
+    only_list: bool,
+    normalize: bool,
+    lumi: float,
+    samples: tuple[str, ...],
+) -> None:
+    """List what is in an output, and draw its histograms, stacked by dataset."""
+    from wq_runner.monitor import histograms
+
+    path = output / "output.coffea" if output.is_dir() else output
+    content = histograms.load(path)
+    found = list(histograms.leaves(content))
+    width = max((len(leaf.name) for leaf in found), default=0)
+    for leaf in found:
+        click.echo(f"{leaf.name:<{width}}  {histograms.describe(leaf.value)}")
+    if only_list:
+        return
+    record = _record_beside(path)
+    known = _samples(samples, record, needed=normalize)
+    pictures = histograms.pictures(
+        content, {**dict.fromkeys(record.get("datasets", {}), histograms.Sample()), **known}
+    )
+    _warn_of_missing(record, normalize=normalize)
+    directory = directory or path.parent / "plots"
+    for picture in pictures:
+        drawn = histograms.normalized(picture, known, lumi) if normalize else picture
+        target = directory / f"{histograms.file_name(picture.name)}.{plots}"
+        unit = f"events / bin, {lumi:g} fb⁻¹" if normalize else "events / bin"
+        if _writing(
+            target,
+            lambda drawn=drawn, target=target, unit=unit: histograms.draw(drawn, target, known, unit=unit),
+        ):  # type: ignore[misc]
+            click.echo(f"picture      {_shown(target)}")
+        else:
+            click.echo(f"not drawn    {picture.name}: it has neither one axis nor two")
+
+
+def _record_beside(path: Path) -> Mapping[str, Any]:
+    try:
+        found = json.loads((path.parent / "run.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _samples(names: tuple[str, ...], record: Mapping[str, Any], *, needed: bool) -> dict[str, Sample]:
+    """Read what the samples say of their normalization; nothing if they are not there and not `needed`."""
+    from wq_runner import samples
+    from wq_runner.monitor.histograms import Sample
+
+    wanted = names or tuple(record.get("samples") or ())
+    try:
+        if not wanted:
+            raise UsageError("nothing says which samples these are", hint="name them with --samples")
+        fileset = samples.load(wanted)
+    except WqRunnerError:
+        if needed or names:
+            raise
+        return {}
+    return {
+        dataset.name: Sample(
+            xsec=_number(dataset.metadata.get("xsec")),
+            sum_of_weights=_number(dataset.metadata.get("nSumOfWeights")),
+            is_data=dataset.is_simulation is False,
+        )
+        for dataset in fileset
+    }
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _warn_of_missing(record: Mapping[str, Any], *, normalize: bool) -> None:
+    lacking = [name for name, one in (record.get("datasets") or {}).items() if not one.get("complete")]
+    if lacking:
+        what = (
+            "normalizing them to nSumOfWeights gives too little"
+            if normalize
+            else "their events are not all here"
+        )
+        click.echo(f"note: {', '.join(lacking)}: incomplete, so {what}", err=True)
+
+
+def _writing(path: Path, write: Any) -> Any:
+    """Do it, and translate what can go wrong with files."""
+    try:
+        return write()
+    except OSError as error:
+        raise UsageError(
+            f"cannot write {path}: {error.strerror or error}", hint="choose another place with -o"
+        ) from error
+
+
+def _shown(path: Path) -> str:
+    absolute = path.absolute()
+    return str(absolute.relative_to(Path.cwd())) if absolute.is_relative_to(Path.cwd()) else str(absolute)

@@ -1,0 +1,39 @@
+"""Following a run by its journal, from another process: what was read is not read again."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+
+from wq_runner import journal
+from wq_runner.monitor import runs
+from wq_runner.monitor.collect import Collector
+from wq_runner.monitor.view import DIED, RUNNING, RunView
+from wq_runner.system import RunPaths
+
+
+class Follower:
+    """Reads what was appended since the last look."""
+
+    def __init__(self, paths: RunPaths) -> None:
+        self._paths = paths
+        self._collector = Collector()
+        self._offset = 0
+
+    def look(self) -> RunView:
+        """Return the state now."""
+        with self._paths.journal.open("rb") as stream:
+            if stream.seek(0, 2) < self._offset:  # another run began in the directory
+                self._collector, self._offset = Collector(), 0
+            stream.seek(self._offset)
+            for line in stream:
+                if not line.endswith(b"\n"):
+                    break  # the rest of it is being written
+                self._offset += len(line)
+                found = journal.parse(line.decode("utf-8", "replace"))
+                if found is not None:
+                    self._collector.take(*found)
+        view = self._collector.view(time.time())
+        if view.state == RUNNING and not runs.is_alive(view, self._paths):
+            return dataclasses.replace(view, state=DIED)
+        return view

@@ -1,0 +1,135 @@
+"""Runs as their directories tell: read from files alone, from any machine that sees them."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import platform
+import time
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Union, get_args, get_origin
+
+from wq_runner import journal
+from wq_runner.errors import UsageError
+from wq_runner.monitor.collect import Collector
+from wq_runner.monitor.status import tail
+from wq_runner.monitor.view import DIED, FORMAT, RUNNING, RunView
+from wq_runner.system import RunPaths
+
+QUIET = 90.0
+"""Seconds without a sign of life after which a run on another machine counts as dead."""
+
+_SMALL = 64_000_000  # bytes of a journal that is read at once, although its state is known from a file
+_SKIPPED = frozenset({"staging", "workers", "ledger", "plots"})
+
+
+def paths_of(place: Path) -> RunPaths:
+    """Return the paths of a run that left its journal here.
+
+    Raises
+    ------
+    UsageError
+        If none did.
+    """
+    paths = RunPaths(root=place.absolute())
+    if not paths.journal.exists():
+        there = sorted(str(found.parent) for found in place.glob("*/journal.jsonl")) if place.is_dir() else []
+        hint = (
+            f"there are runs in: {', '.join(there)}"
+            if there
+            else "name the directory of a run, as wq-run -o says it"
+        )
+        raise UsageError(f"{place} is not the directory of a run: it has no {paths.journal.name}", hint=hint)
+    return paths
+
+
+def find(root: Path, *, depth: int = 3) -> Iterator[RunPaths]:
+    """Yield the runs in and below a directory, without looking into them."""
+    if (root / "journal.jsonl").is_file():
+        yield RunPaths(root=root.absolute())
+        return
+    if depth == 0:
+        return
+    try:
+        inside = sorted(entry.path for entry in os.scandir(root) if entry.is_dir(follow_symlinks=False))
+    except OSError:
+        return
+    for path in map(Path, inside):
+        if path.name not in _SKIPPED and not path.name.startswith("."):
+            yield from find(path, depth=depth - 1)
+
+
+def load(paths: RunPaths, *, log: bool = False) -> RunView:
+    """Return the last known state of a run.
+
+    What the run itself wrote last is taken where nothing can have happened since, or where the journal
+    is too long to be read for a look.
+    """
+    view = _written(paths)
+    if view is None:
+        collector = Collector()
+        collector.take_all(journal.read(paths.journal))
+        view = collector.view(time.time() if _is_fresh(paths) else None)
+    if view.state == RUNNING and not is_alive(view, paths):
+        view = dataclasses.replace(view, state=DIED)
+    return dataclasses.replace(view, log=tail(paths.debug_log)) if log else view
+
+
+def is_alive(view: RunView, paths: RunPaths) -> bool:
+    """Tell whether the process of a run is there: by its number on its own host, elsewhere by its files."""
+    if view.pid and view.host == platform.node():
+        try:
+            os.kill(view.pid, 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            return True
+        return True
+    return _is_fresh(paths)
+
+
+def _is_fresh(paths: RunPaths) -> bool:
+    return time.time() - max(_changed(paths.journal), _changed(paths.status_json)) < QUIET
+
+
+def _changed(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def _written(paths: RunPaths) -> RunView | None:
+    """Return what status.json says, if it is as good as the journal."""
+    try:
+        values = json.loads(paths.status_json.read_bytes())
+        if values.get("format") != FORMAT:
+            return None
+        view: RunView = _restored(RunView, values)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return None
+    if view.ended is not None and _changed(paths.status_json) >= _changed(paths.journal):
+        return view
+    is_long = paths.journal.stat().st_size > _SMALL
+    return view if is_long and view.ended is None and _is_fresh(paths) else None
+
+
+def _restored(kind: Any, value: Any) -> Any:
+    """Make of JSON what it was made of."""
+    origin = get_origin(kind)
+    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+        hints = typing.get_type_hints(kind)
+        return kind(**{name: _restored(hints[name], one) for name, one in value.items() if name in hints})
+    if origin in {Union, types.UnionType}:
+        if value is None:
+            return None
+        return _restored(next(arm for arm in get_args(kind) if arm is not type(None)), value)
+    if origin is tuple:
+        return tuple(_restored(get_args(kind)[0], one) for one in value)
+    if origin in {dict, Mapping}:
+        return {name: _restored(get_args(kind)[1], one) for name, one in value.items()}
+    return value
