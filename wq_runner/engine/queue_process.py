@@ -148,7 +148,7 @@ class _Queue:
 
 
 def _engine_task(wq: Any, task: Task, settings: QueueSettings) -> Any:
-    made = wq.Task(f"{settings.command} payload.pyz function items result")
+    made = wq.Task(f"{settings.command} -S -E payload.pyz function items result")
     made.specify_tag(str(task.id))
     made.specify_category(task.category.value)
     made.specify_priority(-task.id)  # first come, first served: the queue by itself takes the newest first
@@ -167,8 +167,8 @@ def _engine_task(wq: Any, task: Task, settings: QueueSettings) -> Any:
         made.specify_memory(int(wanted.memory))
     if wanted.disk is not None:
         made.specify_disk(int(wanted.disk))
-    if wanted.gpus is not None:
-        made.specify_gpus(int(wanted.gpus))
+    # said even if it is none: release 9.9 takes what is not said of a whole worker for its memory in gpus
+    made.specify_gpus(int(wanted.gpus or 0))
     return made
 
 

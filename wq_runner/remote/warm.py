@@ -151,7 +151,8 @@ class Server:
 
     def serve(self) -> None:
         while self._sandbox.is_dir() and (self._jobs or time.monotonic() - self._busy < IDLE_TIME):
-            waiting = [self._listener, *self._jobs, *(watch.descriptor for watch in self._jobs.values())]
+            waiting: list[socket.socket | int] = [self._listener, *self._jobs]
+            waiting += [watch.descriptor for watch in self._jobs.values()]
             ready, _, _ = select.select(waiting, [], [], LOOK_EVERY if self._jobs else WORKER_LOOK_EVERY)
             if self._listener in ready:
                 self._accept()

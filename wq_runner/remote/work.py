@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import functools
 import gc
+import importlib
 import importlib.metadata
 import os
 import pickle
@@ -75,9 +76,8 @@ def warm_up(path: Path) -> Callable[[Any], Any] | None:
     """Load the function and import what it will need; None if that fails, which a task will then say."""
     try:
         function = load_function(path)
-        import coffea.nanoevents
-        import coffea.processor.executor
-
+        for name in ("coffea.nanoevents", "coffea.processor.executor"):
+            importlib.import_module(name)
         _unpack_processor(function)
     except Exception:
         return None
