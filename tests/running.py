@@ -28,6 +28,9 @@ T = TypeVar("T")
 MARK = "WQ_TESTS_MARK"
 """An environment variable that every process of a test inherits, orphans included."""
 
+SETTINGS = {"WQ_RUNNER_ENVIRONMENT": "shared"}
+"""Of every run here: tests of environments say otherwise."""
+
 PATIENCE = 90.0
 """Seconds until a test gives up; nothing takes as long, even on a busy machine."""
 
@@ -62,7 +65,7 @@ def start(*arguments: object, cwd: Path, name: str = "wq-run", **environ: str) -
     return subprocess.Popen(
         [program(name), *map(str, arguments)],
         cwd=cwd,
-        env={**os.environ, **environ},
+        env={**os.environ, **SETTINGS, **environ},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -76,8 +79,8 @@ def finish(process: subprocess.Popen[str], timeout: float = PATIENCE) -> Ended:
     try:
         out, err = process.communicate(timeout=timeout)
     except subprocess.TimeoutExpired:
-        process.terminate()
-        out, err = process.communicate(timeout=20)
+        process.kill()
+        out, err = process.communicate()
         raise AssertionError(f"it did not end:\n{out}\n{err}") from None
     return Ended(code=process.returncode, out=out, err=err, seconds=time.monotonic() - began)
 
@@ -116,7 +119,7 @@ def on_terminal(*arguments: object, cwd: Path, columns: int = 100) -> Ended:
     began = time.monotonic()
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 30, columns, 0, 0))
-    environ = {**os.environ, "TERM": "xterm-256color", "COLUMNS": str(columns)}
+    environ = {**os.environ, **SETTINGS, "TERM": "xterm-256color", "COLUMNS": str(columns)}
     process = subprocess.Popen(
         [program("wq-run"), *map(str, arguments)],
         cwd=cwd,
