@@ -230,6 +230,14 @@ class RunOptions:
         type=types.SECONDS,
         help="End a chunk that neither computes nor reads for so long, and try it elsewhere; 0 never does.",
     )
+    select: tuple[str, ...] = _option(
+        (),
+        "--select",
+        group=_LIMITS,
+        multiple=True,
+        metavar="DATASET[:FILE[:START-STOP]]",
+        help="Only this dataset, or file, or range of events; patterns with * work. Repeatable.",
+    )
     limit_files: int | None = _option(
         None, "--limit-files", group=_LIMITS, type=types.COUNT, help="At most so many files of each dataset."
     )

@@ -79,4 +79,6 @@ def _of_dataset(dataset: Dataset, facts: Facts, chunksize: int, limit: int | Non
 
 
 def _ranges(file: InputFile, facts: FileFacts) -> Sequence[Range]:
-    return file.ranges if file.ranges is not None else [(0, facts.entries)]
+    if file.ranges is None:
+        return [(0, facts.entries)]
+    return [(start, min(stop, facts.entries)) for start, stop in file.ranges if start < facts.entries]

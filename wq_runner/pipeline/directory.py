@@ -17,11 +17,15 @@ from wq_runner.system import RunPaths
 _PROBE = bytes(1 << 16)  # enough to find a full disk
 
 
-def default_directory(samples: Sequence[str]) -> Path:
-    """Return ``wq-run-NAME``, of the first samples file, directory or glob."""
+def default_directory(samples: Sequence[str], *, part: str = "") -> Path:
+    """Return ``wq-run-NAME``, of the first samples file, directory or glob.
+
+    A run of a `part` only has a directory of its own: it must not touch what the whole one keeps.
+    """
     name = Path(samples[0]).name
     stem = re.sub(r"(\.json\.gz|\.[A-Za-z]+)$", "", name)
-    return Path("wq-run-" + (re.sub(r"[^\w.+-]+", "-", stem).strip("-") or "samples"))
+    name = re.sub(r"[^\w.+-]+", "-", stem).strip("-") or "samples"
+    return Path("-".join(["wq-run", name, *([part] if part else [])]))
 
 
 def open_directory(root: Path) -> tuple[RunPaths, AbstractContextManager[object]]:

@@ -32,6 +32,7 @@ from wq_runner.pipeline.missing import missing_fileset, missing_list
 from wq_runner.pipeline.process import Analysis, Processed, add_up, process
 from wq_runner.pipeline.record import Record, accounts
 from wq_runner.pipeline.resume import Remainder
+from wq_runner.pipeline.select import select
 from wq_runner.samples.cache import FactsCache
 from wq_runner.system import RunPaths
 
@@ -55,6 +56,13 @@ class Request:
     @property
     def arguments(self) -> dict[str, Any]:
         return {key: value for mapping in self.options.processor_args for key, value in mapping.items()}
+
+    @property
+    def directory(self) -> Path:
+        options = self.options
+        limited = options.select or options.limit_files or options.limit_chunks
+        part = "test" if options.test else "part" if limited else ""
+        return options.output or default_directory(self.samples, part=part)
 
     @property
     def limits(self) -> dict[str, Any]:
@@ -102,7 +110,7 @@ def run(request: Request, console: Console) -> None:
         started=time.time(),
     )
     ready = prepare(request)
-    paths, lock = open_directory(request.options.output or default_directory(request.samples))
+    paths, lock = open_directory(request.directory)
     with lock:
         if not request.options.fresh and resume.is_finished(
             paths, ready.fingerprint, chunks.plan(ready.fileset, ready.knowledge.facts, **request.limits)
@@ -133,6 +141,7 @@ def prepare(request: Request) -> Prepared:
     """Check everything that needs neither the processor, nor workers, nor an output directory."""
     options = request.options
     fileset = samples.load(request.samples, treename=options.treename)
+    fileset = select(fileset, options.select)
     fileset = chunks.limit_files(fileset, options.limit_files)
     if not any(dataset.files for dataset in fileset):
         raise UsageError(f"there are no files in {', '.join(request.samples)}")
