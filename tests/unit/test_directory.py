@@ -25,19 +25,21 @@ def test_default(samples: list[str], name: str) -> None:
     assert str(default_directory(samples)) == name
 
 
-def test_made_and_cleared(tmp_path: Path) -> None:
+def test_made_and_cleared_of_what_is_half_done(tmp_path: Path) -> None:
     root = tmp_path / "a" / "b"
     paths, lock = open_directory(root)
     with lock:
-        assert paths.staging.is_dir()
-        for left in (paths.journal, paths.stats_log, paths.output):
-            left.write_text("of the run before")
+        (paths.staging / "1.items").write_text("of a task that ran")
+        for kept in (paths.journal, paths.output, paths.ledger / "part-1"):
+            kept.write_text("of the run before")
     _, lock = open_directory(root)
     with lock:
-        # an output is there until a new one takes its name
-        assert [path.name for path in root.iterdir() if path.is_file() and path.name != ".lock"] == [
-            paths.output.name
-        ]
+        assert not list(paths.staging.iterdir())
+        assert all(kept.exists() for kept in (paths.journal, paths.output, paths.ledger / "part-1"))
+
+
+def test_a_part_of_the_samples_has_a_directory_of_its_own() -> None:
+    assert str(default_directory(["a/samples.cfg"], part="test")) == "wq-run-samples-test"
 
 
 def test_one_run_at_a_time(tmp_path: Path) -> None:
