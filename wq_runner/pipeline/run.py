@@ -185,7 +185,7 @@ def _run(
     request: Request, ready: Prepared, analysis: Analysis, record: Record, place: _Place, console: Console
 ) -> None:
     options, paths = request.options, place.paths
-    shown = display(console, place.watch.look)
+    shown = display(console, place.watch.glance)
     place.journal.listeners.append(shown)
     if place.watch.server is not None:
         say.page(console, place.watch.server.url, place.watch.server.tunnel)
