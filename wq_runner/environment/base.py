@@ -58,7 +58,7 @@ def look(prefix: Path, store: Store, editables: tuple[Editable, ...] | None = No
     if kind is None:
         raise WorkerEnvironmentError(
             f"{prefix} is neither a conda environment nor a virtual one, so it cannot be packed",
-            hint="activate the one to ship, or name a file that says what is in it: --environment SPEC.yml",
+            hint="activate the one to ship, or name it, or a list of what is in it: --environment SPEC.yml",
         )
     if editables is None:
         editables = find_editables(prefix)
@@ -103,7 +103,7 @@ def pack(
         return {
             "kind": installed.kind.value,
             "prefix": str(installed.prefix),
-            "origin": origin or f"active environment {installed.prefix}",
+            "origin": origin or str(installed.prefix),
             "base_python": installed.base_python,
             "unpacked": unpacked,
             "packages": [dataclasses.asdict(package) for package in installed.packages],

@@ -26,11 +26,12 @@ class Mode(str, Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Wish:
-    """What the user asked for. `environment` is a mode, a tarball or a file that says what is in it.
+    """What the user asked for.
 
+    `environment` is a mode, a tarball, a file that says what is in it, or the directory of an environment.
     `workers_here` if all workers are started by us on this machine; `analysis` is the directory that the
     processor is imported from, None if it is installed. `channels` are where conda packages come from,
-    `builder` the tool that installs them; `max_cache` is in bytes.
+    `builder` the tool that installs them, `update` to resolve them anew; `max_cache` is in bytes.
     """
 
     environment: str = "auto"
@@ -40,12 +41,14 @@ class Wish:
     setup_commands: tuple[str, ...] = ()
     channels: tuple[str, ...] = ()
     builder: str | None = None
+    update: bool = False
     max_cache: int | None = None
 
     @property
     def path(self) -> Path | None:
-        """The tarball or the file that `environment` names, None if it is a mode."""
-        return Path(self.environment) if self.environment.endswith((*ARCHIVES, *SPECS)) else None
+        """The tarball, file or directory that `environment` names, None if it is a mode."""
+        named = self.environment.endswith((*ARCHIVES, *SPECS)) or "/" in self.environment
+        return Path(self.environment) if named else None
 
     @property
     def is_tarball(self) -> bool:
@@ -62,7 +65,7 @@ def choose(wish: Wish, prefix: Path | None = None) -> tuple[Mode, str]:
     """
     prefix = prefix or Path(sys.prefix)
     if wish.path is not None:
-        if not wish.path.is_file():
+        if not wish.path.exists():
             raise UsageError(f"--environment {wish.path}: no such file", hint=f"looked in {Path.cwd()}")
         return Mode.PACKED, "as asked for"
     modes = [mode.value for mode in Mode]

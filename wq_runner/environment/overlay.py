@@ -135,7 +135,8 @@ def build(found: Draft, store: Store) -> tuple[Stored, bool]:
         return {
             "sources": [_as_json(source) for source in found.sources],
             "files": len(files),
-            "names": files if len(files) <= 5000 else [],
+            "names": sorted(files),
+            "digests": {piece.target: piece.content.digest for piece in found.pieces},
         }
 
     return store.build(Layer.OVERLAY, found.key, make)

@@ -16,7 +16,7 @@ from wq_runner.environment import base as bases
 from wq_runner.environment import overlay as overlays
 from wq_runner.environment import smoke
 from wq_runner.environment.choice import Mode, Wish, choose
-from wq_runner.environment.editables import find_editables
+from wq_runner.environment.editables import Editable, find_editables
 from wq_runner.environment.launch import OVERLAY, SCRIPT, Launch, script
 from wq_runner.environment.packing import Progress, quiet
 from wq_runner.environment.store import Store, Stored
@@ -40,6 +40,7 @@ class Preparation:
     progress: Progress = quiet
     _scratch: tempfile.TemporaryDirectory[str] = field(init=False, repr=False)
     _draft: overlays.Draft | None = field(default=None, init=False, repr=False)
+    _found: bases.Base | None = field(default=None, init=False, repr=False)
     _subject: smoke.Subject | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -70,6 +71,12 @@ class Preparation:
                 return self._none(reason)
             case Mode.AUTO | Mode.PACKED:
                 return self._packed(reason)
+
+    def base(self) -> bases.Base:
+        """Return the base layer; packed, if it has to be."""
+        if self._found is None:
+            self._found = self._base()
+        return self._found
 
     def check(self, *, modules: Sequence[str] = (), objects: Sequence[bytes] = ()) -> bool:
         """Import modules and unpickle objects (of dill) where a task will; False if that was done before.
@@ -128,7 +135,7 @@ class Preparation:
 
     def _packed(self, reason: str) -> WorkerEnvironment:
         began = time.monotonic()
-        base = self._base()
+        base = self.base()
         built = f"packed in {format_seconds(time.monotonic() - began)}" if base.built else "cached"
         stored, said = self._overlay(base.key)
         launch = Launch(
@@ -165,8 +172,9 @@ class Preparation:
 
     def _base(self) -> bases.Base:
         path = self.wish.path
-        if path is None:
-            installed = bases.look(bases.active_prefix(), self.store)
+        if path is None or path.is_dir():
+            prefix = bases.active_prefix() if path is None else path.resolve()
+            installed = bases.look(prefix, self.store)
             return bases.pack(installed, self.store, progress=self.progress, on_build=self.say)
         if self.wish.is_tarball:
             return bases.from_tarball(path, self.store, on_build=self.say)
@@ -177,6 +185,7 @@ class Preparation:
             self.store,
             channels=self.wish.channels,
             builder=self.wish.builder,
+            update=self.wish.update,
             progress=self.progress,
             say=self.say,
         )
@@ -185,7 +194,7 @@ class Preparation:
         """Return the overlay, and what to say of it."""
         began = time.monotonic()
         ingredients = overlays.Ingredients(
-            editables=find_editables(bases.active_prefix()),
+            editables=self._editables(),
             analysis=self.wish.analysis,
             extra_files=overlays.extra_files(self.wish.extra_files),
         )
@@ -193,6 +202,13 @@ class Preparation:
         stored, built = overlays.build(self._draft, self.store)
         how = f"built in {format_seconds(time.monotonic() - began)}" if built else "cached"
         return stored, f"overlay {self._draft.label or stored.key} ({how})"
+
+    def _editables(self) -> tuple[Editable, ...]:
+        """Return those of the active environment, and of the one that is shipped if that is another."""
+        found = {one.name: one for one in find_editables(bases.active_prefix())}
+        if self.wish.path is not None and self.wish.path.is_dir():
+            found |= {one.name: one for one in find_editables(self.wish.path.resolve())}
+        return tuple(found.values())
 
     def _notes(self, base: bases.Base) -> tuple[str, ...]:
         notes = [f"{base.hint}; --environment SPEC.yml makes one that has it"] if base.hint else []

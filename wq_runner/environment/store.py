@@ -211,6 +211,16 @@ class Store:
                 removed.append(entry)
         return removed
 
+    def sweep(self) -> None:
+        """Delete what belongs to no entry any more: marks, scripts, and what was unpacked."""
+        keys = {entry.key for entry in self.entries()}
+        for path in self.unpacked.glob("*"):
+            if not any(path.name.startswith(key) for key in keys):
+                delete(path)
+        if not keys:
+            for name in ("scripts", "tested", "requests", "installed", "logs"):
+                delete(self.root / name)
+
     def size(self, entry: Stored) -> int:
         """Return the bytes of an entry with what was unpacked of it here."""
         unpacked = int(entry.manifest.get("unpacked", 0)) if (self.unpacked / entry.key).exists() else 0

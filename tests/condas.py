@@ -1,0 +1,164 @@
+"""A real conda channel on this machine, with the interpreter that runs the tests as its `python`.
+
+There is no other channel that tests could count on. The packages are real ones, py-rattler installs them as any
+others, and pip fills what it made.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import importlib.metadata
+import io
+import json
+import os
+import platform
+import subprocess
+import sys
+import sysconfig
+import tarfile
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+VERSION = platform.python_version()
+SHORT = f"{sys.version_info.major}.{sys.version_info.minor}"
+SUBDIR = "linux-aarch64" if platform.machine() == "aarch64" else "linux-64"
+_NOT_NEEDED = {"test", "idlelib", "turtledemo", "site-packages", "tkinter", "ensurepip", "lib2to3"}
+# of the pip packages of this environment, those that a processor needs
+FILLING = ("coffea", "dill", "cloudpickle", "lz4", "platformdirs")
+
+
+@dataclass(frozen=True, kw_only=True)
+class File:
+    """A file of a package: `link` is where a symbolic link points, `has_prefix` if it names its prefix."""
+
+    target: str
+    content: bytes = b""
+    link: str = ""
+    mode: int = 0o644
+    has_prefix: bool = False
+
+    @classmethod
+    def of(cls, path: Path, target: str, *, has_prefix: bool = False) -> File:
+        if path.is_symlink():
+            return cls(target=target, link=str(path.readlink()))
+        mode = 0o755 if os.access(path, os.X_OK) else 0o644
+        return cls(target=target, content=path.read_bytes(), mode=mode, has_prefix=has_prefix)
+
+
+def write_channel(root: Path) -> str:
+    """Write a channel of python and pip, and return its URL."""
+    if "posix_local" in sysconfig.get_scheme_names():
+        pytest.skip("Debian's own Python looks for packages where a conda environment has none")
+    add_package(root, "python", VERSION, _interpreter())
+    add_package(root, "pip", importlib.metadata.version("pip"), _installed("pip"), depends=["python"])
+    return index(root)
+
+
+def index(root: Path) -> str:
+    from rattler.index import index_fs
+
+    asyncio.run(index_fs(root))
+    return root.as_uri()
+
+
+def add_package(
+    root: Path, name: str, version: str, files: Iterable[File], *, depends: Sequence[str] = ()
+) -> Path:
+    """Add a package to the channel; it is found after the next `index`."""
+    directory = root / SUBDIR
+    directory.mkdir(parents=True, exist_ok=True)
+    path = directory / f"{name}-{version}-0.tar.bz2"
+    paths = []
+    with tarfile.open(path, "w:bz2", compresslevel=1) as tar:
+        for file in files:
+            _add(tar, file)
+            paths.append(_entry(file))
+        about = {
+            "name": name,
+            "version": version,
+            "build": "0",
+            "build_number": 0,
+            "depends": list(depends),
+            "subdir": SUBDIR,
+        }
+        _add(tar, File(target="info/index.json", content=json.dumps(about).encode()))
+        content = json.dumps({"paths": paths, "paths_version": 1}).encode()
+        _add(tar, File(target="info/paths.json", content=content))
+    return path
+
+
+def _add(tar: tarfile.TarFile, file: File) -> None:
+    member = tarfile.TarInfo(file.target)
+    member.mode = file.mode
+    if file.link:
+        member.type = tarfile.SYMTYPE
+        member.linkname = file.link
+        tar.addfile(member)
+    else:
+        member.size = len(file.content)
+        tar.addfile(member, io.BytesIO(file.content))
+
+
+def _entry(file: File) -> dict[str, object]:
+    entry: dict[str, object] = {
+        "_path": file.target,
+        "path_type": "softlink" if file.link else "hardlink",
+        "sha256": hashlib.sha256(file.content).hexdigest(),
+        "size_in_bytes": len(file.content),
+    }
+    return entry | ({"prefix_placeholder": sys.base_prefix, "file_mode": "text"} if file.has_prefix else {})
+
+
+def fill(python: Path) -> None:
+    """Install what a processor needs, in the versions that are here."""
+    wanted = [f"{name}=={importlib.metadata.version(name)}" for name in FILLING]
+    pins = "\n".join(
+        f"{one.name}=={one.version}" for one in importlib.metadata.distributions() if one.name != "wq-runner"
+    )
+    constraints = python.parents[1] / "constraints.txt"
+    constraints.write_text(pins)
+    run(python, "-m", "pip", "install", "--quiet", "--constraint", constraints, *wanted)
+    constraints.unlink()
+
+
+def run(*command: object) -> str:
+    env = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    done = subprocess.run(
+        list(map(str, command)), env=env, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+    return done.stdout
+
+
+def _interpreter() -> Iterator[File]:
+    base = Path(sys.base_prefix)
+    program = Path(os.path.realpath(getattr(sys, "_base_executable", sys.executable)))
+    yield File(target=f"bin/python{SHORT}", content=_movable(program), mode=0o755)
+    for name in ("python", "python3"):
+        yield File(target=f"bin/{name}", link=f"python{SHORT}")
+    for path in sorted((base / "lib").glob("libpython3*.so*")):
+        yield File.of(path, f"lib/{path.name}")
+    stdlib = Path(sysconfig.get_path("stdlib"))
+    for path in sorted(stdlib.rglob("*")):
+        parts = path.relative_to(stdlib).parts
+        if parts[0] in _NOT_NEEDED or parts[0].startswith("config-") or "__pycache__" in parts or path.is_dir():
+            continue
+        has_prefix = path.name.startswith("_sysconfigdata")
+        yield File.of(path, f"lib/python{SHORT}/{'/'.join(parts)}", has_prefix=has_prefix)
+
+
+def _movable(program: Path) -> bytes:
+    """Let the interpreter find its library beside itself, not where it was built."""
+    content = program.read_bytes()
+    old = f"{sys.base_prefix}/lib\0".encode()
+    return content.replace(old, b"$ORIGIN/../lib".ljust(len(old), b"\0"))
+
+
+def _installed(name: str) -> Iterator[File]:
+    for file in importlib.metadata.files(name) or ():
+        if ".." not in file.parts and file.suffix != ".pyc" and file.name != "RECORD":
+            yield File.of(Path(str(file.locate())), f"lib/python{SHORT}/site-packages/{file}")
