@@ -184,7 +184,7 @@ def show(
         if _writing(
             target,
             lambda drawn=drawn, target=target, unit=unit: histograms.draw(drawn, target, known, unit=unit),
-        ):  # type: ignore[misc]
+        ):
             click.echo(f"picture      {_shown(target)}")
         else:
             click.echo(f"not drawn    {picture.name}: it has neither one axis nor two")

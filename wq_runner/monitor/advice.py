@@ -48,7 +48,7 @@ def _startup(view: RunView, chunksize: int | None) -> list[Advice]:
     each = time.startup / view.tasks.useful
     lost = f"start-up took {words.percent(time.share('startup'))} of the core time ({each:.1f} s each time)"
     larger = larger_chunks(view, chunksize)
-    if view.task_chunks.mean < 1.5 and chunksize and larger:
+    if view.chunks_per_task < 1.5 and chunksize and larger:
         part = 1 - chunksize / larger
         return [
             Advice(
@@ -57,7 +57,7 @@ def _startup(view: RunView, chunksize: int | None) -> list[Advice]:
                 saves=part * time.startup,
             )
         ]
-    if view.task_seconds.mean < 10 * each and view.task_chunks.mean > 1:
+    if view.task_seconds.mean < 10 * each and view.chunks_per_task > 1:
         return [
             Advice(
                 text=f"larger tasks would save part of the start-up: {lost}, and tasks lasted "

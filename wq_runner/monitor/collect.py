@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import heapq
 import threading
 from collections import Counter
@@ -21,7 +22,7 @@ from wq_runner.journal import (
     Workers,
 )
 from wq_runner.model import Category
-from wq_runner.monitor.sketch import Sketch
+from wq_runner.monitor.sketch import Mean, Sketch
 from wq_runner.monitor.tallies import (
     PROBLEMS_KEPT,
     DatasetTally,
@@ -78,10 +79,15 @@ class Collector:
         for now, event in events:
             self.take(now, event)
 
-    def view(self, now: float | None = None) -> RunView:
-        """Return the state now, which is the time of the last event if none is given."""
+    def view(self, now: float | None = None, *, brief: bool = False) -> RunView:
+        """Return the state now, which is the time of the last event if none is given.
+
+        A `brief` one lacks what a terminal has no room for, and costs little however long the run is.
+        """
         with self._lock:
-            return self._view(max(now or 0.0, self._now) if self._ended is None else self._now)
+            now = max(now or 0.0, self._now) if self._ended is None else self._now
+            found = self._brief(now)
+            return found if brief else self._detailed(found)
 
     def _reset(self, started: RunStarted, now: float) -> None:
         self._begun = now
@@ -106,8 +112,8 @@ class Collector:
         self._rate = Rate()
         self._usage = Usage(now)
         self._timeline = Timeline(now, _GAUGES, _COUNTS)
-        self._seconds, self._events, self._chunks = Sketch(), Sketch(), Sketch()
-        self._memory, self._results = Sketch(), Sketch()
+        self._seconds, self._events, self._results = Sketch(), Sketch(), Sketch()
+        self._chunks = Mean()
 
     def _take(self, now: float, event: Event) -> None:
         self._now = now
@@ -185,7 +191,6 @@ class Collector:
             self._seconds.add(seconds)
             self._chunks.add(chunks)
             self._events.add(event.events)
-            self._memory.add(event.memory)
             self._results.add(event.bytes_received)
 
     def _accepted(self, now: float, event: Accepted) -> None:
@@ -252,7 +257,7 @@ class Collector:
         self._workers = event
         self._timeline.set(now, {name: float(getattr(event, name)) for name in _GAUGES})
 
-    def _view(self, now: float) -> RunView:
+    def _brief(self, now: float) -> RunView:
         if self._begun:
             self._timeline.advance(now)
             self._usage.advance(now)
@@ -262,8 +267,6 @@ class Collector:
         unit = "events" if any(tally.in_events for tally in shown) else "files"
         if self._phase == PROCESSING and unit == "files":
             unit = "items"
-        problems = sorted(self._problems.values(), key=lambda one: one.last, reverse=True)
-        means = self._mean_seconds()
         return RunView(
             state=RUNNING if ended is None else state_of(ended.code),
             command=self._started.command,
@@ -285,19 +288,26 @@ class Collector:
             tasks=self._tasks_now(),
             moved=Moved(**{name: self._moved[name] for name in ("read", "sent", "received")}),
             core_time=self._usage.core_time(now, live=ended is None),
-            memory=self._memory_use(),
             failures=self._failures,
             retries=dict(self._retries.most_common()),
+            last_problem=self._last_problem,
+        )
+
+    def _detailed(self, view: RunView) -> RunView:
+        problems = sorted(self._problems.values(), key=lambda one: one.last, reverse=True)
+        means = self._mean_seconds()
+        return dataclasses.replace(
+            view,
+            memory=self._memory_use(),
             problems=tuple(one.summary() for one in problems),
             other_problems=self._other_problems,
-            last_problem=self._last_problem,
             slow_files=self._files.slowest(TOP, means),
             hosts=self._top_hosts(means),
             host_count=len(self._hosts),
             task_seconds=self._seconds.distribution(),
             task_events=self._events.distribution(),
-            task_chunks=self._chunks.distribution(),
-            task_memory=self._memory.distribution(),
+            chunks_per_task=self._chunks.mean,
+            task_memory=self._memory(PROCESSING).distribution(),
             result_bytes=self._results.distribution(),
             cost=self._cost(),
             series=self._timeline.series(),
@@ -372,7 +382,7 @@ class Collector:
             cores_used=now.cores_used,
             memory=now.memory,
             memory_used=now.memory_used,
-            memory_measured=now.running * self._memory.mean,
+            memory_measured=now.running * self._memory(PROCESSING).mean,
             largest_cores=now.largest_cores,
             largest_memory=now.largest_memory,
             engine_restarts=now.restarts,
@@ -396,6 +406,12 @@ class Collector:
         categories = dict.fromkeys(category for category, _ in self._tallies)
         whole = [memory_of(category, "", self._of(category)) for category in categories]
         return (*whole, *(tally.memory_use() for tally in self._of(PROCESSING)))
+
+    def _memory(self, category: str) -> Sketch:
+        found = Sketch()
+        for tally in self._of(category):
+            found.merge(tally.memory)
+        return found
 
     def _mean_seconds(self) -> dict[str, float]:
         return {tally.name: tally.seconds / tally.events for tally in self._of(PROCESSING) if tally.events}

@@ -143,7 +143,7 @@ def _tasks(view: RunView) -> Html:
         ("decisions", f"{tasks.retried:,} retries, {tasks.split:,} splits, {tasks.skipped:,} skips"),
         (
             "chunks",
-            f"{view.total.chunks_done:,} of {view.total.chunks:,}, {view.task_chunks.mean:.1f} a task",
+            f"{view.total.chunks_done:,} of {view.total.chunks:,}, {view.chunks_per_task:.1f} a task",
         ),
     ]
     pictures = [

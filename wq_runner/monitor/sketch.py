@@ -25,9 +25,18 @@ class Sketch:
             return
         self.count += 1
         self.total += value
-        self.most = max(self.most, value)
+        if value > self.most:
+            self.most = value
         index = math.floor(math.log(value) * _INDEX)
-        self.bins[index] = self.bins.get(index, 0) + 1
+        bins = self.bins
+        bins[index] = bins.get(index, 0) + 1
+
+    def merge(self, other: Sketch) -> None:
+        self.count += other.count
+        self.total += other.total
+        self.most = max(self.most, other.most)
+        for index, count in other.bins.items():
+            self.bins[index] = self.bins.get(index, 0) + count
 
     @property
     def mean(self) -> float:
@@ -65,6 +74,31 @@ class Sketch:
 
 def _edge(index: float) -> float:
     return float(2 ** (index / _PER_DOUBLING))
+
+
+@dataclass
+class Mean:
+    """The mean and the largest of numbers above zero."""
+
+    count: int = 0
+    total: float = 0.0
+    most: float = 0.0
+
+    def add(self, value: float) -> None:
+        if value > 0:
+            self.count += 1
+            self.total += value
+            if value > self.most:
+                self.most = value
+
+    def merge(self, other: Mean) -> None:
+        self.count += other.count
+        self.total += other.total
+        self.most = max(self.most, other.most)
+
+    @property
+    def mean(self) -> float:
+        return self.total / self.count if self.count else 0.0
 
 
 @dataclass

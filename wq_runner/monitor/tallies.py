@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import heapq
+import operator
 import re
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from wq_runner.journal import Decided, Plan, TaskEnded
-from wq_runner.monitor.sketch import Fit, Sketch
+from wq_runner.monitor.sketch import Fit, Mean, Sketch
 from wq_runner.monitor.view import FileTime, HostTime, Memory, Problem, Progress
 
-FILES_KEPT = 20_000
+FILES_KEPT = 10_000
 PROBLEMS_KEPT = 50
 NAMES_KEPT = 8
 TRACEBACK_KEPT = 20_000  # characters
@@ -72,7 +73,7 @@ class DatasetTally:
     last: float = 0.0
     rate: Rate = field(default_factory=Rate)
     memory: Sketch = field(default_factory=Sketch)
-    allocated: Sketch = field(default_factory=Sketch)
+    allocated: Mean = field(default_factory=Mean)
     exhausted: int = 0
     lost: float = 0.0
     cost: Fit = field(default_factory=Fit)
@@ -120,10 +121,10 @@ class DatasetTally:
 
 def memory_of(category: str, dataset: str, tallies: Iterable[DatasetTally]) -> Memory:
     """Sum up the memory of several datasets."""
-    memory, allocated, exhausted, lost = Sketch(), Sketch(), 0, 0.0
+    memory, allocated, exhausted, lost = Sketch(), Mean(), 0, 0.0
     for tally in tallies:
-        merge(memory, tally.memory)
-        merge(allocated, tally.allocated)
+        memory.merge(tally.memory)
+        allocated.merge(tally.allocated)
         exhausted += tally.exhausted
         lost += tally.lost
     return Memory(
@@ -138,14 +139,6 @@ def memory_of(category: str, dataset: str, tallies: Iterable[DatasetTally]) -> M
         exhausted=exhausted,
         lost=lost,
     )
-
-
-def merge(into: Sketch, other: Sketch) -> None:
-    into.count += other.count
-    into.total += other.total
-    into.most = max(into.most, other.most)
-    for index, count in other.bins.items():
-        into.bins[index] = into.bins.get(index, 0) + count
 
 
 @dataclass
@@ -183,39 +176,31 @@ class HostTally:
 
 
 class Files:
-    """Seconds by file. Beyond `FILES_KEPT`, those that took least are forgotten."""
+    """Seconds by file. Of twice `FILES_KEPT`, the half that took least is forgotten."""
 
     def __init__(self) -> None:
-        self._files: dict[str, list[float]] = {}
-        self._datasets: dict[str, str] = {}
+        self._files: dict[str, tuple[float, int, str]] = {}
 
     def add(self, path: str, dataset: str, events: int, seconds: float) -> None:
         found = self._files.get(path)
-        if found is None:
-            self._files[path] = [seconds, events]
-            self._datasets[path] = dataset
-            if len(self._files) > FILES_KEPT:
-                self._forget()
-        else:
-            found[0] += seconds
-            found[1] += events
-
-    def _forget(self) -> None:
-        kept = sorted(self._files, key=lambda path: self._files[path][0], reverse=True)[: FILES_KEPT // 2]
-        self._files = {path: self._files[path] for path in kept}
-        self._datasets = {path: self._datasets[path] for path in kept}
+        if found is not None:
+            self._files[path] = (found[0] + seconds, found[1] + events, dataset)
+            return
+        self._files[path] = (seconds, events, dataset)
+        if len(self._files) > 2 * FILES_KEPT:
+            self._files = dict(heapq.nlargest(FILES_KEPT, self._files.items(), key=operator.itemgetter(1)))
 
     def slowest(self, most: int, mean_seconds: Mapping[str, float]) -> tuple[FileTime, ...]:
         """Return the files with most seconds beyond what is normal for as many events of their dataset."""
-        found = [
-            (seconds - events * mean_seconds.get(self._datasets[path], 0.0), path)
-            for path, (seconds, events) in self._files.items()
-        ]
+        found = (
+            (seconds - events * mean_seconds.get(dataset, 0.0), path)
+            for path, (seconds, events, dataset) in self._files.items()
+        )
         return tuple(
             FileTime(
                 path=path,
-                dataset=self._datasets[path],
-                events=int(self._files[path][1]),
+                dataset=self._files[path][2],
+                events=self._files[path][1],
                 seconds=self._files[path][0],
                 excess=excess,
             )

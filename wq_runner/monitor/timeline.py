@@ -19,6 +19,7 @@ class Timeline:
         self._start = start
         self._now = start
         self._width = 1.0
+        self._end = start + self._width
         self._limit = limit
         self._gauge_names = gauges
         self._value = [0.0] * len(gauges)
@@ -33,7 +34,8 @@ class Timeline:
 
     def count(self, now: float, values: Mapping[str, float]) -> None:
         """Add to what is counted now."""
-        self.advance(now)
+        if now >= self._end:  # else there is nothing to settle: gauges are added up when they change
+            self.advance(now)
         row = self._counts[-1]
         for name, value in values.items():
             row[self._count_names[name]] += value
@@ -48,6 +50,7 @@ class Timeline:
             self._gauges.append([0.0] * len(self._value))
             self._counts.append([0.0] * len(self._count_names))
         self._integrate(now)
+        self._end = self._start + len(self._gauges) * self._width
 
     def _integrate(self, until: float) -> None:
         seconds = until - self._now

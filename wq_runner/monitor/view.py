@@ -281,7 +281,7 @@ class RunView:
     host_count: int = 0
     task_seconds: Distribution = Distribution()
     task_events: Distribution = Distribution()
-    task_chunks: Distribution = Distribution()
+    chunks_per_task: float = 0.0
     task_memory: Distribution = Distribution()
     result_bytes: Distribution = Distribution()
     cost: Cost = Cost()

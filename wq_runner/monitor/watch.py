@@ -46,6 +46,10 @@ class Watch:
         """Return the state at a time, now if it is None."""
         return self._collector.view(time.time() if now is None else now)
 
+    def glance(self, now: float | None = None) -> RunView:
+        """Return what a terminal shows of it."""
+        return self._collector.view(time.time() if now is None else now, brief=True)
+
     def finish(self, record: Mapping[str, Any]) -> None:
         """Write the report and end; `record` is what run.json says."""
         self._status.stop()
