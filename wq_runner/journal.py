@@ -92,7 +92,8 @@ class TaskEnded:
 class Accepted:
     """These items are in the result. An item is ``[path, treename, start, stop, uuid]``.
 
-    `seconds` is what each of them took, `memory` its peak in bytes, in their order.
+    `seconds` is what each of them took, `cpu` the part of it in the processor, `memory` its peak and `read`
+    what it read in bytes, in their order.
     """
 
     task: int
@@ -102,6 +103,8 @@ class Accepted:
     items: tuple[tuple[str, str, int, int, str], ...]
     seconds: tuple[float, ...] = ()
     memory: tuple[int, ...] = ()
+    cpu: tuple[float, ...] = ()
+    read: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,6 +144,15 @@ class Decided:
     items: tuple[tuple[str, str, int, int, str], ...]
     host: str = ""
     traceback: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostBlocked:
+    """The workers of this host get no tasks for so many seconds."""
+
+    host: str
+    reason: str
+    seconds: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,6 +201,7 @@ Event = (
     | Resumed
     | Fingerprint
     | Decided
+    | HostBlocked
     | Workers
     | PhaseEnded
     | RunEnded
@@ -205,6 +218,7 @@ _KINDS: dict[str, type[Event]] = {
         Resumed,
         Fingerprint,
         Decided,
+        HostBlocked,
         Workers,
         PhaseEnded,
         RunEnded,
@@ -305,7 +319,7 @@ def _event(kind: type[Event], values: dict[str, Any]) -> Event:
     if "items" in values and isinstance(values["items"], list):
         values["items"] = tuple(map(tuple, values["items"]))
     if kind is Accepted:
-        for name in ("seconds", "memory"):
+        for name in ("seconds", "memory", "cpu", "read"):
             values[name] = tuple(values.get(name, ()))
     if kind is Merged:
         values["tasks"] = tuple(values["tasks"])

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 DEFAULT_TREENAME = "Events"
+MB = 2**20
+"""Of memory and disk, as the engine counts."""
 
 Range = tuple[int, int]
 """Entries ``[start, stop)`` of a tree."""
@@ -89,7 +91,7 @@ class Category(str, Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Resources:
-    """What a task may use or a worker has: memory and disk in MB (10^6 bytes), wall_time in seconds.
+    """What a task may use or a worker has: memory and disk in MB (2^20), wall_time in seconds.
 
     None is "not said": the engine then gives the share of the worker that fits the cores.
     """
@@ -132,6 +134,8 @@ class Ending(str, Enum):
     """It went over its allocation of memory, disk or time."""
     LOST = "lost"
     """The worker went away, or the engine gave the task up."""
+    DEADLY = "deadly"
+    """So many workers in a row went away with it that it may be the reason."""
     TRANSFER = "transfer"
     """An input or output could not be moved."""
 

@@ -115,7 +115,7 @@ class RunOptions:
         "--workers",
         "-w",
         group=_WHERE,
-        metavar="local:N[xCORES]",
+        metavar="local:N[xCORES[xMEMORY]]",
         help="Start workers on this machine. Without it, wait for workers to come. With futures: how many "
         "processes.",
     )

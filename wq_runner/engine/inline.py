@@ -31,6 +31,9 @@ class InlineEngine:
             return []
         return [run_here(self._waiting.popleft())]
 
+    def avoid(self, host: str, *, avoid: bool) -> None:
+        """Do nothing: there is one host only."""
+
     def close(self) -> None:
         self._waiting.clear()
 

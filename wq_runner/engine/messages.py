@@ -44,6 +44,14 @@ class Submit:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Avoid:
+    """Send nothing to the workers of a host, or use them again."""
+
+    host: str
+    avoid: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class Finish:
     """Close the queue; `release_workers` asks the workers to leave as well."""
 
@@ -73,5 +81,5 @@ class Report:
     status: EngineStatus
 
 
-Request = QueueSettings | Submit | Finish
+Request = QueueSettings | Submit | Avoid | Finish
 Reply = Started | Failed | Finished | Report

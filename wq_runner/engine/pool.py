@@ -60,6 +60,9 @@ class PoolEngine:
             task_id=task.id, ending=Ending.NO_RESULT, exit_code=-1, detail=str(error), finished=time.time()
         )
 
+    def avoid(self, host: str, *, avoid: bool) -> None:
+        """Do nothing: there is one host only."""
+
     def close(self) -> None:
         self._running.clear()
         if self._pool is not None:

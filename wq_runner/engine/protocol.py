@@ -59,5 +59,8 @@ class Engine(Protocol):
             If the engine is lost for good.
         """
 
+    def avoid(self, host: str, *, avoid: bool) -> None:
+        """Send nothing to the workers of a host, or use them again."""
+
     def close(self) -> None:
         """Drop what is queued or running and give back everything. May be called twice."""

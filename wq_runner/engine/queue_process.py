@@ -11,13 +11,24 @@ import sys
 from multiprocessing.connection import Connection
 from typing import Any
 
-from wq_runner.engine.messages import Failed, Finish, Finished, QueueSettings, Reply, Report, Started, Submit
+from wq_runner.engine.messages import (
+    Avoid,
+    Failed,
+    Finish,
+    Finished,
+    QueueSettings,
+    Reply,
+    Report,
+    Started,
+    Submit,
+)
 from wq_runner.engine.protocol import EngineStatus
 from wq_runner.model import Category, Ending, Outcome, Resources, Task
 
 MB = 2**20  # as the engine counts
 MICROSECOND = 1e-6
 CATALOG_PORT = 9097
+LOSSES = 3  # of workers, until a task comes back as the possible reason
 OUTPUT_KEPT = 4000  # characters of what a command printed
 
 
@@ -99,8 +110,10 @@ class _Queue:
         last = EngineStatus()
         while True:
             while connection.poll():
-                request: Submit | Finish = connection.recv()
+                request: Submit | Avoid | Finish = connection.recv()
                 match request:
+                    case Avoid(host=host, avoid=avoid):
+                        (self._queue.block_host if avoid else self._queue.unblock_host)(host)
                     case Submit(task=task):
                         self._submit(task)
                     case Finish(release_workers=release):
@@ -139,7 +152,9 @@ class _Queue:
             cores_used=stats.committed_cores,
             memory=stats.total_memory * MB,
             memory_used=stats.committed_memory * MB,
-            largest=Resources(cores=stats.max_cores, memory=stats.max_memory, disk=stats.max_disk),
+            largest=Resources(
+                cores=stats.max_cores, memory=stats.max_memory, disk=stats.max_disk, gpus=stats.max_gpus
+            ),
             tasks_waiting=stats.tasks_waiting,
             tasks_running=stats.tasks_on_workers,
             bytes_sent=stats.bytes_sent,
@@ -152,6 +167,7 @@ def _engine_task(wq: Any, task: Task, settings: QueueSettings) -> Any:
     made.specify_tag(str(task.id))
     made.specify_category(task.category.value)
     made.specify_priority(-task.id)  # first come, first served: the queue by itself takes the newest first
+    made.specify_max_retries(LOSSES)
     if settings.stall_time:
         made.specify_environment_variable("WQ_RUNNER_STALL", str(settings.stall_time))
     made.specify_input_file(str(settings.payload), "payload.pyz", cache=True)
@@ -203,6 +219,7 @@ def _ending(wq: Any, task: Any) -> Ending:
         wq.WORK_QUEUE_RESULT_DISK_ALLOC_FULL: Ending.EXHAUSTED,
         wq.WORK_QUEUE_RESULT_TASK_TIMEOUT: Ending.EXHAUSTED,
         wq.WORK_QUEUE_RESULT_TASK_MAX_RUN_TIME: Ending.EXHAUSTED,
+        wq.WORK_QUEUE_RESULT_MAX_RETRIES: Ending.DEADLY,
     }
     return endings.get(task.result, Ending.LOST)
 

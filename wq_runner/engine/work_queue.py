@@ -19,7 +19,18 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from wq_runner import system
-from wq_runner.engine.messages import Failed, Finish, Finished, QueueSettings, Reply, Report, Started, Submit
+from wq_runner.engine.messages import (
+    Avoid,
+    Failed,
+    Finish,
+    Finished,
+    QueueSettings,
+    Reply,
+    Report,
+    Request,
+    Started,
+    Submit,
+)
 from wq_runner.engine.protocol import EngineStatus
 from wq_runner.errors import EngineError
 from wq_runner.model import Outcome, Task
@@ -39,6 +50,7 @@ class WorkQueueEngine:
         self._child_log = child_log
         self._child: _Child | None = None
         self._unfinished: dict[int, Task] = {}
+        self._avoided: set[str] = set()
         self._status = EngineStatus()
         self._restarts = 0
         self._restarts_in_a_row = 0
@@ -87,11 +99,17 @@ class WorkQueueEngine:
             self._restart()
         return outcomes
 
+    def avoid(self, host: str, *, avoid: bool) -> None:
+        (self._avoided.add if avoid else self._avoided.discard)(host)
+        if self._child is not None:
+            self._child.send(Avoid(host=host, avoid=avoid))
+
     def close(self, *, release_workers: bool = False) -> None:
         if self._child is not None:
             self._child.close(release_workers=release_workers)
             self._child = None
         self._unfinished.clear()
+        self._avoided.clear()
 
     def _restart(self) -> None:
         assert self._child is not None
@@ -107,6 +125,8 @@ class WorkQueueEngine:
         log.warning("the queue's process died (exit code %s); starting it again on the same port", code)
         self._child = self._same_port()
         self._status = EngineStatus(restarts=self._restarts)
+        for host in self._avoided:
+            self._child.send(Avoid(host=host, avoid=True))
         for task in self._unfinished.values():
             self._child.send(Submit(task=task))
 
@@ -147,7 +167,7 @@ class _Child:
     def pid(self) -> int:
         return self._process.pid
 
-    def send(self, request: QueueSettings | Submit | Finish) -> None:
+    def send(self, request: Request) -> None:
         # a child that is gone is noticed where its replies are read
         with contextlib.suppress(BrokenPipeError, ConnectionResetError, OSError):
             self._connection.send(request)

@@ -6,9 +6,9 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from wq_runner.model import Resources, ResourcesMode
+from wq_runner.model import MB, Resources, ResourcesMode
 
-MB = 2**20  # as the engine counts
+ALL = 0.9  # of a worker's memory: what was stopped there would not have had more
 
 _KEPT = 200  # newest measurements of a dataset that are looked at
 _FEW = 5  # with fewer, the prediction is not trusted as much
@@ -63,12 +63,17 @@ class MemoryModel:
         return wanted
 
     def largest(self, memory: float) -> int | None:
-        """Return how many events fit into so much memory; None if nothing was measured."""
+        """Return how many events fit into so much memory; None if nothing is known of that."""
         if not self._seen:
-            return None
+            return self._half_of_too_many(memory)
         base, slope = self._line()
         left = memory / self._margin - self._headroom - base - self._spread(base, slope)
         return max(1, int(left / slope)) if slope > 0 else None
+
+    def _half_of_too_many(self, memory: float) -> int | None:
+        if self._too_little is None or self._too_little[1] < ALL * memory:
+            return None
+        return max(1, self._too_little[0] // 2)
 
     @property
     def _margin(self) -> float:

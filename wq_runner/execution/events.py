@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from wq_runner.engine.answer import Answer
 from wq_runner.engine.protocol import EngineStatus
-from wq_runner.execution.allocation import MB
 from wq_runner.execution.items import Item
 from wq_runner.execution.policy import Trouble
 from wq_runner.journal import Accepted, Decided, TaskEnded, TaskSubmitted, Workers
-from wq_runner.model import Outcome, Task
+from wq_runner.model import MB, Outcome, Task
 
 
 def submitted(task: Task, batch: tuple[Item, ...]) -> TaskSubmitted:
@@ -61,6 +60,8 @@ def accepted(task: Task, batch: tuple[Item, ...], found: Answer) -> Accepted:
         items=tuple(item.key for item in items),
         seconds=tuple(round(measured[index].wall, 4) for index in found.done),
         memory=tuple(measured[index].memory for index in found.done),
+        cpu=tuple(round(measured[index].cpu, 4) for index in found.done),
+        read=tuple(measured[index].bytes_read for index in found.done),
     )
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import atexit
+import logging
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,13 +13,18 @@ from coffea.processor import accumulate
 from coffea.processor.executor import ExecutorBase
 
 from wq_runner.engine.messages import QueueSettings
-from wq_runner.environment import shared
+from wq_runner.environment import WorkerEnvironment
+from wq_runner.environment.choice import Wish, script_directory
+from wq_runner.environment.preparation import Preparation
+from wq_runner.environment.smoke import NEEDED
 from wq_runner.errors import InterruptedRunError, PartialResultError, WqRunnerError
 from wq_runner.execution.loop import LoopResult, LoopSettings
 from wq_runner.execution.session import Session, temporary_directory, work_queue_session
 from wq_runner.model import Category
 from wq_runner.remote.bundle import write_bundle
 from wq_runner.workers.local import LocalSpec
+
+log = logging.getLogger(__name__)
 
 # what coffea's Runner calls the function that opens files
 _METADATA = "get_metadata"
@@ -103,6 +110,8 @@ class WorkQueueExecutor(EngineExecutor):
         What workers must present. Local workers get a generated one.
     logs
         A directory for the engine's logs; None keeps none.
+    environment, extra_files, setup_commands
+        What workers get: as the options of `wq-run`. Code is looked at once, when the executor is made.
     """
 
     workers: str | None = None
@@ -110,6 +119,9 @@ class WorkQueueExecutor(EngineExecutor):
     port: int | tuple[int, int] = (9123, 9130)
     password_file: str | Path | None = None
     logs: str | Path | None = None
+    environment: str = "auto"
+    extra_files: Sequence[str | Path] = ()
+    setup_commands: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         if self.session is None:
@@ -119,11 +131,12 @@ class WorkQueueExecutor(EngineExecutor):
         logs = Path(self.logs) if self.logs is not None else None
         if logs is not None:
             logs.mkdir(parents=True, exist_ok=True)
-        environment = shared("the executor's workers use this interpreter")
+        environment = self._make_environment()
         staging = temporary_directory()
         queue = QueueSettings(
             payload=write_bundle(staging),
             command=environment.command,
+            inputs=environment.inputs,
             ports=self.port if isinstance(self.port, tuple) else (self.port, self.port),
             name=self.name,
             password_file=Path(self.password_file) if self.password_file else None,
@@ -133,3 +146,20 @@ class WorkQueueExecutor(EngineExecutor):
         local = LocalSpec.parse(self.workers) if self.workers else None
         settings = LoopSettings(paths=environment.paths)
         return work_queue_session(queue, local=local, logs=logs, settings=settings, staging=staging)
+
+    def _make_environment(self) -> WorkerEnvironment:
+        wish = Wish(
+            environment=self.environment,
+            workers_here=self.workers is not None,
+            analysis=script_directory(),
+            extra_files=tuple(map(Path, self.extra_files)),
+            setup_commands=tuple(self.setup_commands),
+        )
+        with Preparation(wish=wish, say=log.info) as preparation:
+            found = preparation.environment()
+            preparation.check(modules=NEEDED)
+        for note in found.notes:
+            log.warning(note)
+        if found.lease is not None:
+            atexit.register(found.lease.release)  # nobody deletes it before
+        return found

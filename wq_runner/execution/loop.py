@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import logging
 import math
 import pickle
 import time
-from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,15 +19,20 @@ from wq_runner.engine.protocol import Engine, EngineStatus
 from wq_runner.errors import OutputError, ProcessorError
 from wq_runner.execution import events, policy
 from wq_runner.execution.allocation import AllocationSettings, Allocator
+from wq_runner.execution.attempts import Attempts
+from wq_runner.execution.hosts import Block, Hosts, HostSettings, Unblock
 from wq_runner.execution.items import Item, plans
 from wq_runner.execution.ledger import Holding
+from wq_runner.execution.placing import Placing
 from wq_runner.execution.policy import Abort, Cause, Retry, Skip, Split, Trouble
 from wq_runner.execution.problems import error_of
 from wq_runner.execution.reduce import Reducer
 from wq_runner.execution.shaping import Backlog, ShapeSettings
-from wq_runner.journal import Journal, PhaseEnded, PhaseStarted
+from wq_runner.journal import HostBlocked, Journal, PhaseEnded, PhaseStarted
 from wq_runner.model import Category, Ending, Outcome, Task
 from wq_runner.remote import work
+
+log = logging.getLogger(__name__)
 
 TICK = 0.5  # seconds between looks at workers and signals while nothing ends
 SPARE = 2  # tasks queued beyond the slots, so that a free worker finds one there
@@ -41,6 +46,7 @@ class LoopSettings:
     shape: ShapeSettings = field(default_factory=ShapeSettings)
     policy: policy.Settings = field(default_factory=policy.Settings)
     allocation: AllocationSettings = field(default_factory=AllocationSettings)
+    hosts: HostSettings = field(default_factory=HostSettings)
     drain_time: float = 600.0
     paths: tuple[str, ...] = ()
 
@@ -79,7 +85,8 @@ class Context:
     """What a phase works with, besides its engine.
 
     `staging` is the directory for the files of tasks. With `ledger`, a directory, results are kept
-    there. `numbers` are those of the tasks, never used before with this engine or ledger.
+    there. `numbers` are those of the tasks, never used before with this engine or ledger. `hosts` are
+    those of the engine, in whatever phase.
     """
 
     staging: Path
@@ -88,6 +95,7 @@ class Context:
     stop: StopRequest = field(default_factory=StopRequest)
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     on_tick: Callable[[], None] = lambda: None
+    hosts: Hosts = field(default_factory=Hosts)
 
 
 class Loop:
@@ -104,8 +112,7 @@ class Loop:
         self._staging = context.staging
         self._allocator = Allocator(settings.allocation)
         self._running: dict[int, tuple[Task, tuple[Item, ...]]] = {}
-        self._attempts: Counter[tuple[Cause, Item]] = Counter()
-        self._failed_files: defaultdict[str, set[str]] = defaultdict(set)
+        self._placing = Placing()
         self._done: list[Item] = []
         self._skipped: list[Skipped] = []
         self._status = EngineStatus()
@@ -124,7 +131,7 @@ class Loop:
         """
         began = time.monotonic()
         self._journal.record(PhaseStarted(category=self._category.value, datasets=plans(items)))
-        self._total_events = sum(item.events for item in items)
+        self._attempts = Attempts(items, self._settings.policy)
         self._backlog = Backlog(items, self._settings.shape, self._fits)
         self._reducer = Reducer(self._journal, self._context.ledger)
         try:
@@ -134,8 +141,7 @@ class Loop:
                 self._feed()
                 for outcome in self._engine.wait(TICK):
                     self._handle(outcome)
-                self._context.on_tick()
-                self._note_status()
+                self._look_around()
         except OSError as error:
             self._reducer.abandon()
             raise OutputError(f"cannot write to {self._staging}: {error.strerror or error}") from error
@@ -192,11 +198,17 @@ class Loop:
         return max(1, math.floor(self._engine.status.cores / self._settings.allocation.cores))
 
     def _may_start(self, dataset: str) -> bool:
-        """Whether to cut another batch of a dataset: of an unknown one, only as many as workers are there.
+        """Whether to cut another batch of a dataset.
 
-        Each of these takes a whole worker's memory, to find out what is needed.
+        Of an unknown one, only as many as workers are there: each of these takes a whole worker's memory,
+        to find out what is needed. And before anything was done, only in so many files as prove a processor
+        wrong.
         """
-        if self._category is not Category.PROCESSING or self._allocator.known(dataset):
+        if self._category is not Category.PROCESSING:
+            return True
+        if not self._done and self._running and not self._attempts.may_try_more:
+            return False
+        if self._allocator.known(dataset):
             return True
         unknown = sum(not self._allocator.known(batch[0].dataset) for _, batch in self._running.values())
         return unknown < max(1, self._engine.status.workers)
@@ -224,6 +236,7 @@ class Loop:
         )
         task.items.write_bytes(pickle.dumps([item.value for item in batch]))
         self._running[number] = (task, batch)
+        self._attempts.begin(batch)
         self._engine.submit(task)
         self._journal.record(events.submitted(task, batch))
 
@@ -237,10 +250,12 @@ class Loop:
         found, trouble = _read(task, outcome)
         self._journal.record(events.ended(task, outcome, batch, found))
         if found is None:
+            if trouble.cause is Cause.EXHAUSTED:
+                self._grow(batch, trouble)
             self._perform(trouble, batch, task, outcome)
             return
         self._learn(batch, found)
-        self._accept(task, batch, found)
+        self._accept(task, batch, found, outcome)
         for number, failure in enumerate(found.failures):
             self._fail(task, batch, outcome, failure, number)
         self._backlog.put_back(_not_reached(batch, found))
@@ -251,10 +266,12 @@ class Loop:
             self._backlog.learn(item.dataset, item.size, measured.wall)
             self._allocator.model(item.dataset).observe(item.size, measured.memory)
 
-    def _accept(self, task: Task, batch: tuple[Item, ...], found: Answer) -> None:
+    def _accept(self, task: Task, batch: tuple[Item, ...], found: Answer, outcome: Outcome) -> None:
         if found.done:
             self._reducer.add(task.result, events.accepted(task, batch, found))
-            self._done += [batch[index] for index in found.done]
+            done = [batch[index] for index in found.done]
+            self._done += done
+            self._context.hosts.done(outcome.host, done)
         for index, reason in found.skipped.items():
             trouble = Trouble(cause=Cause.INPUT, message=reason)
             self._skip((batch[index],), trouble, reason, task, found.host, by_function=True)
@@ -264,11 +281,14 @@ class Loop:
     ) -> None:
         items = batch if failure.index is None else (batch[failure.index],)
         trouble = policy.trouble_of_failure(failure)
-        self._failed_files[failure.signature].update(item.path for item in items)
+        self._attempts.seen(failure.signature, items)
         if trouble.cause is Cause.EXHAUSTED:
-            for item in items:
-                self._allocator.model(item.dataset).exhausted(item.size, trouble.memory)
+            self._grow(items, trouble)
         self._perform(trouble, items, task, outcome, lambda: _exception(task.result, number))
+
+    def _grow(self, items: tuple[Item, ...], trouble: Trouble) -> None:
+        for item in items:
+            self._allocator.model(item.dataset).exhausted(item.size, trouble.memory)
 
     def _perform(
         self,
@@ -282,10 +302,11 @@ class Loop:
             trouble,
             items=len(items),
             events=sum(item.events for item in items),
-            history=self._history(trouble, items, task),
+            history=self._attempts.history(trouble, items, at_largest=self._at_largest(task)),
             settings=self._settings.policy,
         )
-        self._attempts.update((trouble.cause, item) for item in items)
+        self._attempts.failed(trouble.cause, items)
+        self._context.hosts.failed(outcome.host, trouble.cause, items)
         if isinstance(action, Skip):
             self._skip(items, trouble, f"{trouble.message} ({action.reason})", task, outcome.host)
             return
@@ -306,20 +327,13 @@ class Loop:
         if not items[0].divisible:
             return (items,)
         parts = items[0].cut(items[0].events // 2)
-        for cause in Cause:  # a part has the history of the whole
-            self._attempts.update({(cause, part): self._attempts[cause, items[0]] for part in parts})
+        self._attempts.cut(items[0], parts)
         return tuple((part,) for part in parts)
 
-    def _history(self, trouble: Trouble, items: tuple[Item, ...], task: Task) -> policy.History:
-        largest = self._engine.status.largest.memory
-        had = task.resources.memory
-        lost = sum(one.item.events for one in self._skipped) + sum(item.events for item in items)
-        return policy.History(
-            attempts=max(self._attempts[trouble.cause, item] for item in items),
-            files_with_signature=len(self._failed_files[trouble.signature]) if trouble.signature else 0,
-            at_largest=not self._allocator.learns or bool(had and largest and had >= AT_LARGEST * largest),
-            failed_share=lost / self._total_events if self._total_events else 1.0,
-        )
+    def _at_largest(self, task: Task) -> bool:
+        """Whether more memory than the task had is not to be had."""
+        had, largest = task.resources.memory, self._engine.status.largest.memory
+        return not self._allocator.learns or bool(had and largest and had >= AT_LARGEST * largest)
 
     def _skip(
         self,
@@ -332,7 +346,29 @@ class Loop:
         by_function: bool = False,
     ) -> None:
         self._skipped += [Skipped(item=item, reason=reason, by_function=by_function) for item in items]
+        self._attempts.skipped(items)
         self._journal.record(events.decided("skip", trouble, reason, items, task, host))
+
+    # -- in between
+
+    def _look_around(self) -> None:
+        self._context.on_tick()
+        self._note_status()
+        self._avoid_hosts()
+        asked = (task.resources for task, _ in self._running.values())
+        if text := self._placing.look(time.monotonic(), self._status, asked):
+            log.warning(text)
+
+    def _avoid_hosts(self) -> None:
+        for decision in self._context.hosts.decide(time.monotonic()):
+            match decision:
+                case Block(host=host, reason=reason, seconds=seconds):
+                    self._engine.avoid(host, avoid=True)
+                    log.warning("%s is not used for %.0f s: %s", host, seconds, reason)
+                    self._journal.record(HostBlocked(host=host, reason=reason, seconds=seconds))
+                case Unblock(host=host):
+                    self._engine.avoid(host, avoid=False)
+                    log.info("%s may be used again", host)
 
     def _note_status(self) -> None:
         status = self._engine.status

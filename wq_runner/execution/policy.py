@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from wq_runner.engine.answer import Failure, Kind
-from wq_runner.model import Ending, Outcome
+from wq_runner.model import MB, Ending, Outcome
 
 
 class Cause(str, Enum):
     """Why items are not in the result of a task, in the words the user reads."""
 
     LOST = "lost worker"
+    DEADLY = "workers are lost with it"
     TRANSFER = "failed transfer"
     DAMAGED = "damaged result"
     ENVIRONMENT = "broken environment"
@@ -44,9 +45,10 @@ DEFAULT_BUDGETS: Mapping[Cause, int] = {
     Cause.LOST: 20,
     Cause.TRANSFER: 5,
     Cause.DAMAGED: 5,
-    Cause.ENVIRONMENT: 3,
+    Cause.ENVIRONMENT: 5,
     # may be the item's fault: once more to be sure, then smaller
     Cause.CRASHED: 1,
+    Cause.DEADLY: 2,
     Cause.STALLED: 2,
     Cause.EXHAUSTED: 6,
     Cause.INPUT: 2,
@@ -74,13 +76,16 @@ class Settings:
 class History:
     """What came before, and how it stands now.
 
-    `attempts` is how often this cause hit these items, `files_with_signature` in how many files this
-    failure was seen; `at_largest` is whether they had the largest worker's memory; `failed_share` is
-    the share of all events that would be lost if these were given up.
+    `attempts` is how often this cause hit these items. `files_with_signature` and `chunks_with_signature`
+    are where this failure was seen; chunks count where a dataset has `few_files`. `at_largest` is whether
+    they had the largest worker's memory; `failed_share` is the share of all events that would be lost if
+    these were given up.
     """
 
     attempts: int = 0
     files_with_signature: int = 0
+    chunks_with_signature: int = 0
+    few_files: bool = False
     at_largest: bool = True
     failed_share: float = 1.0
 
@@ -119,8 +124,10 @@ def decide(  # noqa: PLR0912 - one table
     times = f"{history.attempts + 1} of {budget + 1}"
     match trouble.cause:
         case Cause.PROCESSOR | Cause.RESULT:
-            if history.files_with_signature >= settings.same_failure_files:
-                return Abort(reason=f"the same way in {history.files_with_signature} files")
+            if items > 1:
+                return Split(reason="to find the chunk that does it")
+            if repeated := _repeated(history, settings):
+                return Abort(reason=repeated)
             if left:
                 return Retry(reason="once more, elsewhere")
             return _give_up(history, settings, f"attempt {times}")
@@ -136,6 +143,10 @@ def decide(  # noqa: PLR0912 - one table
             if items > 1 or events > settings.min_chunk:
                 return Split(reason="to find the events that do it")
             return Skip(reason="these events end the interpreter")
+        case Cause.DEADLY:
+            if items > 1 or events > settings.min_chunk:
+                return Split(reason="to find the events that do it")
+            return Retry(reason=f"attempt {times}") if left else Skip(reason="these events end their workers")
         case Cause.EXHAUSTED:
             if not history.at_largest and left:
                 return Retry(reason="with more memory")
@@ -143,9 +154,19 @@ def decide(  # noqa: PLR0912 - one table
                 return Split(reason="it is too large for the largest worker")
             return _give_up(history, settings, "it does not fit the largest worker")
         case Cause.STALLED:
-            return Retry(reason="elsewhere") if left else _give_up(history, settings, f"attempt {times}")
+            return Retry(reason="elsewhere") if left else Skip(reason=f"attempt {times}")
         case Cause.LOST | Cause.TRANSFER | Cause.DAMAGED | Cause.ENVIRONMENT:
             return Retry(reason="not the task's fault") if left else Abort(reason=f"attempt {times}")
+
+
+def _repeated(history: History, settings: Settings) -> str:
+    """Say where else this very failure was seen, if it was seen often enough to end the run."""
+    limit = settings.same_failure_files
+    if history.files_with_signature >= limit:
+        return f"the same way in {history.files_with_signature} files"
+    if history.few_files and history.chunks_with_signature >= limit:
+        return f"the same way in {history.chunks_with_signature} chunks"
+    return ""
 
 
 def _give_up(history: History, settings: Settings, reason: str) -> Skip | Abort:
@@ -184,9 +205,14 @@ def trouble_of_outcome(outcome: Outcome) -> Trouble:
         case Ending.TRANSFER:
             return Trouble(cause=Cause.TRANSFER, message=outcome.detail)
         case Ending.EXHAUSTED:
-            return Trouble(cause=Cause.EXHAUSTED, message=outcome.detail)
+            had = max(outcome.measured.memory or 0, outcome.allocated.memory or 0)
+            return Trouble(cause=Cause.EXHAUSTED, message=outcome.detail, memory=int(had * MB))
+        case Ending.DEADLY:
+            return Trouble(cause=Cause.DEADLY, message="its worker was lost each time")
         case Ending.NO_RESULT | Ending.RETURNED:
-            return Trouble(cause=Cause.CRASHED, message=_last_words(outcome))
+            # what goes wrong once Python runs is an answer; above 128 a signal ended the command
+            broken = 0 < outcome.exit_code <= 128
+            return Trouble(cause=Cause.ENVIRONMENT if broken else Cause.CRASHED, message=_last_words(outcome))
 
 
 def _last_words(outcome: Outcome) -> str:

@@ -28,7 +28,7 @@ def error_of(trouble: Trouble, reason: str, items: tuple[Item, ...], outcome: Ou
                 f"{place} does not fit any worker: {trouble.message} ({reason})",
                 hint="start workers with more memory, or let the processor do with less of the event at once",
             )
-        case Cause.STALLED | Cause.LOST | Cause.TRANSFER | Cause.DAMAGED | Cause.ENVIRONMENT:
+        case _:
             where = f" on {outcome.host}" if outcome.host else ""
             return EngineError(f"{trouble.cause.value}{where}: {trouble.message} ({reason}); {place}")
 

@@ -17,6 +17,7 @@ from wq_runner.engine.messages import QueueSettings
 from wq_runner.engine.protocol import Engine
 from wq_runner.engine.work_queue import WorkQueueEngine
 from wq_runner.errors import NoWorkersError
+from wq_runner.execution.hosts import Hosts
 from wq_runner.execution.items import describe
 from wq_runner.execution.ledger import Recovered
 from wq_runner.execution.loop import Context, Loop, LoopResult, LoopSettings, StopRequest
@@ -46,8 +47,12 @@ class Session:
     on_tick: Callable[[], None] = lambda: None
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     stop: StopRequest = field(default_factory=StopRequest)
+    hosts: Hosts = field(init=False)
     last: LoopResult | None = field(default=None, init=False)
     _started: float | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self.hosts = Hosts(self.settings.hosts)
 
     def run(self, values: Iterable[Any], function: Callable[[Any], Any], category: Category) -> LoopResult:
         """Apply the function to each value on the engine's workers and sum the results.
@@ -64,6 +69,7 @@ class Session:
                 stop=self.stop,
                 numbers=self.numbers,
                 on_tick=self._tick,
+                hosts=self.hosts,
             )
             loop = Loop(self.engine, category=category, settings=self.settings, context=context)
             recovered = self.recovered.holdings if kept else ()
@@ -95,7 +101,7 @@ class Session:
 
     def _tick(self) -> None:
         if self.workers is not None:
-            self.workers.keep_alive()
+            self.workers.keep_alive(self.engine.status.workers_joined)
         if self.wait_time is not None and not self.engine.status.workers_joined:
             waited = time.monotonic() - (self._started or 0.0)
             if waited > self.wait_time:

@@ -16,12 +16,13 @@ from wq_runner.engine.pool import PoolEngine
 from wq_runner.engine.work_queue import WorkQueueEngine
 from wq_runner.environment import WorkerEnvironment
 from wq_runner.errors import UsageError
-from wq_runner.execution.allocation import MB, AllocationSettings
+from wq_runner.execution.allocation import AllocationSettings
 from wq_runner.execution.loop import LoopSettings
 from wq_runner.execution.policy import Settings as PolicySettings
 from wq_runner.execution.session import Session, work_queue_session
 from wq_runner.execution.shaping import ShapeSettings
 from wq_runner.journal import Journal
+from wq_runner.model import MB
 from wq_runner.pipeline import say
 from wq_runner.remote.bundle import write_bundle
 from wq_runner.system import RunPaths

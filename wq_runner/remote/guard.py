@@ -18,9 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from . import meter, wire
+from .ancestor import Ancestor, find_worker
 
 LOOK_EVERY = 0.05  # seconds; a growing chunk is stopped before it hurts its neighbours
 MB = 2**20  # as the engine counts
+IDLE = 0.01  # of a core: threads that wait for an answer which never comes wake up now and then
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,7 @@ class Watch:
     def __init__(self, job: Job, work: Callable[[Callable[[int], None]], None]) -> None:
         self._job = job
         self._began = time.time()
+        self._worker: Ancestor | None = find_worker()
         reader, writer = os.pipe()
         self.pid = os.fork()
         if self.pid == 0:
@@ -67,6 +70,7 @@ class Watch:
         self._progress = reader
         self._item: int | None = None
         self._mark: tuple[Any, ...] = ()
+        self._cpu = 0.0
         self._moved = time.monotonic()
         self._peak = 0
 
@@ -87,6 +91,9 @@ class Watch:
         if pid:
             os.close(self._progress)
             self._answer_if_missing("crash", _how(status))
+            return True
+        if self._worker is not None and not self._worker.lives():
+            self.kill("lost", "the worker is gone")
             return True
         used = meter.resident(self.pid)
         self._peak = max(self._peak, used)
@@ -117,10 +124,11 @@ class Watch:
                 self._item = int.from_bytes(data[-4:], "little")
 
     def _stalled(self, patience: float) -> bool:
-        mark = (self._item, meter.cpu_ticks(self.pid), meter.bytes_read(self.pid))
-        if mark != self._mark:
-            self._mark, self._moved = mark, time.monotonic()
-        return time.monotonic() - self._moved > patience
+        mark, now = (self._item, meter.bytes_read(self.pid)), time.monotonic()
+        cpu = meter.cpu_seconds(self.pid)
+        if mark != self._mark or cpu - self._cpu > IDLE * (now - self._moved):
+            self._mark, self._cpu, self._moved = mark, cpu, now
+        return now - self._moved > patience
 
     def _answer_if_missing(self, kind: str, message: str) -> None:
         if self._job.result.exists():

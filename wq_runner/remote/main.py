@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from .ancestor import find_worker
 from .guard import Job, Watch, limits_of
 from .warm import Place, Server, ask, may_fork
 
@@ -68,6 +69,7 @@ def _serve(function: Path, sandbox: Path) -> None:
     """Import what the function needs, then fork a child for each task."""
     from .work import execute, warm_up
 
+    worker = find_worker()  # as long as the task that started this process lives
     # the socket is there already: the first clients wait in its queue until we are warm
     with socket.socket(fileno=_LISTENER) as listener:
         loaded = warm_up(function)
@@ -77,4 +79,4 @@ def _serve(function: Path, sandbox: Path) -> None:
         def work(job: Job, notify: Callable[[int], None]) -> None:
             execute(job.function, job.items, job.result, notify, loaded)
 
-        Server(listener, sandbox, work).serve()
+        Server(listener, sandbox, work, worker).serve()

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
+_TICK = 1 / os.sysconf("SC_CLK_TCK")
 
 
 class Meter:
@@ -44,11 +45,11 @@ def bytes_read(pid: int | str = "self") -> int:
         return 0
 
 
-def cpu_ticks(pid: int) -> int:
-    """Return the CPU time of a process in clock ticks, 0 if it is gone."""
+def cpu_seconds(pid: int) -> float:
+    """Return the CPU time of a process, 0 if it is gone."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        return int(fields[11]) + int(fields[12])
+        return (int(fields[11]) + int(fields[12])) * _TICK
     except (OSError, ValueError, IndexError):
         return 0
 

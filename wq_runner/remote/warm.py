@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .ancestor import Ancestor, find_worker
 from .guard import LOOK_EVERY, Job, Limits, Watch
 
 IDLE_TIME = 300.0  # seconds without a task after which the server ends
@@ -75,9 +76,18 @@ def ask(job: Job, place: Place, serve: list[str]) -> bool:
                 "environment": dict(os.environ),
             }
             socket.send_fds(connection, [json.dumps(request).encode() + b"\n"], [1, 2])
-            return connection.recv(1) == b"+"
+            return _await(connection)
     except OSError:
         return False
+
+
+def _await(connection: socket.socket) -> bool:
+    """Wait for the server's word that the job is done. Ends with the worker, and its connection with it."""
+    worker = find_worker()
+    while not select.select([connection], [], [], WORKER_LOOK_EVERY)[0]:
+        if worker is not None and not worker.lives():
+            raise SystemExit(1)
+    return connection.recv(1) == b"+"
 
 
 def _connect(place: Place, function: Path, serve: list[str]) -> socket.socket:
@@ -141,16 +151,21 @@ class Server:
     """
 
     def __init__(
-        self, listener: socket.socket, sandbox: Path, execute: Callable[[Job, Callable[[int], None]], None]
+        self,
+        listener: socket.socket,
+        sandbox: Path,
+        execute: Callable[[Job, Callable[[int], None]], None],
+        worker: Ancestor | None = None,
     ) -> None:
         self._listener = listener
         self._sandbox = sandbox
         self._execute = execute
+        self._worker = worker
         self._jobs: dict[socket.socket, Watch] = {}
         self._busy = time.monotonic()
 
     def serve(self) -> None:
-        while self._sandbox.is_dir() and (self._jobs or time.monotonic() - self._busy < IDLE_TIME):
+        while self._is_wanted():
             waiting: list[socket.socket | int] = [self._listener, *self._jobs]
             waiting += [watch.descriptor for watch in self._jobs.values()]
             ready, _, _ = select.select(waiting, [], [], LOOK_EVERY if self._jobs else WORKER_LOOK_EVERY)
@@ -166,6 +181,11 @@ class Server:
                     self._end(connection)
         for watch in self._jobs.values():
             watch.kill("lost", "the worker is gone")
+
+    def _is_wanted(self) -> bool:
+        if not self._sandbox.is_dir() or (self._worker is not None and not self._worker.lives()):
+            return False
+        return bool(self._jobs) or time.monotonic() - self._busy < IDLE_TIME
 
     def _accept(self) -> None:
         connection, _ = self._listener.accept()

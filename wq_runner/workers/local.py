@@ -14,7 +14,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from wq_runner import system
+from wq_runner import system, units
 from wq_runner.errors import EngineError, UsageError
 
 log = logging.getLogger(__name__)
@@ -28,21 +28,30 @@ PROGRAM = "work_queue_worker"
 
 @dataclass(frozen=True, kw_only=True)
 class LocalSpec:
-    """``local:N`` or ``local:NxCORES``: how many workers, of how many cores each."""
+    """``local:N``, ``local:NxCORES`` or ``local:NxCORESxMEMORY``: how many workers, and of what each.
+
+    `memory` is in bytes; None is an equal share of the machine's.
+    """
 
     count: int
     cores: int = 1
+    memory: int | None = None
 
     @classmethod
     def parse(cls, text: str) -> LocalSpec:
-        match = re.fullmatch(r"local(?::(\d+)(?:x(\d+))?)?", text.strip())
+        match = re.fullmatch(r"local(?::(\d+)(?:x(\d+)(?:x(\w[\w.]*))?)?)?", text.strip())
         count = int(match[1] or os.cpu_count() or 1) if match else 0
         cores = int(match[2] or 1) if match else 0
+        try:
+            memory = units.size(match[3]) if match and match[3] else None
+        except ValueError:
+            count = 0
         if count < 1 or cores < 1:
             raise UsageError(
-                f"workers {text!r} not understood", hint="local:4 starts 4 of one core, local:2x4 two of four"
+                f"workers {text!r} not understood",
+                hint="local:4 starts 4 of one core, local:2x4 two of 4 cores, local:2x4x8GB with 8 GB each",
             )
-        return cls(count=count, cores=cores)
+        return cls(count=count, cores=cores, memory=memory)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,10 +64,11 @@ class WorkerShape:
 
 
 def shape(spec: LocalSpec, scratch: Path) -> WorkerShape:
-    """Share this machine's memory and the disk below `scratch` among the workers."""
+    """Share this machine's memory, unless it is said, and the disk below `scratch` among the workers."""
+    memory = spec.memory or _memory_bytes() * SHARE / spec.count
     return WorkerShape(
         cores=spec.cores,
-        memory=int(_memory_bytes() * SHARE / spec.count / 1e6),
+        memory=int(memory / 1e6),
         disk=int(shutil.disk_usage(scratch).free * SHARE / spec.count / 1e6),
     )
 
@@ -122,6 +132,7 @@ class LocalWorkers:
         self._processes: list[subprocess.Popen[bytes]] = []
         self._born: dict[int, float] = {}
         self._quick_deaths = 0
+        self._joined = 0
 
     @property
     def pids(self) -> list[int]:
@@ -138,14 +149,16 @@ class LocalWorkers:
         self._logs.mkdir(parents=True, exist_ok=True)
         self._processes = [self._start_one(number) for number in range(self.spec.count)]
 
-    def keep_alive(self) -> None:
-        """Replace workers that died.
+    def keep_alive(self, joined: int = 0) -> None:
+        """Replace workers that died; `joined` is how many have come to the queue so far.
 
         Raises
         ------
         EngineError
-            If workers die again and again right after their start.
+            If workers die again and again right after their start, and none ever comes.
         """
+        if joined != self._joined:
+            self._joined, self._quick_deaths = joined, 0
         for number, process in enumerate(self._processes):
             if process.poll() is None:
                 continue

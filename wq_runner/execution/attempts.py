@@ -1,0 +1,68 @@
+"""What went wrong before: the histories from which the policy decides."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+
+from wq_runner.execution.items import Item, Key
+from wq_runner.execution.policy import Cause, History, Settings, Trouble
+
+
+class Attempts:
+    """Counts causes by item, and where each failure of the code was seen.
+
+    While nothing has succeeded, it also says how many files may be tried: if the processor fails on
+    everything, that is known after few.
+    """
+
+    def __init__(self, items: Sequence[Item], settings: Settings) -> None:
+        self._settings = settings
+        self._counts: Counter[tuple[Cause, Item]] = Counter()
+        self._chunks: defaultdict[str, set[Key]] = defaultdict(set)
+        self._tried: set[str] = set()
+        self._total = sum(item.events for item in items)
+        self._lost = 0
+        files: defaultdict[str, set[str]] = defaultdict(set)
+        for item in items:
+            files[item.dataset].add(item.path)
+        self._few_files = {
+            dataset for dataset, paths in files.items() if len(paths) < settings.same_failure_files
+        }
+
+    def begin(self, items: Iterable[Item]) -> None:
+        """Note that items are tried."""
+        self._tried.update(item.path for item in items)
+
+    @property
+    def may_try_more(self) -> bool:
+        return len(self._tried) < self._settings.same_failure_files
+
+    def seen(self, signature: str, items: Sequence[Item]) -> None:
+        """Note where a failure was seen, if that is known."""
+        if signature and len(items) == 1:
+            self._chunks[signature].add(items[0].key)
+
+    def failed(self, cause: Cause, items: Iterable[Item]) -> None:
+        self._counts.update((cause, item) for item in items)
+
+    def skipped(self, items: Iterable[Item]) -> None:
+        self._lost += sum(item.events for item in items)
+
+    def cut(self, whole: Item, parts: Iterable[Item]) -> None:
+        """Give the parts of an item the history of the whole."""
+        counts = {cause: self._counts[cause, whole] for cause in Cause}
+        for part in parts:
+            self._counts.update({(cause, part): count for cause, count in counts.items() if count})
+
+    def history(self, trouble: Trouble, items: Sequence[Item], *, at_largest: bool) -> History:
+        chunks = self._chunks[trouble.signature] if trouble.signature else set()
+        lost = self._lost + sum(item.events for item in items)
+        return History(
+            attempts=max(self._counts[trouble.cause, item] for item in items),
+            files_with_signature=len({path for path, *_ in chunks}),
+            chunks_with_signature=len(chunks),
+            few_files=items[0].dataset in self._few_files,
+            at_largest=at_largest,
+            failed_share=lost / self._total if self._total else 1.0,
+        )

@@ -1,0 +1,111 @@
+"""Which hosts are left alone for a while: those that fail what others do."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from wq_runner.execution.policy import Cause
+
+# what a sound host hardly ever does, whatever the chunk
+AT_ONCE = frozenset({Cause.ENVIRONMENT, Cause.TRANSFER, Cause.DAMAGED, Cause.LOST})
+
+# what may be the chunk's fault, until another host does it
+IF_OTHERS_CAN = frozenset({Cause.INPUT, Cause.PROCESSOR, Cause.RESULT, Cause.CRASHED, Cause.STALLED})
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostSettings:
+    """How many failures in a row are too many, and for how many seconds a host is then left alone."""
+
+    strikes: int = 3
+    block_time: float = 600.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Block:
+    host: str
+    reason: str
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unblock:
+    host: str
+
+
+@dataclass
+class _Host:
+    """`strikes` are failures since the last success; `done` is how many tasks it did."""
+
+    strikes: int = 0
+    done: int = 0
+    causes: dict[str, None] = field(default_factory=dict)
+    until: float | None = None
+
+
+class Hosts:
+    """Takes what came from each host and decides; it neither waits nor knows the engine.
+
+    The only host that works is never blocked, and a host that works now and then is not either.
+    """
+
+    def __init__(self, settings: HostSettings | None = None) -> None:
+        self._settings = settings or HostSettings()
+        self._hosts: defaultdict[str, _Host] = defaultdict(_Host)
+        self._suspects: defaultdict[object, dict[str, Cause]] = defaultdict(dict)
+
+    def failed(self, host: str, cause: Cause, items: Iterable[object]) -> None:
+        """Note that items failed on a host."""
+        if not host:
+            return
+        if cause in AT_ONCE:
+            self._strike(host, cause)
+        elif cause in IF_OTHERS_CAN:
+            for item in items:
+                self._suspects[item][host] = cause
+
+    def done(self, host: str, items: Iterable[object]) -> None:
+        """Note that a host did items; what others failed among them was their fault."""
+        if not host:
+            return
+        one = self._hosts[host]
+        one.done += 1
+        one.strikes = 0
+        one.causes.clear()
+        blamed = {
+            other: cause
+            for item in items
+            for other, cause in self._suspects.pop(item, {}).items()
+            if other != host
+        }
+        for other, cause in blamed.items():
+            self._strike(other, cause)
+
+    def decide(self, now: float) -> list[Block | Unblock]:
+        """Return what is to be done now, once."""
+        found: list[Block | Unblock] = []
+        for name, one in self._hosts.items():
+            if one.until is not None:
+                if now >= one.until:
+                    one.until, one.strikes = None, self._settings.strikes - 1  # it is on probation
+                    found.append(Unblock(host=name))
+            elif one.strikes >= self._settings.strikes and self._others(name):
+                one.until = now + self._settings.block_time
+                reason = f"{one.strikes} attempts in a row failed there ({', '.join(one.causes)})"
+                found.append(Block(host=name, reason=reason, seconds=self._settings.block_time))
+        return found
+
+    def _strike(self, host: str, cause: Cause) -> None:
+        one = self._hosts[host]
+        one.strikes += 1
+        one.causes[cause.value] = None
+
+    def _others(self, name: str) -> bool:
+        """Whether another host has shown that it works."""
+        return any(
+            one.done and one.until is None and one.strikes < self._settings.strikes
+            for other, one in self._hosts.items()
+            if other != name
+        )
