@@ -1,9 +1,10 @@
 # make demo   set up what is missing and run the example
 # make test   set up what is missing and run every check
+# make bench  set up what is missing and compare wq-run with coffea's own executors
 
 export PATH := $(shell environments/setup.sh bin):$(PATH)
 
-.PHONY: setup demo test lint clean
+.PHONY: setup demo test bench lint clean
 
 setup:
 	@environments/setup.sh
@@ -20,6 +21,9 @@ lint: setup
 
 test: lint
 	@pytest
+
+bench: setup
+	@python benchmarks/run.py
 
 clean:
 	rm -rf .venv wq-run-* bindings/build bindings/src/*.egg-info .pytest_cache .mypy_cache .ruff_cache
