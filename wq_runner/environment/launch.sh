@@ -163,7 +163,8 @@ none)
 esac
 if [ -n "$overlay" ]; then
     have overlay.tar.gz "$overlay"
-    PYTHONPATH=$place/$overlay/analysis:$place/$overlay/site${PYTHONPATH:+:$PYTHONPATH}
+    code=$place/$overlay
+    PYTHONPATH=$code/analysis:$code/site:$code/files${PYTHONPATH:+:$PYTHONPATH}
     export PYTHONPATH
     link_files "$place/$overlay/files"
 fi
