@@ -1,7 +1,7 @@
 """A real conda channel on this machine, with the interpreter that runs the tests as its `python`.
 
-There is no other channel that tests could count on. The packages are real ones, py-rattler installs them as any
-others, and pip fills what it made.
+There is no other channel that tests could count on. The packages are real ones: py-rattler installs them as
+any others, and pip fills what it made.
 """
 
 from __future__ import annotations
@@ -128,7 +128,12 @@ def fill(python: Path) -> None:
 def run(*command: object) -> str:
     env = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     done = subprocess.run(
-        list(map(str, command)), env=env, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+        list(map(str, command)),
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
     )
     assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
     return done.stdout
@@ -145,7 +150,12 @@ def _interpreter() -> Iterator[File]:
     stdlib = Path(sysconfig.get_path("stdlib"))
     for path in sorted(stdlib.rglob("*")):
         parts = path.relative_to(stdlib).parts
-        if parts[0] in _NOT_NEEDED or parts[0].startswith("config-") or "__pycache__" in parts or path.is_dir():
+        if (
+            parts[0] in _NOT_NEEDED
+            or parts[0].startswith("config-")
+            or "__pycache__" in parts
+            or path.is_dir()
+        ):
             continue
         has_prefix = path.name.startswith("_sysconfigdata")
         yield File.of(path, f"lib/python{SHORT}/{'/'.join(parts)}", has_prefix=has_prefix)

@@ -73,6 +73,7 @@ class GitTree(Tree):
         if not paths:
             return []
         self._add_untracked(paths)
+        inside = dict.fromkeys(self._nested)  # also repositories that the index does not know
         found: list[Content] = []
         for line in self._git(["ls-files", "--stage", "-z", "--", *_specs(paths)]).split("\0"):
             if not line:
@@ -80,10 +81,10 @@ class GitTree(Tree):
             facts, _, name = line.partition("\t")
             mode, digest, stage = facts.split()
             if int(mode, 8) == _GITLINK:
-                found += self._inside(name, paths)
+                inside[name] = None
             elif stage == "0":
                 found.append(Content(path=self.root / name, mode=int(mode, 8), digest=digest))
-        return found
+        return found + [content for name in inside for content in self._inside(name, paths)]
 
     def export(self, contents: Sequence[Content], destination: Path) -> None:
         """Write files as they were when they were seen, under their paths relative to the root."""
@@ -176,7 +177,9 @@ class GitTree(Tree):
             return []
         here = PurePosixPath(name)
         inside = [path for path in paths if path.is_relative_to(here)]
-        wanted = [nested.root / path.relative_to(here) for path in inside] or [nested.root]
+        wanted = [nested.root / path.relative_to(here) for path in inside]
+        if any(here.is_relative_to(path) for path in paths):
+            wanted = [nested.root]
         return [
             Content(
                 path=self.root / name / one.path.relative_to(nested.root), mode=one.mode, digest=one.digest

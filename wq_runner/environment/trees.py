@@ -87,13 +87,13 @@ class PlainTree(Tree):
     def patch(self) -> str:
         return ""
 
-    def _files(self, start: Path) -> Iterator[Path]:
+    def _files(self, start: Path, *, inside: bool = False) -> Iterator[Path]:
         start = start.resolve()
         if not start.is_dir():
             if start.exists():
                 yield start
             return
-        package = (start / "__init__.py").exists()
+        package = inside or (start / "__init__.py").exists()
         for entry in os.scandir(start):
             path = Path(entry.path)
             if entry.name in _JUNK or entry.name.startswith("."):
@@ -103,7 +103,7 @@ class PlainTree(Tree):
             if entry.is_dir():
                 # next to a script may lie anything, inside a package all belongs to it
                 if package or (path / "__init__.py").exists():
-                    yield from self._files(path)
+                    yield from self._files(path, inside=True)
             elif package or path.suffix == ".py":
                 reason = left_out(path)
                 if reason:
