@@ -96,8 +96,12 @@ class InterruptedRunError(WqRunnerError):
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """Return the known name most like `name`, or None if none is alike."""
-    matches = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    """Return the known name most like `name`, or None if none is alike. The start of a name is alike."""
+    names = list(known)
+    begun = [one for one in names if len(name) > 2 and one.startswith(name)]
+    if begun:
+        return min(begun, key=len)
+    matches = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     return matches[0] if matches else None
 
 

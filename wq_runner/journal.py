@@ -287,6 +287,8 @@ def read(path: Path) -> Iterator[tuple[float, Event]]:
     """Yield the events of a journal with their times. Lines that were torn by a crash are left out."""
     with path.open(encoding="utf-8", errors="replace") as stream:
         for line in stream:
+            if not line.endswith("\n"):
+                return  # being written, or all that was written before a crash
             try:
                 found = parse(line)
             except (ValueError, KeyError, TypeError):

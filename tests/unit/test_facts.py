@@ -34,9 +34,9 @@ class Workers:
             try:
                 result |= function(value)
             except BadFileError as error:
-                item = Item(number=value.number, value=value, dataset=value.dataset, path=value.path)
+                item = Item(value=value, dataset=value.dataset, path=value.path)
                 skipped.append(Skipped(item=item, reason=error.text))
-        return LoopResult(result=result or None, done=(), skipped=tuple(skipped))
+        return LoopResult(results={"d": result} if result else {}, done=(), skipped=tuple(skipped))
 
 
 @pytest.fixture

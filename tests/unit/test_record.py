@@ -11,9 +11,12 @@ from rich.console import Console
 
 from wq_runner import journal
 from wq_runner.errors import EngineError, WqRunnerError
+from wq_runner.execution.items import Item
+from wq_runner.execution.loop import Skipped
 from wq_runner.model import Chunk, Dataset, InputFile
 from wq_runner.pipeline import record, say
 from wq_runner.pipeline.facts import BadFile, Knowledge
+from wq_runner.pipeline.process import Processed
 from wq_runner.system import RunPaths
 
 
@@ -39,8 +42,18 @@ PLAN = [
 BAD = [BadFile(dataset="DY", path="/b.root", reason="cut short")]
 
 
+def processed(*items: Done, skipped: int = 0, left: int = 0) -> Processed:
+    gone = Skipped(item=Item(value=None, dataset="DY", stop=skipped), reason="unreadable")
+    return Processed(output=None, items=items, skipped=[gone] if skipped else [], left={"DY": left})
+
+
+def test_what_a_stop_left_is_planned_too() -> None:
+    found = record.accounts(FILESET, PLAN, processed(Done("DY", 10), Done("TT", 4), left=5), [])
+    assert (found["DY"].left, found["DY"].complete) == (5, False)
+
+
 def test_planned_is_processed_and_skipped() -> None:
-    found = record.accounts(FILESET, PLAN, [Done("DY", 10), Done("TT", 4)], {"DY": 5}, BAD)
+    found = record.accounts(FILESET, PLAN, processed(Done("DY", 10), Done("TT", 4), skipped=5), BAD)
     assert found["DY"] == record.Account(
         files=2, files_unreadable=1, chunks=2, planned=15, processed=10, skipped=5
     )
@@ -49,7 +62,7 @@ def test_planned_is_processed_and_skipped() -> None:
 
 def test_an_account_that_does_not_add_up_is_a_bug_of_ours() -> None:
     with pytest.raises(WqRunnerError, match="TT: 4 events were planned, but 0 are in the result"):
-        record.accounts(FILESET, PLAN, [Done("DY", 15)], {}, [])
+        record.accounts(FILESET, PLAN, processed(Done("DY", 15)), [])
 
 
 def shown(text: io.StringIO) -> list[str]:
@@ -105,7 +118,7 @@ def test_ending(console: Console, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
             )
         )
     kept.close()
-    found = record.accounts(FILESET, PLAN, [Done("DY", 10), Done("TT", 4)], {"DY": 5}, BAD)
+    found = record.accounts(FILESET, PLAN, processed(Done("DY", 10), Done("TT", 4), skipped=5), BAD)
     say.ending(console, found, 12.0, 7.0, paths)
     assert shown(console.file)[1:] == [  # type: ignore[arg-type]
         "dataset   files   chunks   events   core time   rate per core   complete",
@@ -116,7 +129,7 @@ def test_ending(console: Console, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         "none          0        0        0       0.0 s                   yes",
         "",
         "partial      14 of 19 events in 12.0 s (2 events/s while processing)",
-        "output       out/output.coffea  run.json",
+        "output       out/output.coffea  report.html  run.json",
     ]
 
 
