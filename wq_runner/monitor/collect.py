@@ -125,8 +125,7 @@ class Collector:
             case TaskSubmitted():
                 self._tasks["submitted"] += 1
                 self._usage.submitted(now, event)
-                self._tally(event.category, event.dataset).rate.begin(now)
-                self._rate.begin(now)
+                self._tally(event.category, event.dataset).begun = True
             case Workers():
                 self._set_workers(now, event)
             case Decided():
@@ -177,6 +176,10 @@ class Collector:
         seconds = attempt_seconds(event)
         chunks = self._usage.ended(event, seconds)
         core_seconds = seconds * event.cores
+        begun = event.started or now
+        tally.rate.begin(begun)
+        if tally.first is None or begun < tally.first:
+            tally.first = begun
         tally.core_seconds += core_seconds
         tally.useful_amount += tally.amount(event.events, event.done)
         tally.memory.add(event.memory)
@@ -186,6 +189,7 @@ class Collector:
         self._moved["read"] += event.bytes_read
         self._timeline.count(now, {"tasks": 1, "read": event.bytes_read})
         if event.category == PROCESSING:
+            self._rate.begin(begun)
             tally.seconds += event.processing if event.events else 0.0
             tally.events += event.events
             self._seconds.add(seconds)
@@ -200,8 +204,6 @@ class Collector:
         tally.chunks_done += len(event.items)
         tally.rate.add(now, amount)
         tally.last = now
-        if tally.first is None:
-            tally.first = self._begun_phase(event.category)
         if event.category != PROCESSING:
             return
         self._rate.add(now, amount)
@@ -209,9 +211,6 @@ class Collector:
         for (path, _, start, stop, _), seconds in zip(event.items, event.seconds, strict=False):
             self._files.add(path, event.dataset, stop - start, seconds)
             tally.cost.add(stop - start, seconds)
-
-    def _begun_phase(self, category: str) -> float:
-        return next((one.started for one in reversed(self._phases) if one.category == category), self._now)
 
     def _decided(self, now: float, event: Decided) -> None:
         tally = self._tally(event.category, event.dataset)
@@ -361,7 +360,6 @@ class Collector:
                 **vars(found),
                 "rate": 0.0 if done else rate,
                 "left": None if done else left,
-                "started": any(tally.first is not None for tally in shown),
             }
         )
 
@@ -446,6 +444,7 @@ def _sum(tallies: list[DatasetTally], name: str) -> DatasetTally:
         resumed=sum(tally.resumed for tally in tallies),
         skipped=sum(tally.skipped for tally in tallies),
         retried=sum(tally.retried for tally in tallies),
+        begun=any(tally.begun for tally in tallies),
         first=min(firsts, default=None),
         last=max((tally.last for tally in tallies), default=0.0),
     )

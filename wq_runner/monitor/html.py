@@ -29,7 +29,7 @@ def tag(name: str, /, *children: Child, **attributes: Attribute) -> Html:
         if value is None or value is False:
             continue
         shown = key.rstrip("_").replace("_", "-")
-        parts.append(f" {shown}" if value is True else f' {shown}="{html.escape(str(value))}"')
+        parts.append(f" {shown}" if value is True else f' {shown}="{html.escape(_visible(str(value)))}"')
     parts.append(">")
     if name not in _VOID:
         parts += [escape(child) for child in children]

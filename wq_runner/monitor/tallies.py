@@ -69,6 +69,7 @@ class DatasetTally:
     useful_amount: int = 0
     seconds: float = 0.0
     events: int = 0
+    begun: bool = False
     first: float | None = None
     last: float = 0.0
     rate: Rate = field(default_factory=Rate)
@@ -112,7 +113,7 @@ class DatasetTally:
             rate=rate,
             mean_rate=(self.done - self.resumed) / lasted if lasted > 0 else 0.0,
             left=(self.planned - self.done - self.skipped) / rate if rate > 0 else None,
-            started=self.first is not None,
+            started=self.begun or self.done > self.resumed,
         )
 
     def memory_use(self) -> Memory:

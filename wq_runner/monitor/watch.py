@@ -30,13 +30,15 @@ class Watch:
         self._collector = Collector()
         self._status = Status(paths, self.look)
         self.server = PageServer(self._status.snapshot, http) if http is not None else None
+        with _harmless("report of the last run"):
+            paths.report.unlink(missing_ok=True)
         self._status.start()
 
     def __call__(self, now: float, event: Event) -> None:
         try:
             self._collector.take(now, event)
         except Exception:
-            log.warning("this event is missing in the report: %s", event, exc_info=True)
+            log.warning("an event is missing in the report: %s", type(event).__name__, exc_info=True)
         if isinstance(event, RunEnded):
             self._status.stop()
             with _harmless("status page"):
@@ -65,4 +67,4 @@ def _harmless(what: str) -> Iterator[None]:
     try:
         yield
     except Exception:
-        log.warning("the %s could not be written; everything else was", what, exc_info=True)
+        log.warning("the %s failed; the run goes on without", what, exc_info=True)
