@@ -81,3 +81,13 @@ def test_the_file_has_all_and_the_terminal_what_is_asked_for(
     assert "said to the file" in text
     assert "said to both" in text
     assert capsys.readouterr().err == "WARNING: said to both\n"
+
+
+@pytest.mark.usefixtures("own_handlers")
+def test_the_terminal_gets_no_traceback(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    handler = start_logging(tmp_path / "log", "warning")
+    log = logging.getLogger("wq_runner.some.part")
+    log.warning("no report", exc_info=ValueError("why"))
+    handler.close()
+    assert "ValueError: why" in (tmp_path / "log").read_text()
+    assert capsys.readouterr().err == "WARNING: no report\n"

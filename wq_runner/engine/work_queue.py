@@ -13,6 +13,7 @@ import queue
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from multiprocessing.connection import Connection
@@ -32,13 +33,16 @@ from wq_runner.engine.messages import (
     Submit,
 )
 from wq_runner.engine.protocol import EngineStatus
-from wq_runner.errors import EngineError
+from wq_runner.errors import EngineError, OutputError
 from wq_runner.model import Outcome, Task
 
 log = logging.getLogger(__name__)
 
 START_TIMEOUT = 60.0
 RESTARTS_IN_A_ROW = 5  # without any task finished in between
+CHECK_EVERY = 10.0  # seconds, should workers come and go all the time
+ROOM = 8_000_000  # bytes that must be free for results when a worker is lost
+_BLOCK = bytes(1_000_000)
 REBIND_TIMEOUT = 30.0  # seconds in which a port of a dead child may still be taken
 
 
@@ -54,6 +58,7 @@ class WorkQueueEngine:
         self._status = EngineStatus()
         self._restarts = 0
         self._restarts_in_a_row = 0
+        self._disk_checked = -CHECK_EVERY
 
     @property
     def port(self) -> int:
@@ -92,7 +97,10 @@ class WorkQueueEngine:
                         outcomes.append(outcome)
                         self._restarts_in_a_row = 0
                 case Report(status=status):
+                    gone = _gone(status) > _gone(self._status)
                     self._status = dataclasses.replace(status, restarts=self._restarts)
+                    if gone:
+                        self._check_disk()
                 case Started() | Failed():
                     pass
         if self._child.gone and not outcomes:
@@ -111,8 +119,29 @@ class WorkQueueEngine:
         self._unfinished.clear()
         self._avoided.clear()
 
+    def _check_disk(self) -> None:
+        """Prove that results can be written.
+
+        The engine takes a result that it cannot write for a lost worker, and would send the worker
+        away and the task out again for ever. (Newer engines crash.)
+        """
+        if not self._unfinished or time.monotonic() < self._disk_checked + CHECK_EVERY:
+            return
+        self._disk_checked = time.monotonic()
+        directory = next(iter(self._unfinished.values())).result.parent
+        try:
+            with tempfile.TemporaryFile(dir=directory, buffering=0) as probe:
+                for _ in range(ROOM // len(_BLOCK)):
+                    probe.write(_BLOCK)
+        except OSError as error:
+            raise OutputError(
+                f"results cannot be written to {directory}: {error.strerror or error}",
+                hint="make room, or choose another directory with -o",
+            ) from error
+
     def _restart(self) -> None:
         assert self._child is not None
+        self._check_disk()
         code = self._child.close()
         self._restarts += 1
         self._restarts_in_a_row += 1
@@ -139,6 +168,11 @@ class WorkQueueEngine:
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(0.5)
+
+
+def _gone(status: EngineStatus) -> int:
+    """Return how many workers left, for whatever reason."""
+    return status.workers_joined - status.workers
 
 
 class _Child:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import re
 import shutil
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
 import filelock
@@ -67,6 +68,30 @@ def _prepare(paths: RunPaths) -> None:
     paths.ledger.mkdir(exist_ok=True)
 
 
+class _LogFile(logging.FileHandler):
+    """A log that never stops what it tells of, not even on a full disk."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's
+        pass
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            super().flush()
+
+    def close(self) -> None:
+        with suppress(OSError):
+            super().close()
+
+
+class _OneLine(logging.Formatter):
+    """The message without its traceback, which is in the file."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        bare = copy.copy(record)
+        bare.exc_info = bare.exc_text = bare.stack_info = None
+        return super().format(bare)
+
+
 def start_logging(path: Path, level: str) -> logging.Handler:
     """Log everything to a file, and what is at least `level` to the terminal.
 
@@ -75,10 +100,10 @@ def start_logging(path: Path, level: str) -> logging.Handler:
     root = logging.getLogger("wq_runner")
     root.setLevel(logging.DEBUG)
     root.propagate = False
-    to_file = logging.FileHandler(path, encoding="utf-8")
+    to_file = _LogFile(path, encoding="utf-8")
     to_file.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
     to_terminal = logging.StreamHandler()
     to_terminal.setLevel(level.upper())
-    to_terminal.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
+    to_terminal.setFormatter(_OneLine("%(levelname)s: %(message)s"))
     root.handlers = [to_file, to_terminal]
     return to_file
