@@ -39,7 +39,7 @@ class Kind(str, Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Failure:
-    """Why an item failed. `index` is its place in the batch, None if none was reached.
+    """Why an item failed. `index` is its place in the batch, None for all that are named nowhere else.
 
     `memory` is what was used when the watcher ended it, in bytes.
     """

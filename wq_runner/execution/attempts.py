@@ -13,15 +13,15 @@ class Attempts:
     """Counts causes by item, and where each failure of the code was seen.
 
     While nothing has succeeded, it also says how many files may be tried: if the processor fails on
-    everything, that is known after few.
+    everything, that is known after few. `done` is how many events an earlier process did.
     """
 
-    def __init__(self, items: Sequence[Item], settings: Settings) -> None:
+    def __init__(self, items: Sequence[Item], settings: Settings, *, done: int = 0) -> None:
         self._settings = settings
         self._counts: Counter[tuple[Cause, Item]] = Counter()
         self._chunks: defaultdict[str, set[Key]] = defaultdict(set)
         self._tried: set[str] = set()
-        self._total = sum(item.events for item in items)
+        self._total = done + sum(item.events for item in items)
         self._lost = 0
         files: defaultdict[str, set[str]] = defaultdict(set)
         for item in items:

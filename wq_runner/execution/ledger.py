@@ -36,6 +36,10 @@ class Holding:
     tasks: tuple[int, ...]
     items: tuple[Key, ...]
 
+    @property
+    def events(self) -> int:
+        return sum(stop - start for _, _, start, stop, _ in self.items)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Recovered:

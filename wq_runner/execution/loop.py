@@ -29,7 +29,7 @@ from wq_runner.execution.problems import error_of
 from wq_runner.execution.reduce import Reducer
 from wq_runner.execution.shaping import Backlog, ShapeSettings
 from wq_runner.journal import HostBlocked, Journal, PhaseEnded, PhaseStarted
-from wq_runner.model import Category, Ending, Outcome, Task
+from wq_runner.model import MB, Category, Ending, Outcome, Task
 from wq_runner.remote import work
 
 log = logging.getLogger(__name__)
@@ -131,7 +131,8 @@ class Loop:
         """
         began = time.monotonic()
         self._journal.record(PhaseStarted(category=self._category.value, datasets=plans(items)))
-        self._attempts = Attempts(items, self._settings.policy)
+        done = sum(holding.events for holding in recovered)
+        self._attempts = Attempts(items, self._settings.policy, done=done)
         self._backlog = Backlog(items, self._settings.shape, self._fits)
         self._reducer = Reducer(self._journal, self._context.ledger)
         try:
@@ -251,14 +252,17 @@ class Loop:
         self._journal.record(events.ended(task, outcome, batch, found))
         if found is None:
             if trouble.cause is Cause.EXHAUSTED:
-                self._grow(batch, trouble)
+                self._grow(batch, trouble, task)
             self._perform(trouble, batch, task, outcome)
             return
         self._learn(batch, found)
         self._accept(task, batch, found, outcome)
+        unnamed = _unnamed(batch, found)
         for number, failure in enumerate(found.failures):
-            self._fail(task, batch, outcome, failure, number)
-        self._backlog.put_back(_not_reached(batch, found))
+            items = unnamed if failure.index is None else (batch[failure.index],)
+            self._fail(task, items, outcome, failure, number)
+        if all(failure.index is not None for failure in found.failures):
+            self._backlog.put_back(unnamed)
 
     def _learn(self, batch: tuple[Item, ...], found: Answer) -> None:
         for measured in found.measured:
@@ -277,18 +281,18 @@ class Loop:
             self._skip((batch[index],), trouble, reason, task, found.host, by_function=True)
 
     def _fail(
-        self, task: Task, batch: tuple[Item, ...], outcome: Outcome, failure: Failure, number: int
+        self, task: Task, items: tuple[Item, ...], outcome: Outcome, failure: Failure, number: int
     ) -> None:
-        items = batch if failure.index is None else (batch[failure.index],)
         trouble = policy.trouble_of_failure(failure)
         self._attempts.seen(failure.signature, items)
         if trouble.cause is Cause.EXHAUSTED:
-            self._grow(items, trouble)
+            self._grow(items, trouble, task)
         self._perform(trouble, items, task, outcome, lambda: _exception(task.result, number))
 
-    def _grow(self, items: tuple[Item, ...], trouble: Trouble) -> None:
-        for item in items:
-            self._allocator.model(item.dataset).exhausted(item.size, trouble.memory)
+    def _grow(self, items: tuple[Item, ...], trouble: Trouble, task: Task) -> None:
+        used = max(trouble.memory, int((task.resources.memory or 0) * MB))
+        for item in items if used else ():
+            self._allocator.model(item.dataset).exhausted(item.size, used)
 
     def _perform(
         self,
@@ -392,10 +396,8 @@ def _read(task: Task, outcome: Outcome) -> tuple[Answer | None, Trouble]:
         return None, Trouble(cause=Cause.DAMAGED, message=str(error))
 
 
-def _not_reached(batch: tuple[Item, ...], found: Answer) -> tuple[Item, ...]:
-    """Return the items that the task did not come to, because one before ended it."""
-    if any(failure.index is None for failure in found.failures):
-        return ()
+def _unnamed(batch: tuple[Item, ...], found: Answer) -> tuple[Item, ...]:
+    """Return the items of which an answer says nothing: not reached, or failed all together."""
     named = {*found.done, *found.skipped, *(failure.index for failure in found.failures)}
     return tuple(item for index, item in enumerate(batch) if index not in named)
 

@@ -48,7 +48,7 @@ DEFAULT_BUDGETS: Mapping[Cause, int] = {
     Cause.ENVIRONMENT: 5,
     # may be the item's fault: once more to be sure, then smaller
     Cause.CRASHED: 1,
-    Cause.DEADLY: 2,
+    Cause.DEADLY: 1,
     Cause.STALLED: 2,
     Cause.EXHAUSTED: 6,
     Cause.INPUT: 2,

@@ -136,11 +136,16 @@ class _Batch:
                 with warnings.catch_warnings(record=True) as caught:
                     warnings.simplefilter("always")
                     out = function(item)
-                # merged here, so that a result which cannot be merged is this item's failure
-                self.merged = out if self.merged is None else accumulate([out], self.merged)
             except Exception as error:
                 self.fail(index, error)
                 continue
+            try:
+                self.merged = out if self.merged is None else accumulate([out], self.merged)
+            except Exception as error:
+                # the sum may hold a part of it now; which item it is, is for the manager to find out
+                self.done, self.merged = [], None
+                self.fail(None, error, kind="result")
+                return
             if out is None:  # coffea's way to skip a bad file
                 self.skipped.append({"index": index, "reason": _skip_reason(caught)})
             else:
@@ -158,8 +163,7 @@ class _Batch:
         try:
             result = cloudpickle.dumps(self.merged, protocol=pickle.HIGHEST_PROTOCOL)
         except Exception as error:
-            for index in self.done:
-                self.fail(index, error, kind="result")
+            self.fail(self.done[0] if len(self.done) == 1 else None, error, kind="result")
             self.done = []
             result = cloudpickle.dumps(None)
         errors = [[failure.portable(link) for link in links] for links in self.exceptions]
