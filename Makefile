@@ -11,7 +11,7 @@ setup:
 
 demo: setup
 	@python examples/dimuon/make_data.py
-	wq-run --chunksize 50000 --workers local:2 -o wq-run-demo examples/dimuon/samples.cfg
+	wq-run --chunksize 50000 --workers local:2 --fresh -o wq-run-demo examples/dimuon/samples.cfg
 	@python examples/dimuon/plot.py wq-run-demo/output.coffea -o wq-run-demo/mass.png
 
 lint: setup

@@ -224,6 +224,12 @@ def test_the_command_line_forgives_a_wrong_value_below(here: Path, resolve: Reso
     assert resolve("-ro", "o.yaml", "--chunksize", "5", "s.cfg")[0].chunksize == 5
 
 
+def test_said_or_not_a_default_is_the_same(resolve: Resolve) -> None:
+    options, origins = resolve("s.cfg")
+    assert options == RunOptions()
+    assert set(origins.values()) == {"default"}
+
+
 def test_what_depends_on_others() -> None:
     options = defaulted(RunOptions(test=True))
     assert (options.executor, options.limit_files, options.limit_chunks) == ("iterative", 1, 1)

@@ -20,7 +20,6 @@ def click_options(kind: type) -> list[Option]:
         Option(
             [*field.metadata["names"], field.name],
             group=field.metadata["group"],
-            default=field.default,
             **field.metadata["click"],
         )
         for field in dataclasses.fields(kind)

@@ -26,9 +26,9 @@ AUTO_CHUNKSIZE = 1_000_000  # what is planned with --chunksize auto; tasks cut i
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
-def _option(default: T, *names: str, group: str, **kwargs: Any) -> T:
-    """Declare a field that is an option as well; `kwargs` go to click."""
-    settings = {"show_default": default not in (None, False, ()), **kwargs}
+def _option(default: T, /, *names: str, group: str, **kwargs: Any) -> T:
+    """Declare a field that is an option as well; `kwargs` go to click, which parses their `default`."""
+    settings = {"default": default, "show_default": default not in (None, False, ()), **kwargs}
     found: T = dataclasses.field(
         default=default, metadata={"names": names, "group": group, "click": settings}
     )
@@ -131,7 +131,7 @@ class RunOptions:
         "--port",
         group=_WHERE,
         type=types.PORTS,
-        show_default="9123-9130",
+        default="9123-9130",
         help="Port to listen on, the first free one.",
     )
     password_file: Path | None = _option(
@@ -189,7 +189,7 @@ class RunOptions:
         "--max-cache",
         group=_WHERE,
         type=types.SIZE,
-        show_default="20GB",
+        default="20GB",
         help="Space for packed environments; those unused for longest are deleted.",
     )
     cores: int = _option(1, "--cores", group=_TASKS, type=types.COUNT, help="Cores of a task.")
