@@ -115,9 +115,9 @@ class RunOptions:
         "--workers",
         "-w",
         group=_WHERE,
-        metavar="local:N[xCORES[xMEMORY]]",
-        help="Start workers on this machine. Without it, wait for workers to come. With futures: how many "
-        "processes.",
+        metavar="local|condor|slurm:N[xCORES[xMEMORY]]",
+        help="Start workers on this machine, or by a factory that ends with the run. condor@SITE:N starts "
+        "them as a site wants it. Without it, wait for workers to come. With futures: how many processes.",
     )
     name: str | None = _option(
         None,
@@ -134,13 +134,27 @@ class RunOptions:
         default="9123-9130",
         help="Port to listen on, the first free one.",
     )
-    password_file: Path | None = _option(
+    catalog: str | None = _option(
+        None,
+        "--catalog",
+        group=_WHERE,
+        type=types.CATALOG,
+        help="Where the name is told: local starts a private catalog on this machine, none tells it nowhere  "
+        "[default: CATALOG_HOST, or else the engine's public one]",
+    )
+    password_file: str | None = _option(
         None,
         "--password-file",
         group=_WHERE,
-        metavar="FILE",
-        type=click.Path(exists=True, dir_okay=False, path_type=Path),
-        help="What workers must present. Workers started here get a generated one.",
+        type=types.PASSWORD,
+        help="What workers must present. auto: one of yours, made once. Workers started here get a new one.",
+    )
+    batch_options: str | None = _option(
+        None,
+        "--batch-options",
+        group=_WHERE,
+        metavar="TEXT",
+        help="For the batch system of --workers: options of sbatch, or lines of a condor submit file.",
     )
     wait_time: float | None = _option(
         None,

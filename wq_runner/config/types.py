@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import click
@@ -59,6 +60,21 @@ class KeyValues(click.ParamType[Any]):
             return {name: rest}
 
 
+def _password(value: str) -> str:
+    if value not in {"auto", "none"} and not Path(value).is_file():
+        raise ValueError(f"no such file: {value}")
+    return value
+
+
+def _catalog(value: str) -> str:
+    host, _, port = value.rpartition(":")
+    if value not in {"local", "none"} and (not value or (host and not port.isdecimal())):
+        raise ValueError(f"{value!r} is neither HOST:PORT nor local nor none")
+    return value
+
+
+CATALOG = Parsed("HOST[:PORT]|local|none", _catalog)
+PASSWORD = Parsed("FILE|auto|none", _password)
 COUNT = Parsed("N", units.count)
 CHUNKSIZE = Parsed("N|auto", units.chunksize)
 SIZE = Parsed("SIZE", units.size)

@@ -76,7 +76,7 @@ class _Queue:
         )
         if settings.password_file:
             self._queue.specify_password_file(str(settings.password_file))
-        if settings.catalog:
+        if settings.name and settings.catalog:
             host, _, port = settings.catalog.partition(":")
             self._queue.specify_catalog_server(host, int(port or CATALOG_PORT))
         if settings.name:

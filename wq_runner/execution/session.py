@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import dataclasses
 import itertools
 import shutil
@@ -23,6 +24,8 @@ from wq_runner.execution.ledger import Recovered
 from wq_runner.execution.loop import Context, Loop, LoopResult, LoopSettings, StopRequest
 from wq_runner.journal import Journal
 from wq_runner.model import Category
+from wq_runner.workers import Workers
+from wq_runner.workers.catalog import PrivateCatalog
 from wq_runner.workers.local import LocalSpec, LocalWorkers
 
 
@@ -31,13 +34,15 @@ class Session:
     """Starts its engine at the first call and keeps it until it is closed, at the latest at exit.
 
     `workers` are those that the session starts itself; without them, it waits for others to come, at
-    most `wait_time` seconds (None: for ever). `staging` holds the files of tasks. With `ledger`, a
-    directory, results of processing are kept there; `recovered` are those that are there already.
-    `numbers` are those of the tasks. `last` is what the last call did.
+    most `wait_time` seconds (None: for ever). `catalog` is one that lives as long as the session.
+    `staging` holds the files of tasks. With `ledger`, a directory, results of processing are kept there;
+    `recovered` are those that are there already. `numbers` are those of the tasks. `presence` is what
+    surrounds a run once the engine has started. `last` is what the last call did.
     """
 
     engine: Engine
-    workers: LocalWorkers | None = None
+    workers: Workers | None = None
+    catalog: PrivateCatalog | None = None
     staging: Path | None = None
     ledger: Path | None = None
     recovered: Recovered = field(default_factory=Recovered)
@@ -45,6 +50,7 @@ class Session:
     journal: Journal = field(default_factory=Journal)
     wait_time: float | None = None
     on_tick: Callable[[], None] = lambda: None
+    presence: contextlib.AbstractContextManager[None] = field(default_factory=contextlib.nullcontext)
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     stop: StopRequest = field(default_factory=StopRequest)
     hosts: Hosts = field(init=False)
@@ -84,6 +90,8 @@ class Session:
         if self._started is None:
             atexit.register(self.close)
             self._started = time.monotonic()
+            if self.catalog is not None:
+                self.catalog.start()
             if self.workers is not None:
                 self.workers.prepare()
             self.engine.start()
@@ -98,8 +106,12 @@ class Session:
             self.engine.close()
             if self.workers is not None:
                 self.workers.stop()
+            if self.catalog is not None:
+                self.catalog.stop()
 
     def _tick(self) -> None:
+        if self.catalog is not None:
+            self.catalog.keep_alive()
         if self.workers is not None:
             self.workers.keep_alive(self.engine.status.workers_joined)
         if self.wait_time is not None and not self.engine.status.workers_joined:
@@ -126,17 +138,18 @@ def work_queue_session(
     queue: QueueSettings,
     *,
     local: LocalSpec | None = None,
+    workers: Workers | None = None,
     logs: Path | None = None,
     settings: LoopSettings,
     **rest: Any,
 ) -> Session:
-    """Make a session on Work Queue, with local workers if `local` says how many.
+    """Make a session on Work Queue, with local workers if `local` says how many, or with others.
 
     `logs` is where the queue's process and the workers write what they say; `rest` goes to `Session`.
     """
-    workers = None
     if local is not None:
         workers = LocalWorkers(local, logs=logs)
+    if workers is not None:
         queue = dataclasses.replace(queue, password_file=workers.password_file)
     engine = WorkQueueEngine(queue, child_log=logs / "queue.log" if logs else None)
     return Session(engine=engine, workers=workers, settings=settings, **rest)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
-import time
 
 from rich.console import Console
 
@@ -15,7 +14,6 @@ from wq_runner.engine.messages import QueueSettings
 from wq_runner.engine.pool import PoolEngine
 from wq_runner.engine.work_queue import WorkQueueEngine
 from wq_runner.environment import WorkerEnvironment
-from wq_runner.errors import UsageError
 from wq_runner.execution.allocation import AllocationSettings
 from wq_runner.execution.loop import LoopSettings
 from wq_runner.execution.policy import Settings as PolicySettings
@@ -23,9 +21,10 @@ from wq_runner.execution.session import Session, work_queue_session
 from wq_runner.execution.shaping import ShapeSettings
 from wq_runner.journal import Journal
 from wq_runner.model import MB
-from wq_runner.pipeline import say
+from wq_runner.pipeline.presence import Attention, announced
 from wq_runner.remote.bundle import write_bundle
 from wq_runner.system import RunPaths
+from wq_runner.workers.choice import Choice, Wish, choose
 from wq_runner.workers.local import LocalSpec
 
 _ANY_PORT = (9123, 32767)  # for workers that we start ourselves and that are told the port
@@ -41,9 +40,9 @@ def make_session(
     """Make the session that the options ask for; nothing is started yet."""
     settings = loop_settings(options, environment)
     if options.executor == "work_queue":
-        session = _work_queue(options, environment, paths, settings)
-        if session.workers is None:
-            session.on_tick = _Waiting(session, options, console)
+        session, choice = _work_queue(options, environment, paths, settings)
+        session.on_tick = Attention(session, choice, options, paths, console)
+        session.presence = announced(session, choice, options, paths, console)
     elif options.executor == "futures":
         session = Session(engine=PoolEngine(_processes(options.workers)), settings=settings)
     else:
@@ -85,11 +84,10 @@ def _mb(size: int | None) -> float | None:
 def describe(session: Session, options: RunOptions) -> str:
     """Say who does the work."""
     if session.workers is not None:
-        shape = session.workers.shape
-        cores = "1 core" if shape.cores == 1 else f"{shape.cores} cores"
-        return f"{session.workers.spec.count} local, {cores}, {shape.memory / 1000:.1f} GB each"
+        return session.workers.describe()
     if isinstance(session.engine, WorkQueueEngine):
-        return f"those that come, as {options.name}, port {session.engine.port}"
+        named = f"as {options.name}, " if options.catalog != "none" else ""
+        return f"those that come, {named}port {session.engine.port}"
     if isinstance(session.engine, PoolEngine):
         return f"{_processes(options.workers)} processes here"
     return "this process"
@@ -105,10 +103,17 @@ def _processes(workers: str | None) -> int:
 
 def _work_queue(
     options: RunOptions, environment: WorkerEnvironment, paths: RunPaths, settings: LoopSettings
-) -> Session:
-    local = LocalSpec.parse(options.workers) if options.workers else None
-    if local is not None and options.password_file is not None:
-        raise UsageError("--password-file is for workers that are started elsewhere, not for local ones")
+) -> tuple[Session, Choice]:
+    choice = choose(
+        Wish(
+            workers=options.workers,
+            name=options.name or "",
+            catalog=options.catalog,
+            password_file=options.password_file,
+            batch_options=options.batch_options,
+            directory=paths.workers,
+        )
+    )
     default_ports = options.port == RunOptions.port
     queue = QueueSettings(
         payload=write_bundle(paths.staging),
@@ -117,37 +122,15 @@ def _work_queue(
         stall_time=options.stall_time,
         monitor=options.resource_monitor,
         resources_mode=options.resources_mode,
-        ports=_ANY_PORT if local and default_ports else options.port,
-        name=None if local else options.name,
-        password_file=options.password_file,
+        ports=choice.ports or _ANY_PORT if choice.workers and default_ports else options.port,
+        name=choice.name,
+        catalog=choice.catalog,
+        password_file=choice.password_file,
         stats_log=paths.stats_log,
         transactions_log=paths.transactions_log,
     )
-    return work_queue_session(
-        queue, local=local, logs=paths.workers, settings=settings, wait_time=options.wait_time
+    session = work_queue_session(
+        queue, workers=choice.workers, logs=paths.workers, settings=settings, wait_time=options.wait_time
     )
-
-
-class _Waiting:
-    """Says once that workers are needed and how to start some, and once when the first has come."""
-
-    def __init__(self, session: Session, options: RunOptions, console: Console) -> None:
-        self._session = session
-        self._options = options
-        self._console = console
-        self._since: float | None = None
-
-    def __call__(self) -> None:
-        engine = self._session.engine
-        joined = engine.status.workers_joined > 0
-        if self._since is None and not joined and isinstance(engine, WorkQueueEngine):
-            self._since = time.monotonic()
-            self._console.print(
-                say.waiting(self._options.name or "", engine.port, self._options.password_file),
-                highlight=False,
-                soft_wrap=True,
-            )
-        elif self._since is not None and joined:
-            waited = time.monotonic() - self._since
-            say.line(self._console, "workers", f"the first came after {waited:.0f} s")
-            self._session.on_tick = lambda: None
+    session.catalog = choice.private
+    return session, choice

@@ -17,6 +17,7 @@ from wq_runner.environment.preparation import Preparation
 from wq_runner.environment.smoke import NEEDED
 from wq_runner.pipeline import say
 from wq_runner.system import RunPaths
+from wq_runner.workers.spec import are_local
 
 _OURS = ("wq_runner.pipeline.facts",)  # opens files on workers
 
@@ -25,7 +26,7 @@ def wish(options: RunOptions) -> Wish:
     """Translate the options."""
     return Wish(
         environment=options.environment,
-        workers_here=options.workers is not None,
+        workers_here=are_local(options.workers),
         analysis=analysis_directory(options.processor),
         extra_files=options.extra_file,
         setup_commands=options.setup_command,

@@ -196,6 +196,7 @@ def _run(
         stack.callback(shown.close)
         stack.enter_context(signals.stopping(lambda: _ask_to_stop(session, options, console)))
         session.start()
+        stack.enter_context(session.presence)
         clock = time.monotonic()
         plan = _plan(request, ready, session)
         record.phases["preprocessing"] = time.monotonic() - clock

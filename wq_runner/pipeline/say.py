@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,6 +21,7 @@ from wq_runner.pipeline.facts import Knowledge
 from wq_runner.pipeline.record import Account
 from wq_runner.system import RunPaths
 from wq_runner.units import format_count, format_seconds
+from wq_runner.workers import managers
 
 if TYPE_CHECKING:
     from wq_runner.journal import Plan
@@ -199,24 +199,39 @@ def _piece(one: Mapping[str, Any]) -> str:
     return f"{one['path']} events {one['start']}-{one['stop']}" if "start" in one else str(one["path"])
 
 
-def waiting(name: str, port: int, password_file: Path | None) -> Text:
-    """Return the lines that start workers, to be pasted."""
+def waiting(
+    name: str | None,
+    port: int,
+    password_file: Path | None,
+    *,
+    catalog: str | None = None,
+    quiet: bool = False,
+) -> Text:
+    """Return the lines that start workers, to be pasted. `quiet` leaves out the note on passwords."""
     password = f" -P {password_file}" if password_file else ""
-    host = socket.getfqdn()
-    rows = (
-        ("by name", f"work_queue_worker --cores 1 --memory 4000 --disk 8000{password} -M {name}"),
-        ("by port", f"work_queue_worker --cores 1 --memory 4000 --disk 8000{password} {host} {port}"),
-        ("HTCondor", f"condor_submit_workers --cores 4 --memory 16000 --disk 16000{password} -M {name} 10"),
-        ("Slurm", f"slurm_submit_workers --cores 4 --memory 16000 --disk 16000{password} -M {name} 10"),
-        ("factory", f"work_queue_factory -Tcondor{password} -Cfactory.json   (its manager-name: {name})"),
-    )
-    lines = [f"waiting for workers as {name}, port {port}. Start some:"]
+    told = f" -C {catalog}" if catalog else ""
+    host = managers.this_host()
+    size, batch = "--cores 1 --memory 4000 --disk 8000", "--cores 4 --memory 16000 --disk 16000"
+    rows = [("by port", f"work_queue_worker {size}{password} {host} {port}")]
+    if name:
+        rows = [
+            ("here", f"wq-workers local 4 -M {name}"),
+            ("by name", f"work_queue_worker {size}{password}{told} -M {name}"),
+            *rows,
+            ("HTCondor", f"condor_submit_workers {batch}{password}{told} -M {name} 10"),
+            ("Slurm", f"wq-workers submit slurm 10 {batch} -M {name}"),
+            (
+                "factory",
+                f"work_queue_factory -Tcondor{password}{told} -Cfactory.json   (its manager-name: {name})",
+            ),
+        ]
+    lines = [f"waiting for workers{f' as {name}' if name else ''}, port {port}. Start some:"]
     lines += [f"  {label:<10}  {command}" for label, command in rows]
     lines.append("  or let this run start them: wq-run --workers local:" + str(os.cpu_count() or 1))
-    if password_file is None:
+    if password_file is None and not quiet:
         lines.append(
-            f"note: no password is set: any program that reaches port {port} can join. "
-            "--password-file FILE closes it."
+            f"note: no password is set: any program that reaches port {port} can join, read input and code, "
+            "and send results. --password-file auto closes it."
         )
     return Text("\n".join(lines))
 

@@ -138,6 +138,10 @@ class LocalWorkers:
     def pids(self) -> list[int]:
         return [process.pid for process in self._processes]
 
+    def describe(self) -> str:
+        cores = "1 core" if self.shape.cores == 1 else f"{self.shape.cores} cores"
+        return f"{self.spec.count} local, {cores}, {self.shape.memory / 1000:.1f} GB each"
+
     def prepare(self) -> None:
         """Make the scratch directory and the password, before the queue starts that asks for it."""
         self._scratch.mkdir(exist_ok=True)

@@ -1,0 +1,162 @@
+"""How a run is found by workers, and what it says of those that do not come or do not fit."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from rich.console import Console
+
+from wq_runner.config.options import RunOptions
+from wq_runner.engine.work_queue import WorkQueueEngine
+from wq_runner.errors import EngineError
+from wq_runner.execution.session import Session
+from wq_runner.model import MB
+from wq_runner.pipeline import say
+from wq_runner.system import RunPaths
+from wq_runner.workers import catalog, managers
+from wq_runner.workers.choice import Choice
+from wq_runner.workers.managers import Manager
+from wq_runner.workers.notices import Notices
+
+PATIENCE = 60.0  # seconds without any worker until it is looked into
+_EVERY = 2.0  # seconds between looks at what the engine says
+
+
+@contextlib.contextmanager
+def announced(
+    session: Session, choice: Choice | None, options: RunOptions, paths: RunPaths, console: Console
+) -> Iterator[None]:
+    """Be in the list of this user's managers while the block runs; say so if the name is taken."""
+    if choice is None or not isinstance(session.engine, WorkQueueEngine):
+        yield
+        return
+    name = choice.name
+    if name is not None and session.workers is None:
+        for text in taken(name, session.engine.port, choice):
+            say.line(console, "note", text)
+    manager = Manager(
+        name=name or "",
+        host=managers.this_host(),
+        port=session.engine.port,
+        pid=os.getpid(),
+        machine=platform.node(),
+        started=time.time(),
+        directory=str(paths.root.resolve()),
+        catalog=choice.catalog,
+        password_file=str(choice.password_file) if choice.password_file else None,
+        task_cores=options.cores,
+        task_memory=int((options.memory or 0) / MB),
+        task_disk=int((options.disk or 0) / MB),
+    )
+    with managers.announced(manager):
+        yield
+
+
+def taken(name: str, port: int, choice: Choice) -> list[str]:
+    """Say which other managers have the name: workers that come for it may go to either."""
+    others = {f"{one.host}:{one.port}": f"in {one.directory}" for one in managers.running(name)}
+    if choice.catalog is not None:
+        with contextlib.suppress(EngineError):
+            for advert in catalog.named(catalog.parse(choice.catalog), name):
+                if advert.port != port and not any(key.endswith(f":{advert.port}") for key in others):
+                    others[f"{advert.host}:{advert.port}"] = f"of {advert.owner or 'somebody'}"
+    return [
+        f"another run has the name {name}: {place}, {what}. Workers that come for it go to either; "
+        "--name NAME tells them apart"
+        for place, what in others.items()
+    ]
+
+
+class Attention:
+    """Called again and again: says how workers are started while there are none, and why some are refused."""
+
+    def __init__(
+        self, session: Session, choice: Choice, options: RunOptions, paths: RunPaths, console: Console
+    ) -> None:
+        self._session = session
+        self._choice = choice
+        self._options = options
+        self._console = console
+        password = session.workers.password_file if session.workers else choice.password_file
+        self._notices = Notices(paths.workers / "queue.log", password)
+        self._since: float | None = None
+        self._came = False
+        self._looked_into = False
+        self._too_small = False
+        self._next = 0.0
+
+    def __call__(self) -> None:
+        engine = self._session.engine
+        if not isinstance(engine, WorkQueueEngine) or time.monotonic() < self._next:
+            return
+        if self._since is None:
+            self._since = time.monotonic()
+            self._ask(engine.port)
+        self._next = time.monotonic() + _EVERY
+        for notice in self._notices.news():
+            say.line(self._console, "refused", notice.text)
+        self._size_up(engine)
+        waited = time.monotonic() - self._since
+        if engine.status.workers_joined and not self._came:
+            self._came = True
+            if self._session.workers is None:
+                say.line(self._console, "workers", f"the first came after {waited:.0f} s")
+        elif not self._came and waited > PATIENCE and not self._looked_into:
+            self._looked_into = True
+            self._look_into()
+
+    def _ask(self, port: int) -> None:
+        if self._session.workers is None and not self._session.engine.status.workers_joined:
+            self._console.print(
+                say.waiting(
+                    self._choice.name,
+                    port,
+                    self._choice.password_file,
+                    catalog=self._choice.catalog,
+                    quiet=self._options.password_file is not None,
+                ),
+                highlight=False,
+                soft_wrap=True,
+            )
+
+    def _size_up(self, engine: WorkQueueEngine) -> None:
+        status, options = engine.status, self._options
+        if self._too_small or not status.workers or status.workers_busy or not status.tasks_waiting:
+            return
+        largest = status.largest
+        lacking = [
+            f"{text} {there:,.0f}{unit}, a task asks for {wanted:,.0f}"
+            for text, unit, there, wanted in (
+                ("cores", "", largest.cores or 0, options.cores),
+                ("memory", " MB", largest.memory or 0, (options.memory or 0) / MB),
+                ("disk", " MB", largest.disk or 0, (options.disk or 0) / MB),
+            )
+            if there < wanted
+        ]
+        if lacking:
+            self._too_small = True
+            say.line(
+                self._console,
+                "too small",
+                f"no worker is large enough: the largest has {'; '.join(lacking)}. Start larger ones, or ask "
+                "for less (--cores, --memory, --disk)",
+            )
+
+    def _look_into(self) -> None:
+        from wq_runner.workers import doctor
+
+        facts = doctor.gather(
+            self._choice.name or "",
+            address=self._choice.catalog,
+            log=self._notices,
+            knock=False,  # at our own door
+            scratch=Path.cwd(),
+        )
+        say.line(self._console, "no workers", f"for {PATIENCE:.0f} s. What is known:")
+        for finding in doctor.diagnose(facts):
+            say.line(self._console, "", finding.text)

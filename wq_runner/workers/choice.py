@@ -1,0 +1,119 @@
+"""From what the user says to who starts workers, where the name is told, and what workers must present."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from wq_runner import units
+from wq_runner.errors import UsageError
+from wq_runner.workers import Workers, catalog, passwords, sites, spec
+from wq_runner.workers.catalog import Address, PrivateCatalog
+from wq_runner.workers.factory import FactorySettings, FactoryWorkers
+from wq_runner.workers.local import LocalSpec, LocalWorkers
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """What the options say; `directory` is where files of workers go."""
+
+    workers: str | None
+    name: str
+    catalog: str | None
+    password_file: str | None
+    batch_options: str | None
+    directory: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """Who starts workers, the catalog to start, and how the queue presents itself."""
+
+    workers: Workers | None
+    private: PrivateCatalog | None
+    name: str | None
+    catalog: str | None
+    password_file: Path | None
+    ports: tuple[int, int] | None = None
+
+
+def choose(wish: Wish) -> Choice:
+    """Make the choice; nothing is started.
+
+    Raises
+    ------
+    UsageError
+        If options contradict each other, or cannot be understood.
+    """
+    wanted = spec.parse(wish.workers) if wish.workers else None
+    if wanted is not None and wish.password_file is not None:
+        raise UsageError("--password-file is for workers that are started elsewhere, not for those of a run")
+    if isinstance(wanted, spec.BatchSpec):
+        return _batch(wish, wanted)
+    if wish.batch_options:
+        raise UsageError("--batch-options is for workers of a batch system: --workers condor:N or slurm:N")
+    private = PrivateCatalog(catalog.local(), log=_log(wish)) if wish.catalog == catalog.LOCAL else None
+    if isinstance(wanted, LocalSpec):
+        return Choice(
+            workers=LocalWorkers(wanted, logs=wish.directory),
+            private=private,
+            name=wish.name if wish.catalog not in {None, catalog.NONE} else None,
+            catalog=_told(wish.catalog),
+            password_file=None,
+        )
+    return Choice(
+        workers=None,
+        private=private,
+        name=None if wish.catalog == catalog.NONE else wish.name,
+        catalog=_told(wish.catalog),
+        password_file=passwords.chosen(wish.password_file),
+    )
+
+
+def _told(text: str | None) -> str | None:
+    """Return the catalog as the engine takes it; None leaves it to the engine."""
+    address = catalog.chosen(text) if text else None
+    return str(address) if address else None
+
+
+def _log(wish: Wish) -> Path:
+    return wish.directory / "catalog.log"
+
+
+def _batch(wish: Wish, wanted: spec.BatchSpec) -> Choice:
+    private = None
+    address: Address
+    if wish.catalog in {None, catalog.NONE}:
+        # the factory asks it which manager needs how many; workers are told host and port
+        address = catalog.free_address()
+        private = PrivateCatalog(address, log=_log(wish))
+    elif wish.catalog == catalog.LOCAL:
+        address = catalog.local()
+        private = PrivateCatalog(address, log=_log(wish))
+    else:
+        address = catalog.parse(str(wish.catalog))
+    settings = FactorySettings(system=wanted.system, name=wish.name, catalog=address, count=wanted.count)
+    ports = None
+    if wanted.site is not None:
+        site = sites.find(wanted.site)
+        settings = sites.applied(site, settings)
+        ports = units.ports(site.ports) if site.ports else None
+    settings = replace(
+        settings,
+        cores=wanted.cores or settings.cores,
+        memory=wanted.memory or (settings.memory // settings.cores) * (wanted.cores or settings.cores),
+        batch_options=_joined(settings, wish.batch_options),
+    )
+    return Choice(
+        workers=FactoryWorkers(settings, directory=wish.directory),
+        private=private,
+        name=wish.name,
+        catalog=str(address),
+        password_file=None,
+        ports=ports,
+    )
+
+
+def _joined(settings: FactorySettings, more: str | None) -> str:
+    parts = [part for part in (settings.batch_options, more) if part]
+    return ("\n" if settings.system == "condor" else " ").join(parts)

@@ -1,0 +1,206 @@
+"""Workers of a batch system, kept up by a `work_queue_factory` that ends with the run."""
+
+from __future__ import annotations
+
+import logging
+import re
+import shlex
+import shutil
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from wq_runner import system
+from wq_runner.errors import EngineError
+from wq_runner.units import format_size
+from wq_runner.workers import factory_file, kit, managers
+from wq_runner.workers.catalog import Address
+from wq_runner.workers.factory_file import FactoryFile
+from wq_runner.workers.leash import Leash
+from wq_runner.workers.local import find_program, write_password
+
+log = logging.getLogger(__name__)
+
+GRACE = 60.0  # seconds a factory may take to remove its jobs
+RESTARTS = 3
+_COMMANDS = {"condor": ("condor_submit", "condor_rm"), "slurm": ("sbatch", "scancel")}
+
+
+@dataclass(frozen=True, kw_only=True)
+class FactorySettings:
+    """What a factory starts, and for whom. Memory and disk of a worker are in bytes."""
+
+    system: str
+    name: str
+    catalog: Address
+    count: int
+    cores: int = 1
+    memory: int = 4_000_000_000
+    disk: int = 8_000_000_000
+    timeout: int = 300
+    batch_options: str = ""
+    requirements: str = ""
+    image: str = ""
+    scratch: str = ""
+    environ: Mapping[str, str] = field(default_factory=dict)
+
+
+def file_of(settings: FactorySettings) -> FactoryFile:
+    """Return what the factory's file says.
+
+    Memory of Slurm is not in it: release 9.9 writes it so that sbatch does not understand it.
+    """
+    memory, disk = int(settings.memory / 1e6), int(settings.disk / 1e6)
+    slurm = settings.system == "slurm"
+    return FactoryFile(
+        manager_name=factory_file.escaped(settings.name),
+        max_workers=settings.count,
+        min_workers=settings.count,  # not by what the catalog says, which is up to a minute old
+        workers_per_cycle=settings.count,
+        cores=settings.cores,
+        memory=None if slurm else memory,
+        disk=disk,
+        timeout=settings.timeout,
+        condor_requirements=settings.requirements or None if not slurm else None,
+        worker_extra_options=f"--memory={memory}" if slurm else None,
+    )
+
+
+def batch_options(settings: FactorySettings) -> str:
+    """Return the options for the batch system."""
+    if settings.system == "slurm":
+        return f"--mem={int(settings.memory / 1e6)}M {settings.batch_options}".strip()
+    return settings.batch_options
+
+
+def command(
+    program: str, settings: FactorySettings, *, file: Path, scratch: Path, worker: Path, password: Path
+) -> list[str]:
+    """Return the command of the factory."""
+    options = batch_options(settings)
+    return [
+        program,
+        f"--batch-type={settings.system}",
+        f"--config-file={file}",
+        f"--catalog={settings.catalog}",
+        f"--password={password}",
+        f"--scratch-dir={scratch}",
+        f"--worker-binary={worker}",
+        *([f"--batch-options={options}"] if options else []),
+    ]
+
+
+class FactoryWorkers:
+    """Keeps a factory alive for a run. `directory` must be one that the nodes of a Slurm cluster see."""
+
+    def __init__(self, settings: FactorySettings, *, directory: Path) -> None:
+        self.settings = settings
+        self._program = find_program("work_queue_factory")
+        for needed in _COMMANDS[settings.system]:
+            if shutil.which(needed) is None:
+                raise EngineError(
+                    f"{needed} is not on PATH, so no {settings.system} workers can be started here",
+                    hint="start wq-run where jobs are submitted, or workers by hand: wq-workers local 4",
+                )
+        self._directory = directory
+        self._private = Path(tempfile.mkdtemp(prefix="wq-runner-factory-"))
+        self.password_file = self._private / "password"
+        self._leash: Leash | None = None
+        self._worker = directory / "wq-worker.sh"
+        self._restarts = 0
+        self._seen = 0
+
+    @property
+    def log(self) -> Path:
+        return self._directory / "factory.log"
+
+    def describe(self) -> str:
+        one = self.settings
+        cores = "1 core" if one.cores == 1 else f"{one.cores} cores"
+        return f"{one.count} of {one.system}, {cores}, {format_size(one.memory)} each"
+
+    def prepare(self) -> None:
+        """Make the directories and the password, before the queue starts that asks for it."""
+        self._directory.mkdir(parents=True, exist_ok=True)
+        self._private.mkdir(exist_ok=True)
+        if not self.password_file.exists():
+            write_password(self.password_file)
+
+    def start(self, port: int) -> None:
+        """Write the files of the factory, and start it."""
+        settings = self.settings
+        kit.write(
+            kit.Kit(
+                managers=f"{managers.this_host()}:{port}", image=settings.image, scratch=settings.scratch
+            ),
+            self._worker,
+        )
+        with system.replacing(self._directory / "factory.json", "w") as stream:
+            stream.write(factory_file.text_of(file_of(settings)))
+        self._start()
+
+    def _start(self) -> None:
+        # not `scratch` itself: two factories in one would read each other's jobs
+        scratch = Path(tempfile.mkdtemp(prefix="factory-", dir=self._directory))
+        line = command(
+            self._program,
+            self.settings,
+            file=self._directory / "factory.json",
+            scratch=scratch,
+            worker=self._worker,
+            password=self.password_file,
+        )
+        log.info("$ %s", shlex.join(line))
+        self._leash = Leash(line, log=self.log, cwd=scratch, env=self.settings.environ)
+        self._born = time.monotonic()
+
+    def keep_alive(self, joined: int = 0) -> None:  # noqa: ARG002 - as all providers
+        """Start the factory again if it ended.
+
+        Raises
+        ------
+        EngineError
+            If it ends again and again.
+        """
+        if self._leash is None:
+            return
+        for line in self._news():
+            log.warning("the factory says: %s", line)
+        if self._leash.alive:
+            return
+        code = self._leash.process.returncode
+        self._leash.stop()
+        self._restarts += 1
+        if self._restarts > RESTARTS:
+            raise EngineError(
+                f"the {self.settings.system} factory ends as soon as it starts (exit code {code})",
+                hint=f"what it said is in {self.log}",
+            )
+        log.warning("the %s factory ended (exit code %s); started again", self.settings.system, code)
+        self._start()
+
+    def _news(self) -> Sequence[str]:
+        """Return what it complains about since the last look."""
+        try:
+            with self.log.open(encoding="utf-8", errors="replace") as stream:
+                stream.seek(self._seen)
+                text = stream.read()
+                self._seen = stream.tell()
+        except OSError:
+            return ()
+        return [line for line in text.splitlines() if re.search(COMPLAINTS, line, re.IGNORECASE)]
+
+    def stop(self) -> None:
+        """End the factory, which removes its jobs first."""
+        if self._leash is not None:
+            self._leash.stop(grace=GRACE)
+            self._leash = None
+        shutil.rmtree(self._private, ignore_errors=True)
+        self._worker.unlink(missing_ok=True)
+        for scratch in self._directory.glob("factory-*"):
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
+COMPLAINTS = r"error|fail|couldn't|could not|unable|invalid|has not a valid value|greater than max"
