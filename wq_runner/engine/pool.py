@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import concurrent.futures
+import os
+import threading
 import time
 
 from wq_runner.engine.inline import run_here
@@ -35,7 +37,9 @@ class PoolEngine:
         import loky  # comes with coffea; does not re-run the user's script as spawn does
 
         if self._pool is None:
-            self._pool = loky.ProcessPoolExecutor(max_workers=self._workers)
+            self._pool = loky.ProcessPoolExecutor(
+                max_workers=self._workers, initializer=_end_with, initargs=(os.getpid(),)
+            )
 
     def submit(self, task: Task) -> None:
         self.start()
@@ -68,3 +72,14 @@ class PoolEngine:
         if self._pool is not None:
             self._pool.shutdown(wait=False, kill_workers=True)  # type: ignore[call-arg] # loky's
             self._pool = None
+
+
+def _end_with(parent: int) -> None:
+    """End this process when its parent is gone, which a parent that was killed cannot ask for."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

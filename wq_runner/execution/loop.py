@@ -238,8 +238,9 @@ class Loop:
         task.items.write_bytes(pickle.dumps([item.value for item in batch]))
         self._running[number] = (task, batch)
         self._attempts.begin(batch)
-        self._engine.submit(task)
+        # said first: a number that is on record is never used again, whatever happens next
         self._journal.record(events.submitted(task, batch))
+        self._engine.submit(task)
 
     # -- what came back
 

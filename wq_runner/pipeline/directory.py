@@ -64,7 +64,7 @@ def _prepare(paths: RunPaths) -> None:
         probe.unlink(missing_ok=True)
     for directory in (paths.staging, paths.workers):
         shutil.rmtree(directory, ignore_errors=True)
-        directory.mkdir()
+        directory.mkdir(exist_ok=True)  # a queue that outlives its manager by a second may write there
     paths.ledger.mkdir(exist_ok=True)
 
 

@@ -1,0 +1,226 @@
+"""A run that ends between any two of its steps on the disk: what is there afterwards tells what is done."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import cloudpickle
+import lz4.frame
+import pytest
+
+from wq_runner import journal
+from wq_runner.execution import ledger, reduce
+from wq_runner.execution.reduce import Reducer
+from wq_runner.journal import Accepted, Journal
+from wq_runner.remote import wire
+
+TASKS = 12
+
+
+def answer(directory: Path, task: int) -> Path:
+    """Write the answer of a task as a worker does."""
+    path = directory / f"{task}.result"
+    blob = lz4.frame.compress(cloudpickle.dumps({"sum": 2**task, "tasks": {task}}))
+    wire.write(path, {"host": "here", "wall": 0.1, "done": [0]}, [blob, b""])
+    return path
+
+
+def accepted(task: int) -> Accepted:
+    return Accepted(
+        task=task,
+        category="processing",
+        dataset=f"d{task % 2}",
+        events=10,
+        items=((f"/f{task}.root", "Events", 0, 10, "ab"),),
+    )
+
+
+class Place:
+    """The directory of a run, with its journal."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.ledger = root / "ledger"
+        self.journal = root / "journal.jsonl"
+        self.ledger.mkdir(parents=True, exist_ok=True)
+
+    def recover(self) -> ledger.Recovered:
+        if not self.journal.exists():
+            return ledger.Recovered()
+        journal.mend(self.journal)
+        return ledger.recover(self.ledger, [event for _, event in journal.read(self.journal)])
+
+    def done(self) -> set[int]:
+        return {task for holding in self.recover().holdings for task in holding.tasks}
+
+    def run(self) -> dict[str, Any]:
+        """Do what is not done yet, and return the sums."""
+        recovered = self.recover()
+        done = {task for holding in recovered.holdings for task in holding.tasks}
+        with contextlib.closing(Journal(self.journal)) as record:
+            reducer = Reducer(record, self.ledger)
+            reducer.recover(recovered.holdings)
+            for task in range(TASKS):
+                if task not in done:
+                    reducer.add(answer(self.root, task), accepted(task))
+            return reducer.finish()
+
+
+@pytest.fixture(autouse=True)
+def often_merged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reduce, "MOST_PARTS", 4)
+
+
+def expected() -> dict[str, Any]:
+    return {
+        f"d{rest}": {
+            "sum": sum(2**task for task in range(rest, TASKS, 2)),
+            "tasks": set(range(rest, TASKS, 2)),
+        }
+        for rest in (0, 1)
+    }
+
+
+def end_after(steps: int, *, before_it_happens: bool) -> None:
+    """End this process for good at the so-manieth step that changes the disk."""
+    left = iter(range(steps))
+
+    def ending(change: Callable[..., Any]) -> Callable[..., Any]:
+        def changed(*arguments: Any, **more: Any) -> Any:
+            last = next(left, None) is None
+            if last and before_it_happens:
+                os._exit(9)
+            value = change(*arguments, **more)
+            if last:
+                os._exit(9)
+            return value
+
+        return changed
+
+    os.replace = ending(os.replace)
+    Path.unlink = ending(Path.unlink)  # type: ignore[method-assign]
+    Path.replace = ending(Path.replace)  # type: ignore[method-assign]
+    Journal.record = ending(Journal.record)  # type: ignore[method-assign]
+
+
+def crashes(place: Place, steps: int, *, before: bool) -> bool:
+    """Run in a child that ends after so many steps; return whether it came to that."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            end_after(steps, before_it_happens=before)
+            place.run()
+        finally:
+            os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 9
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
+def test_every_moment(tmp_path: Path, before: bool) -> None:
+    for steps in range(1000):
+        place = Place(tmp_path / str(steps))
+        if not crashes(place, steps, before=before):
+            break
+        done = place.done()
+        assert place.run() == expected(), steps
+        check_journal(place, done)
+    assert steps > 3 * TASKS  # all steps were tried: of the parts, the lines, the merged files
+
+
+def check_journal(place: Place, done: set[int]) -> None:
+    """No task counts twice, and none ran again that was done when the first process ended."""
+    events = [event for _, event in journal.read(place.journal)]
+    tasks = [event.task for event in events if isinstance(event, Accepted)]
+    assert sorted(tasks) == list(range(TASKS))
+    assert len(done) <= TASKS
+
+
+def test_crash_after_crash(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    for steps in (3, 5, 2, 7, 4, 1, 6, 9):
+        crashes(place, steps, before=bool(steps % 2))
+    assert place.run() == expected()
+    check_journal(place, set())
+
+
+# -- files that are damaged afterwards --
+
+
+def damages() -> Iterator[Any]:
+    def cut(path: Path) -> None:
+        path.write_bytes(path.read_bytes()[:-3])
+
+    def flip(path: Path) -> None:
+        content = bytearray(path.read_bytes())
+        content[len(content) * 2 // 3] ^= 0xFF
+        path.write_bytes(bytes(content))
+
+    def flip_in_header(path: Path) -> None:
+        content = bytearray(path.read_bytes())
+        content[14] ^= 0xFF
+        path.write_bytes(bytes(content))
+
+    def empty(path: Path) -> None:
+        path.write_bytes(b"")
+
+    def cut_the_header(path: Path) -> None:
+        path.write_bytes(path.read_bytes()[:30])
+
+    for damage in (cut, flip, flip_in_header, empty, cut_the_header, Path.unlink):
+        yield pytest.param(damage, id=damage.__name__)
+
+
+@pytest.mark.parametrize("damage", list(damages()))
+@pytest.mark.parametrize("kind", ["part", "merged"])
+def test_only_what_a_damaged_file_held_runs_again(
+    tmp_path: Path, damage: Callable[[Path], None], kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    place = Place(tmp_path)
+    place.run()
+    victim = next(one for one in place.recover().holdings if one.name.startswith(kind))
+    damage(place.ledger / victim.name)
+    with caplog.at_level("WARNING", "wq_runner"):
+        recovered = place.recover()
+    assert [one.tasks for one in recovered.lost] == [victim.tasks]
+    assert place.done() == set(range(TASKS)) - set(victim.tasks)
+    assert place.run() == expected()
+    again = [event.task for _, event in journal.read(place.journal) if isinstance(event, Accepted)]
+    assert sorted(again[TASKS:]) == sorted(victim.tasks)
+
+
+def test_a_torn_line_takes_its_task_with_it_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reduce, "MOST_PARTS", 100)
+    place = Place(tmp_path)
+    place.run()
+    lines = place.journal.read_text().splitlines()
+    last = max(number for number, line in enumerate(lines) if '"Accepted"' in line)
+    torn = json.loads(lines[last])["task"]
+    place.journal.write_text("\n".join(lines[:last]) + "\n" + lines[last][:40])
+    assert place.done() == set(range(TASKS)) - {torn}
+    assert place.run() == expected()
+
+
+def test_a_torn_line_in_the_middle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reduce, "MOST_PARTS", 100)
+    place = Place(tmp_path)
+    place.run()
+    lines = place.journal.read_text().splitlines()
+    place.journal.write_text("\n".join([*lines[:3], lines[3][:25], *lines[4:]]) + "\n")
+    assert place.done() == set(range(TASKS)) - {3}
+    assert place.run() == expected()
+
+
+def test_a_line_that_lost_its_merged_file_takes_what_it_held(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    place.run()
+    lines = place.journal.read_text().splitlines()
+    kept = [line for line in lines if '"Merged"' not in line]
+    place.journal.write_text("\n".join(kept) + "\n")
+    assert place.run() == expected()
