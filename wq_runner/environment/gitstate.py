@@ -9,11 +9,13 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import tempfile
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from wq_runner import system
-from wq_runner.environment.trees import Content, Source, Tree, foreign_directories, is_foreign, left_out
+from wq_runner.environment.trees import LINK, Content, Source, Tree, foreign_directories, is_foreign, left_out
 from wq_runner.system import CommandError
 
 _GITLINK = 0o160000
@@ -105,6 +107,17 @@ class GitTree(Tree):
             )
         for holder, inside in nested.items():
             self._nested[holder].export(inside, destination / holder)
+
+    def read_again(self, content: Content) -> bytes | None:
+        name = content.path.relative_to(self.root).as_posix()
+        for holder, nested in self._nested.items():
+            if name.startswith(f"{holder}/"):
+                return nested.read(replace(content, path=nested.root / name.removeprefix(f"{holder}/")))
+        if content.mode == LINK:
+            return os.fsencode(self._git(["cat-file", "blob", content.digest]))
+        with tempfile.TemporaryDirectory(dir=self._scratch) as directory:
+            self.export([content], Path(directory))
+            return (Path(directory) / name).read_bytes()
 
     def source(self) -> Source:
         """Say what this is: the commit, and whether there are changes on top of it."""

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import io
 import os
-import shutil
 import tarfile
-import tempfile
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +25,7 @@ from wq_runner.environment.generated import generated_files
 from wq_runner.environment.gitstate import open_git
 from wq_runner.environment.launch import OVERLAY
 from wq_runner.environment.store import Layer, Store, Stored
-from wq_runner.environment.trees import Content, PlainTree, Source, Tree, digest
+from wq_runner.environment.trees import LINK, Content, PlainTree, Source, Tree, digest, digest_of
 from wq_runner.errors import UsageError
 
 VERSION = 1  # raised when the same content makes another overlay
@@ -92,17 +92,17 @@ def draft(ingredients: Ingredients, scratch: Path, *, base: str = "") -> Draft:
     compiled: list[tuple[Editable, str]] = []
     for editable in ingredients.editables:
         if editable.compiled:
-            compiled.append((editable, wheels.key(trees.contents([editable.project]), editable, base)))
+            contents = trees.of(editable.project).contents([editable.project])
+            compiled.append((editable, wheels.key(contents, editable, base)))
         else:
             pieces += _package(trees, editable.modules, editable.project)
             pieces += _metadata(editable)
     if not any(editable.name == "wq-runner" for editable in ingredients.editables):
-        own = Path(wq_runner.__file__).parent
+        own = own_package()
         pieces += _package(trees, [Module(target="wq_runner", source=own)], own)
         pieces += _own_metadata()
     if ingredients.analysis is not None:
-        root = ingredients.analysis
-        pieces += [_piece("analysis", root, content, trees) for content in trees.contents([root])]
+        pieces += trees.pieces(ingredients.analysis, "analysis")
     pieces += _extra(ingredients.extra_files)
     found = hashlib.sha256(f"{VERSION}\n".encode())
     for line in sorted(
@@ -127,19 +127,25 @@ def build(found: Draft, store: Store) -> tuple[Stored, bool]:
     built = [wheels.build(editable, key, store) for editable, key in found.compiled]
 
     def make(place: Path) -> Mapping[str, Any]:
-        with tempfile.TemporaryDirectory(dir=place) as staging:
-            files = sorted(_write(found.pieces, Path(staging)))
+        digests = {piece.target: piece.content.digest for piece in found.pieces}
+        with tarfile.open(place / OVERLAY, "w:gz", compresslevel=1) as tar:
+            for name in ("site", "analysis", "files"):
+                _add(tar, name, b"", tarfile.DIRTYPE, 0o755)
+            for piece in {piece.target: piece for piece in found.pieces}.values():
+                kind = tarfile.SYMTYPE if piece.content.mode == LINK else tarfile.REGTYPE
+                _add(tar, piece.target, piece.tree.read(piece.content), kind, piece.content.mode & 0o777)
             for wheel in built:
-                files += wheels.unzip(wheel, Path(staging) / "site")
-            _archive(place / OVERLAY, Path(staging))
-        return {
-            "sources": [_as_json(source) for source in found.sources],
-            "files": len(files),
-            "names": sorted(files),
-            "digests": {piece.target: piece.content.digest for piece in found.pieces},
-        }
+                for name, content in wheels.contents(wheel):
+                    _add(tar, f"site/{name}", content, tarfile.REGTYPE, 0o644)
+                    digests[f"site/{name}"] = digest_of(content)
+        return {"sources": [_as_json(source) for source in found.sources], "digests": digests}
 
     return store.build(Layer.OVERLAY, found.key, make)
+
+
+def own_package() -> Path:
+    """Return our own code, which always travels: the functions of tasks are part of it."""
+    return Path(wq_runner.__file__).parent
 
 
 class _Trees:
@@ -161,8 +167,13 @@ class _Trees:
         self.opened.append(tree)
         return tree
 
-    def contents(self, paths: Sequence[Path]) -> list[Content]:
-        return [content for path in paths for content in self.of(path).contents([path])]
+    def pieces(self, start: Path, target: str) -> Iterator[Piece]:
+        """Yield what is below a path, under another name."""
+        resolved = start.resolve()
+        tree = self.of(resolved)
+        for content in tree.contents([resolved]):
+            inside = str(content.path)[len(str(resolved)) :]
+            yield Piece(target=f"{target}{inside}", content=content, tree=tree)
 
     def is_of_user(self, tree: Tree) -> bool:
         return "site-packages" not in tree.root.parts
@@ -170,10 +181,7 @@ class _Trees:
 
 def _package(trees: _Trees, modules: Iterable[Module], project: Path) -> Iterator[Piece]:
     for module in modules:
-        for content in trees.contents([module.source]):
-            inside = content.path.relative_to(module.source.resolve())
-            target = f"site/{module.target}" if str(inside) == "." else f"site/{module.target}/{inside}"
-            yield Piece(target=target, content=content, tree=trees.of(content.path))
+        yield from trees.pieces(module.source, f"site/{module.target}")
     # what a build backend writes into the sources is ignored by git and needed all the same
     known = {module.source.resolve(): module.target for module in modules}
     for path in generated_files(project):
@@ -215,35 +223,17 @@ def _loose(path: Path, target: str) -> Piece:
     )
 
 
-def _piece(directory: str, root: Path, content: Content, trees: _Trees) -> Piece:
-    inside = content.path.relative_to(root.resolve())
-    return Piece(target=f"{directory}/{inside}", content=content, tree=trees.of(content.path))
-
-
-def _write(pieces: Sequence[Piece], staging: Path) -> Iterator[str]:
-    """Write all files below `staging` and yield their names."""
-    by_tree: dict[int, list[Piece]] = {}
-    for piece in pieces:
-        by_tree.setdefault(id(piece.tree), []).append(piece)
-    for number, group in enumerate(by_tree.values()):
-        tree = group[0].tree
-        exported = staging / f".{number}"
-        tree.export([piece.content for piece in group], exported)
-        for piece in group:
-            target = staging / piece.target
-            target.parent.mkdir(parents=True, exist_ok=True)
-            source = exported / piece.content.path.relative_to(tree.root)
-            # twice, if a package lies within the analysis
-            shutil.copy2(source, target, follow_symlinks=False)
-            yield piece.target
-        shutil.rmtree(exported, ignore_errors=True)
-
-
-def _archive(path: Path, staging: Path) -> None:
-    with tarfile.open(path, "w:gz", compresslevel=1) as tar:
-        for directory in ("site", "analysis", "files"):
-            (staging / directory).mkdir(exist_ok=True)
-            tar.add(staging / directory, directory)
+def _add(tar: tarfile.TarFile, name: str, content: bytes, kind: bytes, mode: int) -> None:
+    member = tarfile.TarInfo(name)
+    member.type = kind
+    member.mode = mode
+    member.mtime = int(time.time())
+    if kind == tarfile.SYMTYPE:
+        member.linkname = os.fsdecode(content)
+        tar.addfile(member)
+    else:
+        member.size = len(content)
+        tar.addfile(member, io.BytesIO(content))
 
 
 def extra_files(names: Iterable[Path]) -> tuple[tuple[str, Path], ...]:

@@ -88,10 +88,10 @@ def details(store: Store, entry: Stored) -> list[str]:
         lines += [
             f"    {_package(one)}" for one in sorted(packages, key=lambda one: str(one["name"]).lower())
         ]
-    names = manifest.get("names", ())
-    if names:
-        lines.append(f"  files     {manifest.get('files', len(names))}")
-        lines += [f"    {name}" for name in names]
+    digests: Mapping[str, str] = manifest.get("digests", {})
+    if digests:
+        lines.append(f"  files     {len(digests)}")
+        lines += [f"    {name}" for name in sorted(digests)]
     return lines
 
 

@@ -22,7 +22,6 @@ from typing import IO, Any
 
 import platformdirs
 
-from wq_runner import system
 from wq_runner.errors import WorkerEnvironmentError
 
 _TAG = "CACHEDIR.TAG"
@@ -137,7 +136,8 @@ class Store:
         try:
             place.chmod(0o755)
             manifest = {"key": key, "created": time.time(), **make(place)}
-            system.write_json(place / "manifest.json", {**manifest, "size": size_of(place)})
+            text = json.dumps({**manifest, "size": size_of(place)}, indent=1)
+            (place / "manifest.json").write_text(text, encoding="utf-8", errors="surrogateescape")
             final = self.root / layer.value / key
             final.parent.mkdir(exist_ok=True)
             if final.exists():  # without a manifest: what somebody deleted half

@@ -10,6 +10,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from wq_runner.errors import WorkerEnvironmentError
+
+LINK = 0o120000  # the mode of a symbolic link, as git writes it
 LARGEST = 50_000_000  # bytes; an untracked file beyond is data, not code
 _DATA = (".root", ".parquet", ".coffea")
 _JUNK = {"__pycache__", ".git", ".ipynb_checkpoints", ".mypy_cache", ".pytest_cache", ".ruff_cache"}
@@ -58,6 +61,26 @@ class Tree(ABC):
         """Return the files below the given paths."""
 
     @abstractmethod
+    def read_again(self, content: Content) -> bytes | None:
+        """Return a file as it was when it was seen, if that is still known."""
+
+    def read(self, content: Content) -> bytes:
+        """Return what is in a file, or where a link points, as it was when it was seen.
+
+        Raises
+        ------
+        WorkerEnvironmentError
+            If it changed meanwhile, and nobody knows what it was.
+        """
+        found = _content_of(content.path, content.mode)
+        if found is None or digest_of(found, content.digest) != content.digest:
+            # a filter of git stands between the file and its digest, or it was edited just now
+            found = self.read_again(content)
+        if found is None:
+            raise WorkerEnvironmentError(f"{content.path} changed while it was packed", hint="start again")
+        return found
+
+    @abstractmethod
     def export(self, contents: Sequence[Content], destination: Path) -> None:
         """Write files under their paths relative to the root."""
 
@@ -74,6 +97,9 @@ class PlainTree(Tree):
     def contents(self, within: Iterable[Path]) -> list[Content]:
         files = sorted({path for start in within for path in self._files(start)})
         return [Content(path=path, mode=_mode(path), digest=digest(path)) for path in files]
+
+    def read_again(self, content: Content) -> bytes | None:  # noqa: ARG002 - there is only one
+        return None
 
     def export(self, contents: Sequence[Content], destination: Path) -> None:
         for content in contents:
@@ -142,19 +168,31 @@ def left_out(path: Path) -> str:
 
 
 def digest(path: Path) -> str:
-    """Return the digest of a file's content, or of where a symbolic link points."""
+    """Return the digest of a file's content, or of where a symbolic link points, as git calculates it."""
     if path.is_symlink():
-        return hashlib.sha1(
-            str(path.readlink()).encode(errors="surrogateescape"), usedforsecurity=False
-        ).hexdigest()
+        return digest_of(os.fsencode(path.readlink()))
     with path.open("rb") as stream:
-        found = hashlib.sha1(usedforsecurity=False)
+        size = os.fstat(stream.fileno()).st_size
+        found = hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
         while block := stream.read(1 << 20):
             found.update(block)
     return found.hexdigest()
 
 
+def digest_of(data: bytes, like: str = "") -> str:
+    """Return the digest that git has for a content; some repositories use longer ones."""
+    algorithm = "sha256" if len(like) == 64 else "sha1"
+    return hashlib.new(algorithm, b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
+
+
+def _content_of(path: Path, mode: int) -> bytes | None:
+    try:
+        return os.fsencode(path.readlink()) if mode == LINK else path.read_bytes()
+    except OSError:
+        return None
+
+
 def _mode(path: Path) -> int:
     if path.is_symlink():
-        return 0o120000
+        return LINK
     return 0o100755 if os.access(path, os.X_OK) else 0o100644

@@ -6,7 +6,7 @@ import hashlib
 import os
 import sys
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,27 +51,21 @@ def build(editable: Editable, wheel_key: str, store: Store) -> Stored:
     return store.build(Layer.WHEEL, wheel_key, make)[0]
 
 
-def unzip(wheel: Stored, site: Path) -> list[str]:
-    """Install a wheel's modules and metadata below `site`, and return their names."""
+def contents(wheel: Stored) -> Iterator[tuple[str, bytes]]:
+    """Yield the files of a wheel, by their names below site-packages."""
     (path,) = wheel.path.glob("*.whl")
-    names = []
     with zipfile.ZipFile(path) as archive:
         for name in archive.namelist():
-            # the parts of a wheel that pip puts beside the others
             head, _, rest = name.partition("/")
-            if head.endswith(".data"):
-                scheme, _, rest = rest.partition("/")
-                if scheme not in ("purelib", "platlib"):
-                    continue
-                target = site / rest
-            else:
-                target = site / name
             if name.endswith("/"):
                 continue
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(archive.read(name))
-            names.append(f"site/{target.relative_to(site)}")
-    return names
+            if head.endswith(".data"):
+                # what pip puts elsewhere; only modules matter to a task
+                scheme, _, rest = rest.partition("/")
+                if scheme in ("purelib", "platlib"):
+                    yield rest, archive.read(name)
+            else:
+                yield name, archive.read(name)
 
 
 def _run_pip(editable: Editable, source: Path, place: Path, store: Store) -> None:

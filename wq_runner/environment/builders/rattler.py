@@ -29,7 +29,7 @@ class Rattler:
         try:
             records = asyncio.run(_solve(request))
         except Exception as error:
-            raise BuildError("no solution", _words(request, error)) from error
+            raise BuildError("the packages could not be resolved", _words(request, error)) from error
         try:
             asyncio.run(_install(records, prefix))
         except Exception as error:
@@ -39,14 +39,22 @@ class Rattler:
 
 
 async def _solve(request: Request) -> list[rattler.RepoDataRecord]:
-    from rattler import Channel, Platform, VirtualPackage, solve
+    from rattler import Channel, VirtualPackage, solve
 
     return await solve(
         sources=[Channel(channel) for channel in request.channels],
         specs=list(request.specs),
-        platforms=[Platform.current(), "noarch"],
+        platforms=[_platform(), "noarch"],
         virtual_packages=VirtualPackage.detect(),
     )
+
+
+def _platform() -> rattler.Subdir:
+    import rattler
+
+    # called Platform in older releases
+    kind = rattler.Subdir if hasattr(rattler, "Subdir") else rattler.Platform
+    return kind.current()
 
 
 async def _install(records: list[rattler.RepoDataRecord], prefix: Path) -> None:
