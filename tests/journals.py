@@ -103,7 +103,7 @@ def simple() -> list[Timed]:
             gone = ended(
                 task,
                 dataset,
-                at=end,
+                at=START + end,
                 ending="lost",
                 wall=0,
                 startup=0,
@@ -120,7 +120,7 @@ def simple() -> list[Timed]:
             )
             end += 10
         if number == 7:
-            found.append((end, ended(task, dataset, at=end, done=0, events=0)))
+            found.append((end, ended(task, dataset, at=START + end, done=0, events=0)))
             bad = _decided(
                 task,
                 dataset,
@@ -132,7 +132,7 @@ def simple() -> list[Timed]:
             )
             found.append((end, bad))
             continue
-        found.append((end, ended(task, dataset, at=end, host=f"node{number % 2}")))
+        found.append((end, ended(task, dataset, at=START + end, host=f"node{number % 2}")))
         accepted = Accepted(
             task=task,
             category="processing",
@@ -152,7 +152,7 @@ def simple() -> list[Timed]:
     return [(START + when, event) for when, event in found]
 
 
-def _decided(
+def _decided(  # noqa: PLR0917
     task: int, dataset: str, action: str, cause: str, reason: str, path: str, traceback: str = ""
 ) -> Decided:
     return Decided(

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import journals
 import pytest
+
 from wq_runner.monitor.view import RunView
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import re
 from html.parser import HTMLParser
@@ -12,6 +13,7 @@ import journals
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from rich.console import Console
+
 from wq_runner.monitor import metrics, page, report, runs, status, terminal, words
 from wq_runner.monitor.view import RunView
 from wq_runner.system import RunPaths
@@ -36,7 +38,7 @@ class Journal:
         self.retried = sum(one["action"] == "retry" for one in of["Decided"])
         cores = [(one["time"], one["cores"]) for one in of["Workers"]] + [(lines[-1]["time"], 0)]
         self.available = sum(
-            cores_now * (after - now) for (now, cores_now), (after, _) in zip(cores, cores[1:], strict=False)
+            cores_now * (after - now) for (now, cores_now), (after, _) in itertools.pairwise(cores)
         )
         self.startup = sum(
             (one["finished"] - one["started"] - one["wall"] + one["startup"]) for one in useful

@@ -11,6 +11,7 @@ from html.parser import HTMLParser
 import journals
 import pytest
 from journals import NASTY
+
 from wq_runner.monitor import charts, html, page, report
 from wq_runner.monitor.collect import Collector
 from wq_runner.monitor.view import Distribution, RunView
@@ -111,7 +112,8 @@ def test_a_failure_is_there_with_its_traceback(simple: RunView) -> None:
 def test_every_section_of_the_report_is_there(simple: RunView) -> None:
     text = both(simple)["report"]
     for title in (
-        "Advice", "Completeness", "Over time", "events per second", "workers and cores", "Where the core hours went",
+        "Advice", "Completeness", "Over time", "events per second", "workers and cores",
+        "Where the core hours went",
         "time of a task", "events of a task", "Memory", "Slowest files and hosts", "Failures",
         "Environment and provenance", "About this run", "not in the result: 1 pieces",
     ):  # fmt: skip

@@ -14,6 +14,7 @@ from pathlib import Path
 import journals
 import jsonschema
 import pytest
+
 from wq_runner import journal
 from wq_runner.errors import UsageError
 from wq_runner.journal import RunEnded, RunStarted

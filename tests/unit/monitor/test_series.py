@@ -8,6 +8,7 @@ import statistics
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from wq_runner.monitor.sketch import Fit, Sketch
 from wq_runner.monitor.timeline import Timeline
 

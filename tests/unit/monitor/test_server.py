@@ -8,6 +8,7 @@ import socket
 from collections.abc import Iterator
 
 import pytest
+
 from wq_runner.monitor.server import PageServer
 from wq_runner.monitor.status import Snapshot, to_json
 from wq_runner.monitor.view import RunView

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import journals
 import pytest
+
 from wq_runner.journal import Journal
 from wq_runner.monitor import page, report, watch
 from wq_runner.monitor.status import Status, tail

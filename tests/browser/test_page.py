@@ -1,0 +1,196 @@
+"""The status page and the report in a real browser."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import journals
+import nanoaod
+import pytest
+import running
+from playwright.sync_api import expect
+from visiting import Visit
+
+from wq_runner.monitor.runs import load
+from wq_runner.monitor.watch import Watch
+from wq_runner.system import RunPaths
+
+SCREENS = [(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")]
+PROCESSOR = '''
+import time
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+
+def process(events):
+    """Fail once; wait with one dataset for a sign."""
+    start = events.metadata["entrystart"]
+    if start == 10 and events.metadata["dataset"] != "Late" and not (HERE / "failed").exists():
+        (HERE / "failed").touch()
+        raise ValueError("<script>broken = 1</script> in a chunk")
+    end = time.monotonic() + 120
+    while events.metadata["dataset"] == "Late" and not (HERE / "gate").exists() and time.monotonic() < end:
+        time.sleep(0.05)
+    return {"entries": len(events)}
+'''
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[tuple[str, Path]]:
+    """Start a run that waits with one of its datasets until the file `gate` appears; return the page's URL and the gate."""
+    path = nanoaod.write_simple(tmp_path / "<b>data & more</b>.root", 50)
+    late = nanoaod.write_simple(tmp_path / "late.root", 10)
+    (tmp_path / "analysis_for_page.py").write_text(PROCESSOR)
+    (tmp_path / "data.json").write_text(json.dumps({"Dataset<1>": [str(path)], "Late": [str(late)]}))
+    what = ("-p", "analysis_for_page.py:process", "--schema", "BaseSchema", "--chunksize", 10)
+    where = ("-e", "futures", "--workers", 2, "-o", "out", "--http", "data.json")
+    with running.running(*what, *where, cwd=tmp_path, PYTHONUNBUFFERED="1") as process:
+        assert process.stdout is not None
+        lines = iter(process.stdout)
+        url = next(line for line in lines if line.startswith("page")).split()[1]
+        yield url, tmp_path / "gate"
+        (tmp_path / "gate").touch()
+        running.finish(process)
+
+
+def test_a_run_is_watched_from_its_begin_to_its_end(run: tuple[str, Path], visit: Visit) -> None:
+    url, gate = run
+    page = visit.page
+    page.goto(url)
+    expect(page.locator(".badge")).to_have_text("running")
+    done = page.locator("data[data-metric=events_done]")
+    seen = [int(done.get_attribute("value") or 0)]
+    expect(done).to_have_attribute("value", "50")
+
+    # the failure, with its traceback, opened by keyboard, and still open after the next refresh
+    problem = page.locator("#failures details")
+    expect(problem).to_have_count(1)
+    expect(problem.locator("summary")).to_contain_text("1 × processor error")
+    problem.locator("summary").focus()
+    page.keyboard.press("Enter")
+    expect(problem.locator("pre")).to_contain_text("ValueError: <script>broken = 1</script> in a chunk")
+    expect(problem.locator("pre")).to_contain_text("analysis_for_page.py")
+    asked = len(visit.requests)
+    page.wait_for_timeout(5000)
+    assert len(visit.requests) > asked
+    expect(problem.locator("pre")).to_be_visible()
+    assert page.evaluate("document.activeElement.tagName") in {"SUMMARY", "BODY"}
+    assert page.evaluate("typeof broken") == "undefined"
+
+    seen.append(int(done.get_attribute("value") or 0))
+    gate.touch()
+    expect(page.locator(".badge")).to_have_text(re.compile("complete|running"))
+    running.until(
+        lambda: page.evaluate(
+            "document.querySelector('data[data-metric=events_done]').value === '60'"
+            " || document.getElementById('connection').textContent !== ''"
+        )
+    )
+    seen.append(int(done.get_attribute("value") or 0))
+    assert seen == sorted(seen)
+    assert all(one.startswith(url.partition("?")[0]) for one in visit.requests), visit.requests
+    # the server ends with the run: that it is gone is no error of the page
+    assert [one for one in visit.errors if "ERR_CONNECTION_REFUSED" not in one] == []
+
+
+def test_the_end_is_seen_in_the_file(run: tuple[str, Path], visit: Visit) -> None:
+    _, gate = run
+    out = gate.parent / "out"
+    page = visit.page
+    running.until((out / "status.html").exists, "the page")
+    page.goto((out / "status.html").as_uri())
+    done = page.locator("data[data-metric=events_done]")
+    expect(done).to_have_attribute("value", "50")
+    gate.touch()
+    expect(page.locator(".badge")).to_have_text("complete")
+    expect(done).to_have_attribute("value", "60")
+    expect(page.locator("#datasets")).to_contain_text("Dataset<1>")
+    assert {one.partition("?")[0] for one in visit.requests} == {(out / "status.html").as_uri()}
+    assert visit.errors == []
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the directory of a long run with failures, whose names try to be markup."""
+    place = tmp_path_factory.mktemp("runs") / "wq-run-samples"
+    journals.write(place, [*list(journals.long(3000, datasets=12))[:-1], *rest_of_simple()])
+    (place / "run.json").write_text(json.dumps(record()))
+    watch = Watch(RunPaths(root=place))
+    for when, event in [*list(journals.long(3000, datasets=12))[:-1], *rest_of_simple()]:
+        watch(when, event)
+    watch.finish(record())
+    return place
+
+
+def rest_of_simple() -> list[journals.Timed]:
+    return [(when + 200, event) for when, event in journals.simple()[1:]]
+
+
+def record() -> dict[str, Any]:
+    return {
+        "environment": "shared, /usr/bin/python3",
+        "versions": {"python": "3.11.7", "coffea": "2026.9.0", "work_queue": "8.0.0"},
+        "options": {"chunksize": {"value": 1000, "origin": "command line"}},
+        "samples": ["samples.cfg"],
+        "datasets": {"A": {"complete": True, "files": 2, "events_planned": 400, "events_processed": 400}},
+        "missing": [{"dataset": "B", "path": journals.NASTY, "reason": "no file", "start": 0, "stop": 100}],
+        "exit_code": 3,
+    }
+
+
+@pytest.mark.parametrize("visit", SCREENS, indirect=True, ids=lambda one: f"{one[1]}-{one[0]}")
+@pytest.mark.parametrize("name", ["status", "report"])
+def test_on_every_screen(finished: Path, visit: Visit, name: str, screenshots: Path | None) -> None:
+    page = visit.page
+    page.goto((finished / f"{name}.html").as_uri())
+    page.wait_for_timeout(200)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "it scrolls to the side"
+    assert page.evaluate("window.broken") is None
+    background = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    scheme = "dark" if page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches") else "light"
+    assert (sum(map(int, re.findall(r"\d+", background))) < 200) == (scheme == "dark")
+    assert visit.errors == []
+    assert len(visit.requests) == 1
+    if screenshots is not None:
+        width = page.evaluate("innerWidth")
+        page.screenshot(path=str(screenshots / f"{name}-{scheme}-{width}.png"), full_page=True)
+
+
+@pytest.mark.parametrize("name", ["status", "report"])
+def test_by_keyboard_and_for_screen_readers(finished: Path, visit: Visit, name: str) -> None:
+    page = visit.page
+    page.goto((finished / f"{name}.html").as_uri())
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "skip to the content"
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "main"
+    reached = set()
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        reached.add(page.evaluate("document.activeElement.tagName"))
+    assert {"A", "SUMMARY", "DIV"} <= reached  # links, failures, tables that scroll
+    unnamed = page.evaluate(
+        "[...document.querySelectorAll('svg, progress, [tabindex=\"0\"]:not(pre)')]"
+        ".filter((one) => !one.getAttribute('aria-label')).length"
+    )
+    assert unnamed == 0
+    assert page.locator("h1").count() == 1
+    assert page.evaluate("document.documentElement.lang") == "en"
+
+
+def test_the_report_needs_no_script(finished: Path, browser: Any) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto((finished / "report.html").as_uri())
+    expect(page.locator("#advice")).to_be_visible()
+    assert page.locator("svg.chart").count() >= 10
+    context.close()
+
+
+def test_the_state_is_the_one_that_was_drawn(finished: Path) -> None:
+    assert load(RunPaths(root=finished)).total.done > 0
