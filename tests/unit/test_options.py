@@ -158,7 +158,6 @@ def test_processor_args_of_a_file(here: Path, resolve: Resolve) -> None:
         ),
         (["--processor-args", "x", "s.cfg"], "--processor-args: 'x' is not name=value"),
         (["--processor-args", "{x}", "s.cfg"], "--processor-args: not a JSON object: "),
-        (["--password-file", "none", "s.cfg"], "--password-file: File 'none' does not exist."),
         (["--chunksize"], "Option '--chunksize' requires an argument."),
         ([], "SAMPLES are missing"),
         (["-ro", "none.yaml", "s.cfg"], "none.yaml: no such file of run options"),
