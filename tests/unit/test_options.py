@@ -158,6 +158,8 @@ def test_processor_args_of_a_file(here: Path, resolve: Resolve) -> None:
         ),
         (["--processor-args", "x", "s.cfg"], "--processor-args: 'x' is not name=value"),
         (["--processor-args", "{x}", "s.cfg"], "--processor-args: not a JSON object: "),
+        (["--password-file", "nowhere", "s.cfg"], "--password-file: no such file: nowhere"),
+        (["--catalog", "a:b", "s.cfg"], "--catalog: 'a:b' is neither HOST:PORT nor local nor none"),
         (["--chunksize"], "Option '--chunksize' requires an argument."),
         ([], "SAMPLES are missing"),
         (["-ro", "none.yaml", "s.cfg"], "none.yaml: no such file of run options"),

@@ -117,6 +117,7 @@ class Attention:
                     self._choice.name,
                     port,
                     self._choice.password_file,
+                    host=managers.this_host(),
                     catalog=self._choice.catalog,
                     quiet=self._options.password_file is not None,
                 ),

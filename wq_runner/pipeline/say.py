@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,7 +22,6 @@ from wq_runner.pipeline.facts import Knowledge
 from wq_runner.pipeline.record import Account
 from wq_runner.system import RunPaths
 from wq_runner.units import format_count, format_seconds
-from wq_runner.workers import managers
 
 if TYPE_CHECKING:
     from wq_runner.journal import Plan
@@ -204,13 +204,15 @@ def waiting(
     port: int,
     password_file: Path | None,
     *,
+    host: str = "",
     catalog: str | None = None,
     quiet: bool = False,
 ) -> Text:
     """Return the lines that start workers, to be pasted. `quiet` leaves out the note on passwords."""
     password = f" -P {password_file}" if password_file else ""
     told = f" -C {catalog}" if catalog else ""
-    host = managers.this_host()
+    host = host or socket.getfqdn()
+    far = f"{host} {port}" if catalog and catalog.startswith("127.") else f"{told} -M {name}".strip()
     size, batch = "--cores 1 --memory 4000 --disk 8000", "--cores 4 --memory 16000 --disk 16000"
     rows = [("by port", f"work_queue_worker {size}{password} {host} {port}")]
     if name:
@@ -218,7 +220,7 @@ def waiting(
             ("here", f"wq-workers local 4 -M {name}"),
             ("by name", f"work_queue_worker {size}{password}{told} -M {name}"),
             *rows,
-            ("HTCondor", f"condor_submit_workers {batch}{password}{told} -M {name} 10"),
+            ("HTCondor", f"condor_submit_workers {batch}{password} {far} 10"),
             ("Slurm", f"wq-workers submit slurm 10 {batch} -M {name}"),
             (
                 "factory",

@@ -48,10 +48,7 @@ class FactorySettings:
 
 
 def file_of(settings: FactorySettings) -> FactoryFile:
-    """Return what the factory's file says.
-
-    Memory of Slurm is not in it: release 9.9 writes it so that sbatch does not understand it.
-    """
+    """Return what the factory's file says."""
     memory, disk = int(settings.memory / 1e6), int(settings.disk / 1e6)
     slurm = settings.system == "slurm"
     return FactoryFile(
@@ -64,7 +61,7 @@ def file_of(settings: FactorySettings) -> FactoryFile:
         disk=disk,
         timeout=settings.timeout,
         condor_requirements=settings.requirements or None if not slurm else None,
-        worker_extra_options=f"--memory={memory}" if slurm else None,
+        worker_extra_options=factory_file.extra_options(settings.system, settings.memory),
     )
 
 

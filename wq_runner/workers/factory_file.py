@@ -307,6 +307,15 @@ def scale(path: Path, changes: Mapping[str, int]) -> str:
     return after
 
 
+def extra_options(system: str, memory: int) -> str | None:
+    """Return what workers are told beside the file's own keys.
+
+    Memory of Slurm is not a key: release 9.9 writes it so that sbatch does not understand it. Workers of
+    a local factory outlive it, unless they are told not to.
+    """
+    return {"slurm": f"--memory={memory // 1_000_000}", "local": "--parent-death"}.get(system)
+
+
 def escaped(name: str) -> str:
     """Return the regular expression that matches just this name, as POSIX has them."""
     return re.sub(r"([.*+?()\[\]{}|^$\\])", r"\\\1", name)

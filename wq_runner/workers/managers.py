@@ -97,10 +97,10 @@ def _lives(manager: Manager) -> bool:
 
 def this_host() -> str:
     """Return the name or address under which other machines reach this one."""
-    name = socket.getfqdn()
-    with contextlib.suppress(OSError):
-        if not socket.gethostbyname(name).startswith("127."):
-            return name
+    for name in (socket.getfqdn(), platform.node()):
+        with contextlib.suppress(OSError):
+            if not socket.gethostbyname(name).startswith("127."):
+                return name
     with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.connect(("192.0.2.1", 9))  # sends nothing, only asks for the route: RFC 5737
         return str(sock.getsockname()[0])

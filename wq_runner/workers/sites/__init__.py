@@ -102,6 +102,20 @@ def batch_options(site: Site) -> str:
     return "\n".join(part for part in (queue, site.batch_options) if part)
 
 
+def described(site: Site) -> list[tuple[str, str]]:
+    """Return what is known of a site, for people."""
+    rows = []
+    for one in dataclasses.fields(Site):
+        value = getattr(site, one.name)
+        if one.name in {"memory", "disk"}:
+            value = units.format_size(value)
+        if value is True:
+            value = "needed"
+        texts = value if isinstance(value, tuple) else (value,)
+        rows += [(one.name.replace("_", " "), str(text)) for text in texts if text]
+    return rows
+
+
 def user_file() -> Path:
     return Path(platformdirs.user_config_dir("wq-runner")) / "sites.yaml"
 

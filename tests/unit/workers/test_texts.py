@@ -1,0 +1,103 @@
+"""What is built for batch systems, compared with golden files, and what `--workers` means."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from wq_runner.errors import UsageError
+from wq_runner.workers import factory, kit, spec
+from wq_runner.workers.batch import condor, slurm
+from wq_runner.workers.batch.job import Job
+from wq_runner.workers.catalog import Address
+from wq_runner.workers.factory import FactorySettings
+from wq_runner.workers.local import LocalSpec
+from wq_runner.workers.spec import BatchSpec
+
+GOLDEN = Path(__file__).with_name("golden")
+ACCEPT = "WQ_TESTS_ACCEPT"
+
+JOB = Job(
+    count=10,
+    cores=4,
+    memory=16_000_000_000,
+    disk=20_000_000_000,
+    queue="long",
+    requirements='(Arch == "X86_64")',
+)
+SETTINGS = FactorySettings(
+    system="slurm", name="me.x", catalog=Address(host="127.0.0.1", port=9097), count=5, cores=4,
+    memory=16_000_000_000, batch_options="--partition=long",
+)  # fmt: skip
+
+
+def same(name: str, text: str) -> None:
+    path = GOLDEN / name
+    if os.environ.get(ACCEPT):
+        path.write_text(text)
+    assert text == path.read_text(), f"if the change is meant: {ACCEPT}=1 pytest {__file__}"
+
+
+def test_submit_description() -> None:
+    same("workers.submit", condor.submit_text(JOB, Path("/run/wq-workers/wq-worker.sh")))
+
+
+def test_sbatch() -> None:
+    same("sbatch.txt", "\n".join(slurm.command(JOB, Path("/run/wq-workers/wq-worker.sh"))) + "\n")
+
+
+def test_script_of_a_worker() -> None:
+    made = kit.Kit(managers="h.example:9123", password="secret", image="/cvmfs/image", scratch="/scratch")
+    same("wq-worker.sh", kit.script(made, b"the program"))
+    assert "secret" not in kit.shown(kit.script(made, b"the program"))
+
+
+@pytest.mark.parametrize("system", ["slurm", "condor"])
+def test_factory(system: str) -> None:
+    import dataclasses
+
+    settings = dataclasses.replace(SETTINGS, system=system)
+    line = factory.command(
+        "work_queue_factory",
+        settings,
+        file=Path("factory.json"),
+        scratch=Path("/scratch"),
+        worker=Path("wq-worker.sh"),
+        password=Path("password"),
+    )
+    text = factory.factory_file.text_of(factory.file_of(settings))
+    same(f"factory-{system}.txt", "\n".join(line) + "\n" + text)
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("local:4", LocalSpec(count=4)),
+        ("local:2x4x8GB", LocalSpec(count=2, cores=4, memory=8_000_000_000)),
+        ("condor:50", BatchSpec(system="condor", count=50)),
+        ("slurm:2x4", BatchSpec(system="slurm", count=2, cores=4)),
+        ("slurm:2x4x16GB", BatchSpec(system="slurm", count=2, cores=4, memory=16_000_000_000)),
+        ("condor@lxplus:50", BatchSpec(system="condor", count=50, site="lxplus")),
+    ],
+)
+def test_workers(text: str, meant: LocalSpec | BatchSpec) -> None:
+    assert spec.parse(text) == meant
+    assert spec.are_local(text) is isinstance(meant, LocalSpec)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("condr:5", "Did you mean condor"),
+        ("condor", "'condor' not understood"),
+        ("condor:0", "are none"),
+        ("slurm:2x4x16XB", "16XB"),
+        ("local:0", "'local:0' not understood"),
+        ("many", "'many' not understood"),
+    ],
+)
+def test_workers_that_are_not_understood(text: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        spec.parse(text)

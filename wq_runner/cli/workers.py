@@ -1,0 +1,285 @@
+"""`wq-workers`: workers here and of batch systems, factories, and why nothing runs."""
+
+from __future__ import annotations
+
+import shlex
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+import click
+
+from wq_runner.cli import base
+from wq_runner.config import types
+from wq_runner.errors import SamplesError, UsageError
+
+if TYPE_CHECKING:
+    from wq_runner.workers.target import Target
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+_MB = 1_000_000
+
+
+@click.group(cls=base.Group, name="wq-workers")
+def cli() -> None:
+    """Start workers, write and check factory.json, and find out why nothing runs."""
+
+
+def main() -> NoReturn:
+    base.main(cli)
+
+
+def _option(*names: str, **kwargs: Any) -> Callable[[_F], _F]:
+    return click.option(*names, cls=base.Option, **kwargs)
+
+
+def _all(*decorators: Callable[[Any], Any]) -> Callable[[_F], _F]:
+    def decorated(function: _F) -> _F:
+        for decorator in reversed(decorators):
+            function = decorator(function)
+        return function
+
+    return decorated
+
+
+_target_options = _all(
+    _option("-M", "--name", metavar="NAME", help="The run they are for  [default: USER-workqueue-coffea]"),
+    _option("--manager", metavar="HOST:PORT", help="Where it is, for one that has no name."),
+    _option("--catalog", type=types.CATALOG, help="Who knows the name  [default: as the engine's programs]"),
+    _option(
+        "--password-file",
+        type=types.PASSWORD,
+        help="What they present  [default: what the run asks for, if it is one of yours here]",
+    ),
+)
+
+_size_options = _all(
+    _option("--cores", type=types.COUNT, default=1, show_default=True, help="Cores of a worker."),
+    _option("--memory", type=types.SIZE, default="4GB", show_default=True, help="Its memory."),
+    _option("--disk", type=types.SIZE, default="8GB", show_default=True, help="Its disk."),
+    _option(
+        "--timeout",
+        type=types.SECONDS,
+        default="15m",
+        show_default=True,
+        help="It ends when there was no work for so long.",
+    ),
+)
+
+
+def _target(values: dict[str, Any]) -> Target:
+    """Take the options that say for which run from the values, and find it."""
+    from wq_runner.config.options import default_name
+    from wq_runner.workers import target
+
+    name, manager = values.pop("name"), values.pop("manager")
+    return target.find(
+        name or ("" if manager else default_name()),
+        place=manager,
+        catalog_option=values.pop("catalog"),
+        password_option=values.pop("password_file"),
+    )
+
+
+@cli.command(
+    examples="""
+    wq-workers local 4                               four workers of one core for your run
+    wq-workers local 2 --cores 4 --memory 16GB -M NAME
+    """
+)
+@click.argument("count", metavar="N", type=types.COUNT)
+@_target_options
+@_size_options
+def local(count: int, timeout: float, **values: Any) -> None:
+    """Run N workers on this machine, until they are no longer needed or Ctrl-C."""
+    from wq_runner.workers import hand
+    from wq_runner.workers.local import WorkerShape
+
+    target = _target(values)
+    cores, memory, disk = values["cores"], values["memory"] // _MB, values["disk"] // _MB
+    click.echo(f"{count} workers, {cores} cores and {memory} MB each, for {target.description}")
+    shape = WorkerShape(cores=cores, memory=memory, disk=disk)
+    with tempfile.TemporaryDirectory(prefix="wq-workers-") as scratch:
+        hand.run_local(
+            shape, target, count=count, timeout=int(timeout), scratch=Path(scratch), say=click.echo
+        )
+
+
+@cli.command(
+    examples="""
+    wq-workers factory --max 50 --cores 4 --memory 16GB > factory.json
+    wq-workers factory -T slurm --max 20 -o factory.json
+    """
+)
+@_option(
+    "-T",
+    "--batch-type",
+    "batch",
+    type=types.Choice(("condor", "slurm", "local")),
+    default="condor",
+    show_default=True,
+    help="For which batch system.",
+)
+@_option("-M", "--name", metavar="NAME", help="The run they are for  [default: USER-workqueue-coffea]")
+@_option("--min", "least", type=click.IntRange(min=0), default=0, show_default=True, help="Workers to keep.")
+@_option("--max", "most", type=types.COUNT, default=20, show_default=True, help="Workers at most.")
+@_option("--per-cycle", type=types.COUNT, help="New ones every 30 s  [default: all]")
+@_size_options
+@_option("--requirements", metavar="TEXT", help="HTCondor's requirements.")
+@_option("--output", "-o", metavar="FILE", type=click.Path(path_type=Path), help="Write it there.")
+def factory(batch: str, name: str | None, output: Path | None, timeout: float, **values: Any) -> None:
+    """Write a factory.json."""
+    from wq_runner import system
+    from wq_runner.config.options import default_name
+    from wq_runner.workers import factory_file
+
+    least, most, memory = values["least"], values["most"], values["memory"]
+    if least > most:
+        raise UsageError(f"--min {least} is above --max {most}")
+    slurm = batch == "slurm"
+    text = factory_file.text_of(
+        factory_file.FactoryFile(
+            manager_name=factory_file.escaped(name or default_name()),
+            max_workers=most,
+            min_workers=least,
+            workers_per_cycle=values["per_cycle"] or most,
+            cores=values["cores"],
+            memory=None if slurm else memory // _MB,
+            disk=values["disk"] // _MB,
+            timeout=int(timeout),
+            condor_requirements=values["requirements"],
+            worker_extra_options=factory_file.extra_options(batch, memory),
+        )
+    )
+    if output is None:
+        click.echo(text, nl=False)
+        output = Path("factory.json")
+    else:
+        with system.replacing(output, "w") as stream:
+            stream.write(text)
+    more = f' -B "--mem={memory // _MB}M"' if slurm else ""
+    click.echo(f"start it:  work_queue_factory -T{batch} -C{shlex.quote(str(output))}{more}", err=True)
+
+
+@cli.command(examples="wq-workers check factory.json")
+@click.argument("file", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@_option("--catalog", type=types.CATALOG, help="Who knows the names of managers.")
+def check(file: Path, catalog: str | None) -> None:
+    """Say what is wrong with a factory.json. Ends with 2 if the factory would not do what it says."""
+    from wq_runner.workers import factory_check
+
+    report = factory_check.check(file, catalog)
+    for warning in report.warnings:
+        click.echo(f"note: {warning.where}  {warning.text}", err=True)
+    if report.errors:
+        raise SamplesError(str(file), report.errors)
+    click.echo(f"{file} is fine")
+
+
+@cli.command(examples="wq-workers scale factory.json --max 200")
+@click.argument("file", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@_option("--max", "most", type=types.COUNT, help="Workers at most.")
+@_option("--min", "least", type=click.IntRange(min=0), help="Workers to keep.")
+@_option("--per-cycle", type=types.COUNT, help="New ones every 30 s.")
+def scale(file: Path, most: int | None, least: int | None, per_cycle: int | None) -> None:
+    """Change how many workers a running factory keeps; it follows within a minute."""
+    from wq_runner.workers import factory_file
+
+    wanted = {"max-workers": most, "min-workers": least, "workers-per-cycle": per_cycle}
+    changes = {key: value for key, value in wanted.items() if value is not None}
+    if not changes:
+        raise UsageError("what to change? --max, --min or --per-cycle")
+    factory_file.scale(file, changes)
+    click.echo(f"{file}: {', '.join(f'{key} {value}' for key, value in changes.items())}")
+
+
+@cli.command(
+    examples="""
+    wq-workers submit slurm 10 --cores 4 --memory 16GB
+    wq-workers submit condor 50 --queue workday --dry-run
+    """
+)
+@click.argument("batch", metavar="condor|slurm", type=types.Choice(("condor", "slurm")))
+@click.argument("count", metavar="N", type=types.COUNT)
+@_target_options
+@_size_options
+@_option("--queue", metavar="NAME", default="", help="Partition of Slurm, JobFlavour of lxplus.")
+@_option("--time", type=types.SECONDS, help="How long a job may take  [default: the queue's limit]")
+@_option("--requirements", metavar="TEXT", default="", help="HTCondor's requirements.")
+@_option("--batch-options", metavar="TEXT", default="", help="Options of sbatch, lines of a submit file.")
+@_option("--worker-image", metavar="IMAGE", default="", help="Apptainer image they run in.")
+@_option("--scratch", metavar="DIR", default="", help="Where they work  [default: the job's own]")
+@_option(
+    "--logs",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    default=Path("wq-workers"),
+    show_default=True,
+    help="What they say, and what was submitted.",
+)
+@_option("--dry-run", is_flag=True, help="Show what would be submitted.")
+def submit(batch: str, count: int, logs: Path, *, dry_run: bool, **values: Any) -> None:
+    """Submit N workers as jobs. They carry the worker's program and the password with them."""
+    from wq_runner.workers import hand, kit
+    from wq_runner.workers.batch.job import Job
+
+    target = _target(values)
+    image, scratch, timeout = (values.pop(name) for name in ("worker_image", "scratch", "timeout"))
+    job = Job(count=count, timeout=int(timeout), **values)
+    plan = hand.plan(batch, job, target, directory=logs.resolve(), image=image, scratch=scratch)
+    click.echo(f"{count} workers for {target.description}")
+    click.echo(f"$ {shlex.join(plan.command)}")
+    if plan.text:
+        click.echo(plan.text, nl=False)
+    if dry_run:
+        click.echo(f"# {plan.script}:")
+        click.echo(kit.shown(kit.script(plan.kit, b"")))
+    else:
+        click.echo(hand.submit(batch, plan))
+
+
+@cli.group(cls=base.Group)
+def sites() -> None:
+    """Places that are known: how workers are started there."""
+
+
+@sites.command("list")
+def sites_list() -> None:
+    """List them."""
+    from wq_runner.workers import sites as known
+
+    for site in sorted(known.known().values(), key=lambda one: one.name):
+        origin = f"  ({site.origin})" if site.origin != "preset" else ""
+        click.echo(f"{site.name:<16} {site.system:<7} {site.description}{origin}")
+
+
+@sites.command("show")
+@click.argument("name", metavar="SITE")
+def sites_show(name: str) -> None:
+    """Show all that is known of one."""
+    from wq_runner.workers import sites as known
+
+    for key, text in known.described(known.find(name)):
+        click.echo(f"{key:<14} {text}")
+
+
+@cli.command(examples="wq-workers doctor\nwq-workers doctor -M NAME")
+@_option("-M", "--name", metavar="NAME", help="The run  [default: USER-workqueue-coffea]")
+@_option("--catalog", type=types.CATALOG, help="Who should know it.")
+def doctor(name: str | None, catalog: str | None) -> None:
+    """Say why nothing runs. Ends with 5 if something is wrong."""
+    from wq_runner.config.options import default_name
+    from wq_runner.errors import EngineError
+    from wq_runner.workers import catalog as catalogs
+    from wq_runner.workers import doctor as doctors
+
+    chosen = catalogs.chosen(catalog)
+    facts = doctors.gather(name or default_name(), address=str(chosen) if chosen else None, scratch=Path())
+    findings = doctors.diagnose(facts)
+    bad = [one for one in findings if one.bad]
+    for one in findings:
+        if not one.bad:
+            click.echo(f"{one.kind:<10} {one.text}")
+    if bad:
+        raise EngineError("\n".join(one.text for one in bad))

@@ -1,0 +1,66 @@
+"""For which run workers are: a run of this user that is known, or a name, or a host and a port."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from wq_runner.errors import UsageError
+from wq_runner.workers import catalog, managers, passwords
+from wq_runner.workers.factory_file import escaped
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """`place` is ``HOST:PORT`` if it is known, else workers ask `catalog` for `name`."""
+
+    name: str
+    place: str = ""
+    catalog: str = ""
+    password_file: Path | None = None
+
+    @property
+    def description(self) -> str:
+        secret = f", password {self.password_file}" if self.password_file else ", no password"
+        if self.place:
+            return f"{self.name or 'the manager'} at {self.place}{secret}"
+        return f"{self.name}, by the catalog {self.catalog}{secret}"
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """What tells `work_queue_worker` where to go, but for the password."""
+        if self.place:
+            return tuple(self.place.split(":"))
+        return (f"--catalog={self.catalog}", f"--manager-name={escaped(self.name)}")
+
+
+def find(
+    name: str,
+    *,
+    place: str | None = None,
+    catalog_option: str | None = None,
+    password_option: str | None = None,
+) -> Target:
+    """Return where workers are to go; of a run of this user all is known, its password too.
+
+    Raises
+    ------
+    UsageError
+        If the place is not HOST:PORT, or nothing tells where the name is known.
+    """
+    password = passwords.chosen(password_option)
+    if place is not None:
+        host, _, port = place.rpartition(":")
+        if not host or not port.isdecimal():
+            raise UsageError(f"{place!r} is not HOST:PORT")
+        return Target(name=name, place=place, password_file=password)
+    known = managers.running(name)
+    if known and catalog_option is None:
+        one = known[0]
+        if password_option is None and one.password_file:
+            password = Path(one.password_file)
+        return Target(name=name, place=one.place, password_file=password)
+    address = catalog.chosen(catalog_option)
+    if address is None:
+        raise UsageError("without a catalog, workers need the manager's place: --manager HOST:PORT")
+    return Target(name=name, catalog=str(address), password_file=password)
