@@ -101,3 +101,14 @@ class Limits(Sums):
     def process(self, events: Any) -> dict[str, Any]:
         names = ("CORES", "MEMORY", "DISK", "OMP_NUM_THREADS")
         return {**super().process(events), "limits": {tuple(os.environ.get(name, "") for name in names)}}
+
+
+class Slow(Sums):
+    """Takes so many seconds for each 1000 events."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+
+    def process(self, events: Any) -> dict[str, Any]:
+        time.sleep(self.seconds * len(events) / 1000)
+        return super().process(events)

@@ -37,30 +37,29 @@ class MemoryModel:
 
     def __init__(self) -> None:
         self._seen: deque[tuple[int, float]] = deque(maxlen=_KEPT)
-        self._too_little: tuple[int, float] | None = None  # events, bytes that did not suffice
+        self._too_little: dict[int, float] = {}  # bytes that did not suffice, by events
 
     def observe(self, events: int, peak: float) -> None:
         self._seen.append((events, peak))
-        if self._too_little is not None and peak > self._too_little[1] and events >= self._too_little[0]:
-            self._too_little = None  # now it is known how much it takes
+        # of what is now known to take more
+        known = [size for size, used in self._too_little.items() if peak > used and events >= size]
+        for size in known:
+            del self._too_little[size]
 
     def exhausted(self, events: int, used: float) -> None:
         """Note that a chunk was stopped when it had used so much."""
-        if self._too_little is None or used > self._too_little[1]:
-            self._too_little = (events, used)
+        self._too_little[events] = max(used, self._too_little.get(events, 0.0))
 
     @property
     def known(self) -> bool:
-        return bool(self._seen) or self._too_little is not None
+        """Whether a chunk has told what it takes: until then, each gets all that there is."""
+        return bool(self._seen)
 
     def predict(self, events: int) -> float:
         """Return what a chunk of so many events should be given: it rarely needs more."""
-        wanted = self._fitted(events)
-        if self._too_little is not None:
-            size, used = self._too_little
-            # doubling finds an unknown need in few attempts and wastes at most as much as was needed
-            wanted = max(wanted, 2 * used * min(1.0, events / max(size, 1)))
-        return wanted
+        # doubling finds an unknown need in few attempts and wastes at most as much as was needed
+        doubled = (2 * used * min(1.0, events / size) for size, used in self._too_little.items())
+        return max(self._fitted(events), *doubled, 0.0)
 
     def largest(self, memory: float) -> int | None:
         """Return how many events fit into so much memory; None if nothing is known of that."""
@@ -71,9 +70,8 @@ class MemoryModel:
         return max(1, int(left / slope)) if slope > 0 else None
 
     def _half_of_too_many(self, memory: float) -> int | None:
-        if self._too_little is None or self._too_little[1] < ALL * memory:
-            return None
-        return max(1, self._too_little[0] // 2)
+        too_many = [size for size, used in self._too_little.items() if used >= ALL * memory]
+        return max(1, min(too_many) // 2) if too_many else None
 
     @property
     def _margin(self) -> float:
@@ -145,11 +143,16 @@ class Allocator:
             gpus=said.gpus,
         )
 
-    def largest_chunk(self, dataset: str, largest: Resources) -> int | None:
-        """Return how many events of a dataset fit into the largest worker; None if unknown."""
-        if not self.learns or largest.memory is None or not largest.memory:
+    def largest_chunk(self, dataset: str, worker: Resources) -> int | None:
+        """Return how many events of a dataset fit into a worker; None if unknown."""
+        if not self.learns or worker.memory is None or not worker.memory:
             return None
-        return self.model(dataset).largest(largest.memory * MB)
+        return self.model(dataset).largest(worker.memory * MB)
+
+    def share(self, worker: Resources) -> Resources:
+        """Return a task's part of a worker on which as many tasks run as its cores allow."""
+        memory = _share(worker.memory, worker.cores, self._settings.cores)
+        return Resources(cores=self._settings.cores, memory=memory)
 
 
 def _share(total: float | None, cores: float | None, wanted: float) -> float | None:

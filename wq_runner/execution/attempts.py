@@ -50,8 +50,8 @@ class Attempts:
         self._lost += sum(item.events for item in items)
 
     def cut(self, whole: Item, parts: Iterable[Item]) -> None:
-        """Give the parts of an item the history of the whole."""
-        counts = {cause: self._counts[cause, whole] for cause in Cause}
+        """Give the parts of an item the history of the whole, but for its size: they are smaller."""
+        counts = {cause: self._counts[cause, whole] for cause in Cause if cause is not Cause.EXHAUSTED}
         for part in parts:
             self._counts.update({(cause, part): count for cause, count in counts.items() if count})
 

@@ -27,7 +27,7 @@ from wq_runner.execution.placing import Placing
 from wq_runner.execution.policy import Abort, Cause, Retry, Skip, Split, Trouble
 from wq_runner.execution.problems import error_of
 from wq_runner.execution.reduce import Reducer
-from wq_runner.execution.shaping import Backlog, ShapeSettings
+from wq_runner.execution.shaping import Backlog, Fits, ShapeSettings
 from wq_runner.journal import HostBlocked, Journal, PhaseEnded, PhaseStarted
 from wq_runner.model import MB, Category, Ending, Outcome, Task
 from wq_runner.remote import work
@@ -35,6 +35,7 @@ from wq_runner.remote import work
 log = logging.getLogger(__name__)
 
 TICK = 0.5  # seconds between looks at workers and signals while nothing ends
+IDLE = 5.0  # seconds after a request to stop in which the engine may still start or report something
 SPARE = 2  # tasks queued beyond the slots, so that a free worker finds one there
 AT_LARGEST = 0.95  # of the largest worker's memory: more is not to be had
 
@@ -163,7 +164,10 @@ class Loop:
         since = self._context.stop.since
         if since is None:
             return False
-        return not self._running or time.monotonic() - since > self._settings.drain_time
+        waited = time.monotonic() - since
+        # what waits for a worker that holds it may wait for ever
+        idle = waited > IDLE and not self._engine.status.tasks_running
+        return not self._running or idle or waited > self._settings.drain_time
 
     def _write_function(self, function: Callable[[Any], Any]) -> Path:
         import dill
@@ -214,10 +218,15 @@ class Loop:
         unknown = sum(not self._allocator.known(batch[0].dataset) for _, batch in self._running.values())
         return unknown < max(1, self._engine.status.workers)
 
-    def _fits(self, dataset: str) -> int | None:
+    def _fits(self, dataset: str) -> Fits:
         if self._category is not Category.PROCESSING:
-            return None
-        return self._allocator.largest_chunk(dataset, self._engine.status.largest)
+            return Fits()
+        worker, least = self._engine.status.largest, self._settings.policy.min_chunk
+        most = self._allocator.largest_chunk(dataset, worker)
+        best = self._allocator.largest_chunk(dataset, self._allocator.share(worker))
+        if most is None or best is None or best < least:  # not even small ones fit side by side
+            best = most
+        return Fits(most=most and max(most, least), best=best and max(best, least))
 
     def _submit(self, batch: tuple[Item, ...]) -> None:
         number = next(self._context.numbers)
@@ -321,8 +330,7 @@ class Loop:
             case Retry():
                 self._backlog.put_back(items)
             case Split():
-                for part in self._split(items):
-                    self._backlog.put_back(part)
+                self._backlog.put_back(*self._split(items), first=True)
             case Abort(reason=reason):
                 raise error_of(trouble, reason, items, outcome) from exception()
 

@@ -27,6 +27,17 @@ class ShapeSettings:
     first_events: int = 20_000
 
 
+@dataclass(frozen=True, kw_only=True)
+class Fits:
+    """How many events of a dataset fit into a worker at the `most`; and `best`, with all its cores at work.
+
+    None where that is not known.
+    """
+
+    most: int | None = None
+    best: int | None = None
+
+
 def target_seconds(settings: ShapeSettings, *, seconds_left: float, slots: int) -> float:
     """Return how long the next task should take."""
     fair = seconds_left / (max(slots, 1) * settings.rounds)
@@ -56,14 +67,14 @@ class _Queue:
 class Backlog:
     """The items that wait, cut into batches on demand.
 
-    `fits` tells how many events of a dataset a task can hold, None where that is not known.
+    `fits` tells how large a chunk of a dataset may be.
     """
 
     def __init__(
         self,
         items: Iterable[Item],
         settings: ShapeSettings,
-        fits: Callable[[str], int | None] = lambda _: None,
+        fits: Callable[[str], Fits] = lambda _: Fits(),
     ) -> None:
         self._settings = settings
         self._fits = fits
@@ -80,10 +91,16 @@ class Backlog:
         queued = [item for queue in self._queues.values() for item in queue.items]
         return [*(item for batch in self._fixed for item in batch), *queued]
 
-    def put_back(self, batch: tuple[Item, ...]) -> None:
-        """Queue a batch that must be tried again just as it is, before all others."""
-        if batch:
-            self._fixed.append(batch)
+    def put_back(self, *batches: tuple[Item, ...], first: bool = False) -> None:
+        """Queue batches that must be tried again just as they are, before all others.
+
+        The parts of what was too large come `first`, so that it is soon known which size is right.
+        """
+        found = [batch for batch in batches if batch]
+        if first:
+            self._fixed.extendleft(reversed(found))
+        else:
+            self._fixed.extend(found)
 
     def learn(self, dataset: str, size: int, seconds: float) -> None:
         queue = self._queues[dataset]
@@ -92,8 +109,10 @@ class Backlog:
 
     def next_batch(self, slots: int, allowed: Callable[[str], bool] = lambda _: True) -> tuple[Item, ...]:
         """Take the next batch, all of one dataset; empty if nothing waits that is `allowed`."""
-        if self._fixed:
-            return self._fixed.popleft()
+        for batch in self._fixed:
+            if allowed(batch[0].dataset):
+                self._fixed.remove(batch)
+                return self._cut_to_fit(batch)
         waiting = [queue for name, queue in self._queues.items() if queue.items and allowed(name)]
         if not waiting:
             return ()
@@ -108,37 +127,51 @@ class Backlog:
         seconds = target_seconds(self._settings, seconds_left=left, slots=slots)
         return self._take(longest, seconds / speed if speed > 0 else float(longest.size))
 
+    def _cut_to_fit(self, batch: tuple[Item, ...]) -> tuple[Item, ...]:
+        """Cut a chunk that is tried again, if it is known by now that it is too large."""
+        if len(batch) > 1:
+            return batch
+        head, *rest = _cut(batch[0], self._fits(batch[0].dataset))
+        self.put_back(*((part,) for part in rest), first=True)
+        return (head,)
+
     def _take(self, queue: _Queue, size: float, *, rotate: bool = False) -> tuple[Item, ...]:
-        largest = self._largest_chunk(queue, size)
-        batch = [self._pop(queue, largest)]
+        fits = self._allowed(queue, size)
+        batch = [self._pop(queue, fits)]
         total = batch[0].size
-        while queue.items and total + min(queue.items[0].size, largest or queue.items[0].size) <= size:
-            batch.append(self._pop(queue, largest))
+        while queue.items and total + _cut(queue.items[0], fits)[0].size <= size:
+            batch.append(self._pop(queue, fits))
             total += batch[-1].size
         queue.size -= total
         if rotate:
             self._rotate(batch[0].dataset)
         return tuple(batch)
 
-    def _largest_chunk(self, queue: _Queue, size: float) -> int | None:
+    def _allowed(self, queue: _Queue, size: float) -> Fits:
         fits = self._fits(queue.items[0].dataset)
         if not self._settings.adaptive:
             return fits
         if not queue.measured_size:
-            return self._settings.first_events
-        # a chunk is one task at the most, whatever fits into memory
-        return min(fits or int(size), max(int(size), 1))
+            most = min(self._settings.first_events, fits.best or self._settings.first_events)
+        else:
+            # a chunk is one task at the most, whatever fits into memory
+            most = max(1, min(fits.best or int(size), int(size)))
+        return Fits(most=most, best=most)
 
-    def _pop(self, queue: _Queue, largest: int | None) -> Item:
-        """Take the next item, or as much of it as fits."""
-        item = queue.items.popleft()
-        if largest is None or item.size <= largest or not item.divisible:
-            return item
-        pieces = -(-item.events // largest)
-        head, tail = item.cut(-(-item.events // pieces))
-        queue.items.appendleft(tail)
+    def _pop(self, queue: _Queue, fits: Fits) -> Item:
+        """Take the next item, or as much of it as is best."""
+        head, *rest = _cut(queue.items.popleft(), fits)
+        queue.items.extendleft(rest)
         return head
 
     def _rotate(self, dataset: str) -> None:
         """Move a dataset behind the others, so that each is tried in turn."""
         self._queues[dataset] = self._queues.pop(dataset)
+
+
+def _cut(item: Item, fits: Fits) -> tuple[Item, ...]:
+    """Cut what is too large in two: the first of equal parts, and the rest."""
+    if fits.most is None or item.size <= fits.most or not item.divisible:
+        return (item,)
+    pieces = -(-item.events // (fits.best or fits.most))
+    return item.cut(-(-item.events // pieces))

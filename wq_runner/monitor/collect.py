@@ -12,6 +12,7 @@ from wq_runner.journal import (
     Accepted,
     Decided,
     Event,
+    HostBlocked,
     PhaseEnded,
     PhaseStarted,
     Resumed,
@@ -22,6 +23,7 @@ from wq_runner.journal import (
     Workers,
 )
 from wq_runner.model import Category
+from wq_runner.monitor.next_time import ChunkTally
 from wq_runner.monitor.sketch import Mean, Sketch
 from wq_runner.monitor.tallies import (
     PROBLEMS_KEPT,
@@ -108,6 +110,8 @@ class Collector:
         self._other_problems = 0
         self._last_problem = ""
         self._hosts: dict[str, HostTally] = {}
+        self._blocked: dict[str, str] = {}
+        self._chunk_memory: dict[str, ChunkTally] = {}
         self._files = Files()
         self._rate = Rate()
         self._usage = Usage(now)
@@ -115,7 +119,7 @@ class Collector:
         self._seconds, self._events, self._results = Sketch(), Sketch(), Sketch()
         self._chunks = Mean()
 
-    def _take(self, now: float, event: Event) -> None:
+    def _take(self, now: float, event: Event) -> None:  # noqa: PLR0912 - one for each kind
         self._now = now
         match event:
             case TaskEnded():
@@ -139,6 +143,8 @@ class Collector:
                     else one
                     for one in self._phases
                 ]
+            case HostBlocked(host=host, reason=reason):
+                self._blocked[host] = reason
             case RunStarted():
                 self._reset(event, now)
             case Resumed(datasets=datasets):
@@ -211,6 +217,9 @@ class Collector:
         for (path, _, start, stop, _), seconds in zip(event.items, event.seconds, strict=False):
             self._files.add(path, event.dataset, stop - start, seconds)
             tally.cost.add(stop - start, seconds)
+        for (_, _, start, stop, _), memory in zip(event.items, event.memory, strict=False):
+            if memory > 0:
+                self._chunk_memory.setdefault(event.dataset, ChunkTally()).add(stop - start, memory)
 
     def _decided(self, now: float, event: Decided) -> None:
         tally = self._tally(event.category, event.dataset)
@@ -281,7 +290,7 @@ class Collector:
             phases=tuple(self._phases),
             unit=unit,
             total=self._total(shown, now, window),
-            datasets=tuple(tally.progress(now, window) for tally in shown),
+            datasets=tuple(tally.progress(now, window, live=ended is None) for tally in shown),
             opening=self._opening(now, window),
             workers=self._workers_now(),
             tasks=self._tasks_now(),
@@ -298,11 +307,13 @@ class Collector:
         return dataclasses.replace(
             view,
             memory=self._memory_use(),
+            chunk_memory=tuple(tally.summary(name) for name, tally in self._chunk_memory.items()),
             problems=tuple(one.summary() for one in problems),
             other_problems=self._other_problems,
             slow_files=self._files.slowest(TOP, means),
             hosts=self._top_hosts(means),
             host_count=len(self._hosts),
+            blocked_hosts=dict(self._blocked),
             task_seconds=self._seconds.distribution(),
             task_events=self._events.distribution(),
             chunks_per_task=self._chunks.mean,
@@ -343,7 +354,7 @@ class Collector:
             else sum(t.rate.over(window, now) for t in shown)
         )
         total.rate = self._rate
-        found = total.progress(now, window)
+        found = total.progress(now, window, live=self._ended is None)
         left = None
         if costs and cores and not found.finished:
             usual = sum(costs) / len(costs)

@@ -11,6 +11,7 @@ from wq_runner import system
 from wq_runner.monitor import charts, sections, words
 from wq_runner.monitor.advice import advice
 from wq_runner.monitor.html import Child, Html, document, facts, section, table, tag
+from wq_runner.monitor.next_time import next_time
 from wq_runner.monitor.view import RunView
 from wq_runner.system import RunPaths
 from wq_runner.units import format_seconds, format_size
@@ -77,10 +78,14 @@ def chunksize_of(record: Record) -> int | None:
 
 
 def _advice(view: RunView, record: Record) -> Html:
-    found = advice(view, chunksize=chunksize_of(record))
+    chunksize = chunksize_of(record)
+    best = next_time(view, chunksize)
+    found = [f"next time: {best.text(chunksize)}"] if best is not None else []
+    found += [one.text for one in advice(view, chunksize=chunksize)]
+    found += [f"{host} was not used for a while: {why}" for host, why in view.blocked_hosts.items()]
     if not found:
         return section("advice", "Advice", tag("p", "nothing stands out", class_="soft"))
-    return section("advice", "Advice", tag("ul", [tag("li", one.text) for one in found], class_="advice"))
+    return section("advice", "Advice", tag("ul", [tag("li", text) for text in found], class_="advice"))
 
 
 def _completeness(view: RunView, record: Record) -> Html:

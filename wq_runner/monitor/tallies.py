@@ -96,11 +96,13 @@ class DatasetTally:
         """Core seconds for each event (or file), start-up and all; None while nothing came back."""
         return self.core_seconds / self.useful_amount if self.useful_amount else None
 
-    def progress(self, now: float, window: float) -> Progress:
+    def progress(self, now: float, window: float, *, live: bool = True) -> Progress:
         finished = self.done + self.skipped >= self.planned
-        rate = 0.0 if finished else self.rate.over(window, now)
+        rate = self.rate.over(window, now) if live and not finished else 0.0
         # a dataset that is done is not watched any longer: its rate is that of its own time
-        lasted = (self.last if finished else now) - (self.first if self.first is not None else now)
+        lasted = (self.last if finished or not live else now) - (
+            self.first if self.first is not None else now
+        )
         return Progress(
             name=self.name,
             planned=self.planned,

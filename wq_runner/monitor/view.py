@@ -147,6 +147,23 @@ class Memory:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ChunkMemory:
+    """Peaks of the chunks of one dataset that were done, in bytes: `fixed` + `per_event` x events, roughly.
+
+    `events` is the mean of a chunk, `typical` the median, `high` what 95% stay below.
+    """
+
+    dataset: str
+    chunks: int
+    events: float
+    typical: float
+    high: float
+    most: float
+    fixed: float
+    per_event: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Problem:
     """Failures that are alike. `place` is where the last one was, `high` is not counted twice."""
 
@@ -271,6 +288,7 @@ class RunView:
     moved: Moved = Moved()
     core_time: CoreTime = CoreTime()
     memory: tuple[Memory, ...] = ()
+    chunk_memory: tuple[ChunkMemory, ...] = ()
     failures: int = 0
     retries: Mapping[str, int] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
@@ -279,6 +297,7 @@ class RunView:
     slow_files: tuple[FileTime, ...] = ()
     hosts: tuple[HostTime, ...] = ()
     host_count: int = 0
+    blocked_hosts: Mapping[str, str] = field(default_factory=dict)
     task_seconds: Distribution = Distribution()
     task_events: Distribution = Distribution()
     chunks_per_task: float = 0.0

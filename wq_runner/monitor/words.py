@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wq_runner.monitor.view import RUNNING, USES, CoreTime, Progress, RunView
+from wq_runner.monitor.view import RUNNING, USES, ChunkMemory, CoreTime, Progress, RunView
 from wq_runner.units import format_count, format_seconds, format_size
 
 _SHOWN = 4  # datasets whose memory is named
@@ -126,15 +126,20 @@ def afterwards(view: RunView) -> list[tuple[str, str]]:
     rows = []
     if view.core_time.available:
         rows.append(("core time", core_hours(view.core_time)))
-    used = [
-        f"{one.dataset} {format_size(one.typical)} (max {format_size(one.most)})"
-        for one in view.memory
-        if one.dataset and one.most
-    ]
-    if used:
-        more = f" · and {len(used) - _SHOWN} more" if len(used) > _SHOWN else ""
-        rows.append(("memory", " · ".join(used[:_SHOWN]) + more))
+    largest = sorted(view.chunk_memory, key=lambda one: one.most, reverse=True)
+    for number, one in enumerate(largest[:_SHOWN]):
+        rows.append(("" if number else "memory", f"{one.dataset} {chunk_memory(one)}"))
+    if len(largest) > _SHOWN:
+        rows.append(("", f"and {len(largest) - _SHOWN} more, which took less"))
+    rows += [("host", f"{host} was not used for a while: {why}") for host, why in view.blocked_hosts.items()]
     return rows
+
+
+def chunk_memory(one: ChunkMemory) -> str:
+    """Return ``640.0 MB a chunk (95% below 690.0 MB, max 702.0 MB, 5.1 MB per 1,000 events)``."""
+    high, most = format_size(one.high), format_size(one.most)
+    per_thousand = f"{one.per_event * 1000 / 1e6:.3g} MB per 1,000 events"
+    return f"{format_size(one.typical)} a chunk (95% below {high}, max {most}, {per_thousand})"
 
 
 def hours(seconds: float) -> str:

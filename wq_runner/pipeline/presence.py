@@ -1,4 +1,4 @@
-"""How a run is found by workers, and what it says of those that do not come or do not fit."""
+"""How a run is found by workers, and what it says of those that do not come or are refused."""
 
 from __future__ import annotations
 
@@ -87,7 +87,6 @@ class Attention:
         self._since: float | None = None
         self._came = False
         self._looked_into = False
-        self._too_small = False
         self._next = 0.0
 
     def __call__(self) -> None:
@@ -100,7 +99,6 @@ class Attention:
         self._next = time.monotonic() + _EVERY
         for notice in self._notices.news():
             say.line(self._console, "refused", notice.text)
-        self._size_up(engine)
         waited = time.monotonic() - self._since
         if engine.status.workers_joined and not self._came:
             self._came = True
@@ -123,29 +121,6 @@ class Attention:
                 ),
                 highlight=False,
                 soft_wrap=True,
-            )
-
-    def _size_up(self, engine: WorkQueueEngine) -> None:
-        status, options = engine.status, self._options
-        if self._too_small or not status.workers or status.workers_busy or not status.tasks_waiting:
-            return
-        largest = status.largest
-        lacking = [
-            f"{text} {there:,.0f}{unit}, a task asks for {wanted:,.0f}"
-            for text, unit, there, wanted in (
-                ("cores", "", largest.cores or 0, options.cores),
-                ("memory", " MB", largest.memory or 0, (options.memory or 0) / MB),
-                ("disk", " MB", largest.disk or 0, (options.disk or 0) / MB),
-            )
-            if there < wanted
-        ]
-        if lacking:
-            self._too_small = True
-            say.line(
-                self._console,
-                "too small",
-                f"no worker is large enough: the largest has {'; '.join(lacking)}. Start larger ones, or ask "
-                "for less (--cores, --memory, --disk)",
             )
 
     def _look_into(self) -> None:

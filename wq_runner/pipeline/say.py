@@ -17,6 +17,7 @@ from wq_runner import journal
 from wq_runner.model import Category, Chunk, Fileset
 from wq_runner.monitor import words
 from wq_runner.monitor.advice import advice
+from wq_runner.monitor.next_time import next_time
 from wq_runner.monitor.view import RunView
 from wq_runner.pipeline.facts import Knowledge
 from wq_runner.pipeline.record import Account
@@ -117,6 +118,9 @@ def afterwards(console: Console, view: RunView, chunksize: int | None) -> None:
     """Print where the core time went, what memory was used, and what would do better."""
     for label, text in words.afterwards(view):
         line(console, label, text)
+    best = next_time(view, chunksize)
+    if best is not None:
+        line(console, "next time", best.text(chunksize))
     for one in advice(view, chunksize=chunksize)[:2]:
         line(console, "advice", one.text)
 
