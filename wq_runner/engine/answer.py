@@ -55,7 +55,7 @@ class Failure:
     @property
     def summary(self) -> str:
         first, *_ = self.message.strip().splitlines() or [""]
-        if self.kind in {Kind.MEMORY, Kind.STALL, Kind.CRASH}:
+        if self.kind in {Kind.MEMORY, Kind.STALL, Kind.CRASH} or self.type == "BadFileError":
             return first
         return f"{self.type}: {first}" if first else self.type
 

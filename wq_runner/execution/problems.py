@@ -13,8 +13,9 @@ def error_of(trouble: Trouble, reason: str, items: tuple[Item, ...], outcome: Ou
     place = items[0].place if len(items) == 1 else f"{items[0].place} and {len(items) - 1} more"
     match trouble.cause:
         case Cause.INPUT:
+            text = trouble.message.removeprefix(f"{items[0].path}: ")
             return InputError(
-                f"{items[0].path} cannot be read ({trouble.message})",
+                f"{items[0].path} cannot be read: {text}",
                 hint="--skip-bad-files leaves such files out, and says so in the result",
             )
         case Cause.PROCESSOR | Cause.RESULT | Cause.CRASHED:

@@ -46,12 +46,13 @@ def target_seconds(settings: ShapeSettings, *, seconds_left: float, slots: int) 
 
 @dataclass
 class _Queue:
-    """The waiting items of one dataset and what is known of their speed."""
+    """The waiting items of one dataset and what is known of their speed; `cut` is whether any was too large."""
 
     items: deque[Item] = field(default_factory=deque)
     size: int = 0
     measured_size: int = 0
     measured_seconds: float = 0.0
+    cut: bool = False
 
     def speed(self, guess: float | None) -> float | None:
         """Seconds per unit of size; None if unknown."""
@@ -129,17 +130,31 @@ class Backlog:
 
     def _cut_to_fit(self, batch: tuple[Item, ...]) -> tuple[Item, ...]:
         """Cut a chunk that is tried again, if it is known by now that it is too large."""
+        queue = self._queues[batch[0].dataset]
         if len(batch) > 1:
             return batch
-        head, *rest = _cut(batch[0], self._fits(batch[0].dataset))
-        self.put_back(*((part,) for part in rest), first=True)
+        head, *rest = self._cut(batch[0], self._fits_of(queue, batch[0]))
+        for part in rest:
+            queue.items.appendleft(part)
+            queue.size += part.size
         return (head,)
+
+    def _fits_of(self, queue: _Queue, item: Item) -> Fits:
+        """Return what is allowed now: what had to be cut once is always cut to what is best."""
+        fits = self._fits(item.dataset)
+        return Fits(most=fits.best, best=fits.best) if queue.cut else fits
+
+    def _cut(self, item: Item, fits: Fits) -> tuple[Item, ...]:
+        parts = cut(item, fits)
+        if len(parts) > 1:
+            self._queues[item.dataset].cut = True
+        return parts
 
     def _take(self, queue: _Queue, size: float, *, rotate: bool = False) -> tuple[Item, ...]:
         fits = self._allowed(queue, size)
         batch = [self._pop(queue, fits)]
         total = batch[0].size
-        while queue.items and total + _cut(queue.items[0], fits)[0].size <= size:
+        while queue.items and total + cut(queue.items[0], fits)[0].size <= size:
             batch.append(self._pop(queue, fits))
             total += batch[-1].size
         queue.size -= total
@@ -148,7 +163,7 @@ class Backlog:
         return tuple(batch)
 
     def _allowed(self, queue: _Queue, size: float) -> Fits:
-        fits = self._fits(queue.items[0].dataset)
+        fits = self._fits_of(queue, queue.items[0])
         if not self._settings.adaptive:
             return fits
         if not queue.measured_size:
@@ -160,7 +175,7 @@ class Backlog:
 
     def _pop(self, queue: _Queue, fits: Fits) -> Item:
         """Take the next item, or as much of it as is best."""
-        head, *rest = _cut(queue.items.popleft(), fits)
+        head, *rest = self._cut(queue.items.popleft(), fits)
         queue.items.extendleft(rest)
         return head
 
@@ -169,7 +184,7 @@ class Backlog:
         self._queues[dataset] = self._queues.pop(dataset)
 
 
-def _cut(item: Item, fits: Fits) -> tuple[Item, ...]:
+def cut(item: Item, fits: Fits) -> tuple[Item, ...]:
     """Cut what is too large in two: the first of equal parts, and the rest."""
     if fits.most is None or item.size <= fits.most or not item.divisible:
         return (item,)

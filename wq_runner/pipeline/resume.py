@@ -111,7 +111,7 @@ def start(paths: RunPaths, now: Mapping[str, str], options: RunOptions, console:
         if count:
             say.line(
                 console,
-                "starting over",
+                "starting over:",
                 f"{_and(differing)} changed since the last run: {count:,} chunks cannot be reused",
             )
         forget(paths)

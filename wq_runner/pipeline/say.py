@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from wq_runner.pipeline.resume import Remainder
     from wq_runner.pipeline.run import Prepared, Request
 
+_WIDE = 78  # columns that the whole table takes
 _MANY = 12  # datasets that are listed one by one
 
 
@@ -78,23 +79,8 @@ def ending(
     """Print the table of datasets and where the output is."""
     planned = sum(account.planned for account in accounts.values())
     done = sum(account.processed for account in accounts.values())
-    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="dim")
-    for name in ("dataset", "files", "chunks", "events", "core time", "rate per core", "complete"):
-        table.add_column(name, justify="left" if name in {"dataset", "complete"} else "right")
-    seconds = _core_seconds(paths.journal)
-    for name, account in list(accounts.items())[:_MANY]:
-        spent = seconds.get(name, 0.0)
-        table.add_row(
-            Text(name),
-            f"{account.files:,}",
-            f"{account.chunks:,}",
-            f"{account.processed:,}",
-            format_seconds(spent),
-            f"{format_count(account.processed / spent)}/s" if spent else "",
-            "yes" if account.complete else _lacking(account),
-        )
     console.print()
-    console.print(table)
+    console.print(_table(accounts, _core_seconds(paths.journal), console.width))
     if len(accounts) > _MANY:
         console.print(f"and {len(accounts) - _MANY} more; all are in {path(paths.summary)}", highlight=False)
     console.print()
@@ -106,6 +92,28 @@ def ending(
         f"{done:,} of {planned:,} events in {format_seconds(total)} ({rate} while processing)",
     )
     line(console, "output", f"{path(paths.output)}  {paths.report.name}  {paths.summary.name}")
+
+
+def _table(accounts: Mapping[str, Account], seconds: Mapping[str, float], width: int) -> Table:
+    """Return a line for each dataset; on a narrow terminal without what can be done without."""
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="dim")
+    names = ("dataset", "files", "chunks", "events", "core time", "rate per core", "complete")
+    kept = names if width >= _WIDE else ("dataset", "events", "complete")
+    for name in kept:
+        table.add_column(name, justify="left" if name in {"dataset", "complete"} else "right")
+    for name, account in list(accounts.items())[:_MANY]:
+        spent = seconds.get(name, 0.0)
+        cells = {
+            "dataset": Text(name),
+            "files": f"{account.files:,}",
+            "chunks": f"{account.chunks:,}",
+            "events": f"{account.processed:,}",
+            "core time": format_seconds(spent),
+            "rate per core": f"{format_count(account.processed / spent)}/s" if spent else "",
+            "complete": "yes" if account.complete else _lacking(account),
+        }
+        table.add_row(*(cells[column] for column in kept))
+    return table
 
 
 def page(console: Console, url: str, tunnel: str) -> None:
@@ -147,7 +155,7 @@ def resuming(
 ) -> None:
     """Print what an earlier run did, if there was one."""
     for dataset in left.redone:
-        line(console, "starting over", f"{dataset}: what was done holds more than is asked for now")
+        line(console, "starting over:", f"{dataset}: what was done holds more than is asked for now")
     if left.recovered.lost:
         count = sum(len(one.items) for one in left.recovered.lost)
         line(console, "", f"{count:,} chunks run again: their results are missing or damaged")

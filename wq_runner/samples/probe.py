@@ -202,7 +202,9 @@ def _looks_like(head: bytes) -> str:
     if head.lstrip().lower().startswith((b"<!doctype html", b"<html")):
         return "an HTML page, as a login or an error page"
     start = head[:16].decode("ascii", errors="replace")
-    return f"text: {start!r}..." if start.isprintable() else f"data that start with {head[:4]!r}"
+    return (
+        f"text: {start.strip()!r}..." if start.strip().isprintable() else f"data that start with {head[:4]!r}"
+    )
 
 
 def _classified(file: InputFile, error: Exception) -> BadFileError:
