@@ -103,7 +103,7 @@ def _table(accounts: Mapping[str, Account], seconds: Mapping[str, float], width:
         table.add_column(name, justify="left" if name in {"dataset", "complete"} else "right")
     for name, account in list(accounts.items())[:_MANY]:
         spent = seconds.get(name, 0.0)
-        cells = {
+        cells: dict[str, str | Text] = {
             "dataset": Text(name),
             "files": f"{account.files:,}",
             "chunks": f"{account.chunks:,}",
