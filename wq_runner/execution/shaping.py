@@ -46,7 +46,7 @@ def target_seconds(settings: ShapeSettings, *, seconds_left: float, slots: int) 
 
 @dataclass
 class _Queue:
-    """The waiting items of one dataset and what is known of their speed; `cut` is whether any was too large."""
+    """The waiting items of a dataset and their speed, as far as it is known; `cut` if any was too large."""
 
     items: deque[Item] = field(default_factory=deque)
     size: int = 0
