@@ -30,11 +30,12 @@ HERE = Path(__file__).parent
 def process(events):
     """Fail once; wait with one dataset for a sign."""
     start = events.metadata["entrystart"]
-    if start == 10 and events.metadata["dataset"] != "Late" and not (HERE / "failed").exists():
+    late = events.metadata["dataset"] == "Late"
+    if start == 10 and not late and not (HERE / "failed").exists():
         (HERE / "failed").touch()
         raise ValueError("<script>broken = 1</script> in a chunk")
     end = time.monotonic() + 120
-    while events.metadata["dataset"] == "Late" and not (HERE / "gate").exists() and time.monotonic() < end:
+    while late and not (HERE / "gate").exists() and time.monotonic() < end:
         time.sleep(0.05)
     return {"entries": len(events)}
 '''
@@ -42,7 +43,7 @@ def process(events):
 
 @pytest.fixture
 def run(tmp_path: Path) -> Iterator[tuple[str, Path]]:
-    """Start a run that waits with one of its datasets until the file `gate` appears; return the page's URL and the gate."""
+    """Start a run, one of whose datasets waits for the file `gate`; return the page's URL and the gate."""
     path = nanoaod.write_simple(tmp_path / "<b>data & more</b>.root", 50)
     late = nanoaod.write_simple(tmp_path / "late.root", 10)
     (tmp_path / "analysis_for_page.py").write_text(PROCESSOR)

@@ -52,8 +52,9 @@ def _startup(view: RunView, chunksize: int | None) -> list[Advice]:
         part = 1 - chunksize / larger
         return [
             Advice(
-                text=f"--chunksize {chunksize} -> {larger} would save {words.percent(part)} of start-up: {lost}, once "
-                f"for nearly every chunk, and chunks used at most {format_size(view.task_memory.most)}",
+                text=f"--chunksize {chunksize} -> {larger} would save {words.percent(part)} of start-up: "
+                f"{lost}, once for nearly every chunk, and chunks used at most "
+                f"{format_size(view.task_memory.most)}",
                 saves=part * time.startup,
             )
         ]
@@ -61,7 +62,7 @@ def _startup(view: RunView, chunksize: int | None) -> list[Advice]:
         return [
             Advice(
                 text=f"larger tasks would save part of the start-up: {lost}, and tasks lasted "
-                f"{format_seconds(view.task_seconds.mean)} on average. Raise --task-time if they are cut by it",
+                f"{format_seconds(view.task_seconds.mean)} on average. Raise --task-time if it cuts them",
                 saves=0.5 * time.startup,
             )
         ]
@@ -77,8 +78,9 @@ def _fixed_costs(view: RunView, chunksize: int | None) -> list[Advice]:
         return []
     return [
         Advice(
-            text=f"--chunksize {chunksize} -> {larger} would save {words.percent(saved / cost.seconds)} of processing: "
-            f"each chunk takes {cost.fixed:.2f} s whatever its size, and {format_count(1 / cost.per_event)} events/s"
+            text=f"--chunksize {chunksize} -> {larger} would save {words.percent(saved / cost.seconds)} of "
+            f"processing: each chunk takes {cost.fixed:.2f} s whatever its size, and "
+            f"{format_count(1 / cost.per_event)} events/s"
             if cost.per_event > 0
             else f"--chunksize {chunksize} -> {larger}: chunks take the same time whatever their size",
             saves=saved,
@@ -87,7 +89,7 @@ def _fixed_costs(view: RunView, chunksize: int | None) -> list[Advice]:
 
 
 def larger_chunks(view: RunView, chunksize: int | None) -> int | None:
-    """Return a chunksize that the same workers would hold and that still keeps all cores busy, if there is one.
+    """Return a chunksize that the same workers would hold and that keeps all cores busy, if there is one.
 
     Memory is taken to grow with the events beyond what the interpreter needs, time to grow with them.
     """
@@ -143,8 +145,9 @@ def _exhaustion(view: RunView) -> list[Advice]:
     )
     return [
         Advice(
-            text=f"{words.count(times, 'attempt')} ran out of resources, which cost {words.hours(lost)} core hours "
-            f"(most in {worst.dataset or worst.category}, at most {format_size(worst.most)}): smaller chunks or "
+            text=f"{words.count(times, 'attempt')} ran out of resources, which cost {words.hours(lost)} core "
+            f"hours (most in {worst.dataset or worst.category}, up to {format_size(worst.most)}): smaller "
+            "chunks or "
             "workers with more memory per core avoid it",
             saves=lost,
         )
@@ -171,9 +174,10 @@ def _transfer(view: RunView) -> list[Advice]:
         return []
     return [
         Advice(
-            text=f"moving files between manager and workers took {words.percent(time.share('transfer'))} of the core "
-            f"time ({format_size(view.moved.sent)} sent, {format_size(view.moved.received)} received): smaller results, "
-            "larger tasks or a manager nearer to the workers help",
+            text=f"moving files between manager and workers took {words.percent(time.share('transfer'))} of "
+            f"the core time ({format_size(view.moved.sent)} sent, {format_size(view.moved.received)} "
+            "received): smaller "
+            "results, larger tasks or a manager nearer to the workers help",
             saves=time.transfer,
         )
     ]
@@ -223,8 +227,9 @@ def _files(view: RunView) -> list[Advice]:
     first = view.slow_files[0]
     return [
         Advice(
-            text=f"{words.count(min(len(view.slow_files), 10), 'file')} took {words.percent(lost / view.cost.seconds)} "
-            f"more than files like them; the slowest is {first.path}: look at where they are stored",
+            text=f"{words.count(min(len(view.slow_files), 10), 'file')} took "
+            f"{words.percent(lost / view.cost.seconds)} more than files like them; the slowest is "
+            f"{first.path}: look at where they are stored",
             saves=lost,
         )
     ]

@@ -85,7 +85,7 @@ class Bars:
             self.close()
             self._live = Live(console=self._console, auto_refresh=False, transient=False)
             self._live.start()
-            self._ticker = Ticker("progress", self._draw, every=FRAME_EVERY)
+            self._ticker = Ticker("progress", self._draw, every=FRAME_EVERY, budget=0.0015)
             self._ticker.start()
         elif isinstance(event, PhaseEnded):
             self.close()

@@ -151,9 +151,7 @@ def normalized(picture: Picture, samples: Mapping[str, Sample], luminosity: floa
         sample = samples.get(name)
         if sample is None:
             known = did_you_mean(name, samples)
-            raise UsageError(
-                f"nothing is known of {name or 'the dataset of ' + picture.name}: it cannot be normalized.{known}"
-            )
+            raise UsageError(f"nothing is known of {name or picture.name}: it cannot be normalized.{known}")
         if sample.is_data:
             parts[name] = histogram
             continue
@@ -179,7 +177,8 @@ def draw(picture: Picture, path: Path, samples: Mapping[str, Sample], *, unit: s
     axes = figure.add_subplot()
     if len(drawable) == 2:
         total = sum(list(picture.parts.values())[1:], start=next(iter(picture.parts.values())))
-        mplhep.hist2dplot(total, ax=axes, flow="none")
+        mesh = mplhep.hist2dplot(total, ax=axes, flow="none", cbar=False)
+        figure.colorbar(mesh.pcolormesh, ax=axes)
     else:
         _stack(picture, axes, samples, mplhep)
         axes.set_ylabel(unit)
@@ -192,6 +191,8 @@ def draw(picture: Picture, path: Path, samples: Mapping[str, Sample], *, unit: s
 def _stack(picture: Picture, axes: Any, samples: Mapping[str, Sample], mplhep: Any) -> None:
     data = [part for name, part in picture.parts.items() if samples.get(name, Sample()).is_data]
     expected = {name: part for name, part in picture.parts.items() if not samples.get(name, Sample()).is_data}
+    # a dataset has the same colour in all pictures
+    colors = {name: COLORS[place % len(COLORS)] for place, name in enumerate(sorted(expected))}
     order = sorted(expected, key=lambda name: float(expected[name].values(flow=True).sum()))
     if len(order) > _MANY:
         small = order[: len(order) - _MANY + 1]
@@ -204,7 +205,7 @@ def _stack(picture: Picture, axes: Any, samples: Mapping[str, Sample], mplhep: A
             stack=True,
             histtype="fill",
             label=[name or None for name in order],
-            color=[COLORS[place % len(COLORS)] for place in range(len(order))],
+            color=[colors.get(name, COLORS[-1]) for name in order],
             flow="none",
             ax=axes,
         )

@@ -23,7 +23,7 @@ Attribute = str | int | float | bool | None
 
 
 def tag(name: str, /, *children: Child, **attributes: Attribute) -> Html:
-    """Return an element. Attributes: `class_` is ``class``, `aria_label` is ``aria-label``; None is left out."""
+    """Return an element. Attributes: `class_` is ``class``, `aria_label` ``aria-label``; None is left out."""
     parts = [f"<{name}"]
     for key, value in attributes.items():
         if value is None or value is False:

@@ -54,12 +54,17 @@ def summary(view: RunView) -> Html:
         ("rate", f"{words.short_count(rate)}/s", "on average" if ended else "in the last minute"),
     ]
     if ended:
-        tiles.append(("core hours", number("core_hours", view.core_time.available / 3600, words.hours(view.core_time.available)), f"{words.percent(view.core_time.share('processing'))} processing"))  # fmt: skip
+        spent = view.core_time.available
+        share = words.percent(view.core_time.share("processing"))
+        tiles.append(
+            ("core hours", number("core_hours", spent / 3600, words.hours(spent)), f"{share} processing")
+        )
         tiles.append(("workers", number("workers_joined", now.joined), f"came, {now.lost:,} were lost"))
     else:
         left = words.clock(total.left) if total.left is not None else "unknown"
         tiles.append(("time left", left, "at the speed so far"))
-        tiles.append(("workers", number("workers", now.connected), f"{now.cores_used:.0f} of {now.cores:.0f} cores busy"))  # fmt: skip
+        cores = f"{now.cores_used:.0f} of {now.cores:.0f} cores busy"
+        tiles.append(("workers", number("workers", now.connected), cores))
         tiles.append(
             ("tasks", number("tasks_running", view.tasks.running), f"running, {view.tasks.waiting:,} waiting")
         )
@@ -223,7 +228,7 @@ def core_time(view: RunView) -> Html:
             name,
             number(f"core_hours_{use}", getattr(time_, use) / 3600, words.hours(getattr(time_, use))),
             words.percent(time_.share(use)),
-        ]  # fmt: skip
+        ]
         for use, name in USES.items()
         if getattr(time_, use)
     ]

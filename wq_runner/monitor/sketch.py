@@ -25,8 +25,7 @@ class Sketch:
             return
         self.count += 1
         self.total += value
-        if value > self.most:
-            self.most = value
+        self.most = max(self.most, value)
         index = math.floor(math.log(value) * _INDEX)
         bins = self.bins
         bins[index] = bins.get(index, 0) + 1
@@ -88,8 +87,7 @@ class Mean:
         if value > 0:
             self.count += 1
             self.total += value
-            if value > self.most:
-                self.most = value
+            self.most = max(self.most, value)
 
     def merge(self, other: Mean) -> None:
         self.count += other.count

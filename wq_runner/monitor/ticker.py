@@ -16,7 +16,7 @@ SLOWEST = 60.0  # seconds between calls, however much they cost
 
 
 class Ticker:
-    """Calls a function in a thread, as often as it may cost. Failures are logged once, and it is tried again."""
+    """Calls a function in a thread, as often as it may cost. A failure is logged, and it is tried again."""
 
     def __init__(self, name: str, call: Callable[[], None], *, every: float, budget: float = BUDGET) -> None:
         self._name = name

@@ -31,8 +31,8 @@ def state_of(code: int) -> str:
 class Progress:
     """How far a dataset is, in its phase's unit: events, or files while they are opened.
 
-    `resumed` of those done were done by an earlier process. `rate` is that of the last minute or so; `left` is
-    None while nothing is known.
+    `resumed` of those done were done by an earlier process. `rate` is that of the last minute or so; `left`
+    is None while nothing is known.
     """
 
     name: str

@@ -160,21 +160,22 @@ def explain(view: RunView) -> list[str]:
     waited = view.updated - view.started
     if not now.joined and waited > _LONG:
         found.append(
-            f"no worker has come in {format_seconds(waited)}: start some, and see that they have this manager's "
-            "name (or host and port), its catalog and its password"
+            f"no worker has come in {format_seconds(waited)}: start some, and see that they have this "
+            "manager's name (or host and port), its catalog and its password"
         )
     elif now.joined and not now.connected:
         found.append(f"all {now.joined} workers that came have left: batch jobs ended or were evicted")
     elif now.connected and not view.tasks.running and view.tasks.waiting:
         found.append(
-            f"{count(view.tasks.waiting, 'task')} wait although {count(now.connected, 'worker')} are connected: "
-            "a task may want more cores, memory or disk than any worker has "
+            f"{count(view.tasks.waiting, 'task')} wait although "
+            f"{count(now.connected, 'worker')} are connected: a task may want more cores, "
+            "memory or disk than any worker has "
             f"(the largest: {now.largest_cores:.0f} cores, {format_size(now.largest_memory)})"
         )
     if now.lost >= 10 and now.lost > 2 * now.connected and not view.tasks.useful:
         found.append(
-            f"{now.lost} workers were lost before any task was done: workers of another release of the engine do "
-            "that, and those whose time or memory is too short"
+            f"{now.lost} workers were lost before any task was done: workers of another release of the "
+            "engine do that, and those whose time or memory is too short"
         )
     if view.tasks.ended >= 10 and not view.tasks.useful:
         found.append(

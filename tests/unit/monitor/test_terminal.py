@@ -1,0 +1,155 @@
+"""Bars and lines: readable with any number of datasets, on any terminal."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import time
+
+import journals
+import pytest
+from journals import START, workers
+from rich.console import Console
+
+from wq_runner.journal import PhaseEnded, PhaseStarted, Plan, RunStarted
+from wq_runner.monitor import display, terminal, words
+from wq_runner.monitor.collect import Collector
+from wq_runner.monitor.view import Progress, RunView, WorkersNow
+
+
+def drawn(view: RunView, *, width: int = 100, height: int = 24) -> list[str]:
+    stream = io.StringIO()
+    Console(file=stream, width=width).print(terminal.render(view, width=width, height=height))
+    return stream.getvalue().splitlines()
+
+
+def half_way() -> RunView:
+    events = [one for one in journals.simple() if one[0] <= START + 31]
+    collector = Collector()
+    collector.take_all(events)
+    return collector.view(START + 31)
+
+
+def test_what_a_terminal_says() -> None:
+    first, second, total, *rest = drawn(half_way())
+    assert first.startswith("A ")
+    assert second.startswith("B ")
+    assert total.startswith("all ")
+    assert "400" in first
+    assert "/s" in first
+    assert "left" in second
+    text = " ".join(" ".join(rest).split())
+    assert "2 of 2 workers busy, 2 of 2 cores" in text
+    assert "2 tasks running 1 waiting" in text
+    assert "memory 0.8 used / 4.0 allocated / 4.0 GB" in text
+    assert "read 5.0 kB, sent" in text
+    assert "1 retried (lost worker)" in text
+    assert "last problem B: it went away" in text
+
+
+@pytest.mark.parametrize("count", [1, 15, 16, 300])
+@pytest.mark.parametrize("width", [60, 100, 200])
+def test_many_datasets_fit(count: int, width: int) -> None:
+    view = dataclasses.replace(
+        half_way(),
+        datasets=tuple(
+            Progress(name=f"A_rather_long_name_of_a_dataset_{n}", planned=10, done=min(10, n), started=n > 0)
+            for n in range(count)
+        ),
+    )
+    lines = drawn(view, width=width, height=24)
+    assert len(lines) <= 24
+    assert all(len(line) <= width for line in lines)
+    running = sum(0 < n < 10 for n in range(count))
+    assert sum(line.startswith("A_rather") and " 1" not in line[:3] for line in lines) >= min(running, 10)
+    if count == 300:
+        assert any("286 more" in line or "more" in line for line in lines)
+
+
+def test_those_that_run_are_shown_first() -> None:
+    datasets = [
+        Progress(name=str(n), planned=10, done=10 if n < 50 else 0, started=n < 50 or n == 77)
+        for n in range(100)
+    ]
+    assert "77" in {one.name for one in terminal.choose(datasets, 5)}
+    assert len(terminal.choose(datasets, 5)) == 4  # and one line for the others
+    assert terminal.choose(datasets[:5], 5) == datasets[:5]
+
+
+@pytest.mark.parametrize(
+    ("workers_now", "text"),
+    [
+        (WorkersNow(), "no worker has come in 5:00"),
+        (WorkersNow(joined=3), "all 3 workers that came have left"),
+        (
+            WorkersNow(joined=1, connected=1, largest_cores=1, largest_memory=1e9),
+            "7 tasks wait although",
+        ),
+        (WorkersNow(joined=50, connected=1, lost=49), "49 workers were lost before any task was done"),
+    ],
+    ids=["none came", "all left", "too large", "lost again and again"],
+)
+def test_why_nothing_runs(workers_now: WorkersNow, text: str) -> None:
+    view = RunView(
+        phase="processing",
+        total=Progress(name="", planned=10, done=0),
+        workers=workers_now,
+        tasks=dataclasses.replace(RunView().tasks, waiting=7),
+        started=START,
+        updated=START + 300,
+    )
+    assert any(text in line for line in words.explain(view))
+    assert words.explain(dataclasses.replace(view, state="complete")) == []
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(5, "0:05"), (65, "1:05"), (3723, "1:02:03"), (200_000, "2 d 7 h")]
+)
+def test_time_left(seconds: float, text: str) -> None:
+    assert words.clock(seconds) == text
+
+
+@pytest.mark.parametrize(("part", "text"), [(0, "0%"), (0.001, "<1%"), (0.999, "99%"), (1, "100%")])
+def test_shares_do_not_lie(part: float, text: str) -> None:
+    assert words.percent(part) == text
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_displays_show_phases(is_terminal: bool) -> None:
+    collector = Collector()
+    stream = io.StringIO()
+    console = Console(file=stream, force_terminal=is_terminal, width=100, height=30)
+    shown = display.display(console, lambda now: collector.view(now, brief=True))
+    began = PhaseStarted(category="processing", datasets={"A": Plan(items=4, events=400)})
+    events = [(START, RunStarted(command=(), version="1")), (START, began), (START + 1, workers(2))]
+    for when, event in [*events, (START + 2, PhaseEnded(category="processing", seconds=2))]:
+        collector.take(when, event)
+        shown(when, event)
+        time.sleep(0.05)
+    shown.close()
+    text = stream.getvalue()
+    if is_terminal:
+        assert "━" in text
+        assert "2 workers busy" in text
+    else:
+        assert text.startswith("processing   0 of 400 events (0%)")
+        assert "\x1b" not in text
+
+
+def test_a_terminal_that_fails_does_not_matter() -> None:
+    def broken(now: float | None) -> RunView:
+        raise RuntimeError("broken")
+
+    shown = display.display(Console(file=io.StringIO(), force_terminal=True), broken)
+    shown(START, PhaseStarted(category="processing", datasets={}))
+    shown(START, PhaseEnded(category="processing", seconds=1))
+    shown.close()
+
+
+def test_drawing_is_paid_by_few_frames() -> None:
+    view = half_way()
+    console = Console(file=io.StringIO(), force_terminal=True, width=120)
+    before = time.thread_time()
+    for _ in range(20):
+        console.print(terminal.render(view, width=120, height=40))
+    assert (time.thread_time() - before) / 20 < 0.02
