@@ -149,9 +149,9 @@ link_files() { # DIRECTORY: everything in it
 
 case $kind in
 packed)
+    forget_host
     place=$(find_place) || { echo "$place"; exit 97; }
     have "$base_archive" "$base"
-    forget_host
     enter "$place/$base"
     python=$place/$base/bin/python
     [ -x "$python" ] || die "$python cannot be run$hint"

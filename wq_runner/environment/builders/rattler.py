@@ -39,11 +39,11 @@ class Rattler:
 
 
 async def _solve(request: Request) -> list[rattler.RepoDataRecord]:
-    from rattler import Channel, VirtualPackage, solve
+    from rattler import Channel, MatchSpec, VirtualPackage, solve
 
     return await solve(
         sources=[Channel(channel) for channel in request.channels],
-        specs=list(request.specs),
+        specs=[MatchSpec(spec, strict=False) for spec in request.specs],  # as lenient as conda is
         platforms=[_platform(), "noarch"],
         virtual_packages=VirtualPackage.detect(),
     )
