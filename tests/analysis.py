@@ -47,3 +47,32 @@ class Gated(Sums):
 def count(events: Any) -> dict[str, int]:
     """Be the simplest processor, a function."""
     return {"entries": len(events)}
+
+
+class Writer(Sums):
+    """Writes the events of a chunk to a file, but for chunks that begin at 500.
+
+    With `fail_once`, a directory, each chunk fails the first time, after it wrote.
+    """
+
+    def __init__(self, fail_once: str = "") -> None:
+        self.fail_once = fail_once
+
+    def process(self, events: Any) -> dict[str, Any]:
+        import pyarrow
+        import pyarrow.parquet
+
+        start = events.metadata["entrystart"]
+        x = np.asarray(events.x, dtype=np.float64)
+        written = 0
+        if start // 250 != 2:
+            path = Path(events.metadata["output_dir"]) / "skim.parquet"
+            pyarrow.parquet.write_table(pyarrow.table({"x": x}), path)
+            written = len(x)
+        if self.fail_once:
+            mark = Path(self.fail_once, f"{Path(events.metadata['filename']).stem}-{start}")
+            if not mark.exists():
+                mark.parent.mkdir(exist_ok=True)
+                mark.touch()
+                raise OSError("a disk that fills up at times")
+        return {**super().process(events), "written": written}

@@ -89,11 +89,20 @@ class TaskEnded:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SideFile:
+    """A file that a processor wrote beside its result; `name` is relative to the directory of these."""
+
+    name: str
+    size: int
+    checksum: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Accepted:
     """These items are in the result. An item is ``[path, treename, start, stop, uuid]``.
 
     `seconds` is what each of them took, `cpu` the part of it in the processor, `memory` its peak and `read`
-    what it read in bytes, in their order.
+    what it read in bytes, in their order. `files` are what they wrote beside the result.
     """
 
     task: int
@@ -105,6 +114,7 @@ class Accepted:
     memory: tuple[int, ...] = ()
     cpu: tuple[float, ...] = ()
     read: tuple[int, ...] = ()
+    files: tuple[SideFile, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,6 +124,14 @@ class Merged:
     name: str
     dataset: str
     tasks: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dropped:
+    """These files of the ledger do not count any more; what they held runs again."""
+
+    names: tuple[str, ...]
+    reason: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,6 +216,7 @@ Event = (
     | TaskEnded
     | Accepted
     | Merged
+    | Dropped
     | Resumed
     | Fingerprint
     | Decided
@@ -215,6 +234,7 @@ _KINDS: dict[str, type[Event]] = {
         TaskEnded,
         Accepted,
         Merged,
+        Dropped,
         Resumed,
         Fingerprint,
         Decided,
@@ -323,8 +343,10 @@ def _event(kind: type[Event], values: dict[str, Any]) -> Event:
     if kind is Accepted:
         for name in ("seconds", "memory", "cpu", "read"):
             values[name] = tuple(values.get(name, ()))
-    if kind is Merged:
-        values["tasks"] = tuple(values["tasks"])
+        values["files"] = tuple(SideFile(**one) for one in values.get("files", ()))
+    if kind in (Merged, Dropped):
+        name = "tasks" if kind is Merged else "names"
+        values[name] = tuple(values[name])
     if kind in (PhaseStarted, Resumed):
         values["datasets"] = {name: Plan(**plan) for name, plan in values["datasets"].items()}
     if kind is RunStarted:

@@ -181,6 +181,11 @@ class RunPaths:
         return self.root / "ledger"
 
     @property
+    def files(self) -> Path:
+        """What the processor wrote beside its results."""
+        return self.root / "files"
+
+    @property
     def staging(self) -> Path:
         """Inputs of tasks, and results that are not accepted yet."""
         return self.root / "staging"

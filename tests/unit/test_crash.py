@@ -15,6 +15,7 @@ import pytest
 
 from wq_runner import journal
 from wq_runner.execution import ledger, reduce
+from wq_runner.execution.files import FileStore
 from wq_runner.execution.reduce import Reducer
 from wq_runner.journal import Accepted, Journal
 from wq_runner.remote import wire
@@ -26,7 +27,9 @@ def answer(directory: Path, task: int) -> Path:
     """Write the answer of a task as a worker does."""
     path = directory / f"{task}.result"
     blob = lz4.frame.compress(cloudpickle.dumps({"sum": 2**task, "tasks": {task}}))
-    wire.write(path, {"host": "here", "wall": 0.1, "done": [0]}, [blob, b""])
+    beside = directory / f"{task}.written"
+    beside.write_bytes(b"%d" % task * 1000)
+    wire.write(path, {"host": "here", "wall": 0.1, "done": [0]}, [blob, b""], [(0, "some.parquet", beside)])
     return path
 
 
@@ -36,7 +39,7 @@ def accepted(task: int) -> Accepted:
         category="processing",
         dataset=f"d{task % 2}",
         events=10,
-        items=((f"/f{task}.root", "Events", 0, 10, "ab"),),
+        items=((f"/f{task}.root", "Events", 0, 10, f"ab{task}"),),
     )
 
 
@@ -46,14 +49,17 @@ class Place:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.ledger = root / "ledger"
+        self.files = FileStore(root=root / "files")
         self.journal = root / "journal.jsonl"
         self.ledger.mkdir(parents=True, exist_ok=True)
 
     def recover(self) -> ledger.Recovered:
         if not self.journal.exists():
+            ledger.keep_only(self.ledger, (), self.files)
             return ledger.Recovered()
         journal.mend(self.journal)
-        return ledger.recover(self.ledger, [event for _, event in journal.read(self.journal)])
+        events = [event for _, event in journal.read(self.journal)]
+        return ledger.recover(self.ledger, events, self.files)
 
     def done(self) -> set[int]:
         return {task for holding in self.recover().holdings for task in holding.tasks}
@@ -63,7 +69,10 @@ class Place:
         recovered = self.recover()
         done = {task for holding in recovered.holdings for task in holding.tasks}
         with contextlib.closing(Journal(self.journal)) as record:
-            reducer = Reducer(record, self.ledger)
+            if recovered.lost:
+                names = tuple(one.name for one in recovered.lost)
+                record.record(journal.Dropped(names=names, reason="damaged"), durable=True)
+            reducer = Reducer(record, self.ledger, self.files)
             reducer.recover(recovered.holdings)
             for task in range(TASKS):
                 if task not in done:
@@ -137,7 +146,18 @@ def check_journal(place: Place, done: set[int]) -> None:
     events = [event for _, event in journal.read(place.journal)]
     tasks = [event.task for event in events if isinstance(event, Accepted)]
     assert sorted(tasks) == list(range(TASKS))
-    assert len(done) <= TASKS
+    assert done <= set(range(TASKS))
+    check_files(place)
+
+
+def check_files(place: Place) -> None:
+    """What was written beside the results is there once for each task, whole, and nothing else."""
+    found = {
+        path.relative_to(place.files.root).as_posix(): path.read_bytes()
+        for path in place.files.root.rglob("*")
+        if path.is_file()
+    }
+    assert found == {f"d{task % 2}/some_ab{task}_0-10.parquet": b"%d" % task * 1000 for task in range(TASKS)}
 
 
 def test_crash_after_crash(tmp_path: Path) -> None:
@@ -189,6 +209,7 @@ def test_only_what_a_damaged_file_held_runs_again(
     assert [one.tasks for one in recovered.lost] == [victim.tasks]
     assert place.done() == set(range(TASKS)) - set(victim.tasks)
     assert place.run() == expected()
+    check_files(place)
     again = [event.task for _, event in journal.read(place.journal) if isinstance(event, Accepted)]
     assert sorted(again[TASKS:]) == sorted(victim.tasks)
 
@@ -224,3 +245,26 @@ def test_a_line_that_lost_its_merged_file_takes_what_it_held(tmp_path: Path) -> 
     kept = [line for line in lines if '"Merged"' not in line]
     place.journal.write_text("\n".join(kept) + "\n")
     assert place.run() == expected()
+
+
+def test_killed_again_after_a_loss(tmp_path: Path) -> None:
+    """What was lost and only partly done again is not taken for done."""
+    place = Place(tmp_path)
+    place.run()
+    for holding in place.recover().holdings:
+        (place.ledger / holding.name).unlink()
+    for steps in (12, 30, 45):
+        crashes(place, steps, before=True)
+    assert place.run() == expected()
+    check_files(place)
+
+
+@pytest.mark.parametrize("change", [Path.unlink, lambda path: path.write_bytes(b"short")])
+def test_a_file_written_beside_a_result_is_missing(tmp_path: Path, change: Callable[[Path], Any]) -> None:
+    place = Place(tmp_path)
+    place.run()
+    change(place.files.root / "d1" / "some_ab11_0-10.parquet")
+    (lost,) = place.recover().lost
+    assert 11 in lost.tasks
+    assert place.run() == expected()
+    check_files(place)

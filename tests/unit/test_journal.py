@@ -8,7 +8,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 import pytest
 
 from wq_runner import journal
-from wq_runner.journal import Accepted, Event, Journal, PhaseStarted, Plan, RunEnded, RunStarted
+from wq_runner.journal import Accepted, Event, Journal, PhaseStarted, Plan, RunEnded, RunStarted, SideFile
 
 ITEM = ("/data/é 1.root", "Events", 0, 10, "ff")
 
@@ -24,7 +24,10 @@ def example(kind: type[Event]) -> Event:
         elif field.name == "datasets":
             values[field.name] = {"DY": Plan(items=2, events=10)}
         elif get_origin(hint) is tuple:
-            values[field.name] = tuple(kind(1) for kind in get_args(hint)[:1])
+            values[field.name] = tuple(
+                SideFile(name="a", size=1, checksum="b") if kind is SideFile else kind(1)
+                for kind in get_args(hint)[:1]
+            )
         elif hint in (str, int, float, bool):
             values[field.name] = hint(1)
         elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:

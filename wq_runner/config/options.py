@@ -19,6 +19,7 @@ T = TypeVar("T")
 EXECUTORS = ("work_queue", "iterative", "futures")
 SCHEMAS = ("NanoAODSchema", "BaseSchema", "PFNanoAODSchema", "ScoutingNanoAODSchema", "TreeMakerSchema")
 RESOURCES_MODES = ("auto", "fixed", "max", "min-waste", "max-throughput")
+NAMINGS = ("uuid", "das", "legacy")
 MONITORS = ("off", "measure", "watchdog")
 
 AUTO = "auto"
@@ -305,6 +306,14 @@ class RunOptions:
         group=_OUTPUT,
         is_flag=True,
         help="Keep what an earlier run in DIR has done, though the code or the options changed since.",
+    )
+    naming: str = _option(
+        "uuid",
+        "--naming",
+        group=_OUTPUT,
+        type=types.Choice(NAMINGS),
+        help="How files are called that the processor writes to events.metadata['output_dir']: by the uuid "
+        "of the input file, by its name as in DAS, or by the uuid in HiggsDNA's first way.",
     )
     drain_time: float = _option(
         600.0,

@@ -87,8 +87,8 @@ class Answer:
     measured: tuple[Measurement, ...]
 
 
-def read_answer(path: Path) -> Answer:
-    """Read the header and check the whole file against it.
+def read_answer(path: Path, *, files: bool = False) -> Answer:
+    """Read the header and check the result against it, with `files` those of the processor as well.
 
     Raises
     ------
@@ -98,6 +98,8 @@ def read_answer(path: Path) -> Answer:
         If the file cannot be read.
     """
     header, _ = wire.read(path)
+    if files:
+        wire.check_files(path)
     return Answer(
         host=header["host"],
         wall=header["wall"],

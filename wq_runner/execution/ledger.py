@@ -15,13 +15,14 @@ from __future__ import annotations
 import logging
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from wq_runner.engine import answer
+from wq_runner.execution.files import FileStore
 from wq_runner.execution.items import Key
-from wq_runner.journal import Accepted, Event, Merged
+from wq_runner.journal import Accepted, Dropped, Event, Merged, SideFile
 from wq_runner.model import Category
 
 log = logging.getLogger(__name__)
@@ -35,6 +36,7 @@ class Holding:
     dataset: str
     tasks: tuple[int, ...]
     items: tuple[Key, ...]
+    files: tuple[SideFile, ...] = ()
 
     @property
     def events(self) -> int:
@@ -77,11 +79,14 @@ def holdings(events: Iterable[Event]) -> tuple[list[Holding], int]:
         match event:
             case Accepted(category=Category.PROCESSING.value, task=task, dataset=dataset, items=items):
                 histories[dataset].parts[task] = Holding(
-                    name=part_name(task), dataset=dataset, tasks=(task,), items=items
+                    name=part_name(task), dataset=dataset, tasks=(task,), items=items, files=event.files
                 )
                 last = max(last, task)
             case Merged(name=name, dataset=dataset, tasks=tasks):
                 _merge(histories[dataset], name, dataset, tasks)
+            case Dropped(names=names):
+                for history in histories.values():
+                    _drop(history, names)
             case _:
                 last = max(last, getattr(event, "task", 0))
     found = [
@@ -100,24 +105,47 @@ def _merge(history: _History, name: str, dataset: str, tasks: tuple[int, ...]) -
         dataset=dataset,
         tasks=tuple(task for one in held for task in one.tasks),
         items=tuple(item for one in held for item in one.items),
+        files=tuple(file for one in held for file in one.files),
     )
 
 
-def recover(directory: Path, events: Iterable[Event]) -> Recovered:
-    """Check what should be there, remove what should not, and return both."""
+def _drop(history: _History, names: tuple[str, ...]) -> None:
+    if history.merged is not None and history.merged.name in names:
+        history.merged = None
+    history.parts = {task: one for task, one in history.parts.items() if one.name not in names}
+
+
+def look(directory: Path, events: Iterable[Event], files: FileStore) -> Recovered:
+    """Check what should be there, and change nothing."""
     expected, last = holdings(events)
     whole: list[Holding] = []
     lost: list[Holding] = []
     for holding in expected:
-        (whole if _is_whole(directory / holding.name) else lost).append(holding)
-    keep = {holding.name for holding in whole}
+        there = _is_whole(directory / holding.name) and files.are_there(holding.files)
+        (whole if there else lost).append(holding)
+    return Recovered(holdings=tuple(whole), lost=tuple(lost), last_task=last)
+
+
+def recover(directory: Path, events: Iterable[Event], files: FileStore) -> Recovered:
+    """Check what should be there, remove what should not, and return both."""
+    found = look(directory, events, files)
+    for holding in found.lost:
+        log.warning(
+            "%s or a file written with it is missing or damaged: what it held runs again",
+            directory / holding.name,
+        )
+    keep_only(directory, found.holdings, files)
+    return found
+
+
+def keep_only(directory: Path, holdings: Sequence[Holding], files: FileStore) -> None:
+    """Remove what is no part of these."""
+    keep = {holding.name for holding in holdings}
     if directory.is_dir():
         for path in directory.iterdir():
             if path.name not in keep:
                 path.unlink()
-    for holding in lost:
-        log.warning("%s is missing or damaged: what it held runs again", directory / holding.name)
-    return Recovered(holdings=tuple(whole), lost=tuple(lost), last_task=last)
+    files.remove_others(file for holding in holdings for file in holding.files)
 
 
 def part_name(task: int) -> str:

@@ -20,6 +20,7 @@ from wq_runner.errors import OutputError, ProcessorError
 from wq_runner.execution import events, policy
 from wq_runner.execution.allocation import AllocationSettings, Allocator
 from wq_runner.execution.attempts import Attempts
+from wq_runner.execution.files import FileStore
 from wq_runner.execution.hosts import Block, Hosts, HostSettings, Unblock
 from wq_runner.execution.items import Item, plans
 from wq_runner.execution.ledger import Holding
@@ -86,13 +87,14 @@ class Context:
     """What a phase works with, besides its engine.
 
     `staging` is the directory for the files of tasks. With `ledger`, a directory, results are kept
-    there. `numbers` are those of the tasks, never used before with this engine or ledger. `hosts` are
-    those of the engine, in whatever phase.
+    there, and in `files` what processors write beside them. `numbers` are those of the tasks, never
+    used before with this engine or ledger. `hosts` are those of the engine, in whatever phase.
     """
 
     staging: Path
     journal: Journal
     ledger: Path | None = None
+    files: FileStore | None = None
     stop: StopRequest = field(default_factory=StopRequest)
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     on_tick: Callable[[], None] = lambda: None
@@ -135,7 +137,7 @@ class Loop:
         done = sum(holding.events for holding in recovered)
         self._attempts = Attempts(items, self._settings.policy, done=done)
         self._backlog = Backlog(items, self._settings.shape, self._fits)
-        self._reducer = Reducer(self._journal, self._context.ledger)
+        self._reducer = Reducer(self._journal, self._context.ledger, self._context.files)
         try:
             self._reducer.recover(recovered)
             self._function = self._write_function(function)
@@ -400,7 +402,7 @@ def _read(task: Task, outcome: Outcome) -> tuple[Answer | None, Trouble]:
     if outcome.ending is not Ending.RETURNED:
         return None, policy.trouble_of_outcome(outcome)
     try:
-        return answer.read_answer(task.result), Trouble(cause=Cause.DAMAGED, message="")
+        return answer.read_answer(task.result, files=True), Trouble(cause=Cause.DAMAGED, message="")
     except (DamagedError, FileNotFoundError) as error:
         return None, Trouble(cause=Cause.DAMAGED, message=str(error))
 

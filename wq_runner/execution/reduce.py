@@ -6,6 +6,7 @@ sum for each dataset in memory, whatever the number of chunks.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import pickle
 import queue
@@ -18,6 +19,7 @@ from typing import Any
 from wq_runner.engine import answer
 from wq_runner.errors import OutputError, ProcessorError, WqRunnerError
 from wq_runner.execution import ledger
+from wq_runner.execution.files import FileStore
 from wq_runner.execution.ledger import Holding
 from wq_runner.journal import Accepted, Journal, Merged
 from wq_runner.remote import wire
@@ -49,12 +51,16 @@ class Reducer:
     added up first.
     """
 
-    def __init__(self, journal: Journal, directory: Path | None = None) -> None:
+    def __init__(
+        self, journal: Journal, directory: Path | None = None, files: FileStore | None = None
+    ) -> None:
         self._journal = journal
         self._directory = directory
+        self._files = files
         self._sums: dict[str, _Sum] = {}
         self._arrivals: queue.SimpleQueue[_Arrival | Holding | None] = queue.SimpleQueue()
         self._error: Exception | None = None
+        self._abandoned = False
         self._thread = threading.Thread(target=self._work, name="reducer", daemon=True)
         self._thread.start()
 
@@ -83,6 +89,8 @@ class Reducer:
         return {dataset: one.total for dataset, one in self._sums.items()}
 
     def abandon(self) -> None:
+        """Leave at once: what was not taken over yet is not in the ledger."""
+        self._abandoned = True
         self._stop()
 
     def _stop(self) -> None:
@@ -103,7 +111,7 @@ class Reducer:
 
     def _work(self) -> None:
         while (arrival := self._arrivals.get()) is not None:
-            if self._error is not None:
+            if self._error is not None or self._abandoned:
                 continue
             try:
                 self._take(arrival)
@@ -115,11 +123,13 @@ class Reducer:
             if self._directory is not None:
                 self._take_holding(arrival, self._directory / arrival.name)
             return
-        task, dataset = arrival.accepted.task, arrival.accepted.dataset
-        path = arrival.result
+        accepted = arrival.accepted
+        task, dataset, path = accepted.task, accepted.dataset, arrival.result
+        if self._files is not None:
+            accepted = dataclasses.replace(accepted, files=self._files.commit(path, accepted))
         if self._directory is not None:
             path = ledger.keep_part(self._directory, task, path)
-        self._journal.record(arrival.accepted, durable=self._directory is not None)
+        self._journal.record(accepted, durable=self._directory is not None)
         self._add(dataset, path)
         if self._directory is None:
             path.unlink(missing_ok=True)

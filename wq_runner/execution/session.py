@@ -18,6 +18,7 @@ from wq_runner.engine.messages import QueueSettings
 from wq_runner.engine.protocol import Engine
 from wq_runner.engine.work_queue import WorkQueueEngine
 from wq_runner.errors import NoWorkersError
+from wq_runner.execution.files import FileStore
 from wq_runner.execution.hosts import Hosts
 from wq_runner.execution.items import describe
 from wq_runner.execution.ledger import Recovered
@@ -45,6 +46,7 @@ class Session:
     catalog: PrivateCatalog | None = None
     staging: Path | None = None
     ledger: Path | None = None
+    files: FileStore | None = None
     recovered: Recovered = field(default_factory=Recovered)
     settings: LoopSettings = field(default_factory=LoopSettings)
     journal: Journal = field(default_factory=Journal)
@@ -72,6 +74,7 @@ class Session:
                 staging=self.staging_directory(),
                 journal=self.journal,
                 ledger=self.ledger if kept else None,
+                files=self.files if kept else None,
                 stop=self.stop,
                 numbers=self.numbers,
                 on_tick=self._tick,

@@ -15,6 +15,7 @@ from wq_runner.engine.pool import PoolEngine
 from wq_runner.engine.work_queue import WorkQueueEngine
 from wq_runner.environment import WorkerEnvironment
 from wq_runner.execution.allocation import AllocationSettings
+from wq_runner.execution.files import FileStore
 from wq_runner.execution.loop import LoopSettings
 from wq_runner.execution.policy import Settings as PolicySettings
 from wq_runner.execution.session import Session, work_queue_session
@@ -52,6 +53,7 @@ def make_session(
     session.journal = journal
     session.staging = paths.staging
     session.ledger = paths.ledger
+    session.files = FileStore(root=paths.files, naming=options.naming)
     return session
 
 

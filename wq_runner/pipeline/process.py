@@ -14,6 +14,7 @@ from wq_runner.execution.reduce import Reducer
 from wq_runner.execution.session import Session
 from wq_runner.journal import Journal
 from wq_runner.model import Chunk, Fileset
+from wq_runner.remote.files import OUTPUT_DIR, PLACEHOLDER
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +89,8 @@ def add_up(analysis: Analysis, recovered: Recovered, session: Session) -> Proces
 def _work_items(fileset: Fileset, plan: Sequence[Chunk]) -> list[Any]:
     from coffea.processor.executor import WorkItem
 
-    metadata = {dataset.name: dict(dataset.metadata) for dataset in fileset}
+    # each chunk gets a directory of its own there, unless the samples name one
+    metadata = {dataset.name: {OUTPUT_DIR: PLACEHOLDER, **dataset.metadata} for dataset in fileset}
     return [
         WorkItem(
             dataset=chunk.dataset,

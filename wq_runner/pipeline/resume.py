@@ -19,9 +19,10 @@ from rich.console import Console
 from wq_runner import journal
 from wq_runner.config.options import RunOptions
 from wq_runner.execution import ledger
+from wq_runner.execution.files import FileStore
 from wq_runner.execution.items import Key
 from wq_runner.execution.ledger import Recovered
-from wq_runner.journal import Event, Fingerprint, Plan
+from wq_runner.journal import Dropped, Event, Fingerprint, Journal, Plan
 from wq_runner.model import Chunk, Fileset, Range
 from wq_runner.pipeline import ranges, say
 from wq_runner.pipeline.ranges import Place
@@ -31,7 +32,13 @@ _CODE = "code "  # before the path of a source file, in a fingerprint
 
 
 def fingerprint(
-    *, processor: str, arguments: Mapping[str, Any], schema: str, environment: str, fileset: Fileset
+    *,
+    processor: str,
+    arguments: Mapping[str, Any],
+    schema: str,
+    naming: str,
+    environment: str,
+    fileset: Fileset,
 ) -> dict[str, str]:
     """Return what results depend on besides the input, without the code."""
     metadata = {dataset.name: dict(dataset.metadata) for dataset in fileset}
@@ -39,6 +46,7 @@ def fingerprint(
         "the processor": processor,
         "the arguments of the processor": _digest(arguments),
         "the schema": schema,
+        "the naming of files": naming,
         "the environment": environment,
         **{f"the metadata of {name}": _digest(values) for name, values in metadata.items()},
     }
@@ -118,7 +126,7 @@ def start(paths: RunPaths, now: Mapping[str, str], options: RunOptions, console:
         return Recovered()
     if differing:
         say.line(console, "stale", f"{_and(differing)} changed, but --accept-stale keeps what was done")
-    return ledger.recover(paths.ledger, found.events)
+    return ledger.recover(paths.ledger, found.events, FileStore(root=paths.files))
 
 
 def _and(words: Sequence[str]) -> str:
@@ -167,8 +175,9 @@ def forget(paths: RunPaths) -> None:
     """Remove the state of an earlier run; its output stays until there is a new one."""
     for log in (paths.journal, paths.stats_log, paths.transactions_log, paths.debug_log):
         log.unlink(missing_ok=True)
-    shutil.rmtree(paths.ledger, ignore_errors=True)
-    paths.ledger.mkdir()
+    for directory in (paths.ledger, paths.files):
+        shutil.rmtree(directory, ignore_errors=True)
+    paths.ledger.mkdir(exist_ok=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -204,6 +213,17 @@ def remainder(plan: Sequence[Chunk], recovered: Recovered) -> Remainder:
         done, empty = _places(usable.done.get(dataset, frozenset()))
         left += ranges.remaining(chunks, done, empty)
     return Remainder(chunks=left, recovered=usable, redone=redone)
+
+
+def drop(paths: RunPaths, record: Journal, recovered: Recovered, left: Remainder) -> None:
+    """Write down what does not count any more, so that no later run takes it for done, and remove it."""
+    redone = tuple(one.name for one in recovered.holdings if one.dataset in left.redone)
+    lost = tuple(one.name for one in recovered.lost)
+    for names, reason in ((lost, "missing or damaged"), (redone, "more than is asked for")):
+        if names:
+            record.record(Dropped(names=names, reason=reason), durable=True)
+    if redone:
+        ledger.keep_only(paths.ledger, left.recovered.holdings, FileStore(root=paths.files))
 
 
 def _by_dataset(plan: Iterable[Chunk]) -> dict[str, list[Chunk]]:

@@ -155,6 +155,7 @@ def prepare(request: Request) -> Prepared:
             processor=request.processor,
             arguments=request.arguments,
             schema=options.schema,
+            naming=options.naming,
             environment=environments.fingerprint(options, resume.installed_packages()),
             fileset=fileset,
         ),
@@ -227,6 +228,7 @@ def _plan(request: Request, ready: Prepared, session: Session) -> list[Chunk]:
 
 def _what_is_left(plan: Sequence[Chunk], place: _Place, session: Session, console: Console) -> Remainder:
     left = resume.remainder(plan, place.recovered)
+    resume.drop(place.paths, place.journal, place.recovered, left)
     session.recovered = left.recovered
     done = resume.plans_of(left.recovered)
     if done:

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from . import failure, wire
+from .files import Folder
 from .meter import Meter
 
 Notify = Callable[[int], None]
@@ -41,7 +42,7 @@ def execute(
     """Read function and items, apply, and write the answer. `loaded` is the function if it is known."""
     began = time.time()
     header: dict[str, Any] = {"host": platform.node(), "pid": os.getpid()}
-    batch = _Batch()
+    batch = _Batch(folder=Folder(result_file))
     try:
         function = loaded or load_function(function_file)
         with items_file.open("rb") as stream:
@@ -53,6 +54,7 @@ def execute(
         batch.apply(function, items, notify)
     header["wall"] = time.time() - began
     batch.write(result_file, header)
+    batch.folder.clear()
 
 
 def load_function(path: Path) -> Callable[[Any], Any]:
@@ -118,6 +120,7 @@ def check_versions(wanted: dict[str, str]) -> None:
 class _Batch:
     """The merged result so far, and what became of each item."""
 
+    folder: Folder
     merged: Any = None
     done: list[int] = field(default_factory=list)
     skipped: list[dict[str, Any]] = field(default_factory=list)
@@ -135,15 +138,17 @@ class _Batch:
             try:
                 with warnings.catch_warnings(record=True) as caught:
                     warnings.simplefilter("always")
-                    out = function(item)
+                    out = function(self.folder.enter(index, item))
+                self.folder.keep(index, item, out)
             except Exception as error:
+                self.folder.drop(index)
                 self.fail(index, error)
                 continue
             try:
                 self.merged = out if self.merged is None else accumulate([out], self.merged)
             except Exception as error:
                 # the sum may hold a part of it now; which item it is, is for the manager to find out
-                self.done, self.merged = [], None
+                self.done, self.merged, self.folder.found = [], None, []
                 self.fail(None, error, kind="result")
                 return
             if out is None:  # coffea's way to skip a bad file
@@ -174,7 +179,8 @@ class _Batch:
             "failures": self.failures,
             "measured": self.measured,
         }
-        wire.write(path, answer, [lz4.frame.compress(result), cloudpickle.dumps(errors)])
+        files = [one for one in self.folder.found if one[0] in self.done]
+        wire.write(path, answer, [lz4.frame.compress(result), cloudpickle.dumps(errors)], files)
 
 
 def _skip_reason(caught: Sequence[warnings.WarningMessage]) -> str:

@@ -1,0 +1,109 @@
+"""The files that processors wrote beside their results: their names, and how they come to have them.
+
+They travel inside the answers of tasks. When an answer is accepted they get their names below the
+run's directory, then a line of the journal says so. A file without its line does not count.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from uuid import UUID
+
+from wq_runner import system
+from wq_runner.execution.items import Key
+from wq_runner.journal import Accepted, SideFile
+from wq_runner.remote import wire
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileStore:
+    """Where the files go, and how they are called there."""
+
+    root: Path
+    naming: str = "uuid"
+
+    def commit(self, result: Path, accepted: Accepted) -> tuple[SideFile, ...]:
+        """Give the files in an answer their names, safely on disk, and cut them off the answer."""
+        header, _ = wire.read(result)
+        if not header.get("files"):
+            return ()
+        keys = dict(zip(header["done"], accepted.items, strict=True))
+        made = []
+        for entry, blocks in wire.each_file(result):
+            name = self._free_name(accepted.dataset, keys[entry["index"]], entry["name"])
+            path = self.root / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with system.replacing(path) as stream:
+                for block in blocks:
+                    stream.write(block)
+            made.append(SideFile(name=name, size=entry["size"], checksum=entry["checksum"]))
+        wire.drop_files(result)
+        return tuple(made)
+
+    def _free_name(self, dataset: str, key: Key, name: str) -> str:
+        """Return a name that no other chunk has: two copies of a file have the same uuid."""
+        found = file_name(self.naming, dataset, key, name)
+        if not (self.root / found).exists():
+            return found
+        path = PurePosixPath(found)
+        mark = hashlib.blake2b(repr((key, name)).encode(), digest_size=4).hexdigest()
+        return str(path.with_name(f"{mark}_{path.name}" if self.naming == "uuid" else f"{mark}+{path.name}"))
+
+    def are_there(self, files: Iterable[SideFile]) -> bool:
+        """Whether all are there in their full size; their content is not read."""
+        return all(_size(self.root / one.name) == one.size for one in files)
+
+    def remove_others(self, files: Iterable[SideFile]) -> None:
+        """Remove what no accepted result brought."""
+        keep = {str(self.root / one.name) for one in files}
+        for path in sorted(self.root.rglob("*"), reverse=True):
+            if path.is_dir() and not path.is_symlink():
+                with contextlib.suppress(OSError):  # it holds something
+                    path.rmdir()
+            elif str(path) not in keep:
+                path.unlink()
+
+
+def file_name(naming: str, dataset: str, key: Key, name: str) -> str:
+    """Return the name of a file that a chunk wrote as `name`: pure.
+
+    ``uuid``   DATASET/NAME_UUID_START-STOP.parquet
+    ``legacy`` DATASET/NAME/UUID_TREE_START-STOP.parquet, as HiggsDNA calls its files by their uuid
+    ``das``    DATASET/NAME/FILE_TREE_START-STOP.parquet, with the name of the input file
+
+    Directories that the processor made are kept; with the last two they stand in for NAME.
+    """
+    path, treename, start, stop, uuid = key
+    written = PurePosixPath(name)
+    suffix = "".join(written.suffixes)
+    stem = written.name.removesuffix(suffix) if suffix else written.name
+    folder = PurePosixPath(_plain(dataset))
+    above = [_plain(part) for part in written.parent.parts]
+    span = f"{start}-{stop}{suffix}"
+    if naming == "uuid":
+        return str(folder.joinpath(*above, f"{stem}_{_uuid_text(uuid)}_{span}"))
+    source = PurePosixPath(path.rsplit("/", 1)[-1]).stem if naming == "das" else _uuid_text(uuid)
+    tree = treename.rpartition("/")[2]
+    return str(folder.joinpath(*(above or [stem]), f"{source}_{tree}_{span}"))
+
+
+def _uuid_text(uuid: str) -> str:
+    return str(UUID(hex=uuid)) if len(uuid) == 32 else uuid or "none"
+
+
+def _plain(name: str) -> str:
+    plain = re.sub(r"[/\\\0]", "-", name)
+    return f"_{plain}" if plain in {".", ".."} else plain
+
+
+def _size(path: Path) -> int:
+    try:
+        return os.stat(path).st_size  # noqa: PTH116 - once for each of many files
+    except OSError:
+        return -1
