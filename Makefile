@@ -20,6 +20,7 @@ lint: setup
 	@mypy
 
 test: lint
+	@environments/setup.sh test
 	@pytest
 
 bench: setup

@@ -2,6 +2,7 @@
 # Make sure that the tools, the engine and wq-runner are there; the second call only looks.
 #
 #   setup.sh       set up what is missing
+#   setup.sh test  set up what the tests need besides: a browser, to look at pages with
 #   setup.sh bin   print the directory of the programs, and do nothing else
 #
 # In an active conda environment that has ndcctools nothing is built. Elsewhere: the Debian packages of
@@ -60,6 +61,8 @@ find_python() { # also out of a venv, ours is no base for itself
         "Install one, or name it: make setup PYTHON=/path/to/python3"
 }
 
+has_browser() { command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null
+
 missing_packages() { # the Debian packages that are needed, by what they bring
     local version include
     version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
@@ -73,6 +76,7 @@ missing_packages() { # the Debian packages that are needed, by what they bring
     [[ -e /usr/include/zlib.h ]] || echo zlib1g-dev
     [[ -e $include/Python.h ]] || echo "python$version-dev"
     has "$python" venv ensurepip || echo "python$version-venv"
+    [[ -z $browser ]] || has_browser || printf "%s\n" chromium fonts-dejavu-core
 }
 
 install_packages() {
@@ -114,9 +118,11 @@ setup_venv() {
     key | sha256sum >"$stamp"
 }
 
+browser=
 case ${1:-} in
 bin) in_conda && echo "$CONDA_PREFIX/bin" || echo "$PWD/.venv/bin" ;;
-"")
+"" | test)
+    browser=${1:-}
     exec 9<environments/setup.sh && flock 9 # one at a time
     if in_conda; then setup_conda; else setup_venv; fi
     ;;
