@@ -66,6 +66,8 @@ def look(prefix: Path, store: Store, editables: tuple[Editable, ...] | None = No
     name = str(prefix.resolve()).replace("/", "+").strip("+")
     try:
         return inspect(prefix, kind, leave_out=metadata, cache=store.packages / f"{name[-150:]}.json")
+    except (ValueError, KeyError) as error:
+        raise WorkerEnvironmentError(f"the metadata of {prefix} is damaged: {error}") from error
     except OSError as error:
         # a cache that cannot be written is no reason not to look
         if error.filename and Path(error.filename).is_relative_to(store.root):

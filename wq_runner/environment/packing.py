@@ -66,6 +66,8 @@ def pack(
             progress(len(wanted), len(wanted))
     except (CondaPackException, VenvPackException) as error:
         raise WorkerEnvironmentError(f"{prefix} cannot be packed: {error}") from error
+    except (KeyError, ValueError) as error:  # how these tools meet metadata that they do not know
+        raise WorkerEnvironmentError(f"{prefix} cannot be packed: {type(error).__name__} {error}") from error
 
 
 def _conda(prefix: Path, tar: Any) -> tuple[list[Any], Any]:
