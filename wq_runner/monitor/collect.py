@@ -60,6 +60,7 @@ TOP = 20
 _WINDOW = 60.0  # seconds over which a rate is measured, or three tasks if they are longer
 _GAUGES = ("workers", "busy", "cores", "cores_used", "memory", "memory_used", "running", "waiting")
 _COUNTS = ("events", "tasks", "failures", "read", "sent", "received", "lost")
+_EVENTS, _TASKS, _READ = (_COUNTS.index(name) for name in ("events", "tasks", "read"))
 _OUT_OF_RESOURCES = "out of "
 
 
@@ -158,12 +159,11 @@ class Collector:
                 pass  # of a later version
 
     def _tally(self, category: str, dataset: str) -> DatasetTally:
-        key = (category, dataset)
-        if key not in self._tallies:
-            self._tallies[key] = DatasetTally(
-                category=category, name=dataset, in_events=category == PROCESSING
-            )
-        return self._tallies[key]
+        found = self._tallies.get((category, dataset))
+        if found is None:
+            found = DatasetTally(category=category, name=dataset, in_events=category == PROCESSING)
+            self._tallies[category, dataset] = found
+        return found
 
     def _phase_started(self, now: float, event: PhaseStarted) -> None:
         self._phase = event.category
@@ -193,7 +193,9 @@ class Collector:
         if event.host:
             self._hosts.setdefault(event.host, HostTally()).add(event, core_seconds)
         self._moved["read"] += event.bytes_read
-        self._timeline.count(now, {"tasks": 1, "read": event.bytes_read})
+        counts = self._timeline.counts(now)
+        counts[_TASKS] += 1
+        counts[_READ] += event.bytes_read
         if event.category == PROCESSING:
             self._rate.begin(begun)
             tally.seconds += event.processing if event.events else 0.0
@@ -213,13 +215,16 @@ class Collector:
         if event.category != PROCESSING:
             return
         self._rate.add(now, amount)
-        self._timeline.count(now, {"events": event.events})
+        self._timeline.counts(now)[_EVENTS] += event.events
+        add_file, add_cost, dataset = self._files.add, tally.cost.add, event.dataset
         for (path, _, start, stop, _), seconds in zip(event.items, event.seconds, strict=False):
-            self._files.add(path, event.dataset, stop - start, seconds)
-            tally.cost.add(stop - start, seconds)
-        for (_, _, start, stop, _), memory in zip(event.items, event.memory, strict=False):
-            if memory > 0:
-                self._chunk_memory.setdefault(event.dataset, ChunkTally()).add(stop - start, memory)
+            add_file(path, dataset, stop - start, seconds)
+            add_cost(stop - start, seconds)
+        if any(event.memory):
+            chunks = self._chunk_memory.setdefault(dataset, ChunkTally())
+            for (_, _, start, stop, _), memory in zip(event.items, event.memory, strict=False):
+                if memory > 0:
+                    chunks.add(stop - start, memory)
 
     def _decided(self, now: float, event: Decided) -> None:
         tally = self._tally(event.category, event.dataset)

@@ -19,6 +19,8 @@ from wq_runner.monitor.ticker import Ticker
 from wq_runner.monitor.view import RunView
 
 LINE_EVERY = 30.0  # seconds between lines where there is no terminal
+TERMINAL_BUDGET = 0.0015
+"""The part of one core's time that drawing may take."""
 FRAME_EVERY = 1.0  # seconds between frames where there is one
 Look = Callable[[float | None], RunView]
 """Returns the state at a time, now if it is None."""
@@ -85,7 +87,7 @@ class Bars:
             self.close()
             self._live = Live(console=self._console, auto_refresh=False, transient=False)
             self._live.start()
-            self._ticker = Ticker("progress", self._draw, every=FRAME_EVERY, budget=0.0015)
+            self._ticker = Ticker("progress", self._draw, every=FRAME_EVERY, budget=TERMINAL_BUDGET)
             self._ticker.start()
         elif isinstance(event, PhaseEnded):
             self.close()

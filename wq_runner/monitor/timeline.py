@@ -34,11 +34,15 @@ class Timeline:
 
     def count(self, now: float, values: Mapping[str, float]) -> None:
         """Add to what is counted now."""
-        if now >= self._end:  # else there is nothing to settle: gauges are added up when they change
-            self.advance(now)
-        row = self._counts[-1]
+        row = self.counts(now)
         for name, value in values.items():
             row[self._count_names[name]] += value
+
+    def counts(self, now: float) -> list[float]:
+        """Return what is counted in the bin of now, by the places of the names, to be added to."""
+        if now >= self._end:  # else there is nothing to settle: gauges are added up when they change
+            self.advance(now)
+        return self._counts[-1]
 
     def advance(self, now: float) -> None:
         """Let time pass; a clock that goes backwards stands still."""
