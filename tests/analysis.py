@@ -52,7 +52,7 @@ def count(events: Any) -> dict[str, int]:
 class Writer(Sums):
     """Writes the events of a chunk to a file, but for chunks that begin at 500.
 
-    With `fail_once`, a directory, each chunk fails the first time, after it wrote.
+    With `fail_once`, a directory, each chunk of f1.root fails the first time, after it wrote.
     """
 
     def __init__(self, fail_once: str = "") -> None:
@@ -69,7 +69,7 @@ class Writer(Sums):
             path = Path(events.metadata["output_dir"]) / "skim.parquet"
             pyarrow.parquet.write_table(pyarrow.table({"x": x}), path)
             written = len(x)
-        if self.fail_once:
+        if self.fail_once and events.metadata["filename"].endswith("f1.root"):
             mark = Path(self.fail_once, f"{Path(events.metadata['filename']).stem}-{start}")
             if not mark.exists():
                 mark.parent.mkdir(exist_ok=True)

@@ -143,6 +143,11 @@ class RunPaths:
         return self.root / "output.coffea"
 
     @property
+    def outputs(self) -> Path:
+        """The files of `--outputs per-dataset`."""
+        return self.root / "outputs"
+
+    @property
     def summary(self) -> Path:
         return self.root / "run.json"
 

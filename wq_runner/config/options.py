@@ -19,6 +19,7 @@ T = TypeVar("T")
 EXECUTORS = ("work_queue", "iterative", "futures")
 SCHEMAS = ("NanoAODSchema", "BaseSchema", "PFNanoAODSchema", "ScoutingNanoAODSchema", "TreeMakerSchema")
 RESOURCES_MODES = ("auto", "fixed", "max", "min-waste", "max-throughput")
+OUTPUTS = ("one", "per-dataset")
 NAMINGS = ("uuid", "das", "legacy")
 MONITORS = ("off", "measure", "watchdog")
 
@@ -306,6 +307,28 @@ class RunOptions:
         group=_OUTPUT,
         is_flag=True,
         help="Keep what an earlier run in DIR has done, though the code or the options changed since.",
+    )
+    outputs: str = _option(
+        "one",
+        "--outputs",
+        group=_OUTPUT,
+        type=types.Choice(OUTPUTS),
+        help="One file output.coffea, or outputs/DATASET.coffea for each dataset, postprocessed by itself.",
+    )
+    pkl_gz: bool = _option(
+        False,
+        "--pkl-gz",
+        group=_OUTPUT,
+        is_flag=True,
+        help="Write .pkl.gz beside each .coffea file.",
+    )
+    stage_out: str | None = _option(
+        None,
+        "--stage-out",
+        group=_OUTPUT,
+        metavar="DIR|URL",
+        help="Copy the output, what the processor wrote, run.json and missing.json there (root://..., or a "
+        "path), and read it back to be sure.",
     )
     naming: str = _option(
         "uuid",

@@ -10,10 +10,9 @@ from typing import Any
 from wq_runner.errors import InterruptedRunError, PartialResultError, UsageError
 from wq_runner.execution.ledger import Recovered
 from wq_runner.execution.loop import Skipped
-from wq_runner.execution.reduce import Reducer
 from wq_runner.execution.session import Session
-from wq_runner.journal import Journal
 from wq_runner.model import Chunk, Fileset
+from wq_runner.pipeline import outputs
 from wq_runner.remote.files import OUTPUT_DIR, PLACEHOLDER
 
 
@@ -75,14 +74,9 @@ def add_up(analysis: Analysis, recovered: Recovered, session: Session) -> Proces
     """Merge what an earlier run left, where nothing is left to be done."""
     from coffea.processor import accumulate
 
-    reducer = Reducer(Journal(), session.ledger)
-    reducer.recover(recovered.holdings)
-    wrapped: dict[str, Any] = accumulate(reducer.finish().values())
-    output = wrapped["out"]
-    # as coffea's Runner ends
-    if callable(getattr(analysis.processor, "postprocess", None)):
-        after = analysis.processor.postprocess(output)
-        output = after if after is not None else output
+    assert session.ledger is not None
+    wrapped: dict[str, Any] = accumulate(outputs.add_up(recovered.holdings, session.ledger).values())
+    output = outputs.postprocessed(analysis.processor, wrapped["out"])
     return Processed(output=output, items=list(wrapped["processed"]), left={})
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import getpass
 import importlib.metadata
 import platform
 import socket
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from wq_runner import system
@@ -63,6 +65,12 @@ class Record:
     environment: Mapping[str, Any] = field(default_factory=dict)
     fingerprint: Mapping[str, str] = field(default_factory=dict)
     inputs: str = ""
+    files: Sequence[Mapping[str, Any]] = ()
+    sources: Sequence[Mapping[str, Any]] = ()
+    outputs: Sequence[Mapping[str, Any]] = ()
+    files_written: int = 0
+    form: Mapping[str, Any] = field(default_factory=dict)
+    staged: Sequence[Mapping[str, Any]] = ()
     accounts: dict[str, Account] = field(default_factory=dict)
     missing: list[dict[str, Any]] = field(default_factory=list)
     phases: dict[str, float] = field(default_factory=dict)
@@ -81,12 +89,20 @@ class Record:
             "started": self.started,
             "finished": finished,
             "seconds": {**self.phases, "total": finished - self.started},
+            "user": user(),
             "host": socket.getfqdn(),
+            "directory": str(Path.cwd()),
             "versions": versions(),
             "environment": self.environment.get("description", ""),
             "environment_details": dict(self.environment),
             "fingerprint": dict(self.fingerprint),
             "inputs": self.inputs,
+            "files": [dict(one) for one in self.files],
+            "sources": [dict(one) for one in self.sources],
+            "outputs": [dict(one) for one in self.outputs],
+            "files_written": self.files_written,
+            "form": dict(self.form),
+            "staged": [dict(one) for one in self.staged],
             "options": {
                 name: {"value": value, "origin": origin} for name, (value, origin) in self.options.items()
             },
@@ -135,6 +151,13 @@ def accounts(
                 hint="this is a bug in wq-runner: please report it with the run's journal.jsonl",
             )
     return made
+
+
+def user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # no name for this user id, as in some containers
+        return ""
 
 
 def versions() -> dict[str, str]:

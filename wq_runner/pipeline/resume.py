@@ -24,7 +24,8 @@ from wq_runner.execution.items import Key
 from wq_runner.execution.ledger import Recovered
 from wq_runner.journal import Dropped, Event, Fingerprint, Journal, Plan
 from wq_runner.model import Chunk, Fileset, Range
-from wq_runner.pipeline import ranges, say
+from wq_runner.pipeline import outputs, ranges, say
+from wq_runner.pipeline.outputs import Form
 from wq_runner.pipeline.ranges import Place
 from wq_runner.system import RunPaths
 
@@ -70,6 +71,11 @@ def code() -> dict[str, str]:
 def code_again(previous: Mapping[str, str]) -> dict[str, str]:
     """Return the hashes as they are now of the source files of an earlier fingerprint."""
     return {name: _hash_file(Path(name[len(_CODE) :])) for name in previous if name.startswith(_CODE)}
+
+
+def source_files(fingerprint: Mapping[str, str]) -> list[Path]:
+    """Return the source files of a fingerprint."""
+    return [Path(name[len(_CODE) :]) for name in fingerprint if name.startswith(_CODE)]
 
 
 def changes(previous: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
@@ -134,15 +140,22 @@ def _and(words: Sequence[str]) -> str:
     return few[0] if len(few) == 1 else f"{', '.join(few[:-1])} and {few[-1]}"
 
 
-def is_finished(paths: RunPaths, now: Mapping[str, str], plan: Sequence[Chunk]) -> bool:
+def is_finished(paths: RunPaths, now: Mapping[str, str], plan: Sequence[Chunk], form: Form) -> bool:
     """Whether an earlier run did all of this plan, with this code, and left its output."""
     try:
         last = json.loads(paths.summary.read_text(encoding="utf-8"))
         previous, inputs, complete = last["fingerprint"], last["inputs"], last["complete"]
+        written, files = last["outputs"], last["files_written"]
     except (OSError, ValueError, KeyError, TypeError):
         return False
     same = not changes(previous, {**now, **code_again(previous)})
-    return bool(complete and same and paths.output.exists() and plan and inputs == digest_of(plan))
+    there = outputs.are_there(paths.root, written) and Form(**last["form"]) == form
+    there = there and _number_of_files(paths.files) == files
+    return bool(complete and same and there and plan and inputs == digest_of(plan))
+
+
+def _number_of_files(directory: Path) -> int:
+    return sum(path.is_file() for path in directory.rglob("*"))
 
 
 def digest_of(plan: Iterable[Chunk]) -> str:

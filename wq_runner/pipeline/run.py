@@ -25,10 +25,22 @@ from wq_runner.journal import Fingerprint, Journal, Resumed, RunEnded, RunStarte
 from wq_runner.model import Chunk, Fileset
 from wq_runner.monitor.display import display
 from wq_runner.monitor.watch import Watch
-from wq_runner.pipeline import chunks, engines, environments, facts, resume, say, signals
+from wq_runner.pipeline import (
+    chunks,
+    engines,
+    environments,
+    facts,
+    outputs,
+    provenance,
+    resume,
+    say,
+    signals,
+    stageout,
+)
 from wq_runner.pipeline.directory import default_directory, open_directory, start_logging
 from wq_runner.pipeline.facts import Knowledge
 from wq_runner.pipeline.missing import missing_fileset, missing_list
+from wq_runner.pipeline.outputs import Form
 from wq_runner.pipeline.process import Analysis, Processed, add_up, process
 from wq_runner.pipeline.record import Record, accounts
 from wq_runner.pipeline.resume import Remainder
@@ -113,7 +125,10 @@ def run(request: Request, console: Console) -> None:
     paths, lock = open_directory(request.directory)
     with lock:
         if not request.options.fresh and resume.is_finished(
-            paths, ready.fingerprint, chunks.plan(ready.fileset, ready.knowledge.facts, **request.limits)
+            paths,
+            ready.fingerprint,
+            chunks.plan(ready.fileset, ready.knowledge.facts, **request.limits),
+            Form.of(request.options),
         ):
             say.finished(console, paths)
             return
@@ -126,13 +141,23 @@ def run(request: Request, console: Console) -> None:
                 request.options, analysis.processor, analysis.schema, paths, console
             )
             record.environment = environment.as_json()
+            record.sources = environment.sources or provenance.sources(
+                record.fingerprint, paths.root / "code"
+            )
             ready = dataclasses.replace(ready, environment=environment)
             _run(
                 request,
                 ready,
                 analysis,
                 record,
-                _Place(paths=paths, journal=journal, watch=watch, recovered=recovered),
+                _Place(
+                    paths=paths,
+                    journal=journal,
+                    watch=watch,
+                    recovered=recovered,
+                    processor=analysis.processor,
+                    form=Form.of(request.options),
+                ),
                 console,
             )
 
@@ -140,6 +165,8 @@ def run(request: Request, console: Console) -> None:
 def prepare(request: Request) -> Prepared:
     """Check everything that needs neither the processor, nor workers, nor an output directory."""
     options = request.options
+    if options.stage_out is not None:
+        stageout.destination(options.stage_out)  # that it can be written to is no matter of hours later
     fileset = samples.load(request.samples, treename=options.treename)
     fileset = select(fileset, options.select)
     fileset = chunks.limit_files(fileset, options.limit_files)
@@ -174,12 +201,14 @@ def load(request: Request) -> Analysis:
 
 @dataclass(frozen=True, kw_only=True)
 class _Place:
-    """Where a run leaves what it does, and what was there before."""
+    """Where a run leaves what it does, how its result is written, and what was there before."""
 
     paths: RunPaths
     journal: Journal
     watch: Watch
     recovered: Recovered
+    processor: Any
+    form: Form
 
 
 def _run(
@@ -213,6 +242,7 @@ def _run(
         else:
             found = add_up(analysis, left.recovered, session)
         record.phases["processing"] = time.monotonic() - clock
+    record.files = provenance.inputs(ready.fileset, ready.knowledge, plan)
     _finish(ready, plan, found, record, place, console)
 
 
@@ -260,12 +290,17 @@ def _finish(
     record.inputs = resume.digest_of(plan)
     record.missing = missing_list(plan, found, bad)
     clock = time.monotonic()
-    _save(found.output, paths.output)
+    form = place.form
+    record.outputs = outputs.write(found.output, place.processor, paths, form)
+    record.files_written = sum(path.is_file() for path in paths.files.rglob("*"))
     if record.complete:
         paths.missing.unlink(missing_ok=True)
     else:
         system.write_json(paths.missing, missing_fileset(ready.fileset, plan, found, bad))
     record.phases["saving"] = time.monotonic() - clock
+    record.form = vars(dataclasses.replace(form, stage_out=None))
+    stageout.stage(record, paths, form.stage_out, console)
+    record.form = vars(form)
     say.ending(console, record.accounts, time.time() - record.started, record.phases["processing"], paths)
     say.afterwards(console, place.watch.look(), _chunksize(record))
     if found.left:
@@ -316,12 +351,3 @@ def _chunksize(record: Record) -> int | None:
     """Return the chunksize if it was given as a number."""
     value = record.options["chunksize"][0]
     return value if isinstance(value, int) else None
-
-
-def _save(output: Any, path: Path) -> None:
-    """Write the output in coffea's format under its name at once."""
-    import cloudpickle
-    import lz4.frame
-
-    with system.replacing(path) as stream, lz4.frame.open(stream, "wb") as compressed:
-        cloudpickle.dump(output, compressed)

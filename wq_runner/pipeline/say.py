@@ -91,7 +91,7 @@ def ending(
         "complete" if complete else "partial",
         f"{done:,} of {planned:,} events in {format_seconds(total)} ({rate} while processing)",
     )
-    line(console, "output", f"{path(paths.output)}  {paths.report.name}  {paths.summary.name}")
+    line(console, "output", f"{path(_output(paths))}  {paths.report.name}  {paths.summary.name}")
 
 
 def _table(accounts: Mapping[str, Account], seconds: Mapping[str, float], width: int) -> Table:
@@ -171,7 +171,7 @@ def resuming(
 
 
 def finished(console: Console, paths: RunPaths) -> None:
-    line(console, "complete", f"{path(paths.output)} is there already, from the same samples and code")
+    line(console, "complete", f"{path(_output(paths))} is there already, from the same samples and code")
     line(console, "", "--fresh runs it again")
 
 
@@ -180,7 +180,7 @@ def interrupted(accounts: Mapping[str, Account], paths: RunPaths) -> str:
     done = sum(account.processed for account in accounts.values())
     planned = sum(account.planned for account in accounts.values())
     return (
-        f"interrupted; {path(paths.output)} has {done:,} of {planned:,} events\n"
+        f"interrupted; {path(_output(paths))} has {done:,} of {planned:,} events\n"
         "the same command continues where this one stopped"
     )
 
@@ -248,6 +248,10 @@ def waiting(
             "and send results. --password-file auto closes it."
         )
     return Text("\n".join(lines))
+
+
+def _output(paths: RunPaths) -> Path:
+    return paths.outputs if paths.outputs.exists() else paths.output
 
 
 def _lacking(account: Account) -> str:

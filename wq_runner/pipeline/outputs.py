@@ -1,0 +1,130 @@
+"""What a run hands over: its result as files, each under its name at once, and how to know them again."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import itertools
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+from pathlib import Path
+from typing import Any
+
+from wq_runner import journal, system
+from wq_runner.config.options import RunOptions
+from wq_runner.execution import ledger
+from wq_runner.execution.files import FileStore
+from wq_runner.execution.ledger import Holding
+from wq_runner.execution.reduce import Reducer
+from wq_runner.journal import Journal
+from wq_runner.system import RunPaths
+
+
+@dataclass(frozen=True, kw_only=True)
+class Form:
+    """How the result is written: in one file or one for each dataset, with gzip as well or not."""
+
+    per_dataset: bool = False
+    pkl_gz: bool = False
+    stage_out: str | None = None
+
+    @classmethod
+    def of(cls, options: RunOptions) -> Form:
+        return cls(
+            per_dataset=options.outputs == "per-dataset", pkl_gz=options.pkl_gz, stage_out=options.stage_out
+        )
+
+
+def write(output: Any, processor: Any, paths: RunPaths, form: Form) -> list[dict[str, Any]]:
+    """Write the result, remove what an earlier run wrote in another form, and describe the files.
+
+    `output` is the whole, postprocessed. For a file of one dataset, its sum is taken from the ledger and
+    postprocessed by itself.
+    """
+    if form.per_dataset:
+        paths.outputs.mkdir(exist_ok=True)
+        pieces = ((name, value) for name, value in _each_dataset(processor, paths))
+        written = [file for name, value in pieces for file in _save(value, paths.outputs / name, form)]
+    else:
+        written = _save(output, paths.root / "output", form)
+    _remove_others(paths, written)
+    return [describe(path, paths.root) for path in written]
+
+
+def describe(path: Path, root: Path) -> dict[str, Any]:
+    """Return what run.json says of a file of the result."""
+    return {
+        "path": path.relative_to(root).as_posix(),
+        "bytes": path.stat().st_size,
+        "sha256": sha256(path),
+    }
+
+
+def are_there(root: Path, described: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether the files are there in their full size."""
+    paths = [root / one["path"] for one in described]
+    return bool(paths) and all(
+        path.is_file() and path.stat().st_size == one["bytes"]
+        for path, one in zip(paths, described, strict=True)
+    )
+
+
+def add_up(holdings: Sequence[Holding], directory: Path) -> dict[str, Any]:
+    """Return the sum of each dataset, as coffea wraps it, from files of a ledger."""
+    reducer = Reducer(Journal(), directory)
+    reducer.recover(holdings)
+    return reducer.finish()
+
+
+def postprocessed(processor: Any, output: Any) -> Any:
+    """End as coffea's Runner does."""
+    if callable(getattr(processor, "postprocess", None)):
+        after = processor.postprocess(output)
+        return after if after is not None else output
+    return output
+
+
+def sha256(path: Path) -> str:
+    found = hashlib.sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            found.update(block)
+    return found.hexdigest()
+
+
+def _each_dataset(processor: Any, paths: RunPaths) -> Iterator[tuple[str, Any]]:
+    events = [event for _, event in journal.read(paths.journal)]
+    holdings = sorted(
+        ledger.look(paths.ledger, events, FileStore(root=paths.files)).holdings, key=attrgetter("dataset")
+    )
+    for dataset, held in itertools.groupby(holdings, key=attrgetter("dataset")):
+        (wrapped,) = add_up(list(held), paths.ledger).values()
+        yield dataset.replace("/", "-"), postprocessed(processor, wrapped["out"])
+
+
+def _save(value: Any, stem: Path, form: Form) -> list[Path]:
+    import cloudpickle
+    import lz4.frame
+
+    path = stem.with_name(f"{stem.name}.coffea")
+    with system.replacing(path) as stream, lz4.frame.open(stream, "wb") as packed:
+        cloudpickle.dump(value, packed)
+    if not form.pkl_gz:
+        return [path]
+    zipped = stem.with_name(f"{stem.name}.pkl.gz")
+    # no name and no time inside: the same result is the same file
+    with system.replacing(zipped) as stream, gzip.GzipFile("", "wb", fileobj=stream, mtime=0) as packed:
+        cloudpickle.dump(value, packed)
+    return [path, zipped]
+
+
+def _remove_others(paths: RunPaths, written: Sequence[Path]) -> None:
+    others = [paths.output, paths.root / "output.pkl.gz"]
+    others += list(paths.outputs.iterdir()) if paths.outputs.is_dir() else []
+    for path in others:
+        if path not in written:
+            path.unlink(missing_ok=True)
+    if paths.outputs.is_dir() and not any(paths.outputs.iterdir()):
+        shutil.rmtree(paths.outputs)

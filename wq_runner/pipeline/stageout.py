@@ -1,0 +1,138 @@
+"""Copying what a run made to where it is wanted, and making sure that it arrived."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import logging
+import time
+import uuid
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from wq_runner import system
+from wq_runner.errors import OutputError, UsageError
+from wq_runner.pipeline import say
+from wq_runner.pipeline.outputs import sha256
+from wq_runner.pipeline.record import Record
+from wq_runner.system import RunPaths
+
+log = logging.getLogger(__name__)
+
+TRIES = 4
+_PAUSE = 2.0  # seconds before the second try; each further pause is twice as long
+
+
+def stage(record: Record, paths: RunPaths, url: str | None, console: Console) -> None:
+    """Stage out what a run made, if that is asked for, and put it on record."""
+    if url is None:
+        return
+    clock = time.monotonic()
+    # as it is known now; how the run ends is known when this has ended
+    system.write_json(paths.summary, record.as_json(code=0, message="", finished=time.time()))
+    made = [paths.root / one["path"] for one in record.outputs]
+    made += [path for path in sorted(paths.files.rglob("*")) if path.is_file()]
+    made += [path for path in (paths.missing, paths.summary) if path.exists()]
+    staged = destination(url).stage((path, path.relative_to(paths.root).as_posix()) for path in made)
+    record.staged = [vars(one) for one in staged]
+    record.phases["staging out"] = time.monotonic() - clock
+    size = sum(one.bytes for one in staged)
+    say.line(
+        console, "staged out", f"{len(staged):,} files, {size / 1e6:,.1f} MB, to {url}; read back and equal"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Staged:
+    """A file that is there: its size and checksum were read back from where it is."""
+
+    path: str
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Destination:
+    """A directory, local or behind a URL, by way of fsspec."""
+
+    url: str
+    filesystem: Any
+    root: str
+
+    def stage(
+        self, files: Iterable[tuple[Path, str]], sleep: Callable[[float], None] = time.sleep
+    ) -> list[Staged]:
+        """Copy files to their names below the directory; what is there already is not copied again.
+
+        Raises
+        ------
+        OutputError
+            If a file could not be brought there whole, however often it was tried.
+        """
+        return [self._stage_one(path, name, sleep) for path, name in files]
+
+    def _stage_one(self, path: Path, name: str, sleep: Callable[[float], None]) -> Staged:
+        wanted = Staged(path=f"{self.root}/{name}", bytes=path.stat().st_size, sha256=sha256(path))
+        problem = ""
+        for attempt in range(TRIES):
+            if attempt:
+                log.warning("staging %s out to %s again: %s", path.name, self.url, problem)
+                sleep(_PAUSE * 2 ** (attempt - 1))
+            try:
+                if not self._is_there(wanted.path, wanted):
+                    self._copy(path, wanted)
+            except Exception as error:
+                problem = f"{type(error).__name__}: {error}"
+            else:
+                return wanted
+        raise OutputError(
+            f"{path} could not be staged out to {self.url} in {TRIES} tries: {problem}",
+            hint="it is safe where it is: the same command stages it out again",
+        )
+
+    def _copy(self, path: Path, wanted: Staged) -> None:
+        temporary = f"{wanted.path}.part-{uuid.uuid4().hex[:8]}"
+        self.filesystem.makedirs(wanted.path.rpartition("/")[0], exist_ok=True)
+        try:
+            self.filesystem.put_file(str(path), temporary)
+            if not self._is_there(temporary, wanted):
+                raise OSError("what arrived is not what was sent")  # noqa: TRY301 - tried again by the caller
+            with contextlib.suppress(FileNotFoundError):
+                self.filesystem.rm_file(wanted.path)  # not every file system replaces
+            self.filesystem.mv(temporary, wanted.path)
+        except BaseException:
+            with contextlib.suppress(Exception):
+                self.filesystem.rm_file(temporary)
+            raise
+
+    def _is_there(self, path: str, wanted: Staged) -> bool:
+        self.filesystem.invalidate_cache()
+        if not self.filesystem.exists(path) or self.filesystem.size(path) != wanted.bytes:
+            return False
+        found = hashlib.sha256()
+        with self.filesystem.open(path, "rb") as stream:
+            while block := stream.read(1 << 20):
+                found.update(block)
+        return found.hexdigest() == wanted.sha256
+
+
+def destination(url: str) -> Destination:
+    """Return the directory that a path or URL names.
+
+    Raises
+    ------
+    UsageError
+        If there is nothing installed that writes to such a place.
+    """
+    import fsspec
+
+    try:
+        filesystem, root = fsspec.core.url_to_fs(url)
+    except (ImportError, ValueError) as error:
+        hint = "conda install -c conda-forge fsspec-xrootd" if url.startswith("root:") else ""
+        raise UsageError(f"--stage-out {url}: {error}", hint=hint) from error
+    return Destination(url=url, filesystem=filesystem, root=str(root).rstrip("/"))
