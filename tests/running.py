@@ -206,6 +206,14 @@ def marked(mark: str) -> dict[int, str]:
     return found
 
 
+def command_of(pid: int) -> str:
+    """Return the command of a process; empty if it is gone, or only not buried yet."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    except OSError:
+        return ""
+
+
 def workers(mark: str) -> list[int]:
     """Return the ids of the workers that inherited the mark."""
     return [pid for pid, command in marked(mark).items() if "work_queue_worker" in command.split(" ")[0]]

@@ -47,7 +47,7 @@ class Troubled(Sums):
             return 0
         name = f"{Path(events.metadata['filename']).stem}-{events.metadata['entrystart']}"
         attempt = len(list(Path(self.marks).glob(f"{name}-*")))
-        Path(self.marks, f"{name}-{attempt}").touch()
+        Path(self.marks, f"{name}-{attempt}").write_text(str(os.getpid()))
         return attempt
 
     # the ways to go wrong
@@ -63,6 +63,9 @@ class Troubled(Sums):
 
     def hang(self, events: Any) -> None:
         ctypes.PyDLL(None).pause()  # in C, without giving the interpreter's lock away
+
+    def wait(self, events: Any) -> None:
+        time.sleep(PATIENCE)
 
     def read_fifo(self, events: Any) -> None:
         Path(events.metadata["filename"]).with_name("fifo").read_bytes()

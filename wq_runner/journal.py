@@ -277,7 +277,7 @@ class Journal:
 
     def _append(self, path: Path, line: str, *, durable: bool) -> None:
         if self._stream is None:
-            self._stream = path.open("a", encoding="utf-8")
+            self._stream = path.open("a", encoding="utf-8", errors="surrogateescape")
         self._stream.write(line)
         self._stream.flush()
         if durable:
@@ -305,7 +305,7 @@ def _line(now: float, event: Event) -> str:
 
 def read(path: Path) -> Iterator[tuple[float, Event]]:
     """Yield the events of a journal with their times. Lines that were torn by a crash are left out."""
-    with path.open(encoding="utf-8", errors="replace") as stream:
+    with path.open(encoding="utf-8", errors="surrogateescape") as stream:
         for line in stream:
             if not line.endswith("\n"):
                 return  # being written, or all that was written before a crash

@@ -194,7 +194,7 @@ def _outcome(wq: Any, task: Any) -> Outcome:
         task_id=int(task.tag),
         ending=ending,
         exit_code=task.return_status,
-        host=task.hostname or "",
+        host=_host(task),
         output=(task.output or "")[-OUTPUT_KEPT:],
         detail="" if ending is Ending.RETURNED else _result_name(wq, task.result),
         allocated=_resources(task.resources_allocated),
@@ -206,6 +206,14 @@ def _outcome(wq: Any, task: Any) -> Outcome:
         bytes_received=task.total_bytes_received,
         transfer_seconds=max(0, task.total_transfer_time) * MICROSECOND,
     )
+
+
+def _host(task: Any) -> str:
+    """Return the host's name; its address if its own name does not resolve there, which makes it garbage."""
+    name: str = task.hostname or ""
+    if name.isascii() and name.isprintable():
+        return name
+    return str(task.host or "").partition(":")[0]
 
 
 def _ending(wq: Any, task: Any) -> Ending:

@@ -55,7 +55,7 @@ class Attempts:
         for part in parts:
             self._counts.update({(cause, part): count for cause, count in counts.items() if count})
 
-    def history(self, trouble: Trouble, items: Sequence[Item], *, at_largest: bool) -> History:
+    def history(self, trouble: Trouble, items: Sequence[Item], *, at_largest: bool, others: bool) -> History:
         chunks = self._chunks[trouble.signature] if trouble.signature else set()
         lost = self._lost + sum(item.events for item in items)
         return History(
@@ -65,4 +65,5 @@ class Attempts:
             few_files=items[0].dataset in self._few_files,
             at_largest=at_largest,
             failed_share=lost / self._total if self._total else 1.0,
+            others=others,
         )

@@ -99,6 +99,7 @@ class Context:
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     on_tick: Callable[[], None] = lambda: None
     hosts: Hosts = field(default_factory=Hosts)
+    one_host: bool = False
 
 
 class Loop:
@@ -318,7 +319,9 @@ class Loop:
             trouble,
             items=len(items),
             events=sum(item.events for item in items),
-            history=self._attempts.history(trouble, items, at_largest=self._at_largest(task)),
+            history=self._attempts.history(
+                trouble, items, at_largest=self._at_largest(task), others=self._others()
+            ),
             settings=self._settings.policy,
         )
         self._attempts.failed(trouble.cause, items)
@@ -329,8 +332,8 @@ class Loop:
         name = type(action).__name__.lower()
         self._journal.record(events.decided(name, trouble, action.reason, items, task, outcome.host))
         match action:
-            case Retry():
-                self._backlog.put_back(items)
+            case Retry(delay=delay):
+                self._backlog.put_back(items, delay=delay)
             case Split():
                 self._backlog.put_back(*self._split(items), first=True)
             case Abort(reason=reason):
@@ -349,6 +352,9 @@ class Loop:
         """Whether more memory than the task had is not to be had."""
         had, largest = task.resources.memory, self._engine.status.largest.memory
         return not self._allocator.learns or bool(had and largest and had >= AT_LARGEST * largest)
+
+    def _others(self) -> bool:
+        return not self._context.one_host and self._engine.status.workers > 1
 
     def _skip(
         self,

@@ -40,6 +40,8 @@ class Trouble:
     memory: int = 0
 
 
+FIRST_DELAY, LONGEST_DELAY = 0.25, 16.0  # seconds
+
 DEFAULT_BUDGETS: Mapping[Cause, int] = {
     # not the item's fault, so forgiven often: batch systems evict workers all day
     Cause.LOST: 20,
@@ -79,7 +81,7 @@ class History:
     `attempts` is how often this cause hit these items. `files_with_signature` and `chunks_with_signature`
     are where this failure was seen; chunks count where a dataset has `few_files`. `at_largest` is whether
     they had the largest worker's memory; `failed_share` is the share of all events that would be lost if
-    these were given up.
+    these were given up. `others` is whether there are workers on more than one host, as far as is known.
     """
 
     attempts: int = 0
@@ -88,11 +90,15 @@ class History:
     few_files: bool = False
     at_largest: bool = True
     failed_share: float = 1.0
+    others: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class Retry:
+    """Try again just so, after some seconds."""
+
     reason: str
+    delay: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,8 +161,14 @@ def decide(  # noqa: PLR0912 - one table
             return _give_up(history, settings, "it does not fit the largest worker")
         case Cause.STALLED:
             return Retry(reason="elsewhere") if left else Skip(reason=f"attempt {times}")
-        case Cause.LOST | Cause.TRANSFER | Cause.DAMAGED | Cause.ENVIRONMENT:
+        case Cause.LOST:
             return Retry(reason="not the task's fault") if left else Abort(reason=f"attempt {times}")
+        case Cause.TRANSFER | Cause.DAMAGED | Cause.ENVIRONMENT:
+            # others need time to show that it is the worker: then its host gets no more
+            if left or (history.others and history.attempts < 2 * budget):
+                delay = min(FIRST_DELAY * 2**history.attempts, LONGEST_DELAY)
+                return Retry(reason="not the task's fault", delay=delay)
+            return Abort(reason=f"{history.attempts + 1} times")
 
 
 def _repeated(history: History, settings: Settings) -> str:

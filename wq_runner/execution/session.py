@@ -79,6 +79,7 @@ class Session:
                 numbers=self.numbers,
                 on_tick=self._tick,
                 hosts=self.hosts,
+                one_host=self.workers is not None,
             )
             loop = Loop(self.engine, category=category, settings=self.settings, context=context)
             recovered = self.recovered.holdings if kept else ()

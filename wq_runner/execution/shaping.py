@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -65,6 +66,14 @@ class _Queue:
         self.size += item.size
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Batch:
+    """What must be tried again, not before it is due."""
+
+    items: tuple[Item, ...]
+    due: float
+
+
 class Backlog:
     """The items that wait, cut into batches on demand.
 
@@ -76,32 +85,34 @@ class Backlog:
         items: Iterable[Item],
         settings: ShapeSettings,
         fits: Callable[[str], Fits] = lambda _: Fits(),
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings = settings
         self._fits = fits
         self._queues: dict[str, _Queue] = {}
-        self._fixed: deque[tuple[Item, ...]] = deque()
+        self._clock = clock
+        self._again: deque[_Batch] = deque()
         for item in items:
             self._queues.setdefault(item.dataset, _Queue()).put(item)
 
     def __bool__(self) -> bool:
-        return bool(self._fixed) or any(queue.items for queue in self._queues.values())
+        return bool(self._again) or any(queue.items for queue in self._queues.values())
 
     def waiting(self) -> list[Item]:
         """Return everything that waits."""
         queued = [item for queue in self._queues.values() for item in queue.items]
-        return [*(item for batch in self._fixed for item in batch), *queued]
+        return [*(item for batch in self._again for item in batch.items), *queued]
 
-    def put_back(self, *batches: tuple[Item, ...], first: bool = False) -> None:
+    def put_back(self, *batches: tuple[Item, ...], first: bool = False, delay: float = 0.0) -> None:
         """Queue batches that must be tried again just as they are, before all others.
 
         The parts of what was too large come `first`, so that it is soon known which size is right.
         """
-        found = [batch for batch in batches if batch]
+        found = [_Batch(items=batch, due=self._clock() + delay) for batch in batches if batch]
         if first:
-            self._fixed.extendleft(reversed(found))
+            self._again.extendleft(reversed(found))
         else:
-            self._fixed.extend(found)
+            self._again.extend(found)
 
     def learn(self, dataset: str, size: int, seconds: float) -> None:
         queue = self._queues[dataset]
@@ -110,10 +121,11 @@ class Backlog:
 
     def next_batch(self, slots: int, allowed: Callable[[str], bool] = lambda _: True) -> tuple[Item, ...]:
         """Take the next batch, all of one dataset; empty if nothing waits that is `allowed`."""
-        for batch in self._fixed:
-            if allowed(batch[0].dataset):
-                self._fixed.remove(batch)
-                return self._cut_to_fit(batch)
+        now = self._clock()
+        for batch in self._again:
+            if batch.due <= now and allowed(batch.items[0].dataset):
+                self._again.remove(batch)
+                return self._cut_to_fit(batch.items)
         waiting = [queue for name, queue in self._queues.items() if queue.items and allowed(name)]
         if not waiting:
             return ()

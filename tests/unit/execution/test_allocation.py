@@ -1,0 +1,110 @@
+"""How much memory tasks ask for: what a model of a dataset learns, and what is made of it."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wq_runner.execution.allocation import AllocationSettings, Allocator, MemoryModel
+from wq_runner.model import MB, Resources
+
+WORKER = Resources(cores=4, memory=2000, disk=8000)
+bases = st.floats(50, 300).map(lambda value: value * MB)
+slopes = st.floats(0.01, 1).map(lambda value: value * MB)
+
+
+@given(base=bases, slope=slopes, sizes=st.lists(st.integers(500, 5000), min_size=5, max_size=60))
+def test_a_line_is_found_and_little_is_wasted(base: float, slope: float, sizes: list[int]) -> None:
+    model = MemoryModel()
+    for size in sizes:
+        model.observe(size, base + slope * size)
+    for size in sizes:
+        need = base + slope * size
+        assert need <= model.predict(size)
+        if max(sizes) > 1.3 * min(sizes):
+            assert model.predict(size) <= 1.06 * need + 17 * MB
+
+
+@given(seed=st.integers(0, 1000), spread=st.floats(0, 0.1))
+def test_what_varies_rarely_needs_more(seed: int, spread: float) -> None:
+    dice = random.Random(seed)
+    model = MemoryModel()
+    peaks = [400 * MB * (1 + spread * dice.random()) for _ in range(200)]
+    for peak in peaks[:100]:
+        model.observe(1000, peak)
+    short = sum(peak > model.predict(1000) for peak in peaks[100:])
+    assert short == 0
+    assert model.predict(1000) <= 1.3 * min(peaks)
+
+
+@given(used=st.floats(100, 1000), events=st.integers(100, 10_000))
+def test_too_little_is_doubled_until_it_is_known(used: float, events: int) -> None:
+    model = MemoryModel()
+    model.observe(events, used * MB / 2)
+    model.exhausted(events, used * MB)
+    assert model.predict(events) >= 2 * used * MB
+    model.observe(events, 1.3 * used * MB)
+    assert 1.3 * used * MB <= model.predict(events) < 2.2 * used * MB + 150 * MB
+
+
+@given(base=bases, slope=slopes, memory=st.floats(800, 8000))
+def test_the_largest_chunk_is_predicted_to_fit(base: float, slope: float, memory: float) -> None:
+    model = MemoryModel()
+    for size in (500, 1000, 1500, 2000, 2500, 3000):
+        model.observe(size, base + slope * size)
+    largest = model.largest(memory * MB)
+    assert largest is not None
+    assert largest == 1 or model.predict(largest) <= 1.01 * memory * MB
+
+
+def test_what_was_too_large_for_all_memory_is_halved() -> None:
+    model = MemoryModel()
+    assert model.largest(2000 * MB) is None
+    model.exhausted(20_000, 500 * MB)
+    assert model.largest(2000 * MB) is None, "more was to be had"
+    model.exhausted(20_000, 2010 * MB)
+    model.exhausted(10_000, 2001 * MB)
+    assert model.largest(2000 * MB) == 5000
+    assert not model.known
+
+
+def test_requests_of_what_is_unknown_and_known() -> None:
+    allocator = Allocator(AllocationSettings())
+    asked = allocator.request("A", [1000], WORKER)
+    assert (asked.cores, asked.memory, asked.disk) == (1, 2000, 2000)
+    for _ in range(5):
+        allocator.model("A").observe(1000, 400 * MB)
+    asked = allocator.request("A", [1000, 500], WORKER)
+    assert asked.memory is not None
+    assert 400 < asked.memory < 460
+    assert allocator.request("B", [1000], WORKER).memory == 2000, "datasets are told apart"
+
+
+def test_nobody_asks_for_more_than_there_is() -> None:
+    allocator = Allocator(AllocationSettings())
+    allocator.model("A").observe(1000, 3000 * MB)
+    assert allocator.request("A", [1000], WORKER).memory == 2000
+
+
+def test_without_a_worker_nothing_is_known() -> None:
+    assert Allocator(AllocationSettings()).request("A", [1], Resources()) == Resources(cores=1)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        AllocationSettings(cores=2, memory=600, disk=700, gpus=1),
+        AllocationSettings(mode="fixed", cores=2),
+        AllocationSettings(mode="max"),
+    ],
+)
+def test_what_is_said_is_asked_for(settings: AllocationSettings) -> None:
+    allocator = Allocator(settings)
+    assert not allocator.learns
+    assert allocator.request("A", [1000], WORKER) == Resources(
+        cores=settings.cores, memory=settings.memory, disk=settings.disk, gpus=settings.gpus
+    )
+    assert allocator.largest_chunk("A", WORKER) is None
