@@ -71,6 +71,8 @@ class Draft:
 
     def write_patches(self, directory: Path) -> list[Path]:
         """Write what is changed on top of the commits, a file for each repository."""
+        for old in directory.glob("*.patch"):
+            old.unlink()
         written = []
         for tree, source in zip(self.trees, self.sources, strict=True):
             text = tree.patch() if source.changed else ""
@@ -138,7 +140,7 @@ def build(found: Draft, store: Store) -> tuple[Stored, bool]:
                 for name, content in wheels.contents(wheel):
                     _add(tar, f"site/{name}", content, tarfile.REGTYPE, 0o644)
                     digests[f"site/{name}"] = digest_of(content)
-        return {"sources": [_as_json(source) for source in found.sources], "digests": digests}
+        return {"sources": [source.as_json() for source in found.sources], "digests": digests}
 
     return store.build(Layer.OVERLAY, found.key, make)
 
@@ -257,15 +259,3 @@ def extra_files(names: Iterable[Path]) -> tuple[tuple[str, Path], ...]:
         if resolved.is_relative_to(Path.cwd()) and resolved != Path.cwd():
             found[str(resolved.relative_to(Path.cwd()))] = resolved
     return tuple(sorted(found.items()))
-
-
-def _as_json(source: Source) -> dict[str, Any]:
-    return {
-        "name": source.name,
-        "path": source.path,
-        "commit": source.commit,
-        "tree": source.tree,
-        "changed": source.changed,
-        "label": str(source),
-        "nested": [_as_json(one) for one in source.nested],
-    }

@@ -110,7 +110,9 @@ class Preparation:
         return self._draft.write_patches(directory) if self._draft else []
 
     def _shared(self, reason: str) -> WorkerEnvironment:
-        found = shared(reason)
+        # nothing travels, but what is run is on record
+        sources = tuple(source.as_json() for source in self._look("").sources)
+        found = dataclasses.replace(shared(reason), sources=sources)
         links = overlays.extra_files(self.wish.extra_files)
         if not links and not self.wish.setup_commands:
             return found
@@ -193,15 +195,20 @@ class Preparation:
     def _overlay(self, base: str) -> tuple[Stored, str]:
         """Return the overlay, and what to say of it."""
         began = time.monotonic()
+        found = self._look(base)
+        stored, built = overlays.build(found, self.store)
+        how = f"built in {format_seconds(time.monotonic() - began)}" if built else "cached"
+        return stored, f"overlay {found.label or stored.key} ({how})"
+
+    def _look(self, base: str) -> overlays.Draft:
+        """Look at the code as it is now."""
         ingredients = overlays.Ingredients(
             editables=self._editables(),
             analysis=self.wish.analysis,
             extra_files=overlays.extra_files(self.wish.extra_files),
         )
         self._draft = overlays.draft(ingredients, Path(self._scratch.name), base=base)
-        stored, built = overlays.build(self._draft, self.store)
-        how = f"built in {format_seconds(time.monotonic() - began)}" if built else "cached"
-        return stored, f"overlay {self._draft.label or stored.key} ({how})"
+        return self._draft
 
     def _editables(self) -> tuple[Editable, ...]:
         """Return those of the active environment, and of the one that is shipped if that is another."""

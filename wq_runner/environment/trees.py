@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from wq_runner.errors import WorkerEnvironmentError
 
@@ -39,6 +40,18 @@ class Source:
     tree: str = ""
     changed: bool = False
     nested: tuple[Source, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what is on record of it."""
+        return {
+            "name": self.name,
+            "path": self.path,
+            "commit": self.commit,
+            "tree": self.tree,
+            "changed": self.changed,
+            "label": str(self),
+            "nested": [one.as_json() for one in self.nested],
+        }
 
     def __str__(self) -> str:
         if not self.commit:

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from wq_runner.config.options import RunOptions
 from wq_runner.environment import WorkerEnvironment, shared
-from wq_runner.environment.choice import Mode, Wish, analysis_directory, choose
+from wq_runner.environment.choice import Wish, analysis_directory, choose
 from wq_runner.environment.preparation import Preparation
 from wq_runner.environment.smoke import NEEDED
 from wq_runner.pipeline import say
@@ -70,15 +70,12 @@ def prepare(
     """
     if options.executor != "work_queue":
         return planned(options)
-    asked = wish(options)
-    if choose(asked)[0] is Mode.SHARED and not options.extra_file and not options.setup_command:
-        return shared(choose(asked)[1])
     with _progress(console) as bar:
 
         def tell(text: str) -> None:
             say.line(console, "environment", text)
 
-        with Preparation(wish=asked, say=tell, progress=bar) as preparation:
+        with Preparation(wish=wish(options), say=tell, progress=bar) as preparation:
             found = preparation.environment()
             preparation.check(modules=(*NEEDED, *_OURS), objects=_pickled(processor, schema))
             preparation.write_patches(paths.root / "code")
