@@ -216,12 +216,12 @@ class Collector:
             return
         self._rate.add(now, amount)
         self._timeline.counts(now)[_EVENTS] += event.events
-        add_file, add_cost, dataset = self._files.add, tally.cost.add, event.dataset
-        for (path, _, start, stop, _), seconds in zip(event.items, event.seconds, strict=False):
-            add_file(path, dataset, stop - start, seconds)
-            add_cost(stop - start, seconds)
+        if event.seconds:
+            self._files.add(event.dataset, zip(event.items, event.seconds, strict=False))
+            sizes = [stop - start for _, _, start, stop, _ in event.items]
+            tally.cost.add_all(zip(sizes, event.seconds, strict=False))
         if any(event.memory):
-            chunks = self._chunk_memory.setdefault(dataset, ChunkTally())
+            chunks = self._chunk_memory.setdefault(event.dataset, ChunkTally())
             for (_, _, start, stop, _), memory in zip(event.items, event.memory, strict=False):
                 if memory > 0:
                     chunks.add(stop - start, memory)

@@ -18,6 +18,8 @@ PROBLEMS_KEPT = 50
 NAMES_KEPT = 8
 TRACEBACK_KEPT = 20_000  # characters
 
+Item = tuple[str, str, int, int, str]
+
 _SPACING = 2.0  # seconds between the points of a rate
 _POINTS = 150
 
@@ -184,13 +186,16 @@ class Files:
     def __init__(self) -> None:
         self._files: dict[str, tuple[float, int, str]] = {}
 
-    def add(self, path: str, dataset: str, events: int, seconds: float) -> None:
-        found = self._files.get(path)
-        if found is not None:
-            self._files[path] = (found[0] + seconds, found[1] + events, dataset)
-            return
-        self._files[path] = (seconds, events, dataset)
-        if len(self._files) > 2 * FILES_KEPT:
+    def add(self, dataset: str, done: Iterable[tuple[Item, float]]) -> None:
+        """Add items and what they took."""
+        files = self._files
+        for (path, _, start, stop, _), seconds in done:
+            found = files.get(path)
+            if found is None:
+                files[path] = (seconds, stop - start, dataset)
+            else:
+                files[path] = (found[0] + seconds, found[1] + stop - start, dataset)
+        if len(files) > 2 * FILES_KEPT:
             self._files = dict(heapq.nlargest(FILES_KEPT, self._files.items(), key=operator.itemgetter(1)))
 
     def slowest(self, most: int, mean_seconds: Mapping[str, float]) -> tuple[FileTime, ...]:

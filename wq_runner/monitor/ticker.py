@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 log = logging.getLogger(__name__)
 
-BUDGET = 0.002
+BUDGET = 0.0015
 """The part of one core's time that a ticker may take: what costs more is done less often."""
 
 SLOWEST = 60.0  # seconds between calls, however much they cost
