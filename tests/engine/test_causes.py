@@ -182,6 +182,14 @@ def test_a_chunk_without_an_event_that_passes(trees: Path, tmp_path: Path) -> No
     assert running.summary(tmp_path / "out")["datasets"]["A"]["events_processed"] == FILES * ENTRIES
 
 
+def test_files_without_events(tmp_path: Path) -> None:
+    for number, entries in enumerate((0, ENTRIES, 0)):
+        nanoaod.write_simple(tmp_path / "A" / f"f{number}.root", entries)
+    ended = run(tmp_path / "A", tmp_path, what="error", file="none")
+    assert ended.code == 0, ended.out + ended.err
+    assert_all_but(0, tmp_path, files=1)
+
+
 # -- the input
 
 

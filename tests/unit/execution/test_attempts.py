@@ -1,0 +1,67 @@
+"""The histories from which the policy decides."""
+
+from __future__ import annotations
+
+import pytest
+
+from wq_runner.execution.attempts import Attempts
+from wq_runner.execution.items import Item
+from wq_runner.execution.policy import Cause, History, Settings, Trouble
+
+
+def chunk(path: str, start: int = 0, dataset: str = "A") -> Item:
+    return Item(value=None, dataset=dataset, path=path, start=start, stop=start + 100)
+
+
+FILES = [chunk(f"f{number}.root") for number in range(5)]
+FEW = [chunk("g.root", start, dataset="B") for start in (0, 100, 200)]
+TROUBLE = Trouble(cause=Cause.PROCESSOR, message="", signature="here")
+
+
+@pytest.fixture
+def attempts() -> Attempts:
+    return Attempts([*FILES, *FEW], Settings(), done=200)
+
+
+def history(attempts: Attempts, *items: Item, trouble: Trouble = TROUBLE) -> History:
+    return attempts.history(trouble, items, at_largest=True, others=False)
+
+
+def test_attempts_are_counted_by_cause_and_item(attempts: Attempts) -> None:
+    attempts.failed(Cause.PROCESSOR, FILES[:2])
+    attempts.failed(Cause.PROCESSOR, FILES[:1])
+    attempts.failed(Cause.INPUT, FILES[:1])
+    assert [history(attempts, item).attempts for item in FILES[:3]] == [2, 1, 0]
+    assert history(attempts, *FILES).attempts == 2
+
+
+def test_a_failure_is_seen_in_files_and_chunks(attempts: Attempts) -> None:
+    for item in (*FEW, FILES[0]):
+        attempts.seen("here", [item])
+    attempts.seen("elsewhere", [FILES[1]])
+    attempts.seen("here", FILES)  # in which of them is not known
+    found = history(attempts, FEW[0])
+    assert (found.files_with_signature, found.chunks_with_signature, found.few_files) == (2, 4, True)
+    assert not history(attempts, FILES[0]).few_files
+
+
+def test_the_share_that_is_lost_is_that_of_the_whole_run(attempts: Attempts) -> None:
+    attempts.skipped(FILES[:1])
+    assert history(attempts, FILES[1]).failed_share == 200 / (200 + 800)
+
+
+def test_a_part_has_the_history_of_the_whole_but_for_its_size(attempts: Attempts) -> None:
+    part = chunk("f0.root")
+    for cause in (Cause.CRASHED, Cause.EXHAUSTED):
+        attempts.failed(cause, FILES[:1])
+    attempts.cut(FILES[0], [part])
+    assert history(attempts, part, trouble=Trouble(cause=Cause.CRASHED, message="")).attempts == 1
+    assert history(attempts, part, trouble=Trouble(cause=Cause.EXHAUSTED, message="")).attempts == 0
+
+
+def test_few_files_are_tried_at_first(attempts: Attempts) -> None:
+    attempts.begin([FEW[0], FILES[0]])
+    attempts.begin([FEW[1]])
+    assert attempts.may_try_more
+    attempts.begin([FILES[1]])
+    assert not attempts.may_try_more

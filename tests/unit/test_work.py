@@ -1,0 +1,141 @@
+"""What a task answers: each way in which an item can end, in a real forked process as on a worker."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import dill
+import pytest
+
+from wq_runner.engine import answer
+from wq_runner.engine.answer import Answer, Kind
+from wq_runner.remote import work
+from wq_runner.remote.guard import Job, Limits, Watch
+
+
+def run(
+    directory: Path,
+    function: Callable[[Any], Any],
+    items: Sequence[Any],
+    versions: dict[str, str] | None = None,
+) -> Answer:
+    """Do a task in a watched process, and return its answer."""
+    preamble = pickle.dumps({"paths": [], "versions": versions or work.versions()})
+    (directory / "function").write_bytes(preamble + dill.dumps(function))
+    (directory / "items").write_bytes(pickle.dumps(items))
+    job = Job(directory / "function", directory / "items", directory / "result", Limits())
+    Watch(job, lambda notify: work.execute(job.function, job.items, job.result, notify)).finish()
+    return answer.read_answer(directory / "result")
+
+
+def test_results_are_merged_and_measured(tmp_path: Path) -> None:
+    found = run(tmp_path, lambda item: {"sum": item, "seen": {item}}, [1, 2, 3])
+    assert found.done == (0, 1, 2)
+    assert not found.failures
+    assert answer.read_result(tmp_path / "result") == {"sum": 6, "seen": {1, 2, 3}}
+    assert [one.index for one in found.measured] == [0, 1, 2]
+    assert all(one.memory > 1e7 and one.wall >= 0 and one.cpu >= 0 for one in found.measured)
+    assert found.wall >= found.startup > 0
+
+
+def test_each_item_is_measured_for_itself(tmp_path: Path) -> None:
+    def hold(size: int) -> dict[str, int]:
+        (block := bytearray(size))[::4096] = b"x" * len(range(0, size, 4096))
+        return {"held": len(block)}
+
+    def read(path: str) -> dict[str, int]:
+        return {"read": len(Path(path).read_bytes())}
+
+    large, small = run(tmp_path, hold, [200_000_000, 1000]).measured
+    assert large.memory > small.memory + 100_000_000
+    (tmp_path / "input").write_bytes(bytes(3_000_000))
+    (measured,) = run(tmp_path, read, [str(tmp_path / "input")]).measured
+    assert measured.bytes_read >= 3_000_000
+
+
+def fail(item: int) -> dict[str, int]:
+    if item == 2:
+        raise ValueError(f"not {item}")
+    return {"sum": item}
+
+
+def test_a_failure_is_data_and_costs_only_its_item(tmp_path: Path) -> None:
+    found = run(tmp_path, fail, [1, 2, 3])
+    assert found.done == (0, 2)
+    assert answer.read_result(tmp_path / "result") == {"sum": 4}
+    (failure,) = found.failures
+    assert (failure.index, failure.kind, failure.type, failure.message) == (
+        1,
+        Kind.PROCESSOR,
+        "ValueError",
+        "not 2",
+    )
+    assert 'raise ValueError(f"not {item}")' in failure.traceback
+    assert "remote/work.py" not in failure.traceback, "only the user's own code"
+    (error,) = answer.read_exceptions(tmp_path / "result")
+    assert isinstance(error, ValueError)
+
+
+def test_the_same_failure_has_the_same_signature(tmp_path: Path) -> None:
+    def other(item: int) -> None:
+        raise ValueError("not 2")
+
+    (one,), (two,), (three,) = (run(tmp_path, function, [2]).failures for function in (fail, fail, other))
+    assert one.signature == two.signature != three.signature
+
+
+def test_a_result_that_cannot_be_pickled(tmp_path: Path) -> None:
+    found = run(tmp_path, lambda _: {"lock": threading.Lock()}, [1])
+    (failure,) = found.failures
+    assert (failure.index, failure.kind) == (0, Kind.RESULT)
+    assert "cannot pickle '_thread.lock' object" in failure.message
+    assert not found.done
+
+
+@pytest.mark.parametrize("first", [1, 3])
+def test_in_a_batch_it_is_not_said_which_result_it_is(tmp_path: Path, first: int) -> None:
+    """Whether it shows when results are merged or when they are sent: nothing of the batch counts."""
+    found = run(
+        tmp_path, lambda item: {item: threading.Lock()} if item == 1 else {"sum": 1}, [first, 2, 4 - first]
+    )
+    (failure,) = found.failures
+    assert (failure.index, failure.kind) == (None, Kind.RESULT)
+    assert not found.done
+
+
+def test_results_that_cannot_be_merged(tmp_path: Path) -> None:
+    found = run(tmp_path, lambda item: {"good": 1, "x": item}, [{1}, 2, {3}])
+    (failure,) = found.failures
+    assert (failure.index, failure.kind) == (None, Kind.RESULT)
+    assert not found.done
+    assert answer.read_result(tmp_path / "result") is None, "nothing that holds a part of it"
+
+
+def test_nothing_is_what_coffea_returns_for_a_file_it_skips(tmp_path: Path) -> None:
+    found = run(tmp_path, lambda item: None if item == 2 else {"sum": item}, [1, 2])
+    assert found.done == (0,)
+    assert found.skipped == {1: "the function returned nothing"}
+
+
+def test_memory_that_python_does_not_get(tmp_path: Path) -> None:
+    (failure,) = run(tmp_path, lambda _: bytearray(1 << 60), [1]).failures
+    assert failure.kind is Kind.MEMORY
+
+
+def test_other_versions_are_no_fault_of_the_task(tmp_path: Path) -> None:
+    found = run(tmp_path, fail, [1], versions={**work.versions(), "coffea": "0.1"})
+    (failure,) = found.failures
+    assert (failure.index, failure.kind) == (None, Kind.ENVIRONMENT)
+    assert "(manager: 0.1); both sides need the same" in failure.message
+
+
+def test_an_item_that_ends_the_interpreter(tmp_path: Path) -> None:
+    found = run(tmp_path, lambda item: os._exit(5) if item == 2 else {"sum": item}, [1, 2, 3])
+    (failure,) = found.failures
+    assert (failure.index, failure.kind) == (1, Kind.CRASH)
+    assert not found.done
