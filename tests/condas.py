@@ -28,7 +28,7 @@ SHORT = f"{sys.version_info.major}.{sys.version_info.minor}"
 SUBDIR = "linux-aarch64" if platform.machine() == "aarch64" else "linux-64"
 _NOT_NEEDED = {"test", "idlelib", "turtledemo", "site-packages", "tkinter", "ensurepip", "lib2to3"}
 # of the pip packages of this environment, those that a processor needs
-FILLING = ("coffea", "dill", "cloudpickle", "lz4", "platformdirs")
+FILLING = ("coffea", "dill", "cloudpickle", "lz4")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import running
+from repositories import Repository
 
 from wq_runner.environment.store import Layer, Store
 
@@ -85,6 +86,16 @@ def test_show(wq_env: Any) -> None:
     shown = wq_env("show", "c07d").out
     assert f"/home/me/dimuon: {'8be21f4' * 5} and changes" in shown
     assert "    site/b.py" in shown
+
+
+def test_show_names_the_commit(wq_env: Any, store: Store, tmp_path: Path) -> None:
+    repo = Repository(tmp_path / "dimuon")
+    repo.root.mkdir()
+    repo.git("init", "-q")
+    repo.write("a.py", "")
+    commit = repo.commit("Cut on pt")
+    store.build(Layer.OVERLAY, "ffff", lambda _: {"sources": [{**source(commit), "path": str(repo.root)}]})
+    assert " t: Cut on pt" in wq_env("show", "ffff").out
 
 
 def test_diff(wq_env: Any) -> None:

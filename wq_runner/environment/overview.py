@@ -99,9 +99,25 @@ def _source(source: Mapping[str, Any], indent: str = "  ") -> list[str]:
     commit = source["commit"] or "no commit"
     state = f"{commit}{' and changes' if source['changed'] else ''}"
     lines = [f"{indent}source    {source['label']}", f"{indent}            {source['path']}: {state}"]
+    subject = _subject(source)
+    if subject:
+        lines.append(f"{indent}            {subject}")
     for nested in source.get("nested", ()):
         lines += _source(nested, indent + "  ")
     return lines
+
+
+def _subject(source: Mapping[str, Any]) -> str:
+    """Return the date, the author and the first line of a commit, if its repository is still there."""
+    import git
+
+    try:
+        with git.Repo(source["path"]) as repository:
+            commit = repository.commit(source["commit"])
+            day = commit.committed_datetime.strftime("%Y-%m-%d")
+            return f"{day} {commit.author.name}: {commit.summary!s}"
+    except (git.GitError, git.BadName, ValueError, OSError):
+        return ""
 
 
 @dataclass(frozen=True, kw_only=True)

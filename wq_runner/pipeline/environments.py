@@ -19,7 +19,7 @@ from wq_runner.pipeline import say
 from wq_runner.system import RunPaths
 from wq_runner.workers.spec import are_local
 
-_OURS = ("wq_runner.pipeline.facts",)  # opens files on workers
+OURS = ("wq_runner.pipeline.facts",)  # opens files on workers
 
 
 def wish(options: RunOptions) -> Wish:
@@ -77,7 +77,7 @@ def prepare(
 
         with Preparation(wish=wish(options), say=tell, progress=bar) as preparation:
             found = preparation.environment()
-            preparation.check(modules=(*NEEDED, *_OURS), objects=_pickled(processor, schema))
+            preparation.check(modules=(*NEEDED, *OURS), objects=_pickled(processor, schema))
             preparation.write_patches(paths.root / "code")
     for note in found.notes:
         tell(f"warning: {note}")
