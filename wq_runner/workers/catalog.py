@@ -9,6 +9,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import shutil
 import socket
 import time
 from collections.abc import Mapping
@@ -167,8 +168,11 @@ def listens(advert: Advert, *, timeout: float = 2.0) -> bool:
         return False
 
 
-def command(program: str, port: int) -> list[str]:
-    """Return the command of a catalog that listens on loopback and reports to nobody but itself."""
+def command(program: str, port: int, history: Path) -> list[str]:
+    """Return the command of a catalog that listens on loopback and reports to nobody but itself.
+
+    What it knew before it would read again from `history`, which it writes in any case.
+    """
     return [
         program,
         f"--interface={_LOOPBACK}",
@@ -176,6 +180,7 @@ def command(program: str, port: int) -> list[str]:
         "--name=localhost",
         f"--update-host={_LOOPBACK}:{port}",
         f"--lifetime={LIFETIME}",
+        f"--history={history}",
     ]
 
 
@@ -186,6 +191,7 @@ class PrivateCatalog:
         self.address = address
         self._program = find_program("catalog_server")
         self._log = log
+        self._history = log.with_suffix(".history")
         self._leash: Leash | None = None
         self._next_look = 0.0
 
@@ -200,7 +206,8 @@ class PrivateCatalog:
         if self.answers():
             return
         self._log.parent.mkdir(parents=True, exist_ok=True)
-        self._leash = Leash(command(self._program, self.address.port), log=self._log)
+        shutil.rmtree(self._history, ignore_errors=True)
+        self._leash = Leash(command(self._program, self.address.port, self._history), log=self._log)
         end = time.monotonic() + _START_TIMEOUT
         while not self.answers():
             if not self._leash.alive or time.monotonic() > end:
@@ -233,6 +240,7 @@ class PrivateCatalog:
         if self._leash is not None:
             self._leash.stop()
             self._leash = None
+            shutil.rmtree(self._history, ignore_errors=True)
 
 
 def free_address() -> Address:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import re
 import shlex
@@ -107,6 +108,7 @@ class FactoryWorkers:
         self._leash: Leash | None = None
         self._worker = directory / "wq-worker.sh"
         self._restarts = 0
+        self._orphaned = False
         self._seen = 0
 
     @property
@@ -169,6 +171,7 @@ class FactoryWorkers:
             return
         code = self._leash.process.returncode
         self._leash.stop()
+        self._orphaned = True
         self._restarts += 1
         if self._restarts > RESTARTS:
             raise EngineError(
@@ -194,10 +197,30 @@ class FactoryWorkers:
         if self._leash is not None:
             self._leash.stop(grace=GRACE)
             self._leash = None
+        if self._orphaned:
+            self._remove_orphans()
         shutil.rmtree(self._private, ignore_errors=True)
         self._worker.unlink(missing_ok=True)
         for scratch in self._directory.glob("factory-*"):
             shutil.rmtree(scratch, ignore_errors=True)
+
+    def _remove_orphans(self) -> None:
+        """Remove the jobs of factories that could not do so any more."""
+        found = [job for scratch in self._directory.glob("factory-*") for job in jobs(scratch)]
+        if found:
+            with contextlib.suppress(system.CommandError):  # they ended by themselves
+                system.run([_COMMANDS[self.settings.system][1], *found])
+
+
+def jobs(scratch: Path) -> list[str]:
+    """Return the jobs that a factory submitted, by what it leaves in its directory."""
+    found = [path.suffix[1:] for path in scratch.glob("slurm.status.*")]
+    log_file = scratch / "condor.logfile"
+    if log_file.exists():
+        text = log_file.read_text(errors="replace")
+        ended = set(re.findall(r"^(?:005|009) \((\d+)\.", text, re.MULTILINE))
+        found += [job for job in re.findall(r"^000 \((\d+)\.", text, re.MULTILINE) if job not in ended]
+    return sorted(set(found))
 
 
 COMPLAINTS = r"error|fail|couldn't|could not|unable|invalid|has not a valid value|greater than max"

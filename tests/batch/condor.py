@@ -1,0 +1,185 @@
+"""HTCondor's commands for tests: what is submitted goes through its real parser, then it is run here.
+
+There are no daemons: each job is a process, in a directory that has just what the submit description
+transfers, and its events are logged as `condor_shadow` does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+GRACE = 10.0
+
+
+@dataclass(frozen=True)
+class Pool:
+    directory: Path
+
+    @property
+    def programs(self) -> Path:
+        return self.directory / "bin"
+
+    def jobs(self) -> list[int]:
+        """Return the process ids of jobs that run."""
+        return [pid for path in self.directory.glob("*.pid") if _lives(pid := int(path.read_text()))]
+
+    def descriptions(self) -> list[str]:
+        """Return the submit descriptions, the last one last."""
+        return [path.read_text() for path in sorted(self.directory.glob("*.submit"))]
+
+    def remove_all(self) -> None:
+        for path in self.directory.glob("*.pid"):
+            _end(int(path.read_text()))
+
+
+@contextlib.contextmanager
+def pool(directory: Path) -> Iterator[Pool]:
+    made = Pool(directory)
+    made.programs.mkdir(parents=True)
+    for name in ("submit", "rm"):
+        program = made.programs / f"condor_{name}"
+        program.write_text(f'#!/bin/sh\nexec {shlex.join([sys.executable, __file__, name])} "$@"\n')
+        program.chmod(0o755)
+    try:
+        yield made
+    finally:
+        made.remove_all()
+
+
+def submit(path: Path, directory: Path) -> None:
+    """Be condor_submit."""
+    import htcondor2
+
+    text = path.read_text()
+    parsed = htcondor2.Submit(text)  # raises what condor_submit would say
+    count = max(1, int(parsed.getQArgs() or 1))
+    values = {key.lower(): value for key, value in dict(parsed).items()}
+    _check(values)
+    cluster = 1 + sum(1 for _ in directory.glob("*.submit"))
+    (directory / f"{cluster:03}.submit").write_text(text)
+    for process in range(count):
+        subprocess.Popen(
+            [sys.executable, __file__, "run", str(path.resolve()), str(cluster), str(process)],
+            cwd=Path.cwd(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    print(f"Submitting job(s)...\n{count} job(s) submitted to cluster {cluster}.")
+
+
+def _check(values: Mapping[str, str]) -> None:
+    """Refuse what a schedd would."""
+    if not Path(values["executable"]).is_file():
+        sys.exit(f"ERROR: Executable file {values['executable']} does not exist")
+    for name in ("request_cpus", "request_memory", "request_disk"):
+        if name in values and not re.match(r"\d|ifthenelse", values[name].strip().lower()):
+            sys.exit(f"ERROR: {name} = {values[name]}")
+    for name in _inputs(values):
+        if not Path(name).exists():
+            sys.exit(f"ERROR: input file {name} does not exist")
+
+
+def _inputs(values: Mapping[str, str]) -> list[str]:
+    return [name.strip() for name in values.get("transfer_input_files", "").split(",") if name.strip()]
+
+
+def run(path: Path, cluster: int, process: int, directory: Path) -> None:
+    """Be a slot: run one job of a description, and log what becomes of it."""
+    import htcondor2
+
+    values = {key.lower(): value for key, value in dict(htcondor2.Submit(path.read_text())).items()}
+    slot = {
+        "Cluster": cluster,
+        "Process": process,
+        "[TARGET.Cpus]": values.get("request_cpus", "1"),
+        "[TARGET.Memory]": values.get("request_memory", "1000"),
+        "[TARGET.Disk/1024]": int(re.sub(r"\D", "", values.get("request_disk", "1000000"))) // 1024,
+    }
+
+    def filled(name: str) -> str:
+        text = values.get(name, "")
+        for key, value in slot.items():
+            text = re.sub(re.escape(f"$({key})"), str(value), text, flags=re.IGNORECASE)
+        return text
+
+    log, scratch = Path(filled("log")), directory / f"job-{cluster}.{process}"
+
+    def event(number: int, text: str) -> None:
+        now = time.strftime("%m/%d %H:%M:%S")
+        with log.open("a") as stream:
+            stream.write(f"{number:03} ({cluster:03}.{process:03}.000) {now} {text}\n...\n")
+
+    scratch.mkdir()
+    shutil.copy(values["executable"], scratch / "condor_exec.exe")
+    for name in _inputs(values):
+        shutil.copy(name, scratch)
+    event(0, "Job submitted from host: <127.0.0.1:9618>")
+    environ = {**os.environ, "_CONDOR_SCRATCH_DIR": str(scratch)}
+    with (
+        Path(filled("output") or "/dev/null").open("wb") as out,
+        Path(filled("error") or "/dev/null").open("wb") as err,
+    ):
+        job = subprocess.Popen(
+            ["./condor_exec.exe", *shlex.split(filled("arguments").replace("$$", ""))],
+            cwd=scratch, env=environ, stdout=out, stderr=err, start_new_session=True,
+        )  # fmt: skip
+    (directory / f"{cluster}.{process}.pid").write_text(str(job.pid))
+    event(1, "Job executing on host: <127.0.0.1:9618>")
+    code = job.wait()
+    if (directory / f"{cluster}.removed").exists():
+        event(9, "Job was aborted by the user.\n\tvia condor_rm")
+    else:
+        how = "(1) Normal termination (return value" if code >= 0 else "(0) Abnormal termination (signal"
+        event(5, f"Job terminated.\n\t{how} {abs(code)})")
+    shutil.rmtree(scratch, ignore_errors=True)
+
+
+def remove(cluster: str, directory: Path) -> None:
+    """Be condor_rm."""
+    (directory / f"{cluster}.removed").touch()
+    for path in directory.glob(f"{cluster}.*.pid"):
+        _end(int(path.read_text()))
+    print(f"All jobs in cluster {cluster} have been marked for removal")
+
+
+def _lives(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def _end(pid: int) -> None:
+    """End a job as a slot does: politely, then all of its processes for good."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGTERM)
+    end = time.monotonic() + GRACE
+    while _lives(pid) and time.monotonic() < end:
+        time.sleep(0.05)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    place = Path(os.environ["WQ_TESTS_CONDOR"])
+    match sys.argv[1:]:
+        case ["submit", *_, name]:
+            submit(Path(name), place)
+        case ["run", name, one, other]:
+            run(Path(name), int(one), int(other), place)
+        case ["rm", *clusters]:
+            for one in clusters:
+                remove(one, place)
