@@ -38,6 +38,10 @@ def cli() -> None:
 
 
 def main() -> NoReturn:
+    from wq_runner.cli import report_runs
+
+    cli.add_command(report_runs.merge)
+    cli.add_command(report_runs.diff)
     base.main(cli)
 
 

@@ -7,8 +7,6 @@ sum for each dataset in memory, whatever the number of chunks.
 from __future__ import annotations
 
 import dataclasses
-import os
-import pickle
 import queue
 import threading
 from collections.abc import Iterable
@@ -22,7 +20,6 @@ from wq_runner.execution import ledger
 from wq_runner.execution.files import FileStore
 from wq_runner.execution.ledger import Holding
 from wq_runner.journal import Accepted, Journal, Merged
-from wq_runner.remote import wire
 
 MOST_PARTS = 48  # files in the ledger before the largest sums are written
 MOST_BYTES = 512 * 2**20  # the same, by their size
@@ -164,15 +161,8 @@ class Reducer:
             self._write_sum(directory, dataset, one)
 
     def _write_sum(self, directory: Path, dataset: str, one: _Sum) -> None:
-        import cloudpickle
-        import lz4.frame
-
-        last = max(one.parts)
-        path = directory / ledger.merged_name(last)
-        blob = lz4.frame.compress(cloudpickle.dumps(one.total, protocol=pickle.HIGHEST_PROTOCOL))
-        wire.write(path, {"host": "", "wall": 0.0}, [blob, b""])
-        with path.open("rb") as stream:
-            os.fsync(stream.fileno())
+        path = directory / ledger.merged_name(max(one.parts))
+        ledger.write_sum(path, one.total)
         self._journal.record(
             Merged(name=path.name, dataset=dataset, tasks=tuple(sorted(one.parts))), durable=True
         )

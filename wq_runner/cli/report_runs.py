@@ -1,0 +1,101 @@
+"""`wq-report merge` and `wq-report diff`: what is said of several runs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from wq_runner.cli import base
+from wq_runner.errors import UsageError
+from wq_runner.system import RunPaths
+
+_DIRECTORY = click.Path(path_type=Path)
+
+
+@click.command(
+    cls=base.Command,
+    examples="wq-report merge wq-run-samples wq-run-missing -o whole\n"
+    "wq-report merge --kind parquet wq-run-samples",
+)
+@click.argument("directories", metavar="DIR...", nargs=-1, required=True, type=_DIRECTORY)
+@click.option(
+    "-o",
+    "--output",
+    cls=base.Option,
+    metavar="DIR",
+    type=_DIRECTORY,
+    help="Where the sum goes  [default: wq-run-merged; with --kind: DIR/merged]",
+)
+@click.option(
+    "--kind",
+    cls=base.Option,
+    type=click.Choice(("outputs", "parquet", "root")),
+    default="outputs",
+    show_default=True,
+    help="outputs: add up the results of runs. parquet, root: join the files that the processor wrote in one "
+    "run, one for each dataset.",
+)
+@click.option(
+    "--accept-stale",
+    cls=base.Option,
+    is_flag=True,
+    help="Merge runs although their code, options or environments differ.",
+)
+def merge(directories: tuple[Path, ...], output: Path | None, kind: str, accept_stale: bool) -> None:
+    """Add up runs of different events, so that the sum is what one run of all would give.
+
+    Refuses runs that have events in common. The sum is a run as well: it can be merged again.
+    """
+    if kind != "outputs":
+        _join(directories, kind, output)
+        return
+    from rich.console import Console
+
+    from wq_runner.pipeline.merge import merge as merge_runs
+
+    if len(directories) < 2:
+        raise UsageError("there is nothing to merge in one run", hint="name two or more directories")
+    merge_runs(directories, output or Path("wq-run-merged"), Console(), accept_stale=accept_stale)
+
+
+@click.command(cls=base.Command, examples="wq-report diff wq-run-monday wq-run-tuesday")
+@click.argument("one", metavar="RUN1", type=_DIRECTORY)
+@click.argument("other", metavar="RUN2", type=_DIRECTORY)
+def diff(one: Path, other: Path) -> None:
+    """Say why the results of two runs may differ: code, options, versions, input, events."""
+    from wq_runner.pipeline.difference import compare
+
+    found = compare(_summary(one), _summary(other))
+    if not found:
+        click.echo("nothing differs that the results depend on, and they are the same bytes")
+    elif set(found) == {"result"}:
+        click.echo("nothing differs that the results depend on; their bytes do, as sums of floats may")
+    width = max((len(about) for about in found), default=0) + 3
+    for about, texts in found.items():
+        for number, text in enumerate(texts):
+            click.echo(f"{about if number == 0 else '':<{width}}{text}")
+
+
+def _join(directories: tuple[Path, ...], kind: str, output: Path | None) -> None:
+    from wq_runner.pipeline.joining import join
+
+    if len(directories) > 1:
+        raise UsageError(
+            f"--kind {kind} takes one run", hint="merge the runs first, then the files of the sum"
+        )
+    paths = RunPaths(root=directories[0].absolute())
+    for path in join(paths, kind, output or directories[0] / "merged"):
+        click.echo(f"{path}  {path.stat().st_size / 1e6:,.1f} MB")
+
+
+def _summary(directory: Path) -> dict[str, object]:
+    path = directory if directory.is_file() else directory / "run.json"
+    try:
+        found: dict[str, object] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{directory} is not the directory of a run that ended: {error}") from error
+    if "files" not in found or "options" not in found:
+        raise UsageError(f"{path} was not written by this version of wq-run")
+    return found

@@ -1,0 +1,317 @@
+"""Adding up runs: of parts of the same samples, so that the sum is what one run of all would give."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from wq_runner import journal, system
+from wq_runner.errors import OutputError, PartialResultError, UsageError
+from wq_runner.execution import ledger
+from wq_runner.execution.files import FileStore
+from wq_runner.execution.items import Key
+from wq_runner.execution.ledger import Recovered
+from wq_runner.journal import Accepted, Fingerprint, Journal
+from wq_runner.model import Category, Range
+from wq_runner.pipeline import outputs, ranges, resume, say
+from wq_runner.pipeline.directory import open_directory
+from wq_runner.pipeline.outputs import Form
+from wq_runner.pipeline.record import Account
+from wq_runner.system import RunPaths
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """A run as its directory has it."""
+
+    paths: RunPaths
+    summary: Mapping[str, Any]
+    recovered: Recovered
+
+    @property
+    def missing(self) -> Mapping[str, Any]:
+        """The samples that it lacks, as in its missing.json."""
+        if self.summary["complete"]:
+            return {}
+        try:
+            found: Mapping[str, Any] = json.loads(self.paths.missing.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {}
+        return found
+
+
+def read_run(directory: Path) -> Run:
+    """Read what a run left, and change nothing.
+
+    Raises
+    ------
+    UsageError
+        If there is no run that ended, or a part of its result is damaged.
+    """
+    paths = RunPaths(root=directory.absolute())
+    try:
+        summary = json.loads(paths.summary.read_text(encoding="utf-8"))
+        events = [event for _, event in journal.read(paths.journal)]
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"{directory} is not the directory of a run that ended: {error}", hint="wq-status shows what runs"
+        ) from error
+    recovered = ledger.look(paths.ledger, events, FileStore(root=paths.files))
+    if recovered.lost:
+        names = ", ".join(one.name for one in recovered.lost[:5])
+        raise UsageError(
+            f"{directory}: the result is damaged or incomplete ({names})",
+            hint="the command that made it runs again what is gone",
+        )
+    return Run(paths=paths, summary=summary, recovered=recovered)
+
+
+def merge(directories: Sequence[Path], output: Path, console: Console, *, accept_stale: bool = False) -> None:
+    """Add up runs into a directory that is a run as well: it can be merged again.
+
+    Raises
+    ------
+    UsageError
+        If events are in two of the runs, or if these are of different code, options or environments.
+    PartialResultError
+        If the sum still lacks something.
+    """
+    began = time.time()
+    runs = [read_run(directory) for directory in directories]
+    _check_same(runs, accept_stale=accept_stale)
+    _check_disjoint(runs)
+    options = {name: entry["value"] for name, entry in runs[0].summary["options"].items()}
+    processor = _processor(runs[0], options)
+    paths, lock = open_directory(output)
+    with lock:
+        if any(run.paths.root == paths.root for run in runs):
+            raise UsageError(f"{output} is one of the runs to be merged")
+        if paths.summary.exists():
+            raise OutputError(f"there is a run in {output} already", hint="choose another directory with -o")
+        whole = _add_up(runs, paths)
+        form = Form(
+            per_dataset=options.get("outputs") == "per-dataset", pkl_gz=bool(options.get("pkl_gz", False))
+        )
+        written = outputs.write(outputs.postprocessed(processor, whole), processor, paths, form)
+        lacking = _still_missing(runs)
+        accounts = _accounts(runs, lacking)
+        system.write_json(paths.summary, _summary(runs, accounts, lacking, written, form, began))
+        paths.missing.unlink(missing_ok=True)
+        if lacking:
+            system.write_json(paths.missing, lacking)
+    done = sum(account.processed for account in accounts.values())
+    say.line(console, "merged", f"{len(runs)} runs, {done:,} events")
+    say.line(console, "output", say.path(paths.root / written[0]["path"]))
+    if lacking:
+        raise PartialResultError(
+            f"the sum is partial: {sum(len(one['files']) for one in lacking.values())} files are not whole",
+            hint=f"the rest: wq-run {say.path(paths.missing)}",
+        )
+
+
+def _check_same(runs: Sequence[Run], *, accept_stale: bool) -> None:
+    first = runs[0]
+    for run in runs[1:]:
+        differing = resume.changes(first.summary["fingerprint"], run.summary["fingerprint"])
+        if differing and not accept_stale:
+            raise UsageError(
+                f"{say.path(first.paths.root)} and {say.path(run.paths.root)} differ in "
+                f"{', '.join(differing)}",
+                hint="wq-report diff shows it; --accept-stale merges all the same",
+            )
+
+
+def _check_disjoint(runs: Sequence[Run]) -> None:
+    seen: dict[tuple[str, str, str], list[tuple[Range, Run]]] = defaultdict(list)
+    for run in runs:
+        for place, found in _spans(run).items():
+            for one in found:
+                for other, where in seen[place]:
+                    if where is not run and _overlap(one, other):
+                        span = f"events {max(one[0], other[0])}-{min(one[1], other[1])}"
+                        raise UsageError(
+                            f"{place[0]}: {span} of {place[1]} "
+                            f"are in {say.path(where.paths.root)} and in {say.path(run.paths.root)}",
+                            hint="events would count twice: merge runs of different events",
+                        )
+            seen[place] += [(one, run) for one in found]
+
+
+def _overlap(one: Range, other: Range) -> bool:
+    return one == other or max(one[0], other[0]) < min(one[1], other[1])
+
+
+def _spans(run: Run) -> dict[tuple[str, str, str], list[Range]]:
+    """Return what is done of each file: by its uuid, as it may have another path in another run."""
+    found: dict[tuple[str, str, str], list[Range]] = defaultdict(list)
+    for dataset, keys in run.recovered.done.items():
+        for path, treename, start, stop, uuid in keys:
+            found[dataset, uuid or path, treename].append((start, stop))
+    return {
+        place: ranges.merged(parts) + ([(0, 0)] if (0, 0) in parts else []) for place, parts in found.items()
+    }
+
+
+def _processor(run: Run, options: Mapping[str, Any]) -> Any:
+    """Return the processor that ends the sum, imported as the run did."""
+    from wq_runner.execution.processor import load_processor
+    from wq_runner.pipeline.run import SURVEY
+
+    name = options["processor"] or SURVEY
+    arguments = {key: value for mapping in options["processor_args"] for key, value in mapping.items()}
+    with _inside(Path(run.summary["directory"])):
+        return load_processor(name, arguments)
+
+
+@contextlib.contextmanager
+def _inside(directory: Path) -> Iterator[None]:
+    before = Path.cwd()
+    with contextlib.suppress(FileNotFoundError):
+        os.chdir(directory)
+    try:
+        yield
+    finally:
+        os.chdir(before)
+
+
+def _add_up(runs: Sequence[Run], paths: RunPaths) -> Any:
+    """Add up what the ledgers hold, and leave it as a ledger."""
+    from coffea.processor import accumulate
+
+    resume.forget(paths)
+    record = Journal(paths.journal)
+    record.record(Fingerprint(values=runs[0].summary["fingerprint"]))
+    datasets = dict.fromkeys(one.dataset for run in runs for one in run.recovered.holdings)
+    whole = None
+    for number, dataset in enumerate(datasets, start=1):
+        held = [
+            (run, [one for one in run.recovered.holdings if one.dataset == dataset])
+            for run in runs
+            if dataset in run.recovered.done
+        ]
+        sums = [outputs.add_up(holdings, run.paths.ledger)[dataset] for run, holdings in held]
+        total = accumulate(sums)
+        files = [file for run, holdings in held for one in holdings for file in _link(run, one.files, paths)]
+        keys: list[Key] = [key for _, holdings in held for one in holdings for key in one.items]
+        ledger.write_sum(paths.ledger / ledger.part_name(number), total)
+        record.record(
+            Accepted(
+                task=number,
+                category=Category.PROCESSING.value,
+                dataset=dataset,
+                events=sum(stop - start for _, _, start, stop, _ in keys),
+                items=tuple(keys),
+                files=tuple(files),
+            ),
+            durable=True,
+        )
+        whole = accumulate([total["out"]], whole) if whole is None else accumulate([whole, total["out"]])
+    record.close()
+    return whole
+
+
+def _link(run: Run, files: Sequence[journal.SideFile], paths: RunPaths) -> Sequence[journal.SideFile]:
+    for file in files:
+        target = paths.files / file.name
+        if target.exists():
+            raise OutputError(f"two runs have a file {file.name}", hint="they were named by --naming das")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            os.link(run.paths.files / file.name, target)
+        except OSError:  # another file system
+            shutil.copy2(run.paths.files / file.name, target)
+    return files
+
+
+def _still_missing(runs: Sequence[Run]) -> dict[str, Any]:
+    """Return what is in no run, as samples: what one lacks and no other has."""
+    done: dict[tuple[str, str], list[Range]] = defaultdict(list)
+    for run in runs:
+        for dataset, keys in run.recovered.done.items():
+            for path, _, start, stop, _ in keys:
+                done[dataset, path].append((start, stop))
+    entries = {(one["dataset"], one["path"]): one["entries"] for run in runs for one in run.summary["files"]}
+    lacking: dict[str, Any] = {}
+    for run in runs:
+        for dataset, body in run.missing.items():
+            for path, entry in body["files"].items():
+                there = ranges.merged(done[dataset, path])
+                parts = _left(entry.get("ranges"), entries.get((dataset, path)), there)
+                if parts or (parts is None and not there):
+                    files = lacking.setdefault(dataset, {**body, "files": {}})["files"]
+                    files[path] = {**entry, "ranges": parts} if parts else entry
+    return lacking
+
+
+def _left(wanted: Any, entries: int | None, there: Sequence[Range]) -> list[list[int]] | None:
+    """Return the ranges that are missing of a file; None if not even its entries are known."""
+    if wanted is None and entries is None:
+        return None
+    parts = [tuple(part) for part in wanted] if wanted is not None else [(0, entries or 0)]
+    return [list(left) for start, stop in parts for left in ranges.subtract((start, stop), there)]
+
+
+def _accounts(runs: Sequence[Run], lacking: Mapping[str, Any]) -> dict[str, Account]:
+    made = {}
+    for dataset in dict.fromkeys(name for run in runs for name in run.summary["datasets"]):
+        keys = [key for run in runs for key in run.recovered.done.get(dataset, ())]
+        done = sum(stop - start for _, _, start, stop, _ in keys)
+        files = lacking.get(dataset, {"files": {}})["files"]
+        left = sum(stop - start for entry in files.values() for start, stop in entry.get("ranges") or ())
+        inputs = {one["path"] for run in runs for one in run.summary["files"] if one["dataset"] == dataset}
+        made[dataset] = Account(
+            files=len(inputs),
+            files_unreadable=sum(not entry.get("ranges") for entry in files.values()),
+            chunks=len(keys),
+            planned=done + left,
+            processed=done,
+            skipped=0,
+            left=left,
+        )
+    return made
+
+
+def _summary(
+    runs: Sequence[Run],
+    accounts: Mapping[str, Account],
+    lacking: Mapping[str, Any],
+    written: Sequence[Mapping[str, Any]],
+    form: Form,
+    began: float,
+) -> dict[str, Any]:
+    known: dict[tuple[str, str], Mapping[str, Any]] = {}
+    for run in runs:
+        known.update({(one["dataset"], one["path"]): one for one in run.summary["files"]})
+    return {
+        **runs[0].summary,
+        "merged": [{"directory": str(run.paths.root), "command": run.summary["command"]} for run in runs],
+        "exit_code": PartialResultError.exit_code if lacking else 0,
+        "message": "",
+        "complete": not lacking,
+        "started": began,
+        "finished": time.time(),
+        "seconds": {"total": time.time() - began},
+        "samples": [name for run in runs for name in run.summary["samples"]],
+        "inputs": "",
+        "files": list(known.values()),
+        "outputs": list(written),
+        "files_written": sum(run.summary["files_written"] for run in runs),
+        "form": vars(form),
+        "staged": [],
+        "datasets": {name: account.as_json() for name, account in accounts.items()},
+        "missing": [
+            {"dataset": dataset, "path": path, "reason": "in none of the merged runs"}
+            for dataset, body in lacking.items()
+            for path in body["files"]
+        ],
+    }
