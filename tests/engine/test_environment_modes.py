@@ -159,6 +159,34 @@ def test_a_setup_command_that_fails_is_reported(run: Run, packed: Path) -> None:
     assert "a setup command failed (exit code 3): no such mount" in ended.err
 
 
+def test_another_version_there_is_a_clear_error(run: Run, tmp_path: Path) -> None:
+    """The worker's own Python has an older coffea: said before the first task is done."""
+    other = tmp_path / "other"
+    (other / "coffea-0.7.21.dist-info").mkdir(parents=True)
+    (other / "coffea-0.7.21.dist-info" / "METADATA").write_text("Name: coffea\nVersion: 0.7.21\n")
+    program = tmp_path / "bin" / "python3"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nPYTHONPATH={other}:$PYTHONPATH exec {sys.executable} "$@"\n')
+    program.chmod(0o755)
+    ended = run("--environment", "none", PATH=f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+    assert ended.code not in {0, 3}
+    assert "this worker has coffea 0.7.21 (manager: " in ended.err
+    assert "both sides need the same" in ended.err
+
+
+def test_standing_inside_one(run: Run, packed: Path, tmp_path: Path) -> None:
+    _, details = well(run("--environment", packed), tmp_path)
+    code = "import os, helper, wq_runner; print(os.getcwd(), helper.VALUE, os.environ['CONDA_PREFIX'])"
+    ended = running.run(
+        *("shell", details["base"], "--overlay", details["overlay"], "--", "python", "-c", code),
+        cwd=tmp_path,
+        name="wq-env",
+        XDG_CACHE_HOME=str(tmp_path / "cache"),
+    )
+    where, value, prefix = ended.out.split()
+    assert (where, value, Path(prefix).name) == (str(tmp_path), "1", details["base"])
+
+
 def test_mistakes(run: Run) -> None:
     assert "no environment pakced. Did you mean packed?" in run("--environment", "pakced").error
     assert "missing.yml: no such file" in run("--environment", "missing.yml").error
