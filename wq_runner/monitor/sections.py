@@ -36,6 +36,11 @@ def contents(parts: Sequence[tuple[str, str]]) -> Html:
 def messages(view: RunView) -> Html:
     """Return what needs attention, if anything does."""
     found = [tag("p", text, class_="attention") for text in words.explain(view)]
+    if view.total.resumed:
+        before = f"{view.total.resumed:,} {view.unit} were done before, by an earlier process"
+        found.append(
+            tag("p", f"{before}: times, core hours and failures are those of this one", class_="soft")
+        )
     if view.message:
         found.insert(0, tag("p", view.message.strip(), class_=f"message {view.state}"))
     return Html("".join(found))

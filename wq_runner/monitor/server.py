@@ -11,6 +11,7 @@ import getpass
 import hmac
 import http
 import logging
+import math
 import secrets
 import socket
 import threading
@@ -49,6 +50,8 @@ class PageServer:
         self._snapshot = snapshot
         self._lock = threading.Lock()
         self._last: tuple[float, Snapshot] | None = None
+        self._asked = -math.inf
+        self._told = threading.Event()
         self._server = _listen(port, self)
         self.port: int = self._server.server_address[1]
         self._thread = threading.Thread(target=self._server.serve_forever, name="status-server", daemon=True)
@@ -64,6 +67,14 @@ class PageServer:
         return f"ssh -N -L {self.port}:{ADDRESS}:{self.port} {_user()}{socket.getfqdn()}"
 
     def close(self) -> None:
+        """End; a page that is open somewhere gets the last state first, if it asks for it soon."""
+        with self._lock:
+            self._last = None
+            self._told.clear()
+            watched = time.monotonic() - self._asked < 2 * EVERY
+        if watched:
+            self._told.wait(EVERY + 1.0)
+            time.sleep(0.1)  # until it is sent
         self._server.shutdown()
         self._server.server_close()
 
@@ -76,7 +87,10 @@ class PageServer:
         """Return the type and the content of a page; None if there is no such page."""
         match path:
             case "/" | "/status.html":
-                return "text/html; charset=utf-8", self._now().html
+                self._asked = time.monotonic()
+                content = self._now().html
+                self._told.set()
+                return "text/html; charset=utf-8", content
             case "/status.json":
                 return "application/json", self._now().json
             case "/metrics":

@@ -5,6 +5,8 @@ from __future__ import annotations
 import http.client
 import json
 import socket
+import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -92,6 +94,26 @@ def test_a_port_that_is_taken_leads_to_the_next(server: PageServer) -> None:
         assert f"-L {other.port}:127.0.0.1:{other.port} " in other.tunnel
     finally:
         other.close()
+
+
+def test_an_open_page_gets_the_last_state_before_the_end(simple: RunView) -> None:
+    snapshot = Snapshot(view=simple, json=b"", html=b"running")
+    server = PageServer(lambda every: snapshot, 0)
+    path = f"/?token={server.token}"
+    assert get(server, path)[1] == b"running"
+    snapshot = Snapshot(view=simple, json=b"", html=b"complete")
+    closing = threading.Thread(target=server.close)
+    closing.start()
+    assert get(server, path)[1] == b"complete"
+    closing.join(10)
+    assert not closing.is_alive()
+
+
+def test_nobody_is_waited_for_where_nobody_looks(simple: RunView) -> None:
+    server = PageServer(lambda every: Snapshot(view=simple, json=b"", html=b""), 0)
+    began = time.monotonic()
+    server.close()
+    assert time.monotonic() - began < 2
 
 
 def test_a_reader_that_goes_away_harms_nobody(server: PageServer) -> None:
