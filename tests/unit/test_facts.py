@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -129,3 +130,12 @@ def test_samples_may_know_their_files(tmp_path: Path, cache: FactsCache) -> None
     files = (Dataset(name="d", files=(InputFile(path=str(tmp_path / "not-even-there.root"), facts=told),)),)
     known, by_workers = learn(files, cache)
     assert (known.cached, known.opened, entries(known), by_workers) == (1, 0, [7], [])
+
+
+def test_a_file_that_never_opens_is_left_to_workers(tmp_path: Path) -> None:
+    good = nanoaod.write_simple(tmp_path / "good.root", 10)
+    os.mkfifo(tmp_path / "never.root")
+    files = [InputFile(path=str(path)) for path in (tmp_path / "never.root", good)]
+    found = facts._open_here(files, patience=1.0)
+    assert [file.path for file in found] == [str(good)]
+    os.close(os.open(tmp_path / "never.root", os.O_WRONLY | os.O_NONBLOCK))  # lets the thread go on

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import concurrent.futures
+import contextlib
+import queue
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -10,11 +12,12 @@ from wq_runner.execution.session import Session
 from wq_runner.model import Category, FileFacts, Fileset, InputFile
 from wq_runner.pipeline import chunks
 from wq_runner.samples.cache import FactsCache
-from wq_runner.samples.probe import BadFileError, probe
+from wq_runner.samples.probe import probe
 
 FEW = 48
 """So many files are opened from here, while workers start; more are opened by tasks."""
 
+PATIENCE = 30.0  # seconds without any file that opens
 _THREADS = 8
 
 
@@ -80,18 +83,35 @@ def learn(
         cache.put_many(found)
 
 
-def _open_here(files: Sequence[InputFile]) -> dict[InputFile, FileFacts]:
-    """Open files from this process; those that do not open are left to the workers, who may see more."""
+def _open_here(files: Sequence[InputFile], patience: float = PATIENCE) -> dict[InputFile, FileFacts]:
+    """Open files from this process; those that do not open are left to the workers, who may see more.
 
-    def look(file: InputFile) -> FileFacts | None:
-        try:
-            return probe(file)
-        except BadFileError:
-            return None
+    A file system that never answers holds its thread for ever: such files are left to tasks, which are
+    watched from outside. Daemon threads do not hold up the end of the program.
+    """
+    waiting: queue.SimpleQueue[InputFile] = queue.SimpleQueue()
+    looks: queue.SimpleQueue[tuple[InputFile, FileFacts | None]] = queue.SimpleQueue()
 
-    with concurrent.futures.ThreadPoolExecutor(_THREADS) as pool:
-        found = zip(files, pool.map(look, files), strict=True)
-        return {file: facts for file, facts in found if facts is not None}
+    def look() -> None:
+        with contextlib.suppress(queue.Empty):
+            while True:
+                file = waiting.get_nowait()
+                try:
+                    looks.put((file, probe(file)))
+                except Exception:  # a task says what it is, if it comes again
+                    looks.put((file, None))
+
+    for file in files:
+        waiting.put(file)
+    for _ in range(min(_THREADS, len(files))):
+        threading.Thread(target=look, name="opening", daemon=True).start()
+    found: dict[InputFile, FileFacts] = {}
+    with contextlib.suppress(queue.Empty):
+        for _ in files:  # each within this time after the one before
+            file, facts = looks.get(timeout=patience)
+            if facts is not None:
+                found[file] = facts
+    return found
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -81,7 +81,7 @@ def test_speed_differs_by_dataset() -> None:
 # -- cutting
 
 
-@given(size=st.integers(2, 10_000), best=st.integers(1, 10_000))
+@given(size=st.integers(2, 500), best=st.integers(1, 600))
 def test_parts_are_the_whole_and_fit(size: int, best: int) -> None:
     parts = [chunk(0, size)]
     while len(found := cut(parts[-1], Fits(most=best, best=best))) > 1:
