@@ -103,9 +103,10 @@ def test_ending(console: Console, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.chdir(tmp_path)
     paths = RunPaths(root=tmp_path / "out")
     paths.root.mkdir()
-    kept = journal.Journal(paths.journal)
-    for dataset, seconds in (("DY", 1.5), ("TT", 4.0), ("DY", 0.5)):
-        kept.record(
+    spent = record.Spent()
+    for dataset, seconds, events in (("DY", 1.5, 8), ("TT", 4.0, 4), ("DY", 0.5, 2)):
+        spent(
+            0.0,
             journal.TaskEnded(
                 task=1,
                 category="processing",
@@ -115,11 +116,11 @@ def test_ending(console: Console, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
                 started=0.0,
                 finished=1.0,
                 processing=seconds,
-            )
+                events=events,
+            ),
         )
-    kept.close()
     found = record.accounts(FILESET, PLAN, processed(Done("DY", 10), Done("TT", 4), skipped=5), BAD)
-    say.ending(console, found, 12.0, 7.0, paths)
+    say.ending(console, found, spent, 12.0, 7.0, paths)
     assert shown(console.file)[1:] == [  # type: ignore[arg-type]
         "dataset   files   chunks   events   core time   rate per core   complete",
         "DY            2        2       10       2.0 s             5/s   no: 5 events",

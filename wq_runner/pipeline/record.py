@@ -6,7 +6,7 @@ import getpass
 import importlib.metadata
 import platform
 import socket
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +14,8 @@ from typing import Any
 
 from wq_runner import system
 from wq_runner.errors import EngineError, WqRunnerError
-from wq_runner.model import Chunk, Fileset
+from wq_runner.journal import Event, TaskEnded
+from wq_runner.model import Category, Chunk, Fileset
 from wq_runner.pipeline.facts import BadFile
 from wq_runner.pipeline.process import Processed
 from wq_runner.workers.local import PROGRAM, find_program
@@ -54,6 +55,22 @@ class Account:
         }
 
 
+@dataclass(frozen=True)
+class Spent:
+    """What this process had done for each dataset: a listener of the journal.
+
+    `seconds` are the processor's, added up over all cores.
+    """
+
+    seconds: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
+    events: Counter[str] = field(default_factory=Counter)
+
+    def __call__(self, _now: float, event: Event) -> None:
+        if isinstance(event, TaskEnded) and event.category == Category.PROCESSING.value:
+            self.seconds[event.dataset] += event.processing
+            self.events[event.dataset] += event.events
+
+
 @dataclass
 class Record:
     """The parts of run.json, filled in as the run goes."""
@@ -74,6 +91,7 @@ class Record:
     accounts: dict[str, Account] = field(default_factory=dict)
     missing: list[dict[str, Any]] = field(default_factory=list)
     phases: dict[str, float] = field(default_factory=dict)
+    spent: Spent = field(default_factory=Spent)
 
     @property
     def complete(self) -> bool:

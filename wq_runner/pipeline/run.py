@@ -301,7 +301,8 @@ def _finish(
     record.form = vars(dataclasses.replace(form, stage_out=None))
     stageout.stage(record, paths, form.stage_out, console)
     record.form = vars(form)
-    say.ending(console, record.accounts, time.time() - record.started, record.phases["processing"], paths)
+    total = time.time() - record.started
+    say.ending(console, record.accounts, record.spent, total, record.phases["processing"], paths)
     say.afterwards(console, place.watch.look(), _chunksize(record))
     if found.left:
         raise InterruptedRunError(say.interrupted(record.accounts, paths))
@@ -313,7 +314,7 @@ def _finish(
 def _recording(request: Request, record: Record, paths: RunPaths) -> Iterator[tuple[Journal, Watch]]:
     """Keep the journal, the log, the status, the report and run.json, however the run ends."""
     watch = Watch(paths, http=request.options.http)
-    journal = Journal(paths.journal, listeners=[watch])
+    journal = Journal(paths.journal, listeners=[watch, record.spent])
     log_file = start_logging(paths.debug_log, request.options.loglevel)
     code, message = 1, "an error of wq-runner itself"
     try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,14 +12,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from wq_runner import journal
-from wq_runner.model import Category, Chunk, Fileset
+from wq_runner.model import Chunk, Fileset
 from wq_runner.monitor import words
 from wq_runner.monitor.advice import advice
 from wq_runner.monitor.next_time import next_time
 from wq_runner.monitor.view import RunView
 from wq_runner.pipeline.facts import Knowledge
-from wq_runner.pipeline.record import Account
+from wq_runner.pipeline.record import Account, Spent
 from wq_runner.system import RunPaths
 from wq_runner.units import format_count, format_seconds
 
@@ -74,18 +72,23 @@ def chunks(console: Console, plan: Sequence[Chunk], chunksize: int | str) -> Non
 
 
 def ending(
-    console: Console, accounts: Mapping[str, Account], total: float, processing: float, paths: RunPaths
+    console: Console,
+    accounts: Mapping[str, Account],
+    spent: Spent,
+    total: float,
+    processing: float,
+    paths: RunPaths,
 ) -> None:
     """Print the table of datasets and where the output is."""
     planned = sum(account.planned for account in accounts.values())
     done = sum(account.processed for account in accounts.values())
     console.print()
-    console.print(_table(accounts, _core_seconds(paths.journal), console.width))
+    console.print(_table(accounts, spent, console.width))
     if len(accounts) > _MANY:
         console.print(f"and {len(accounts) - _MANY} more; all are in {path(paths.summary)}", highlight=False)
     console.print()
     complete = all(account.complete for account in accounts.values())
-    rate = f"{format_count(done / max(processing, 1e-3))} events/s"
+    rate = f"{format_count(sum(spent.events.values()) / max(processing, 1e-3))} events/s"
     line(
         console,
         "complete" if complete else "partial",
@@ -94,7 +97,7 @@ def ending(
     line(console, "output", f"{path(_output(paths))}  {paths.report.name}  {paths.summary.name}")
 
 
-def _table(accounts: Mapping[str, Account], seconds: Mapping[str, float], width: int) -> Table:
+def _table(accounts: Mapping[str, Account], spent: Spent, width: int) -> Table:
     """Return a line for each dataset; on a narrow terminal without what can be done without."""
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="dim")
     names = ("dataset", "files", "chunks", "events", "core time", "rate per core", "complete")
@@ -102,14 +105,14 @@ def _table(accounts: Mapping[str, Account], seconds: Mapping[str, float], width:
     for name in kept:
         table.add_column(name, justify="left" if name in {"dataset", "complete"} else "right")
     for name, account in list(accounts.items())[:_MANY]:
-        spent = seconds.get(name, 0.0)
+        seconds = spent.seconds[name]
         cells: dict[str, str | Text] = {
             "dataset": Text(name),
             "files": f"{account.files:,}",
             "chunks": f"{account.chunks:,}",
             "events": f"{account.processed:,}",
-            "core time": format_seconds(spent),
-            "rate per core": f"{format_count(account.processed / spent)}/s" if spent else "",
+            "core time": format_seconds(seconds),
+            "rate per core": f"{format_count(spent.events[name] / seconds)}/s" if seconds else "",
             "complete": "yes" if account.complete else _lacking(account),
         }
         table.add_row(*(cells[column] for column in kept))
@@ -131,15 +134,6 @@ def afterwards(console: Console, view: RunView, chunksize: int | None) -> None:
         line(console, "next time", best.text(chunksize))
     for one in advice(view, chunksize=chunksize)[:2]:
         line(console, "advice", one.text)
-
-
-def _core_seconds(path: Path) -> dict[str, float]:
-    """Return how long the processor took for each dataset, added up over all cores."""
-    seconds: defaultdict[str, float] = defaultdict(float)
-    for _, event in journal.read(path):
-        if isinstance(event, journal.TaskEnded) and event.category == Category.PROCESSING.value:
-            seconds[event.dataset] += event.processing
-    return seconds
 
 
 def how(console: Console, request: Request, ready: Prepared) -> None:
