@@ -177,6 +177,11 @@ class RunPaths:
         return self.root / "transactions.log"
 
     @property
+    def printed(self) -> Path:
+        """What a detached run would have printed on the terminal."""
+        return self.root / "wq-run.out"
+
+    @property
     def debug_log(self) -> Path:
         return self.root / "wq-run.log"
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import random
+import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import nanoaod
 import pytest
@@ -126,3 +130,122 @@ def test_killed_with_its_workers(data: Path, tmp_path: Path, executor: str) -> N
     check_output(out, files=4)
     check_each_event_ran_once(out, files=4)
     assert all(kills)
+
+
+# -- a full disk --
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """Return a directory on a file system of 4 MB."""
+    place = tmp_path / "small"
+    place.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "none", place], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("mounting a file system is not allowed here")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", "-l", place], check=True)
+
+
+@pytest.mark.parametrize("executor", ["iterative", "work_queue"])
+def test_a_disk_that_fills_up(data: Path, small_disk: Path, executor: str) -> None:
+    out, run = small_disk / "out", command(data, executor, "--limit-files", 4)
+    filler = small_disk / "filler"
+    with running.running(*run, cwd=small_disk) as process:
+        running.until(lambda: running.accepted(out) >= 3)
+        with contextlib.suppress(OSError), filler.open("wb", buffering=0) as stream:
+            while True:
+                stream.write(bytes(1 << 12))
+        ended = running.finish(process)
+    assert ended.code == 2
+    assert "No space left on device" in ended.error
+    kept = running.accepted(out)
+    assert 3 <= kept < 4 * CHUNKS
+    filler.unlink()
+    again = running.run_well(*run, cwd=small_disk)
+    assert "resuming" in again.out
+    check_output(out, files=4)
+    check_each_event_ran_once(out, files=4)
+
+
+# -- what changed since --
+
+
+def test_a_changed_constant_changes_the_result_and_is_named(tmp_path: Path, data: Path) -> None:
+    code = tmp_path / "mine.py"
+    text = "FACTOR = 2\n\ndef mine(events):\n    return {'sum': FACTOR * int(events.x.to_numpy().sum())}\n"
+    code.write_text(text)
+    run = ("-p", "mine.py:mine", *COMMON, "-e", "iterative", "--limit-files", 2, data)
+    running.run_well(*run, cwd=tmp_path)
+    before = running.output(tmp_path / "out")["sum"]
+    code.write_text(text.replace("= 2", "= 3"))
+    ended = running.run_well(*run, cwd=tmp_path)
+    assert running.output(tmp_path / "out")["sum"] * 2 == before * 3
+    assert "starting over" in ended.out
+    assert f"({tmp_path.name}/mine.py) changed" in ended.out
+    assert f"{2 * CHUNKS} chunks cannot be reused" in ended.out
+    code.write_text(text)
+    kept = running.run_well(*run, "--accept-stale", cwd=tmp_path)
+    assert "--accept-stale keeps what was done" in kept.out
+    assert running.output(tmp_path / "out")["sum"] * 2 == before * 3
+
+
+def test_changed_metadata_of_one_dataset(tmp_path: Path, data: Path) -> None:
+    fileset: dict[str, Any] = {
+        name: {"files": [str(data / f"f0{number}.root")], "metadata": {"xsec": 1.0}}
+        for number, name in enumerate(("one", "two"))
+    }
+    samples = tmp_path / "samples.json"
+    samples.write_text(json.dumps(fileset))
+    run = ("-p", f"{running.ANALYSIS}:Sums", *COMMON, "-e", "iterative", samples)
+    running.run_well(*run, cwd=tmp_path)
+    fileset["two"]["metadata"]["xsec"] = 2.0
+    samples.write_text(json.dumps(fileset))
+    ended = running.run_well(*run, cwd=tmp_path)
+    assert "the metadata of two changed" in ended.out
+
+
+def test_a_plan_that_shrank_and_grew_again_counts_nothing_twice(tmp_path: Path, data: Path) -> None:
+    run = ("-p", f"{running.ANALYSIS}:Sums", *COMMON, "-e", "iterative")
+    running.run_well(*run, "--limit-files", 3, data, cwd=tmp_path)
+    ended = running.run_well(*run, "--limit-files", 2, data, cwd=tmp_path)
+    assert "holds more than is asked for" in ended.out
+    check_output(tmp_path / "out", files=2)
+    running.run_well(*run, "--limit-files", 3, data, cwd=tmp_path)
+    check_output(tmp_path / "out", files=3)
+
+
+# -- one bad file --
+
+
+def test_one_corrupt_file_of_fifty(tmp_path: Path) -> None:
+    for number in range(50):
+        nanoaod.write_simple(tmp_path / "data" / f"f{number:02}.root", 20)
+    bad = nanoaod.cut_in_half(tmp_path / "data" / "f17.root")
+    run = ("-p", f"{running.ANALYSIS}:Sums", *COMMON, "-e", "iterative", "--skip-bad-files")
+    ended = running.run(*run, tmp_path / "data", cwd=tmp_path)
+    assert ended.code == 3
+    assert "f17.root" in ended.error
+    out = tmp_path / "out"
+    assert running.output(out)["entries"] == 49 * 20
+    found = running.summary(out)
+    assert found["complete"] is False
+    assert [one["path"] for one in found["missing"]] == [str(bad)]
+    missing = json.loads((out / "missing.json").read_text())
+    assert list(missing["data"]["files"]) == [str(bad)]
+    nanoaod.write_simple(bad, 20)
+    running.run_well(
+        "-p",
+        f"{running.ANALYSIS}:Sums",
+        "--schema",
+        "BaseSchema",
+        "-e",
+        "iterative",
+        "-o",
+        "rest",
+        out / "missing.json",
+        cwd=tmp_path,
+    )
+    assert running.output(tmp_path / "rest")["entries"] == 20

@@ -6,7 +6,8 @@ import importlib.metadata
 import json
 import shlex
 import sys
-from typing import Any, NoReturn
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -14,6 +15,11 @@ from wq_runner.cli import base
 from wq_runner.cli.layered import LayeredCommand, click_options, origin_of
 from wq_runner.config.options import RunOptions, defaulted
 from wq_runner.units import DEFAULT_PAGE_PORT
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from wq_runner.pipeline.run import Request
 
 _ABOUT = "About the options"
 
@@ -62,6 +68,21 @@ class _RunCommand(LayeredCommand):
             help="Show the resolved run and stop; opens no file.",
         ),
         base.Option(
+            ["--detach"],
+            is_flag=True,
+            group=_ABOUT,
+            allow_from_autoenv=False,
+            help="Run in the background, on after you log out; wq-status shows it.",
+        ),
+        base.Option(
+            ["--stop"],
+            metavar="DIR",
+            type=click.Path(path_type=Path),
+            group=_ABOUT,
+            allow_from_autoenv=False,
+            help="End the run in DIR as Ctrl-C does, and wait until it has ended.",
+        ),
+        base.Option(
             ["--show-options"],
             is_flag=True,
             group=_ABOUT,
@@ -92,17 +113,21 @@ def cli(ctx: click.Context, /, samples: tuple[str, ...], **values: Any) -> None:
         _show_version()
     elif values["show_options"]:
         _show_options(ctx, options)
+    elif values["stop"] is not None:
+        _stop(values["stop"])
     else:
         if not samples:
             raise click.UsageError("SAMPLES are missing: a .cfg, a .json, ROOT files, a directory or a glob")
-        _run(ctx, samples, options, only_show=values["dry_run"])
+        _run(ctx, samples, options, only_show=values["dry_run"], detach=values["detach"])
 
 
 def main() -> NoReturn:
     base.main(cli)
 
 
-def _run(ctx: click.Context, samples: tuple[str, ...], options: RunOptions, *, only_show: bool) -> None:
+def _run(
+    ctx: click.Context, samples: tuple[str, ...], options: RunOptions, *, only_show: bool, detach: bool
+) -> None:
     from rich.console import Console
 
     from wq_runner.monitor.steady import outlive_terminal
@@ -119,8 +144,27 @@ def _run(ctx: click.Context, samples: tuple[str, ...], options: RunOptions, *, o
     console = Console()
     if only_show:
         dry_run(request, console)
+    elif detach:
+        _detach(ctx, request, console)
     else:
         run(request, console)
+
+
+def _detach(ctx: click.Context, request: Request, console: Console) -> None:
+    from wq_runner.pipeline.detached import detach
+    from wq_runner.pipeline.run import prepare
+
+    prepare(request)  # mistakes are said here and now
+    arguments = [argument for argument in sys.argv[1:] if argument != "--detach"]
+    ctx.exit(detach(arguments, request.directory, console))
+
+
+def _stop(directory: Path) -> None:
+    from rich.console import Console
+
+    from wq_runner.pipeline.detached import stop
+
+    stop(directory, Console())
 
 
 def _show_version() -> None:

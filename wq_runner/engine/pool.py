@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import os
+import signal
 import threading
 import time
 
@@ -75,7 +76,12 @@ class PoolEngine:
 
 
 def _end_with(parent: int) -> None:
-    """End this process when its parent is gone, which a parent that was killed cannot ask for."""
+    """End this process when its parent is gone, which a parent that was killed cannot ask for.
+
+    A terminal's Ctrl-C and hang-up reach all its processes, but are for the parent to answer.
+    """
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
 
     def watch() -> None:
         while os.getppid() == parent:

@@ -51,4 +51,5 @@ def outlive_terminal() -> None:
     sys.stdout = Steady(sys.stdout)
     sys.stderr = Steady(sys.stderr)
     if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        # not SIG_IGN: that tells that we were started by nohup
+        signal.signal(signal.SIGHUP, lambda *_: None)

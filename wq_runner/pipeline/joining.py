@@ -80,7 +80,8 @@ def _as(schema: Any, table: Any) -> Any:
 def _join_root(files: Sequence[Path], target: Path) -> None:
     import uproot
 
-    with system.replacing(target, "wb+") as stream, uproot.recreate(stream) as output:
+    temporary = target.with_name(f".{target.name}.part")  # uproot closes what it is given
+    with uproot.recreate(temporary) as output:
         sums: dict[str, Any] = {}
         written: set[str] = set()
         for path in files:
@@ -93,6 +94,7 @@ def _join_root(files: Sequence[Path], target: Path) -> None:
                         sums[name] = sums[name] + found if name in sums else found
         for name, value in sums.items():
             output[name] = value
+    temporary.replace(target)
 
 
 def _append_tree(tree: Any, output: Any, name: str, written: set[str]) -> None:

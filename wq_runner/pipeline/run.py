@@ -224,7 +224,7 @@ def _run(
     with contextlib.ExitStack() as stack:
         stack.callback(session.close)
         stack.callback(shown.close)
-        stack.enter_context(signals.stopping(lambda: _ask_to_stop(session, options, console)))
+        stack.enter_context(signals.stopping(session.stop.make, lambda: _say_stopping(options, console)))
         session.start()
         stack.enter_context(session.presence)
         clock = time.monotonic()
@@ -267,8 +267,7 @@ def _what_is_left(plan: Sequence[Chunk], place: _Place, session: Session, consol
     return left
 
 
-def _ask_to_stop(session: Session, options: RunOptions, console: Console) -> None:
-    session.stop.make()
+def _say_stopping(options: RunOptions, console: Console) -> None:
     say.line(
         console,
         "stopping",

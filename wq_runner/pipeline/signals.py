@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
 
@@ -11,8 +12,8 @@ STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextlib.contextmanager
-def stopping(ask: Callable[[], None]) -> Iterator[None]:
-    """Call `ask` at the first signal; raise KeyboardInterrupt at the next."""
+def stopping(ask: Callable[[], None], tell: Callable[[], None]) -> Iterator[None]:
+    """Call `ask` at the first signal, and `tell` in another thread; raise KeyboardInterrupt at the next."""
     asked = False
 
     def handle(_number: int, _frame: FrameType | None) -> None:
@@ -21,8 +22,12 @@ def stopping(ask: Callable[[], None]) -> Iterator[None]:
             raise KeyboardInterrupt
         asked = True
         ask()
+        # the signal may have come while this thread was printing
+        threading.Thread(target=tell, name="stopping").start()
 
-    previous = {number: signal.signal(number, handle) for number in STOPPING}
+    # under nohup, a lost terminal is no reason to stop
+    heard = [number for number in STOPPING if signal.getsignal(number) is not signal.SIG_IGN]
+    previous = {number: signal.signal(number, handle) for number in heard}
     try:
         yield
     finally:
