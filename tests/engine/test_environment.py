@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -307,35 +308,55 @@ def test_a_worker_that_is_killed_while_unpacking(
     assert output["entries"] == 2000
 
 
-def test_packing_and_unpacking_are_as_fast_as_the_tools(conda: Path, tmp_path: Path) -> None:
-    """The bars are for a quiet machine; what else runs here hits both sides, so the best of three counts."""
-    archive, theirs = tmp_path / "ours.tar.gz", tmp_path / "theirs.tar.gz"
+def test_packing_is_as_fast_as_the_tool(conda: Path, tmp_path: Path) -> None:
     program = Path(sys.executable).with_name("conda-pack")
-    ratios = []
-    for _ in range(3):
-        there = seconds(
-            lambda: condas.run(program, "--quiet", "--force", "--prefix", conda, "--output", theirs)
+    theirs, ours = tmp_path / "theirs.tar.gz", tmp_path / "ours.tar.gz"
+
+    def once() -> float:
+        there = cost(
+            lambda: condas.run(program, "--quiet", "--force", "--prefix", conda, "--output", theirs),
+            resource.RUSAGE_CHILDREN,
         )
-        here = seconds(lambda: packing.pack(conda, Kind.CONDA, archive))
-        ratios.append(here / there)
-        if ratios[-1] < 1.15:
-            break
-    assert min(ratios) < 1.15
-    ratios = []
-    for number in range(4):
-        plain = tmp_path / f"plain{number}"
+        return ratio(cost(lambda: packing.pack(conda, Kind.CONDA, ours), resource.RUSAGE_SELF), there)
+
+    best_of_two(once, 1.15)
+    assert ours.stat().st_size < 1.05 * theirs.stat().st_size
+
+
+def test_unpacking_is_as_fast_as_the_tool(packed: base.Base, tmp_path: Path) -> None:
+    """With conda-unpack and the count of the files, which make it usable."""
+    plain, workdir = tmp_path / "plain", tmp_path / "workdir"
+
+    def once() -> float:
+        for path in (plain, workdir):
+            shutil.rmtree(path, ignore_errors=True)
         plain.mkdir()
-        there = seconds(lambda: condas.run("tar", "-xzf", archive, "-C", plain))  # noqa: B023 - called at once
-        shutil.rmtree(plain)
-        workspace = tmp_path / f"workdir{number}" / "worker-1"
-        task = a_task(workspace / "t.1", base.Base(key="key", archive=archive, stored=None))  # type: ignore[arg-type]
-        here = seconds(lambda: start_task(task).wait())  # noqa: B023
-        assert (task / "out").read_text().strip()
-        shutil.rmtree(workspace.parent)
-        ratios.append(here / there)
-        if ratios[-1] < 1.2:
-            break
-    assert min(ratios) < 1.2
+        there = cost(lambda: condas.run("tar", "-xzf", packed.archive, "-C", plain), resource.RUSAGE_CHILDREN)
+        task = a_task(workdir / "worker-1" / "t.1", packed)
+        here = cost(lambda: start_task(task, "pass").wait(), resource.RUSAGE_CHILDREN)
+        assert len(unpacked(workdir)) == 1
+        return ratio(here, there)
+
+    best_of_two(once, 1.2)
+
+
+def cost(work: Callable[[], object], who: int) -> tuple[float, float]:
+    """Return the seconds that something takes, and those of the processor."""
+    before, began = resource.getrusage(who), time.monotonic()
+    work()
+    wall, after = time.monotonic() - began, resource.getrusage(who)
+    return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def ratio(here: tuple[float, float], there: tuple[float, float]) -> float:
+    """Compare by the clock, or by the processor's time: what else runs on the machine hits only the one."""
+    found = min(here[0] / there[0], here[1] / there[1])
+    print(f"{here} against {there} seconds (wall, processor): {found:.2f}")
+    return found
+
+
+def best_of_two(once: Callable[[], float], limit: float) -> None:
+    assert once() < limit or once() < limit
 
 
 def test_one_more_package_is_another_key(conda: Path, channel: str, tmp_path: Path) -> None:
@@ -458,9 +479,3 @@ def start_task(directory: Path, code: str = "import sys; print(sys.prefix)") -> 
             stderr=out,
             start_new_session=True,
         )
-
-
-def seconds(work: Callable[[], object]) -> float:
-    began = time.monotonic()
-    work()
-    return time.monotonic() - began
