@@ -2,7 +2,7 @@
 # Make sure that the tools, the engine and wq-runner are there; the second call only looks.
 #
 #   setup.sh       set up what is missing
-#   setup.sh test  set up what the tests need besides: a browser, to look at pages with
+#   setup.sh test  set up what the tests need besides: a browser, Slurm, an XRootD server
 #   setup.sh bin   print the directory of the programs, and do nothing else
 #
 # In an active conda environment that has ndcctools nothing is built. Elsewhere: the Debian packages of
@@ -77,6 +77,8 @@ missing_packages() { # the Debian packages that are needed, by what they bring
     [[ -e $include/Python.h ]] || echo "python$version-dev"
     has "$python" venv ensurepip || echo "python$version-venv"
     [[ -z $browser ]] || has_browser || printf "%s\n" chromium fonts-dejavu-core
+    [[ -z $browser || -x /usr/sbin/slurmctld ]] || printf "%s\n" slurm-wlm munge
+    [[ -z $browser || -x /usr/bin/xrootd ]] || echo xrootd-server
 }
 
 install_packages() {

@@ -110,7 +110,7 @@ def run(path: Path, cluster: int, process: int, directory: Path) -> None:
     }
 
     def filled(name: str) -> str:
-        text = values.get(name, "")
+        text = values.get(name, "").replace("$$(", "$(")
         for key, value in slot.items():
             text = re.sub(re.escape(f"$({key})"), str(value), text, flags=re.IGNORECASE)
         return text
@@ -133,7 +133,7 @@ def run(path: Path, cluster: int, process: int, directory: Path) -> None:
         Path(filled("error") or "/dev/null").open("wb") as err,
     ):
         job = subprocess.Popen(
-            ["./condor_exec.exe", *shlex.split(filled("arguments").replace("$$", ""))],
+            ["./condor_exec.exe", *_words(filled("arguments"))],
             cwd=scratch, env=environ, stdout=out, stderr=err, start_new_session=True,
         )  # fmt: skip
     (directory / f"{cluster}.{process}.pid").write_text(str(job.pid))
@@ -145,6 +145,28 @@ def run(path: Path, cluster: int, process: int, directory: Path) -> None:
         how = "(1) Normal termination (return value" if code >= 0 else "(0) Abnormal termination (signal"
         event(5, f"Job terminated.\n\t{how} {abs(code)})")
     shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _words(text: str) -> list[str]:
+    """Split arguments as HTCondor does: in its new syntax they stand in double quotes."""
+    text = text.strip()
+    if not text.startswith('"'):
+        return text.split()
+    # single quotes group, two of them are one: as a shell does, if the two are escaped
+    inner = text[1:-1].replace('""', '"')
+    found, word, grouped, place = [], "", False, 0
+    while place < len(inner):
+        one = inner[place]
+        if one == "'" and grouped and inner[place + 1 : place + 2] == "'":
+            word, place = word + "'", place + 1
+        elif one == "'":
+            grouped = not grouped
+        elif one == " " and not grouped:
+            found, word = [*found, word], ""
+        else:
+            word += one
+        place += 1
+    return [word for word in [*found, word] if word]
 
 
 def remove(cluster: str, directory: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import functools
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from wq_runner.execution.loop import LoopResult, LoopSettings
 from wq_runner.execution.session import Session, temporary_directory, work_queue_session
 from wq_runner.model import Category
 from wq_runner.remote.bundle import write_bundle
+from wq_runner.samples.anywhere import Table, apply_anywhere
 from wq_runner.workers.local import LocalSpec
 
 log = logging.getLogger(__name__)
@@ -39,6 +41,7 @@ class EngineExecutor(ExecutorBase):  # type: ignore[misc] # coffea has no types
     """
 
     session: Session | None = None
+    fallbacks: Table | None = None
 
     def __call__(
         self, items: Iterable[Any], function: Callable[[Any], Any], accumulator: Any
@@ -56,6 +59,8 @@ class EngineExecutor(ExecutorBase):  # type: ignore[misc] # coffea has no types
         if self.session is None:
             self.session = self._make_session()
         category = Category.PREPROCESSING if self.function_name == _METADATA else Category.PROCESSING
+        if self.fallbacks and category is Category.PROCESSING:
+            function = functools.partial(apply_anywhere, self.fallbacks, function)
         found = self.session.run(values, function, category)
         error = _lacking(found)
         merged = accumulate(found.results.values(), accumulator)

@@ -50,8 +50,10 @@ def process(analysis: Analysis, fileset: Fileset, plan: Sequence[Chunk], session
 
     from wq_runner.execution.executor import EngineExecutor
 
+    fallbacks = _fallbacks(fileset)
     runner = Runner(
-        executor=EngineExecutor(session=session),
+        executor=EngineExecutor(session=session, fallbacks=fallbacks),
+        xrootdtimeout=30 if fallbacks else 60,  # seconds; where there is another place, sooner
         schema=analysis.schema,
         format=_format(plan),
         # what is missing is ours to report; coffea would raise it and drop its account
@@ -78,6 +80,10 @@ def add_up(analysis: Analysis, recovered: Recovered, session: Session) -> Proces
     wrapped: dict[str, Any] = accumulate(outputs.add_up(recovered.holdings, session.ledger).values())
     output = outputs.postprocessed(analysis.processor, wrapped["out"])
     return Processed(output=output, items=list(wrapped["processed"]), left={})
+
+
+def _fallbacks(fileset: Fileset) -> dict[str, tuple[str, ...]]:
+    return {file.path: file.fallbacks for dataset in fileset for file in dataset.files if file.fallbacks}
 
 
 def _work_items(fileset: Fileset, plan: Sequence[Chunk]) -> list[Any]:

@@ -6,6 +6,7 @@ Runs inside tasks: import-light, prints nothing, and its errors can be pickled.
 from __future__ import annotations
 
 import hashlib
+import math
 import struct
 from collections.abc import Callable
 from enum import Enum
@@ -77,7 +78,8 @@ def probe(file: InputFile, *, clusters: bool = False, timeout: float | None = No
 def _probe_root(file: InputFile, clusters: bool, timeout: float) -> FileFacts:
     import uproot
 
-    with uproot.open({file.path: None}, timeout=timeout) as root:
+    # whole seconds: XRootD takes no others
+    with uproot.open({file.path: None}, timeout=math.ceil(timeout)) as root:
         _check_size(file, root.file.fEND, lambda: root.file.source.num_bytes)
         tree = _tree(file, root)
         return FileFacts(

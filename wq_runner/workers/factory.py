@@ -106,7 +106,8 @@ class FactoryWorkers:
         self._private = Path(tempfile.mkdtemp(prefix="wq-runner-factory-"))
         self.password_file = self._private / "password"
         self._leash: Leash | None = None
-        self._worker = directory / "wq-worker.sh"
+        # the name under which release 9.9 sends it to HTCondor, whatever it is called
+        self._worker = directory / "work_queue_worker"
         self._restarts = 0
         self._orphaned = False
         self._seen = 0
@@ -218,8 +219,8 @@ def jobs(scratch: Path) -> list[str]:
     log_file = scratch / "condor.logfile"
     if log_file.exists():
         text = log_file.read_text(errors="replace")
-        ended = set(re.findall(r"^(?:005|009) \((\d+)\.", text, re.MULTILINE))
-        found += [job for job in re.findall(r"^000 \((\d+)\.", text, re.MULTILINE) if job not in ended]
+        ended = set(re.findall(r"^(?:005|009) \(0*(\d+)\.", text, re.MULTILINE))
+        found += [job for job in re.findall(r"^000 \(0*(\d+)\.", text, re.MULTILINE) if job not in ended]
     return sorted(set(found))
 
 

@@ -1,0 +1,59 @@
+"""Input from servers: XRootD, HTTP with ranges, and another place when one is gone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import running
+import xrootd
+from conftest import SUMS, Follow, complete
+
+WORKERS = ("--workers", "local:1", "-o", "out")
+
+
+def written(tmp_path: Path, *prefixes: str) -> Path:
+    """Write samples whose one file is looked for below each prefix, one after the other."""
+    (tmp_path / "a.json").write_text(json.dumps({"files": ["a.root"], "treeName": "Events"}))
+    (tmp_path / "samples.cfg").write_text(f"{' '.join(prefixes)}\na.json\n")
+    return tmp_path / "samples.cfg"
+
+
+@pytest.fixture
+def data(samples: Path) -> Path:
+    return samples
+
+
+def test_over_xrootd(data: Path, tmp_path: Path) -> None:
+    with xrootd.xrootd(data, tmp_path / "server") as server:
+        running.run_well(*SUMS, *WORKERS, written(tmp_path, server.url), cwd=tmp_path)
+    complete(tmp_path / "out")
+
+
+def test_over_http_in_ranges(data: Path, tmp_path: Path) -> None:
+    with xrootd.web(data) as (url, asked):
+        running.run_well(*SUMS, *WORKERS, written(tmp_path, url), cwd=tmp_path)
+    complete(tmp_path / "out")
+    assert [one for one in asked if one.startswith("bytes=")]
+
+
+def test_the_first_place_never_answers(data: Path, tmp_path: Path) -> None:
+    with xrootd.web(data) as (url, _):
+        gone = f"http://127.0.0.1:{running.free_port()}/"
+        running.run_well(*SUMS, *WORKERS, written(tmp_path, gone, url), cwd=tmp_path)
+    complete(tmp_path / "out")
+
+
+def test_a_server_that_dies_in_mid_run(follow: Follow, data: Path, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    gated = (*SUMS, "-p", f"{running.ANALYSIS}:Gated", "--processor-args", f"gate={gate}")
+    with xrootd.xrootd(data, tmp_path / "server") as server, xrootd.web(data) as (url, asked):
+        with follow("wq-run", *gated, *WORKERS, written(tmp_path, server.url, url)) as run:
+            running.until(lambda: running.accepted(tmp_path / "out") >= 1, "the first chunk")
+            assert not asked
+            server.kill()
+            gate.touch()
+            run.ends_well(200)
+        assert asked
+    complete(tmp_path / "out")

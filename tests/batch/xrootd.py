@@ -1,0 +1,100 @@
+"""A real XRootD server on loopback, and one for HTTP that answers requests for ranges."""
+
+from __future__ import annotations
+
+import contextlib
+import http.server
+import os
+import re
+import shutil
+import socket
+import subprocess
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import running
+
+_CONF = """\
+xrd.port {port}
+oss.localroot {data}
+all.export /
+all.adminpath {admin}
+all.pidpath {admin}
+"""
+
+
+@dataclass
+class Server:
+    process: subprocess.Popen[bytes]
+    url: str
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+@contextlib.contextmanager
+def xrootd(data: Path, directory: Path) -> Iterator[Server]:
+    """Serve the files of a directory; as root it becomes somebody else, as it refuses to be root."""
+    directory.mkdir()
+    port = running.free_port()
+    (directory / "xrootd.cfg").write_text(_CONF.format(port=port, data=data, admin=directory))
+    command = ["xrootd", "-c", str(directory / "xrootd.cfg"), "-l", str(directory / "log")]
+    if os.geteuid() == 0:
+        shutil.chown(directory, "nobody")
+        for place in (data, *data.parents, directory):  # pytest's directories are for root alone
+            place.chmod(place.stat().st_mode | 0o055)
+        command = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", *command]
+    with (directory / "out").open("wb") as log:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=directory)
+    server = Server(process=process, url=f"root://127.0.0.1:{port}//")
+    try:
+        running.until(lambda: _answers(port) or process.poll() is not None, "the server answers")
+        yield server
+    finally:
+        server.kill()
+
+
+def _answers(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        return True
+    return False
+
+
+class _Ranges(http.server.SimpleHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    asked: list[str]
+
+    def do_GET(self) -> None:
+        content = Path(self.translate_path(self.path)).read_bytes()
+        match = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
+        start = int(match[1]) if match else 0
+        stop = min(int(match[2]) + 1 if match and match[2] else len(content), len(content))
+        self.asked.append(self.headers.get("Range", ""))
+        self.send_response(206 if match else 200)
+        self.send_header("Accept-Ranges", "bytes")
+        self.send_header("Content-Length", str(stop - start))
+        if match:
+            self.send_header("Content-Range", f"bytes {start}-{stop - 1}/{len(content)}")
+        self.end_headers()
+        self.wfile.write(content[start:stop])
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@contextlib.contextmanager
+def web(data: Path) -> Iterator[tuple[str, list[str]]]:
+    """Serve the files of a directory over HTTP; yields the URL, and the ranges that were asked for."""
+    asked: list[str] = []
+    handler = type("Handler", (_Ranges,), {"asked": asked})
+    with http.server.ThreadingHTTPServer(
+        ("127.0.0.1", 0), lambda *args: handler(*args, directory=str(data))
+    ) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}/", asked
+        finally:
+            server.shutdown()
