@@ -149,6 +149,7 @@ def test_an_answer_that_is_there_is_kept(tmp_path: Path) -> None:
     [
         ({"MEMORY": "500", "WQ_RUNNER_STALL": "60.0"}, Limits(memory=500 * MB, stall=60.0)),
         ({"MEMORY": "-1", "WQ_RUNNER_STALL": "0"}, Limits()),
+        ({"MEMORY": "8", "WQ_RUNNER_WATCH_MEMORY": "0"}, Limits()),
         ({}, Limits()),
     ],
 )

@@ -8,6 +8,9 @@ from pathlib import Path
 from wq_runner.engine.protocol import EngineStatus
 from wq_runner.model import Outcome, Task
 
+ENGINE_MODES = ("max", "min-waste", "max-throughput")
+"""The engine's own ways to learn allocations."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class QueueSettings:
@@ -36,6 +39,15 @@ class QueueSettings:
     resources_mode: str = "auto"
     keepalive_interval: int = 30
     keepalive_timeout: int = 30
+
+    @property
+    def engine_learns(self) -> bool:
+        return self.resources_mode in ENGINE_MODES
+
+    @property
+    def monitored(self) -> bool:
+        """Whether tasks run in the engine's monitor, which it needs to learn."""
+        return self.monitor != "off" or self.engine_learns
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -97,9 +97,9 @@ class _Queue:
             "min-waste": wq.WORK_QUEUE_ALLOCATION_MODE_MIN_WASTE,
             "max-throughput": wq.WORK_QUEUE_ALLOCATION_MODE_MAX_THROUGHPUT,
         }
-        if self._settings.monitor != "off" or mode in modes:
+        if self._settings.monitored:
             self._queue.enable_monitoring(watchdog=self._settings.monitor != "measure")
-        if mode in modes:
+        if self._settings.engine_learns:
             for category in Category:
                 self._queue.specify_category_mode(category.value, modes[mode])
         # what a task asks for is what it gets; releases without this knob do so anyway
@@ -168,6 +168,12 @@ def _engine_task(wq: Any, task: Task, settings: QueueSettings) -> Any:
     made.specify_category(task.category.value)
     made.specify_priority(-task.id)  # first come, first served: the queue by itself takes the newest first
     made.specify_max_retries(LOSSES)
+    if settings.monitored:
+        # a child of the warm process is none of the process that the monitor watches
+        made.specify_environment_variable("WQ_RUNNER_WARM", "0")
+    if settings.engine_learns:
+        # the monitor looks too rarely to see all of a short task: what is learned from it is too little
+        made.specify_environment_variable("WQ_RUNNER_WATCH_MEMORY", "0")
     if settings.stall_time:
         made.specify_environment_variable("WQ_RUNNER_STALL", str(settings.stall_time))
     made.specify_input_file(str(settings.payload), "payload.pyz", cache=True)

@@ -44,8 +44,12 @@ class Job:
 
 
 def limits_of(environment: dict[str, str]) -> Limits:
-    """Read the limits: the engine sets MEMORY (MB) for each task, the manager WQ_RUNNER_STALL (seconds)."""
-    memory = environment.get("MEMORY", "")
+    """Read the limits: the engine sets MEMORY (MB) for each task, the manager WQ_RUNNER_STALL (seconds).
+
+    With WQ_RUNNER_WATCH_MEMORY=0, memory is the engine's affair.
+    """
+    watched = environment.get("WQ_RUNNER_WATCH_MEMORY") != "0"
+    memory = environment.get("MEMORY", "") if watched else ""
     stall = environment.get("WQ_RUNNER_STALL", "")
     return Limits(
         memory=int(float(memory) * MB) if memory and float(memory) > 0 else None,
