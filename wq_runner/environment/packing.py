@@ -112,6 +112,14 @@ def _add(packer: Any, tar: Any, file: Any, prefix: Path) -> None:
     if file.target.endswith(".pth") and Path(file.source).parent.resolve() in site_packages(prefix):
         # a worker has none of the directories outside of the environment
         tar.add_bytes(file.source, _own_lines(Path(file.source), prefix), file.target)
+    elif getattr(file, "file_mode", None) == "unknown" and Path(file.source).is_file():
+        # conda-pack has every text file searched for the prefix again where it is unpacked, which takes
+        # longer than to unpack it; most do not have it
+        content = Path(file.source).read_bytes()
+        if os.fsencode(prefix) in content or Path(file.source).is_symlink():
+            packer.add(file)
+        else:
+            tar.add_bytes(file.source, content, file.target)
     else:
         packer.add(file)
 
