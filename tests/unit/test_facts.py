@@ -11,7 +11,7 @@ import nanoaod
 import pytest
 
 from wq_runner.execution.items import Item
-from wq_runner.execution.loop import LoopResult, Skipped
+from wq_runner.execution.phase import LoopResult, Skipped
 from wq_runner.model import Category, Dataset, FileFacts, InputFile
 from wq_runner.pipeline import facts
 from wq_runner.samples.cache import FactsCache

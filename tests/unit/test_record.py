@@ -12,7 +12,7 @@ from rich.console import Console
 from wq_runner import journal
 from wq_runner.errors import EngineError, WqRunnerError
 from wq_runner.execution.items import Item
-from wq_runner.execution.loop import Skipped
+from wq_runner.execution.phase import Skipped
 from wq_runner.model import Chunk, Dataset, InputFile
 from wq_runner.pipeline import record, say
 from wq_runner.pipeline.facts import BadFile, Knowledge

@@ -19,7 +19,7 @@ from wq_runner.environment.choice import Wish, script_directory
 from wq_runner.environment.preparation import Preparation
 from wq_runner.environment.smoke import NEEDED
 from wq_runner.errors import InterruptedRunError, PartialResultError, WqRunnerError
-from wq_runner.execution.loop import LoopResult, LoopSettings
+from wq_runner.execution.phase import LoopResult, LoopSettings
 from wq_runner.execution.session import Session, temporary_directory, work_queue_session
 from wq_runner.model import Category
 from wq_runner.remote.bundle import write_bundle

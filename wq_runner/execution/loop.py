@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 import logging
 import math
 import pickle
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +18,16 @@ from wq_runner.errors import OutputError, ProcessorError
 from wq_runner.execution import events, policy
 from wq_runner.execution.allocation import AllocationSettings, Allocator
 from wq_runner.execution.attempts import Attempts
-from wq_runner.execution.files import FileStore
-from wq_runner.execution.hosts import Block, Hosts, HostSettings, Unblock
+from wq_runner.execution.hosts import Block, Unblock
 from wq_runner.execution.items import Item, plans
 from wq_runner.execution.ledger import Holding
+from wq_runner.execution.phase import Context, LoopResult, LoopSettings, Skipped
 from wq_runner.execution.placing import Placing
 from wq_runner.execution.policy import Abort, Cause, Retry, Skip, Split, Trouble
 from wq_runner.execution.problems import error_of
 from wq_runner.execution.reduce import Reducer
-from wq_runner.execution.shaping import Backlog, Fits, ShapeSettings
-from wq_runner.journal import HostBlocked, Journal, PhaseEnded, PhaseStarted
+from wq_runner.execution.shaping import Backlog, Fits
+from wq_runner.journal import HostBlocked, PhaseEnded, PhaseStarted
 from wq_runner.model import MB, Category, Ending, Outcome, Task
 from wq_runner.remote import work
 
@@ -39,67 +37,6 @@ TICK = 0.5  # seconds between looks at workers and signals while nothing ends
 IDLE = 5.0  # seconds after a request to stop in which the engine may still start or report something
 SPARE = 2  # tasks queued beyond the slots, so that a free worker finds one there
 AT_LARGEST = 0.95  # of the largest worker's memory: more is not to be had
-
-
-@dataclass(frozen=True, kw_only=True)
-class LoopSettings:
-    """`paths` are directories in which workers look for modules before their own."""
-
-    shape: ShapeSettings = field(default_factory=ShapeSettings)
-    policy: policy.Settings = field(default_factory=policy.Settings)
-    allocation: AllocationSettings = field(default_factory=AllocationSettings)
-    hosts: HostSettings = field(default_factory=HostSettings)
-    drain_time: float = 600.0
-    paths: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Skipped:
-    """An item that is not in the result; `by_function` if the function itself left it out, as coffea does."""
-
-    item: Item
-    reason: str
-    by_function: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class LoopResult:
-    """`results` are the sums by dataset. `left` are the items that a stop came before."""
-
-    results: dict[str, Any]
-    done: tuple[Item, ...]
-    skipped: tuple[Skipped, ...]
-    left: tuple[Item, ...] = ()
-
-
-@dataclass
-class StopRequest:
-    """Asks a loop to submit nothing more, and to end when what runs has ended."""
-
-    since: float | None = None
-
-    def make(self) -> None:
-        self.since = self.since or time.monotonic()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Context:
-    """What a phase works with, besides its engine.
-
-    `staging` is the directory for the files of tasks. With `ledger`, a directory, results are kept
-    there, and in `files` what processors write beside them. `numbers` are those of the tasks, never
-    used before with this engine or ledger. `hosts` are those of the engine, in whatever phase.
-    """
-
-    staging: Path
-    journal: Journal
-    ledger: Path | None = None
-    files: FileStore | None = None
-    stop: StopRequest = field(default_factory=StopRequest)
-    numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
-    on_tick: Callable[[], None] = lambda: None
-    hosts: Hosts = field(default_factory=Hosts)
-    one_host: bool = False
 
 
 class Loop:

@@ -22,7 +22,8 @@ from wq_runner.execution.files import FileStore
 from wq_runner.execution.hosts import Hosts
 from wq_runner.execution.items import describe
 from wq_runner.execution.ledger import Recovered
-from wq_runner.execution.loop import Context, Loop, LoopResult, LoopSettings, StopRequest
+from wq_runner.execution.loop import Loop
+from wq_runner.execution.phase import Context, LoopResult, LoopSettings, StopRequest
 from wq_runner.journal import Journal
 from wq_runner.model import Category
 from wq_runner.workers import Workers

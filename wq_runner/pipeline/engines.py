@@ -16,7 +16,7 @@ from wq_runner.engine.work_queue import WorkQueueEngine
 from wq_runner.environment import WorkerEnvironment
 from wq_runner.execution.allocation import AllocationSettings
 from wq_runner.execution.files import FileStore
-from wq_runner.execution.loop import LoopSettings
+from wq_runner.execution.phase import LoopSettings
 from wq_runner.execution.policy import Settings as PolicySettings
 from wq_runner.execution.session import Session, work_queue_session
 from wq_runner.execution.shaping import ShapeSettings

@@ -9,7 +9,7 @@ from typing import Any
 
 from wq_runner.errors import InterruptedRunError, PartialResultError, UsageError
 from wq_runner.execution.ledger import Recovered
-from wq_runner.execution.loop import Skipped
+from wq_runner.execution.phase import Skipped
 from wq_runner.execution.session import Session
 from wq_runner.model import Chunk, Fileset
 from wq_runner.pipeline import outputs

@@ -1,0 +1,80 @@
+"""What a phase of a run is given, and what comes of it."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from wq_runner.execution import policy
+from wq_runner.execution.allocation import AllocationSettings
+from wq_runner.execution.files import FileStore
+from wq_runner.execution.hosts import Hosts, HostSettings
+from wq_runner.execution.items import Item
+from wq_runner.execution.shaping import ShapeSettings
+from wq_runner.journal import Journal
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoopSettings:
+    """`paths` are directories in which workers look for modules before their own."""
+
+    shape: ShapeSettings = field(default_factory=ShapeSettings)
+    policy: policy.Settings = field(default_factory=policy.Settings)
+    allocation: AllocationSettings = field(default_factory=AllocationSettings)
+    hosts: HostSettings = field(default_factory=HostSettings)
+    drain_time: float = 600.0
+    paths: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Skipped:
+    """An item that is not in the result; `by_function` if the function itself left it out, as coffea does."""
+
+    item: Item
+    reason: str
+    by_function: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoopResult:
+    """`results` are the sums by dataset. `left` are the items that a stop came before."""
+
+    results: dict[str, Any]
+    done: tuple[Item, ...]
+    skipped: tuple[Skipped, ...]
+    left: tuple[Item, ...] = ()
+
+
+@dataclass
+class StopRequest:
+    """Asks a loop to submit nothing more, and to end when what runs has ended."""
+
+    since: float | None = None
+
+    def make(self) -> None:
+        self.since = self.since or time.monotonic()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """What a phase works with, besides its engine.
+
+    `staging` is the directory for the files of tasks. With `ledger`, a directory, results are kept
+    there, and in `files` what processors write beside them. `numbers` are those of the tasks, never
+    used before with this engine or ledger. `hosts` are those of the engine, in whatever phase;
+    `one_host` is whether it is known to be only one.
+    """
+
+    staging: Path
+    journal: Journal
+    ledger: Path | None = None
+    files: FileStore | None = None
+    stop: StopRequest = field(default_factory=StopRequest)
+    numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+    on_tick: Callable[[], None] = lambda: None
+    hosts: Hosts = field(default_factory=Hosts)
+    one_host: bool = False
