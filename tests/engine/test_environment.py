@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -359,32 +360,22 @@ def best_of_two(once: Callable[[], float], limit: float) -> None:
     assert once() < limit or once() < limit
 
 
-def test_one_more_package_is_another_key(conda: Path, channel: str, tmp_path: Path) -> None:
+def test_one_more_package_is_another_key(conda: Path, tmp_path: Path) -> None:
     before = inspect(conda, Kind.CONDA).key
-    project = tmp_path / "one-more"
-    (project / "one_more").mkdir(parents=True)
-    (project / "one_more" / "__init__.py").write_text("")
-    (project / "setup.py").write_text(
-        "from setuptools import setup; setup(name='one-more', version='1', packages=['one_more'])"
-    )
-    site = conda / f"lib/python{condas.SHORT}/site-packages"
-    condas.run(
-        sys.executable,
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--no-deps",
-        "--no-build-isolation",
-        "--target",
-        site,
-        project,
-    )
+    wheel = tmp_path / "one_more-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("one_more.py", "VALUE = 1\n")
+        archive.writestr(
+            "one_more-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: one-more\nVersion: 1.0\n"
+        )
+        archive.writestr("one_more-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+        archive.writestr("one_more-1.0.dist-info/RECORD", "one_more.py,,\n")
+    python = conda / "bin" / "python"
+    condas.run(python, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", wheel)
     try:
         assert inspect(conda, Kind.CONDA).key != before
     finally:
-        for path in site.glob("one_more*"):
-            shutil.rmtree(path)
+        condas.run(python, "-m", "pip", "uninstall", "--quiet", "--yes", "one-more")
     assert inspect(conda, Kind.CONDA).key == before
 
 
