@@ -135,7 +135,7 @@ def test_an_edited_factory_file_is_followed(
             )
             assert done.code == 0, done.err
             assert json.loads((tmp_path / "factory.json").read_text())["max-workers"] == 2
-            running.until(lambda: len(running.workers(mark[running.MARK])) == 2, "two workers", patience=60)
+            running.until(lambda: len(running.workers(mark[running.MARK])) == 2, "two workers", patience=90)
             gate.touch()
             run.ends_well()
         running.until(lambda: not running.workers(mark[running.MARK]), "no worker outlives the factory")
