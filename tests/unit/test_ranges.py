@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -103,7 +104,7 @@ def test_merged_is_the_union(parts: list[tuple[int, int]]) -> None:
     assert {event for start, stop in found for event in range(start, stop)} == {
         event for start, stop in parts for event in range(start, stop)
     }
-    assert all(left[1] < right[0] for left, right in zip(found, found[1:], strict=False))
+    assert all(left[1] < right[0] for left, right in itertools.pairwise(found))
 
 
 @given(counts=entries, before=sizes, after=sizes)
