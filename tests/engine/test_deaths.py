@@ -147,10 +147,10 @@ def test_a_host_that_fails_what_others_do_is_left_alone(tmp_path: Path) -> None:
     ):
         ended = running.finish(process)
     assert ended.code == 0, ended.out + ended.err
-    (blocked,) = [e for e in running.events_of(tmp_path / "out") if isinstance(e, journal.HostBlocked)]
-    assert blocked.host == "badhost"
-    assert "badhost is not used for 600 s" in ended.err
-    said = r"badhost was not used for a while: \d attempts in a row failed there \(broken environment\)"
+    blocked = [e for e in running.events_of(tmp_path / "out") if isinstance(e, journal.HostBlocked)]
+    assert {event.host for event in blocked} == {"badhost"}
+    assert re.search(r"badhost is not used for \d+ s", ended.err)
+    said = r"badhost was not used for a while: \d+ attempts in a row failed there \(broken environment\)"
     assert re.search(said, ended.out)
     assert "badhost was not used" in (tmp_path / "out" / "report.html").read_text()
     assert_exactly_once(tmp_path, 24_000)

@@ -17,10 +17,15 @@ IF_OTHERS_CAN = frozenset({Cause.INPUT, Cause.PROCESSOR, Cause.RESULT, Cause.CRA
 
 @dataclass(frozen=True, kw_only=True)
 class HostSettings:
-    """How many failures in a row are too many, and for how many seconds a host is then left alone."""
+    """How many failures in a row are too many, and for how many seconds a host is then left alone.
+
+    For `trial_time`, if it is not known yet whether others do better: a host that fails at once is always
+    free, and takes every task before another can show that.
+    """
 
     strikes: int = 3
     block_time: float = 600.0
+    trial_time: float = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,19 +88,26 @@ class Hosts:
         for other, cause in blamed.items():
             self._strike(other, cause)
 
-    def decide(self, now: float) -> list[Block | Unblock]:
-        """Return what is to be done now, once."""
+    def decide(self, now: float, *, others: bool = False) -> list[Block | Unblock]:
+        """Return what is to be done now, once; `others` is whether there may be other hosts."""
         found: list[Block | Unblock] = []
         for name, one in self._hosts.items():
             if one.until is not None:
                 if now >= one.until:
                     one.until, one.strikes = None, self._settings.strikes - 1  # it is on probation
                     found.append(Unblock(host=name))
-            elif one.strikes >= self._settings.strikes and self._others(name):
-                one.until = now + self._settings.block_time
+            elif one.strikes >= self._settings.strikes and (seconds := self._block_time(name, others=others)):
+                one.until = now + seconds
                 reason = f"{one.strikes} attempts in a row failed there ({', '.join(one.causes)})"
-                found.append(Block(host=name, reason=reason, seconds=self._settings.block_time))
+                found.append(Block(host=name, reason=reason, seconds=seconds))
         return found
+
+    def _block_time(self, name: str, *, others: bool) -> float:
+        """Return for how long a host may be left alone; 0 if nobody else is there."""
+        if self._others(name):
+            return self._settings.block_time
+        untried = all(one.until is None and not one.done for host, one in self._hosts.items() if host != name)
+        return self._settings.trial_time if others and untried and not self._hosts[name].done else 0.0
 
     def _strike(self, host: str, cause: Cause) -> None:
         one = self._hosts[host]

@@ -318,7 +318,7 @@ class Loop:
             log.warning(text)
 
     def _avoid_hosts(self) -> None:
-        for decision in self._context.hosts.decide(time.monotonic()):
+        for decision in self._context.hosts.decide(time.monotonic(), others=self._others()):
             match decision:
                 case Block(host=host, reason=reason, seconds=seconds):
                     self._engine.avoid(host, avoid=True)

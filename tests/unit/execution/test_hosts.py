@@ -116,6 +116,19 @@ def test_a_block_ends_and_comes_back_at_the_next_failure(hosts: Hosts) -> None:
     assert blocked(hosts, 701) == ["bad"]
 
 
+def test_a_host_that_takes_all_tasks_steps_aside_so_that_others_can_show_what_they_do(hosts: Hosts) -> None:
+    it_is_the_only_one(hosts)
+    (block,) = hosts.decide(0.0, others=True)
+    assert isinstance(block, Block)
+    assert (block.host, block.seconds) == ("bad", 10)
+    hosts.done("good", ["anything"])
+    assert hosts.decide(10.0, others=True) == [Unblock(host="bad")]
+    fail(hosts, "bad", Cause.ENVIRONMENT, times=1)
+    (block,) = hosts.decide(11.0, others=True)
+    assert isinstance(block, Block)
+    assert block.seconds == 600
+
+
 def test_the_last_sound_host_is_never_blocked(hosts: Hosts) -> None:
     it_breaks_everything(hosts)
     assert blocked(hosts) == ["bad"]
