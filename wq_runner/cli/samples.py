@@ -6,13 +6,14 @@ import json
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
 from wq_runner.cli import base
 from wq_runner.errors import PartialResultError
-from wq_runner.model import Fileset
+from wq_runner.model import FileFacts, Fileset, InputFile
 
 if TYPE_CHECKING:
     from wq_runner.samples.check import FileReport
@@ -88,6 +89,76 @@ def check(
     _warn(overview.remarks(fileset))
     if any(report.problem for report in reports):
         click.get_current_context().exit(PartialResultError.exit_code)
+
+
+@cli.command(
+    examples="wq-samples missing --convention DAS --source parquet/ --json samples.json --output missing.json"
+)
+@click.option(
+    "--convention",
+    cls=base.Option,
+    type=click.Choice(("DAS", "Legacy"), case_sensitive=False),
+    required=True,
+    help="How the parquet files are called: by the name of the input file, or by the uuid inside it.",
+)
+@click.option(
+    "--source",
+    cls=base.Option,
+    metavar="DIR",
+    required=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Where they are, in a directory for each dataset.",
+)
+@click.option("--json", "samples", cls=base.Option, metavar="FILE", required=True, help="The samples.")
+@click.option(
+    "--output",
+    cls=base.Option,
+    metavar="FILE",
+    default="unprocessed_samples.json",
+    show_default=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Where to write samples of what is missing, which wq-run takes.",
+)
+def missing(convention: str, source: Path, samples: str, output: Path) -> None:
+    """Find files that were not processed, or not to their end, from the names of parquet files.
+
+    Opens input files only for what their names do not tell: how many events a file has of which some are
+    there and, with Legacy, the uuid. Ends with 3 if something is missing.
+    """
+    from wq_runner import system
+    from wq_runner.samples import unprocessed
+
+    fileset = _load((samples,), None)
+    found = unprocessed.find(fileset, source, convention, _Facts())
+    for dataset in fileset:
+        click.echo(unprocessed.summary(found, dataset))
+    _warn(f"{file.path} cannot be opened: taken for whole where its parts end" for file in found.unsure)
+    if found.lacking:
+        system.write_json(output, unprocessed.as_samples(found, fileset))
+        click.echo(f"the rest: wq-run {output}")
+        click.get_current_context().exit(PartialResultError.exit_code)
+    click.echo("nothing is missing")
+
+
+class _Facts:
+    """What is known of files from before, or from opening them."""
+
+    def __init__(self) -> None:
+        from wq_runner.samples.cache import FactsCache
+
+        self._cache = FactsCache()
+
+    def __call__(self, file: InputFile) -> FileFacts | None:
+        from wq_runner.samples.probe import BadFileError, probe
+
+        known = file.facts or self._cache.get_many([file]).get(file)
+        if known is None:
+            try:
+                known = probe(file)
+            except BadFileError:
+                return None
+            self._cache.put_many({file: known})
+        return known
 
 
 def main() -> NoReturn:
