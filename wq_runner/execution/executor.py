@@ -19,11 +19,11 @@ from wq_runner.environment.choice import Wish, script_directory
 from wq_runner.environment.preparation import Preparation
 from wq_runner.environment.smoke import NEEDED
 from wq_runner.errors import InterruptedRunError, PartialResultError, WqRunnerError
+from wq_runner.execution.anywhere import Table, apply_anywhere
 from wq_runner.execution.phase import LoopResult, LoopSettings
 from wq_runner.execution.session import Session, temporary_directory, work_queue_session
 from wq_runner.model import Category
 from wq_runner.remote.bundle import write_bundle
-from wq_runner.samples.anywhere import Table, apply_anywhere
 from wq_runner.workers.local import LocalSpec
 
 log = logging.getLogger(__name__)
