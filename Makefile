@@ -1,10 +1,11 @@
 # make demo   set up what is missing and run the example
 # make test   set up what is missing and run every check
+# make test-batch  the same for Slurm, HTCondor, XRootD and catalogs, as root on a machine of its own
 # make bench  set up what is missing and compare wq-run with coffea's own executors
 
 export PATH := $(shell environments/setup.sh bin):$(PATH)
 
-.PHONY: setup demo test bench lint clean
+.PHONY: setup demo test test-batch bench lint clean
 
 setup:
 	@environments/setup.sh
@@ -22,6 +23,10 @@ lint: setup
 test: lint
 	@environments/setup.sh test
 	@pytest
+
+test-batch: lint
+	@environments/setup.sh test
+	@pytest tests/batch
 
 bench: setup
 	@python benchmarks/run.py
