@@ -25,7 +25,7 @@ test: lint
 	@pytest
 
 test-batch: lint
-	@environments/setup.sh test
+	@environments/setup.sh batch
 	@pytest tests/batch
 
 bench: setup

@@ -2,7 +2,8 @@
 # Make sure that the tools, the engine and wq-runner are there; the second call only looks.
 #
 #   setup.sh       set up what is missing
-#   setup.sh test  set up what the tests need besides: a browser, Slurm, an XRootD server
+#   setup.sh test  set up what the tests need besides: a browser
+#   setup.sh batch set up what the batch ring needs: Slurm, an XRootD server
 #   setup.sh bin   print the directory of the programs, and do nothing else
 #
 # In an active conda environment that has ndcctools nothing is built. Elsewhere: the Debian packages of
@@ -76,9 +77,9 @@ missing_packages() { # the Debian packages that are needed, by what they bring
     [[ -e /usr/include/zlib.h ]] || echo zlib1g-dev
     [[ -e $include/Python.h ]] || echo "python$version-dev"
     has "$python" venv ensurepip || echo "python$version-venv"
-    [[ -z $browser ]] || has_browser || printf "%s\n" chromium fonts-dejavu-core
-    [[ -z $browser || -x /usr/sbin/slurmctld ]] || printf "%s\n" slurm-wlm munge
-    [[ -z $browser || -x /usr/bin/xrootd ]] || echo xrootd-server
+    [[ $ring != test ]] || has_browser || printf "%s\n" chromium fonts-dejavu-core
+    [[ $ring != batch || -x /usr/sbin/slurmctld ]] || printf "%s\n" slurm-wlm munge
+    [[ $ring != batch || -x /usr/bin/xrootd ]] || echo xrootd-server
 }
 
 install_packages() {
@@ -120,11 +121,11 @@ setup_venv() {
     key | sha256sum >"$stamp"
 }
 
-browser=
+ring=
 case ${1:-} in
 bin) in_conda && echo "$CONDA_PREFIX/bin" || echo "$PWD/.venv/bin" ;;
-"" | test)
-    browser=${1:-}
+"" | test | batch)
+    ring=${1:-}
     exec 9<environments/setup.sh && flock 9 # one at a time
     if in_conda; then setup_conda; else setup_venv; fi
     ;;
