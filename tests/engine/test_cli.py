@@ -87,7 +87,7 @@ def test_output_that_nobody_reads(samples: Path, tmp_path: Path) -> None:
         (("-p", "absent.module:Mine", "data"), 2, "no module absent for the processor absent.module"),
         (("-p", "fails.py:Mine", "data"), 6, "the processor fails.py cannot be imported\n"),
         (("--schema", "NanoSchema", "data"), 2, "no schema NanoSchema. Did you mean NanoAODSchema?"),
-        (("--workers", "locl:2", "data"), 2, "workers 'locl:2' not understood"),
+        (("--workers", "locl:2", "data"), 2, "no workers 'locl'. Did you mean local?"),
         (("-o", "/proc/out", "data"), 2, "/proc/out cannot be used for the output: "),
         (("-o", "mine.py", "data"), 2, "mine.py cannot be used for the output: File exists"),
         (("empty",), 2, ""),
