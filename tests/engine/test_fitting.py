@@ -117,7 +117,8 @@ def test_chunk_sizes_are_learned(tmp_path: Path) -> None:
     ]
     assert len(exhausted(tmp_path)) <= 6
     assert 1000 <= statistics.median(chunks) <= 4000, chunks
-    assert most_at_once(tasks(tmp_path)) > 1
+    # no more than a core's share of the worker, so that others fit beside it
+    assert tasks(tmp_path)[-1].allocated <= 500 * 2**20
     advised = re.search(r"next time +--chunksize (\d+), on workers with", ended.out)
     assert advised, ended.out
     assert 1500 <= int(advised[1]) <= 4000
