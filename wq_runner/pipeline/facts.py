@@ -111,7 +111,7 @@ def _open_here(files: Sequence[InputFile], patience: float = PATIENCE) -> dict[I
             file, facts = looks.get(timeout=patience)
             if facts is not None:
                 found[file] = facts
-    return found
+    return {file: found[file] for file in files if file in found}  # as asked, not as they came
 
 
 @dataclass(frozen=True, kw_only=True)
