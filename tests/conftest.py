@@ -10,13 +10,21 @@ import os
 import socket
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import journals
 import nanoaod
+import numpy as np
 import pytest
 import running
+import uproot
+from repositories import Repository
+
+from wq_runner.environment.gitstate import GitTree, open_git
+from wq_runner.environment.store import Store
+from wq_runner.monitor.view import RunView
 
 _LOOPBACK = ("127.", "::1", "localhost")
 _GRACE = 15.0  # seconds for what ends by itself once its parent is gone
@@ -73,3 +81,61 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Make an empty directory the current one."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Callable[[str], Repository]:
+    def make(name: str = "analysis") -> Repository:
+        root = tmp_path / name
+        root.mkdir(parents=True)
+        found = Repository(root)
+        found.git("init", "-q", "-b", "main")
+        return found
+
+    return make
+
+
+@pytest.fixture
+def look(tmp_path: Path) -> Callable[..., GitTree]:
+    """Open a repository anew, as a later run does."""
+    numbers = iter(range(1000))
+
+    def open_(directory: Path) -> GitTree:
+        scratch = tmp_path / f"scratch{next(numbers)}"
+        scratch.mkdir()
+        found = open_git(directory, scratch)
+        assert found is not None
+        return found
+
+    return open_
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(root=tmp_path / "store")
+
+
+@pytest.fixture
+def run_directory(tmp_path: Path) -> Path:
+    """Return the directory of a run that left its journal and nothing else."""
+    return journals.write(tmp_path / "wq-run-samples", journals.simple())
+
+
+@pytest.fixture
+def simple() -> RunView:
+    """Return the state of the simple run at its end."""
+    return journals.view_of(journals.simple())
+
+
+@pytest.fixture
+def make_root(tmp_path: Path) -> Callable[..., Path]:
+    """Write a ROOT file with one tree of so many entries."""
+
+    def make(name: str, *, entries: int = 10, tree: str = "Events") -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with uproot.recreate(path) as file:
+            file.mktree(tree, {"x": "f8"}).extend({"x": np.arange(entries, dtype="f8")})
+        return path
+
+    return make

@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 ADDRESS = "127.0.0.1"
 PORTS_TRIED = 20
 EVERY = 2.0  # seconds between two looks of a page that is open
+_POLL = 0.05  # seconds between two looks whether to end
 _FRESH = 1.0  # seconds in which all who ask get the same
 _HOSTS = frozenset({"127.0.0.1", "localhost", "[::1]"})
 _HEADERS = {
@@ -54,7 +55,9 @@ class PageServer:
         self._told = threading.Event()
         self._server = _listen(port, self)
         self.port: int = self._server.server_address[1]
-        self._thread = threading.Thread(target=self._server.serve_forever, name="status-server", daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(_POLL,), name="status-server", daemon=True
+        )
         self._thread.start()
 
     @property

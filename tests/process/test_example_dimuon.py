@@ -9,6 +9,7 @@ import nanoaod
 import pytest
 from coffea import processor, util
 from coffea.nanoevents import NanoAODSchema
+from matplotlib import rc_context
 
 plot = nanoaod.load(nanoaod.DIMUON / "plot.py")
 Dimuon = nanoaod.load(nanoaod.DIMUON / "processor.py").Dimuon
@@ -149,6 +150,7 @@ def test_samples_in_the_repository_are_those_of_the_defaults(tmp_path: Path) -> 
 
 def test_picture(tmp_path: Path, whole: Results, capsys: pytest.CaptureFixture[str]) -> None:
     util.save(whole, tmp_path / "output.coffea")
-    plot.main([str(tmp_path / "output.coffea"), "-o", str(tmp_path / "mass.png")])
+    with rc_context():  # its style is for it alone
+        plot.main([str(tmp_path / "output.coffea"), "-o", str(tmp_path / "mass.png")])
     assert "data       Z peak at 9" in capsys.readouterr().out
     assert (tmp_path / "mass.png").stat().st_size > 10_000

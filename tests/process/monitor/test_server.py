@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import math
 import socket
 import threading
 import time
@@ -23,6 +24,7 @@ def server(simple: RunView) -> Iterator[PageServer]:
 
     server = PageServer(snapshot, 0)
     yield server
+    server._asked = -math.inf  # no page is open any more: nothing to wait for
     server.close()
 
 
