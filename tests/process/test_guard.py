@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import faulthandler
 import os
 import signal
 import subprocess
@@ -28,6 +29,7 @@ def watch(directory: Path, work: Callable[[Notify], None], **limits: float) -> A
     """Watch a process that tells of items 0 and 1, and works in the second."""
 
     def both(notify: Notify) -> None:
+        faulthandler.disable()  # pytest's would tell of every crash that is meant
         notify(0)
         notify(1)
         work(notify)
