@@ -76,3 +76,14 @@ class Writer(Sums):
                 mark.touch()
                 raise OSError("a disk that fills up at times")
         return {**super().process(events), "written": written}
+
+
+class Large(Sums):
+    """Returns so many megabytes for each chunk, which do not compress."""
+
+    def __init__(self, megabytes: float = 10) -> None:
+        self.megabytes = megabytes
+
+    def process(self, events: Any) -> dict[str, Any]:
+        block = np.random.default_rng(events.metadata["entrystart"]).random(int(self.megabytes * 1e6 / 8))
+        return {**super().process(events), "block": block}

@@ -119,11 +119,11 @@ class Accepted:
 
 @dataclass(frozen=True, kw_only=True)
 class Merged:
-    """The ledger's file `name` holds what the last merged file of the dataset held, and these tasks."""
+    """The ledger's file `name` holds the sum of what the files in `of` held, which do not count any more."""
 
     name: str
     dataset: str
-    tasks: tuple[int, ...]
+    of: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -345,7 +345,7 @@ def _event(kind: type[Event], values: dict[str, Any]) -> Event:
             values[name] = tuple(values.get(name, ()))
         values["files"] = tuple(SideFile(**one) for one in values.get("files", ()))
     if kind in (Merged, Dropped):
-        name = "tasks" if kind is Merged else "names"
+        name = "of" if kind is Merged else "names"
         values[name] = tuple(values[name])
     if kind in (PhaseStarted, Resumed):
         values["datasets"] = {name: Plan(**plan) for name, plan in values["datasets"].items()}

@@ -108,7 +108,8 @@ class Task:
     """A piece of work for the engine: apply a function to a batch of items and merge the results.
 
     The three files are the payload's: `function` (shared by many tasks and cached by workers),
-    `items`, and `result`, which the engine writes before it reports the outcome.
+    `items`, and `result`, which the engine writes before it reports the outcome. `inputs` appear under
+    their names in the task's directory, if it has one of its own.
     """
 
     id: int
@@ -116,6 +117,7 @@ class Task:
     function: Path
     items: Path
     result: Path
+    inputs: tuple[Path, ...] = ()
     resources: Resources = Resources(cores=1)
 
 

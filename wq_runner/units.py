@@ -59,6 +59,23 @@ def chunksize(value: str | float) -> int | str:
     return "auto" if str(value).strip() == "auto" else count(value)
 
 
+def treereduction(value: str | float | bool) -> int | str:
+    """Parse how many results, or bytes of them, a task adds up: ``20``, ``500MB``, ``auto``, ``off``."""
+    text = {"False": "off", "True": "auto"}.get(str(value), str(value).strip())  # as YAML reads off and on
+    if text in {"auto", "off"}:
+        return text
+    if re.search("[Bb]$", text):
+        size(text)
+        return text
+    try:
+        number = count(text)
+    except ValueError:
+        number = 0
+    if number < 2:
+        raise ValueError(f"{value!r} is not auto, off, a number of results from 2, or a size such as 500MB")
+    return number
+
+
 def ports(value: str | int) -> tuple[int, int]:
     """Parse a port, or the lowest and the highest to try: ``9123``, ``9123-9130``; 0 is any."""
     match = re.fullmatch(r"(\d+)(?:\s*[-:]\s*(\d+))?", str(value).strip())

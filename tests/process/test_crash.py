@@ -12,11 +12,13 @@ from typing import Any
 import cloudpickle
 import lz4.frame
 import pytest
+from coffea.processor import accumulate
 
 from wq_runner import journal
+from wq_runner.engine.answer import read_result
 from wq_runner.execution import ledger, reduce
 from wq_runner.execution.files import FileStore
-from wq_runner.execution.reduce import Reducer
+from wq_runner.execution.reduce import Reducer, TreeSettings
 from wq_runner.journal import Accepted, Journal
 from wq_runner.remote import wire
 
@@ -44,13 +46,15 @@ def accepted(task: int) -> Accepted:
 
 
 class Place:
-    """The directory of a run, with its journal."""
+    """The directory of a run, with its journal; with `tree`, results are added up by others."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, tree: TreeSettings | None = None) -> None:
         self.root = root
+        self.tree = tree
         self.ledger = root / "ledger"
         self.files = FileStore(root=root / "files")
         self.journal = root / "journal.jsonl"
+        self.sums = 0
         self.ledger.mkdir(parents=True, exist_ok=True)
 
     def recover(self) -> ledger.Recovered:
@@ -72,12 +76,24 @@ class Place:
             if recovered.lost:
                 names = tuple(one.name for one in recovered.lost)
                 record.record(journal.Dropped(names=names, reason="damaged"), durable=True)
-            reducer = Reducer(record, self.ledger, self.files)
+            reducer = Reducer(record, self.ledger, self.files, self.tree)
             reducer.recover(recovered.holdings)
             for task in range(TASKS):
                 if task not in done:
                     reducer.add(answer(self.root, task), accepted(task))
+                    self.add_up(reducer)
+            reducer.drain()
+            while reducer.busy:
+                self.add_up(reducer)
             return reducer.finish()
+
+    def add_up(self, reducer: Reducer) -> None:
+        """Do what tasks do with the batches that there are; every fourth fails."""
+        for batch in reducer.batches(3):
+            self.sums += 1
+            result = self.root / f"sum-{self.sums}.result"
+            ledger.write_sum(result, accumulate(read_result(part.path) for part in batch.parts))
+            reducer.returned(batch, None if self.sums % 4 == 0 else result)
 
 
 @pytest.fixture(autouse=True)
@@ -132,10 +148,11 @@ def crashes(place: Place, steps: int, *, before: bool) -> bool:
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 9
 
 
+@pytest.mark.parametrize("tree", [None, TreeSettings(results=3, always=True)], ids=["here", "tasks"])
 @pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
-def test_every_moment(tmp_path: Path, before: bool) -> None:
+def test_every_moment(tmp_path: Path, before: bool, tree: TreeSettings | None) -> None:
     for steps in range(1000):
-        place = Place(tmp_path / str(steps))
+        place = Place(tmp_path / str(steps), tree)
         if not crashes(place, steps, before=before):
             break
         done = place.done()

@@ -232,6 +232,14 @@ class RunOptions:
         help="auto: memory is learned from events. fixed: as said, or a share of the worker. The others are "
         "the engine's own ways to learn, which need its monitor.",
     )
+    treereduction: int | str = _option(
+        AUTO,
+        "--treereduction",
+        group=_HOW,
+        type=types.TREEREDUCTION,
+        help="Have tasks add up results, so many or so many bytes at once, rather than the manager. auto: "
+        "when results come faster than the manager adds them.",
+    )
     resource_monitor: str = _option(
         "off",
         "--resource-monitor",

@@ -181,6 +181,8 @@ def _engine_task(wq: Any, task: Task, settings: QueueSettings) -> Any:
         made.specify_input_file(str(path), name, cache=True)
     made.specify_input_file(str(task.function), "function", cache=True)
     made.specify_input_file(str(task.items), "items", cache=False)
+    for path in task.inputs:
+        made.specify_input_file(str(path), path.name, cache=False)
     made.specify_output_file(str(task.result), "result", cache=False)
     wanted = task.resources
     if wanted.cores is not None:

@@ -1,12 +1,12 @@
 """The accepted results of a run on disk: nothing counts before it is there, nothing is there twice.
 
 A task's answer becomes ``part-ID`` in the ledger's directory, and then a line of the journal says
-`Accepted`. Parts of a dataset are added up in memory; now and then the sum is written as
-``merged-ID``, a line says `Merged`, and the parts it holds are removed. Whatever moment a run is
-killed at, the journal and these files tell exactly what is done:
+`Accepted`. Files of a dataset are added up, here or by tasks; when a sum is written as ``merged-ID-COUNT``,
+a line says `Merged`, and the files it holds are removed. Whatever moment a run is killed at, the journal
+and these files tell exactly what is done:
 
 - a part without its line does not count, and is removed;
-- a merged file without its line does not count either: its parts are still there;
+- a merged file without its line does not count either: what it holds is still there;
 - a file that is missing or damaged takes with it what it held, and only that.
 """
 
@@ -17,7 +17,7 @@ import os
 import pickle
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -66,56 +66,38 @@ class Recovered:
         return {dataset: frozenset(keys) for dataset, keys in found.items()}
 
 
-@dataclass
-class _History:
-    """What the journal says of one dataset."""
-
-    merged: Holding | None = None
-    parts: dict[int, Holding] = field(default_factory=dict)
-
-
 def holdings(events: Iterable[Event]) -> tuple[list[Holding], int]:
     """Return the files that should be there after these events, and the largest task number: pure."""
-    histories: defaultdict[str, _History] = defaultdict(_History)
+    datasets: defaultdict[str, dict[str, Holding]] = defaultdict(dict)
     last = 0
     for event in events:
         match event:
             case Accepted(category=Category.PROCESSING.value, task=task, dataset=dataset, items=items):
-                histories[dataset].parts[task] = Holding(
-                    name=part_name(task), dataset=dataset, tasks=(task,), items=items, files=event.files
+                name = part_name(task)
+                datasets[dataset][name] = Holding(
+                    name=name, dataset=dataset, tasks=(task,), items=items, files=event.files
                 )
                 last = max(last, task)
-            case Merged(name=name, dataset=dataset, tasks=tasks):
-                _merge(histories[dataset], name, dataset, tasks)
+            case Merged(name=name, dataset=dataset, of=names):
+                there = datasets[dataset]
+                there[name] = _together(name, dataset, [there.pop(one) for one in names if one in there])
             case Dropped(names=names):
-                for history in histories.values():
-                    _drop(history, names)
+                for there in datasets.values():
+                    for name in names:
+                        there.pop(name, None)
             case _:
                 last = max(last, getattr(event, "task", 0))
-    found = [
-        holding
-        for history in histories.values()
-        for holding in (*([history.merged] if history.merged else []), *history.parts.values())
-    ]
-    return found, last
+    return [holding for there in datasets.values() for holding in there.values()], last
 
 
-def _merge(history: _History, name: str, dataset: str, tasks: tuple[int, ...]) -> None:
-    held = [history.merged] if history.merged else []
-    held += [history.parts.pop(task) for task in tasks if task in history.parts]
-    history.merged = Holding(
+def _together(name: str, dataset: str, held: Sequence[Holding]) -> Holding:
+    return Holding(
         name=name,
         dataset=dataset,
         tasks=tuple(task for one in held for task in one.tasks),
         items=tuple(item for one in held for item in one.items),
         files=tuple(file for one in held for file in one.files),
     )
-
-
-def _drop(history: _History, names: tuple[str, ...]) -> None:
-    if history.merged is not None and history.merged.name in names:
-        history.merged = None
-    history.parts = {task: one for task, one in history.parts.items() if one.name not in names}
 
 
 def look(directory: Path, events: Iterable[Event], files: FileStore) -> Recovered:
@@ -155,13 +137,17 @@ def part_name(task: int) -> str:
     return f"part-{task}"
 
 
-def merged_name(task: int) -> str:
-    return f"merged-{task}"
+def merged_name(last: int, count: int) -> str:
+    """Name the sum of so many tasks' results.
+
+    Files that count at the same time have no task in common, and a sum has more than any that it holds: the
+    newest task and their number are a name that no other of them has.
+    """
+    return f"merged-{last}-{count}"
 
 
-def keep_part(directory: Path, task: int, result: Path) -> Path:
+def keep(result: Path, path: Path) -> Path:
     """Move a task's answer into the ledger, safely on disk before it has its name there."""
-    path = directory / part_name(task)
     with result.open("rb") as stream:
         os.fsync(stream.fileno())
     result.replace(path)

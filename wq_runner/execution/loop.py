@@ -16,6 +16,7 @@ from wq_runner.engine.answer import Answer, DamagedError, Failure
 from wq_runner.engine.protocol import Engine, EngineStatus
 from wq_runner.errors import OutputError, ProcessorError
 from wq_runner.execution import events, policy
+from wq_runner.execution.accumulating import Accumulation
 from wq_runner.execution.allocation import AllocationSettings, Allocator
 from wq_runner.execution.attempts import Attempts
 from wq_runner.execution.hosts import Block, Unblock
@@ -75,15 +76,24 @@ class Loop:
         done = sum(holding.events for holding in recovered)
         self._attempts = Attempts(items, self._settings.policy, done=done)
         self._backlog = Backlog(items, self._settings.shape, self._fits)
-        self._reducer = Reducer(self._journal, self._context.ledger, self._context.files)
+        self._reducer = Reducer(self._journal, self._context.ledger, self._context.files, self._settings.tree)
+        self._accumulation = Accumulation(
+            self._engine,
+            self._reducer,
+            allocation=self._settings.allocation,
+            context=self._context,
+            write_function=self._write_function,
+        )
         try:
             self._reducer.recover(recovered)
             self._function = self._write_function(function)
             while (self._backlog or self._running) and not self._stopped():
                 self._feed()
-                for outcome in self._engine.wait(TICK):
-                    self._handle(outcome)
-                self._look_around()
+                self._turn()
+            self._reducer.drain()
+            while self._accumulation.busy and self._context.stop.since is None:
+                self._accumulation.feed(self._slots())
+                self._turn()
         except OSError as error:
             self._reducer.abandon()
             raise OutputError(f"cannot write to {self._staging}: {error.strerror or error}") from error
@@ -99,6 +109,12 @@ class Loop:
             skipped=tuple(self._skipped),
             left=(*self._backlog.waiting(), *running),
         )
+
+    def _turn(self) -> None:
+        for outcome in self._engine.wait(TICK):
+            if not self._accumulation.handle(outcome):
+                self._handle(outcome)
+        self._look_around()
 
     def _stopped(self) -> bool:
         since = self._context.stop.since
@@ -133,6 +149,7 @@ class Loop:
         if self._context.stop.since is not None:
             return
         slots = self._slots()
+        self._accumulation.feed(slots)
         while len(self._running) < slots + max(SPARE, slots // 4):
             batch = self._backlog.next_batch(slots, self._may_start)
             if not batch:

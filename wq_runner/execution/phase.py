@@ -14,18 +14,20 @@ from wq_runner.execution.allocation import AllocationSettings
 from wq_runner.execution.files import FileStore
 from wq_runner.execution.hosts import Hosts, HostSettings
 from wq_runner.execution.items import Item
+from wq_runner.execution.reduce import TreeSettings
 from wq_runner.execution.shaping import ShapeSettings
 from wq_runner.journal import Journal
 
 
 @dataclass(frozen=True, kw_only=True)
 class LoopSettings:
-    """`paths` are directories in which workers look for modules before their own."""
+    """`tree` is when tasks add results up; `paths` are where workers look for modules before their own."""
 
     shape: ShapeSettings = field(default_factory=ShapeSettings)
     policy: policy.Settings = field(default_factory=policy.Settings)
     allocation: AllocationSettings = field(default_factory=AllocationSettings)
     hosts: HostSettings = field(default_factory=HostSettings)
+    tree: TreeSettings | None = None
     drain_time: float = 600.0
     paths: tuple[str, ...] = ()
 

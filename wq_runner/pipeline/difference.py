@@ -22,7 +22,7 @@ _HARMLESS = frozenset(
             "loglevel",
         ),
         *("fresh", "accept_stale", "stage_out", "detach", "task_time", "stall_time", "max_cache"),
-        *("memory", "disk", "cores", "gpus", "resources_mode", "resource_monitor"),
+        *("memory", "disk", "cores", "gpus", "resources_mode", "resource_monitor", "treereduction"),
     )
 )
 _MANY = 8

@@ -8,6 +8,7 @@ import re
 
 from rich.console import Console
 
+from wq_runner import units
 from wq_runner.config.options import AUTO, RunOptions
 from wq_runner.engine.inline import InlineEngine
 from wq_runner.engine.messages import QueueSettings
@@ -18,6 +19,7 @@ from wq_runner.execution.allocation import AllocationSettings
 from wq_runner.execution.files import FileStore
 from wq_runner.execution.phase import LoopSettings
 from wq_runner.execution.policy import Settings as PolicySettings
+from wq_runner.execution.reduce import TreeSettings
 from wq_runner.execution.session import Session, work_queue_session
 from wq_runner.execution.shaping import ShapeSettings
 from wq_runner.journal import Journal
@@ -28,6 +30,7 @@ from wq_runner.system import RunPaths
 from wq_runner.workers.choice import Choice, Wish, choose
 from wq_runner.workers.local import LocalSpec
 
+MOST_INPUTS = 500  # files of one task, however small
 _ANY_PORT = (9123, 32767)  # for workers that we start ourselves and that are told the port
 
 
@@ -49,7 +52,8 @@ def make_session(
     else:
         # one chunk a task, so that progress is seen chunk by chunk
         shape = dataclasses.replace(settings.shape, task_time=0.0, least_time=0.0)
-        session = Session(engine=InlineEngine(), settings=dataclasses.replace(settings, shape=shape))
+        settings = dataclasses.replace(settings, shape=shape, tree=None)
+        session = Session(engine=InlineEngine(), settings=settings)
     session.journal = journal
     session.staging = paths.staging
     session.ledger = paths.ledger
@@ -74,9 +78,20 @@ def loop_settings(options: RunOptions, environment: WorkerEnvironment) -> LoopSe
             disk=_mb(options.disk),
             gpus=options.gpus,
         ),
+        tree=_tree(options.treereduction),
         drain_time=options.drain_time,
         paths=environment.paths,
     )
+
+
+def _tree(wanted: int | str) -> TreeSettings | None:
+    if wanted == "off":
+        return None
+    if wanted == AUTO:
+        return TreeSettings()
+    if isinstance(wanted, int):
+        return TreeSettings(results=wanted, always=True)
+    return TreeSettings(results=MOST_INPUTS, size=units.size(wanted), always=True)
 
 
 def _mb(size: int | None) -> float | None:
