@@ -42,6 +42,7 @@ class Usage:
         self._running = 0
         self._processing = 0.0
         self._opening = 0.0
+        self._adding = 0.0
         self._startup = 0.0
         self._transfer = 0.0
         self._retries = 0.0
@@ -68,10 +69,13 @@ class Usage:
             useful = min(rest, event.processing)
             self._retries += (rest - useful) * event.cores
             rest = useful
-        if event.category == Category.PREPROCESSING.value:
-            self._opening += rest * event.cores
-        else:
-            self._processing += rest * event.cores
+        match Category(event.category):
+            case Category.PREPROCESSING:
+                self._opening += rest * event.cores
+            case Category.ACCUMULATING:
+                self._adding += rest * event.cores
+            case Category.PROCESSING:
+                self._processing += rest * event.cores
         return chunks
 
     def lost_by(self, task: int) -> float:
@@ -90,7 +94,8 @@ class Usage:
 
     def core_time(self, now: float, *, live: bool) -> CoreTime:
         """Return the sums; what runs now is counted for itself, while the run is `live`."""
-        used = self._processing + self._opening + self._startup + self._transfer + self._retries
+        useful = self._processing + self._opening + self._adding
+        used = useful + self._startup + self._transfer + self._retries
         running = 0.0
         if live and self._flying:
             oldest = sorted(one.submitted for one in self._flying.values())[: self._running]
@@ -101,6 +106,7 @@ class Usage:
             available=available,
             processing=self._processing,
             opening=self._opening,
+            adding=self._adding,
             startup=self._startup,
             transfer=self._transfer,
             retries=self._retries,

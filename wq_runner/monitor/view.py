@@ -103,6 +103,7 @@ class CoreTime:
     available: float = 0.0
     processing: float = 0.0
     opening: float = 0.0
+    adding: float = 0.0
     startup: float = 0.0
     transfer: float = 0.0
     retries: float = 0.0
@@ -118,6 +119,7 @@ class CoreTime:
 USES: Mapping[str, str] = {
     "processing": "processing",
     "opening": "opening files",
+    "adding": "adding up results",
     "startup": "start-up",
     "transfer": "transfer",
     "retries": "retries",
