@@ -7,6 +7,7 @@ each of them bites.
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import time
 import uuid
@@ -47,6 +48,9 @@ def guards(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         for name in ("connect", "connect_ex"):
             patch.setattr(socket.socket, name, _guarded(getattr(socket.socket, name)))
         patch.setenv(running.MARK, mark)
+        # both are ignored where tests were started in the background, and by all that they start
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
         yield
         end = time.monotonic() + _GRACE
         while (left := _left(mark)) and time.monotonic() < end:
