@@ -164,6 +164,23 @@ def test_the_journal_accounts_for_every_event_once(runs: Callable[[str], Path]) 
             assert max(stop - start for start, stop in ranges) <= CHUNKSIZE
 
 
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_the_journal_has_what_each_chunk_used(runs: Callable[[str], Path], executor: str) -> None:
+    accepted = [
+        event
+        for event in running.events_of(runs(executor))
+        if isinstance(event, journal.Accepted) and event.category == "processing"
+    ]
+    for event in accepted:
+        for measured in (event.seconds, event.cpu, event.memory, event.read):
+            assert len(measured) == len(event.items)
+        assert min(event.seconds) > 0
+        assert min(event.cpu) >= 0
+        assert min(event.memory) > 50e6  # Python with coffea
+        assert min(event.read) > 1000  # bytes of muons and jets
+    assert sum(sum(event.cpu) for event in accepted) > 0
+
+
 def test_files_left_behind(runs: Callable[[str], Path]) -> None:
     out = runs("work_queue")
     names = {path.name for path in out.iterdir()}

@@ -29,7 +29,7 @@ def command(words: list[str]) -> click.Command:
     """Return the command, or subcommand, that would run."""
     found: click.Command = importlib.import_module(f"wq_runner.cli.{words[0].removeprefix('wq-')}").cli
     if isinstance(found, click.Group):
-        found = found.commands.get(words[1], found)
+        found = found.get_command(click.Context(found), words[1]) or found
     return found
 
 
