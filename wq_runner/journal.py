@@ -225,6 +225,8 @@ Event = (
     | PhaseEnded
     | RunEnded
 )
+_BLOCK = 2**20  # bytes
+
 _KINDS: dict[str, type[Event]] = {
     kind.__name__: kind
     for kind in (
@@ -321,8 +323,15 @@ def read(path: Path) -> Iterator[tuple[float, Event]]:
 def mend(path: Path) -> None:
     """Cut off a torn last line, so that what is appended next begins a line of its own."""
     with path.open("rb+") as stream:
-        content = stream.read()
-        stream.truncate(content.rfind(b"\n") + 1)
+        end = stream.seek(0, os.SEEK_END)
+        while end > 0:  # from behind: a long run has a long journal
+            start = max(0, end - _BLOCK)
+            stream.seek(start)
+            if (last := stream.read(end - start).rfind(b"\n")) >= 0:
+                end = start + last + 1
+                break
+            end = start
+        stream.truncate(end)
 
 
 def parse(line: str) -> tuple[float, Event] | None:

@@ -101,3 +101,16 @@ def test_a_listener_that_fails_is_dropped_and_the_others_hear_on() -> None:
         kept.record(event)
     assert heard == events
     assert len(kept.listeners) == 1
+
+
+@pytest.mark.parametrize("block", [1, 7, 10_000])
+@pytest.mark.parametrize("torn", ["", '{"time": 1', "x" * 50])
+def test_a_torn_last_line_is_cut_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int, torn: str
+) -> None:
+    monkeypatch.setattr(journal, "_BLOCK", block)
+    for whole in ("", '{"a": 1}\n', '{"a": 1}\n{"b": 2}\n'):
+        path = tmp_path / "journal.jsonl"
+        path.write_text(whole + torn)
+        journal.mend(path)
+        assert path.read_text() == whole

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from wq_runner.cli import base
+from wq_runner.cli import base, report_runs
 from wq_runner.errors import UsageError, WqRunnerError
 from wq_runner.system import RunPaths
 
@@ -37,11 +37,11 @@ def cli() -> None:
     """
 
 
-def main() -> NoReturn:
-    from wq_runner.cli import report_runs
+cli.add_command(report_runs.merge)
+cli.add_command(report_runs.diff)
 
-    cli.add_command(report_runs.merge)
-    cli.add_command(report_runs.diff)
+
+def main() -> NoReturn:
     base.main(cli)
 
 

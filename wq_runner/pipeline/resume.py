@@ -22,7 +22,7 @@ from wq_runner.execution import ledger
 from wq_runner.execution.files import FileStore
 from wq_runner.execution.items import Key
 from wq_runner.execution.ledger import Recovered
-from wq_runner.journal import Dropped, Event, Fingerprint, Journal, Plan
+from wq_runner.journal import Accepted, Dropped, Event, Fingerprint, Journal, Merged, Plan
 from wq_runner.model import Chunk, Fileset, Range
 from wq_runner.pipeline import outputs, ranges, say
 from wq_runner.pipeline.outputs import Form
@@ -96,7 +96,7 @@ def changes(previous: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
 
 @dataclass(frozen=True, kw_only=True)
 class Earlier:
-    """The journal of an earlier run in the directory, as far as it matters here."""
+    """The journal of an earlier run in the directory, as far as it matters here: what its ledger holds."""
 
     fingerprint: Mapping[str, str]
     events: Sequence[Event]
@@ -107,9 +107,20 @@ def earlier(paths: RunPaths) -> Earlier | None:
     if not paths.journal.exists():
         return None
     journal.mend(paths.journal)
-    events = [event for _, event in journal.read(paths.journal)]
-    prints = [event.values for event in events if isinstance(event, Fingerprint)]
-    return Earlier(fingerprint=prints[-1], events=events) if prints else None
+    events: list[Event] = []
+    values: Mapping[str, str] | None = None
+    newest: Event | None = None  # of all tasks, so that their numbers go on from there
+    for _, event in journal.read(paths.journal):
+        match event:
+            case Fingerprint():
+                values = event.values
+            case Accepted() | Merged() | Dropped():
+                events.append(event)
+            case _ if getattr(event, "task", 0) > getattr(newest, "task", 0):
+                newest = event
+    if newest is not None:
+        events.append(newest)
+    return Earlier(fingerprint=values, events=events) if values is not None else None
 
 
 def start(paths: RunPaths, now: Mapping[str, str], options: RunOptions, console: Console) -> Recovered:
