@@ -1,6 +1,6 @@
-"""One run of the dimuon analysis under one of coffea's own executors, from start to written output.
+"""One run of an analysis under one of coffea's own executors, from start to written output.
 
-    python peer.py EXECUTOR SAMPLES.cfg CHUNKSIZE WORKERS OUTPUT.coffea
+    python peer.py EXECUTOR SAMPLES.cfg CHUNKSIZE WORKERS FILE.py:CLASS OUTPUT.coffea
 
 A process of its own for each run, as a user's script is. Files are counted by the executor itself, which
 is part of what it costs.
@@ -9,7 +9,7 @@ is part of what it costs.
 from __future__ import annotations
 
 import contextlib
-import importlib.util
+import importlib
 import json
 import sys
 from collections.abc import Iterator
@@ -19,8 +19,6 @@ from typing import Any
 from coffea import processor
 from coffea.nanoevents import NanoAODSchema
 from coffea.util import save
-
-DIMUON = Path(__file__).resolve().parents[1] / "examples" / "dimuon"
 
 
 @contextlib.contextmanager
@@ -75,15 +73,16 @@ def fileset(samples: Path) -> dict[str, Any]:
     return found
 
 
-def main(name: str, samples: str, chunksize: str, workers: str, output: str) -> None:
-    sys.path.insert(0, str(DIMUON))
-    analysis = importlib.import_module("processor")
+def main(name: str, samples: str, chunksize: str, workers: str, analysis: str, output: str) -> None:
+    path, _, what = analysis.partition(":")
+    sys.path.insert(0, str(Path(path).parent))
+    made_of = getattr(importlib.import_module(Path(path).stem), what)
     with executor(name, int(workers)) as made:
         runner = processor.Runner(
             executor=made, schema=NanoAODSchema, chunksize=int(chunksize), metadata_cache={}
         )
-        save(runner(fileset(Path(samples)), analysis.Dimuon()), output)
+        save(runner(fileset(Path(samples)), made_of()), output)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:6])
+    main(*sys.argv[1:7])

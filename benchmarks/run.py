@@ -2,7 +2,7 @@
 
     make bench                                     the quick profile
     python benchmarks/run.py --profile full        8 M events, 5 rounds
-    python benchmarks/run.py --events 1000000 --files 10 --rounds 3 --peers futures dask
+    python benchmarks/run.py --profile full --cases small-files --peers futures --rounds 3
 
 Everything is counted, from the start of the command to the written output. The machine's speed drifts, so
 that ratios of runs of one round are what to quote. Results go to a JSON file and a picture beside it.
@@ -19,110 +19,174 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 DIMUON = HERE.parent / "examples" / "dimuon"
 PACKAGES = {"dask": "distributed", "parsl": "parsl"}  # peers that may not be installed
 OURS = "wq-run"
+AUTO = "auto"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """What all of them do. With chunks of `auto`, peers are tried with each of `chunksizes`."""
+
+    events: int
+    files: int
+    chunksize: int | str
+    processor: str = f"{DIMUON / 'processor.py'}:Dimuon"
+    chunksizes: tuple[int, ...] = (50_000, 100_000, 200_000)
+    peers: tuple[str, ...] = ("futures",)
+
+    @property
+    def contestants(self) -> list[tuple[str, int | str]]:
+        """Return who runs with which chunk size."""
+        sizes = self.chunksizes if self.chunksize == AUTO else (self.chunksize,)
+        return [(OURS, self.chunksize), *((peer, size) for peer in self.peers for size in sizes)]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Profile:
-    events: int
-    files: int
     rounds: int
-    chunksizes: tuple[int, ...]
-    peers: tuple[str, ...]
+    cases: Mapping[str, Case]
 
 
+_ALL = ("iterative", "futures", "dask", "parsl")
 PROFILES = {
-    "quick": Profile(events=1_200_000, files=12, rounds=3, chunksizes=(50_000,), peers=("futures",)),
+    "quick": Profile(rounds=3, cases={"chunks-50k": Case(events=1_200_000, files=12, chunksize=50_000)}),
     "full": Profile(
-        events=8_000_000,
-        files=40,
         rounds=5,
-        chunksizes=(50_000, 20_000),
-        peers=("iterative", "futures", "dask", "parsl"),
+        cases={
+            "chunks-50k": Case(events=8_000_000, files=40, chunksize=50_000, peers=_ALL),
+            "chunks-20k": Case(events=8_000_000, files=40, chunksize=20_000),
+            "chunks-auto": Case(events=8_000_000, files=40, chunksize=AUTO),
+            "small-files": Case(events=2_000_000, files=2_000, chunksize=50_000),
+            "large-results": Case(
+                events=2_000_000, files=40, chunksize=10_000, processor=f"{HERE / 'large.py'}:Large"
+            ),
+        },
     ),
 }
 
 
-def make_samples(directory: Path, profile: Profile) -> Path:
-    """Make one dataset of simulation with so many events in so many files; nothing if it is there."""
-    command = [sys.executable, DIMUON / "make_data.py", "--out", directory, "--samples", directory]
-    files = max(1, profile.files // 3)
-    events = profile.events // (3 * files)
+def make_samples(directory: Path, case: Case) -> Path:
+    """Make datasets of so many events in so many files, of a kind each; nothing if they are there."""
+    place = directory / f"{case.events}-in-{case.files}"
+    command = [sys.executable, DIMUON / "make_data.py", "--out", place, "--samples", place]
+    files = max(1, round(case.files / 3))
+    events = case.events // (3 * files)
     subprocess.run([*command, "--files", str(files), "--events", str(events)], check=True)
-    return directory / "samples.cfg"
+    return place / "samples.cfg"
 
 
-def command_of(name: str, samples: Path, chunksize: int, workers: int, scratch: Path) -> list[str]:
-    output = scratch / "output"
+def command_of(name: str, case: Case, samples: Path, chunksize: int | str, workers: int) -> list[str]:
     if name == OURS:
         wq_run = Path(sys.executable).with_name("wq-run")
         return [
             str(wq_run),
             *("--chunksize", str(chunksize)),
             *("--workers", f"local:{workers}"),
-            *("--processor", f"{DIMUON / 'processor.py'}:Dimuon"),
-            *("--output", str(output)),
+            *("--processor", case.processor),
+            *("--output", "output"),
             str(samples),
         ]
     peer = [sys.executable, str(HERE / "peer.py"), name]
-    return [*peer, str(samples), str(chunksize), str(workers), str(output)]
+    return [*peer, str(samples), str(chunksize), str(workers), case.processor, "output"]
 
 
-def measure(name: str, samples: Path, chunksize: int, workers: int) -> float:
-    """Return the seconds of one run, in a directory and with a cache of its own."""
+@dataclass(frozen=True, kw_only=True)
+class Spent:
+    """Seconds of a run, and the peak memory of its first process in MB: the manager, or the script."""
+
+    seconds: float
+    memory: float
+
+
+def measure(name: str, case: Case, samples: Path, chunksize: int | str, workers: int) -> Spent:
+    """Run in a directory and with a cache of its own."""
     with tempfile.TemporaryDirectory(prefix="wq-bench-") as directory:
         scratch = Path(directory)
         environ = {**os.environ, "XDG_CACHE_HOME": str(scratch / "cache"), "CATALOG_HOST": "127.0.0.1"}
-        command = command_of(name, samples, chunksize, workers, scratch)
+        command = command_of(name, case, samples, chunksize, workers)
         began = time.perf_counter()
-        done = subprocess.run(command, cwd=scratch, env=environ, capture_output=True, text=True, check=False)
-        seconds = time.perf_counter() - began
-        if done.returncode != 0:
-            raise SystemExit(f"{name} failed:\n{done.stdout}\n{done.stderr}")
-    return seconds
+        with (scratch / "log").open("w+") as output:
+            process = subprocess.Popen(command, cwd=scratch, env=environ, stdout=output, stderr=output)
+            peak = _Peak(process.pid)
+            code = process.wait()
+            seconds = time.perf_counter() - began
+            if code != 0:
+                output.seek(0)
+                raise SystemExit(f"{name} failed:\n{output.read()}")
+    return Spent(seconds=seconds, memory=peak.stop())
+
+
+class _Peak:
+    """Looks at the peak memory of a process until it ends."""
+
+    def __init__(self, pid: int) -> None:
+        self._status = Path(f"/proc/{pid}/status")
+        self._found = 0.0
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+        self._thread.start()
+
+    def _look(self) -> None:
+        while not self._ended.wait(0.05):
+            try:
+                peak = self._status.read_text().partition("VmHWM:")[2].split()
+            except OSError:
+                return
+            if peak:
+                self._found = int(peak[0]) / 1000
+
+    def stop(self) -> float:
+        self._ended.set()
+        self._thread.join()
+        return self._found
 
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """Seconds of each run, by executor, for one chunk size."""
+    """What each contestant spent in each round."""
 
-    chunksize: int
-    seconds: dict[str, list[float]]
+    case: str
+    spent: dict[str, list[Spent]] = field(default_factory=dict)
+
+    def seconds(self, name: str) -> list[float]:
+        return [one.seconds for one in self.spent[name]]
+
+    def memory(self, name: str) -> float:
+        return max(one.memory for one in self.spent[name])
 
     @property
     def ratios(self) -> dict[str, float]:
         """The median of our seconds over theirs, round by round."""
+        ours = self.seconds(OURS)
         return {
             name: statistics.median(
-                ours / theirs for ours, theirs in zip(self.seconds[OURS], spent, strict=True)
+                mine / theirs for mine, theirs in zip(ours, self.seconds(name), strict=True)
             )
-            for name, spent in self.seconds.items()
+            for name in self.spent
             if name != OURS
         }
 
 
-def compare(samples: Path, profile: Profile, workers: int) -> list[Result]:
+def compare(name: str, case: Case, samples: Path, rounds: int, workers: int) -> Result:
     """Run all in turns; the first round only warms up."""
-    results = []
-    names = [OURS, *(peer for peer in profile.peers if _is_installed(peer))]
-    for chunksize in profile.chunksizes:
-        seconds: dict[str, list[float]] = {name: [] for name in names}
-        for number in range(profile.rounds + 1):
-            for name in names:
-                spent = measure(name, samples, chunksize, workers)
-                print(f"chunks of {chunksize:>7,}  {name:<10} {spent:6.1f} s{'  (warm-up)' * (not number)}")
-                if number:
-                    seconds[name].append(spent)
-        results.append(Result(chunksize=chunksize, seconds=seconds))
-    return results
+    result = Result(case=name)
+    for number in range(rounds + 1):
+        for who, chunksize in case.contestants:
+            label = who if chunksize == case.chunksize else f"{who} {chunksize // 1000}k"  # type: ignore[operator]
+            spent = measure(who, case, samples, chunksize, workers)
+            print(f"{name:<14} {label:<14} {spent.seconds:6.1f} s{'  (warm-up)' * (not number)}", flush=True)
+            if number:
+                result.spent.setdefault(label, []).append(spent)
+    return result
 
 
 def _is_installed(peer: str) -> bool:
@@ -134,13 +198,15 @@ def _is_installed(peer: str) -> bool:
 
 
 def show(results: Sequence[Result]) -> None:
-    print(f"\n{'chunksize':>9}  {'executor':<10}  {'median':>8}  {'min':>6}  {'max':>6}  {'wq-run / it':>11}")
+    print(
+        f"\n{'case':<14}  {'executor':<14}  {'median':>8}  {'min':>6}  {'max':>6}  {'memory':>8}  wq-run / it"
+    )
     for result in results:
-        for name, spent in result.seconds.items():
+        for name in result.spent:
+            seconds = result.seconds(name)
             ratio = f"{result.ratios[name]:11.2f}" if name in result.ratios else ""
-            middle = statistics.median(spent)
-            print(f"{result.chunksize:>9,}  {name:<10}  {middle:6.1f} s", end="")
-            print(f"  {min(spent):6.1f}  {max(spent):6.1f}  {ratio}")
+            print(f"{result.case:<14}  {name:<14}  {statistics.median(seconds):6.1f} s", end="")
+            print(f"  {min(seconds):6.1f}  {max(seconds):6.1f}  {result.memory(name):5.0f} MB  {ratio}")
 
 
 def draw(results: Sequence[Result], path: Path) -> None:
@@ -151,11 +217,11 @@ def draw(results: Sequence[Result], path: Path) -> None:
 
     figure, axes = plt.subplots(len(results), 1, figsize=(7, 2.2 * len(results)), squeeze=False)
     for axis, result in zip(axes[:, 0], results, strict=True):
-        names = list(result.seconds)[::-1]
-        axis.barh(names, [statistics.median(result.seconds[name]) for name in names])
+        names = list(result.spent)[::-1]
+        axis.barh(names, [statistics.median(result.seconds(name)) for name in names])
         for place, name in enumerate(names):
-            axis.plot(result.seconds[name], [place] * len(result.seconds[name]), "k.", alpha=0.5)
-        axis.set_title(f"chunks of {result.chunksize:,} events", loc="left", fontsize=10)
+            axis.plot(result.seconds(name), [place] * len(result.spent[name]), "k.", alpha=0.5)
+        axis.set_title(result.case, loc="left", fontsize=10)
         axis.set_xlabel("seconds, everything counted")
     figure.tight_layout()
     figure.savefig(path, dpi=120)
@@ -164,25 +230,26 @@ def draw(results: Sequence[Result], path: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--profile", choices=PROFILES, default="quick")
+    parser.add_argument("--cases", nargs="+", help="only these of the profile")
     parser.add_argument("--events", type=int, help="in all files together")
     parser.add_argument("--files", type=int)
     parser.add_argument("--rounds", type=int)
-    parser.add_argument("--chunksizes", type=int, nargs="+")
+    parser.add_argument("--chunksize", type=int)
     parser.add_argument("--peers", nargs="+")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--out", type=Path, default=Path("wq-run-bench"), help="results, and the data")
     said = parser.parse_args()
-    base = PROFILES[said.profile]
-    profile = Profile(
-        events=said.events or base.events,
-        files=said.files or base.files,
-        rounds=said.rounds or base.rounds,
-        chunksizes=tuple(said.chunksizes or base.chunksizes),
-        peers=tuple(said.peers or base.peers),
-    )
+    profile = PROFILES[said.profile]
+    changes = {name: getattr(said, name) for name in ("events", "files", "chunksize", "peers")}
+    changes = {name: value for name, value in changes.items() if value is not None}
     said.out.mkdir(parents=True, exist_ok=True)
-    samples = make_samples((said.out / "data").resolve(), profile)
-    results = compare(samples, profile, said.workers)
+    results = []
+    for name, case in profile.cases.items():
+        if said.cases is None or name in said.cases:
+            wanted = replace(case, **changes)
+            wanted = replace(wanted, peers=tuple(peer for peer in wanted.peers if _is_installed(peer)))
+            samples = make_samples((said.out / "data").resolve(), wanted)
+            results.append(compare(name, wanted, samples, said.rounds or profile.rounds, said.workers))
     show(results)
     machine = {"cores": os.cpu_count(), "python": platform.python_version(), "machine": platform.machine()}
     found = [{**asdict(result), "ratios": result.ratios} for result in results]

@@ -38,9 +38,11 @@ class MemoryModel:
     def __init__(self) -> None:
         self._seen: deque[tuple[int, float]] = deque(maxlen=_KEPT)
         self._too_little: dict[int, float] = {}  # bytes that did not suffice, by events
+        self._fit: tuple[float, float, float] | None = None  # base, slope and spread, until more is seen
 
     def observe(self, events: int, peak: float) -> None:
         self._seen.append((events, peak))
+        self._fit = None
         # of what is now known to take more
         known = [size for size, used in self._too_little.items() if peak > used and events >= size]
         for size in known:
@@ -65,8 +67,8 @@ class MemoryModel:
         """Return how many events fit into so much memory; None if nothing is known of that."""
         if not self._seen:
             return self._half_of_too_many(memory)
-        base, slope = self._line()
-        left = memory / self._margin - self._headroom - base - self._spread(base, slope)
+        base, slope, spread = self._line()
+        left = memory / self._margin - self._headroom - base - spread
         return max(1, int(left / slope)) if slope > 0 else None
 
     def _half_of_too_many(self, memory: float) -> int | None:
@@ -84,10 +86,17 @@ class MemoryModel:
     def _fitted(self, events: int) -> float:
         if not self._seen:
             return 0.0
-        base, slope = self._line()
-        return (base + slope * events + self._spread(base, slope)) * self._margin + self._headroom
+        base, slope, spread = self._line()
+        return (base + slope * events + spread) * self._margin + self._headroom
 
-    def _line(self) -> tuple[float, float]:
+    def _line(self) -> tuple[float, float, float]:
+        if self._fit is None:
+            base, slope = self._fitted_line()
+            spread = max(0.0, *(peak - base - slope * size for size, peak in self._seen))
+            self._fit = base, slope, spread
+        return self._fit
+
+    def _fitted_line(self) -> tuple[float, float]:
         """Least squares; where all sizes are alike, a line from the bare interpreter to what was seen."""
         sizes = [size for size, _ in self._seen]
         peaks = [peak for _, peak in self._seen]
@@ -99,9 +108,6 @@ class MemoryModel:
         else:
             slope = max(peak - _BARE, 0.0) / max(size, 1)
         return peak - slope * size, slope
-
-    def _spread(self, base: float, slope: float) -> float:
-        return max(0.0, *(peak - base - slope * size for size, peak in self._seen))
 
 
 class Allocator:
@@ -116,7 +122,9 @@ class Allocator:
         return self._settings.mode == "auto" and self._settings.memory is None
 
     def model(self, dataset: str) -> MemoryModel:
-        return self._models.setdefault(dataset, MemoryModel())
+        if dataset not in self._models:
+            self._models[dataset] = MemoryModel()
+        return self._models[dataset]
 
     def known(self, dataset: str) -> bool:
         return not self.learns or self.model(dataset).known

@@ -7,6 +7,7 @@ import logging
 import math
 import pickle
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,7 @@ class Loop:
         self._staging = context.staging
         self._allocator = Allocator(settings.allocation)
         self._running: dict[int, tuple[Task, tuple[Item, ...]]] = {}
+        self._datasets: Counter[str] = Counter()  # how many of these each has
         self._placing = Placing()
         self._done: list[Item] = []
         self._skipped: list[Skipped] = []
@@ -172,7 +174,8 @@ class Loop:
             return False
         if self._allocator.known(dataset):
             return True
-        unknown = sum(not self._allocator.known(batch[0].dataset) for _, batch in self._running.values())
+        known = self._allocator.known
+        unknown = sum(number for name, number in self._datasets.items() if not known(name))
         return unknown < max(1, self._engine.status.workers)
 
     def _fits(self, dataset: str) -> Fits:
@@ -203,6 +206,7 @@ class Loop:
         )
         task.items.write_bytes(pickle.dumps([item.value for item in batch]))
         self._running[number] = (task, batch)
+        self._datasets[batch[0].dataset] += 1
         self._attempts.begin(batch)
         # said first: a number that is on record is never used again, whatever happens next
         self._journal.record(events.submitted(task, batch))
@@ -214,6 +218,7 @@ class Loop:
         if outcome.task_id not in self._running:
             return  # of a phase that was given up
         task, batch = self._running.pop(outcome.task_id)
+        self._datasets[batch[0].dataset] -= 1
         task.items.unlink(missing_ok=True)
         found, trouble = _read(task, outcome)
         self._journal.record(events.ended(task, outcome, batch, found))
