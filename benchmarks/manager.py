@@ -218,15 +218,19 @@ def _wq_run(*arguments: object, cwd: Path) -> subprocess.Popen[bytes]:
         )
 
 
-def crowd(workers: int, tasks: int) -> dict[str, float]:
-    """Let many real workers do short tasks, and see what of a core the manager and its queue take."""
+def crowd(workers: int, tasks: int, size: int = 0) -> dict[str, float]:
+    """Let many real workers do short tasks, and see what of a core the manager and its queue take.
+
+    `size` is that of each result, in bytes.
+    """
     import psutil
 
     with tempfile.TemporaryDirectory(prefix="wq-bench-") as name:
         directory = Path(name)
-        samples = _samples(directory / "data", events=max(10, tasks // 30), files=10)
+        samples = _samples(directory / "data", events=max(10, tasks // 3), files=10)
         process = _wq_run(
-            *("-p", f"{HERE / 'manager.py'}:count", "--schema", "BaseSchema", "--environment", "shared"),
+            *("-p", f"{HERE / 'large.py'}:Large", "--processor-args", f"size={size}"),
+            *("--schema", "BaseSchema", "--environment", "shared"),
             *("--chunksize", 10, "--task-time", 0.001, "--memory", "200MB", "--disk", "100MB"),
             *("--workers", f"local:{workers}x1x300MB", "-o", "out", samples),
             cwd=directory,
@@ -249,7 +253,15 @@ def crowd(workers: int, tasks: int) -> dict[str, float]:
             time.sleep(0.5)
         if process.returncode:
             raise SystemExit((directory / "log").read_text())
-    return {"workers": workers, "tasks": done, "seconds": ended - began, "cores": used / (ended - began)}
+        lines = map(json.loads, (directory / "out" / "journal.jsonl").read_text().splitlines())
+        moved = [one["bytes_received"] + one["bytes_sent"] for one in lines if one["event"] == "TaskEnded"]
+    return {
+        "workers": workers,
+        "tasks": done,
+        "bytes": statistics.mean(moved),
+        "seconds": ended - began,
+        "cores": used / (ended - began),
+    }
 
 
 def first(rounds: int) -> dict[str, float]:
@@ -302,7 +314,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for name, defaults in {
         "plan": {"chunks": 500_000, "files": 3_000},
         "open": {"files": 150_000},
-        "crowd": {"workers": 50, "tasks": 5_000},
+        "crowd": {"workers": 50, "tasks": 5_000, "size": 0},
         "first": {"rounds": 5},
         "edit": {"rounds": 5},
     }.items():
