@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Generic, Literal, TypeVar
+
+T = TypeVar("T")
 
 DEFAULT_TREENAME = "Events"
 MB = 2**20
@@ -63,6 +66,29 @@ class Dataset:
 
 
 Fileset = tuple[Dataset, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PerDataset(Generic[T]):
+    """A value for each dataset: that of its name, or else of the first pattern that matches, or `default`."""
+
+    default: T
+    patterns: tuple[tuple[str, T], ...] = ()
+
+    def of(self, dataset: str) -> T:
+        for pattern, value in self.patterns:
+            if pattern == dataset:
+                return value
+        return next((value for name, value in self.patterns if fnmatchcase(dataset, name)), self.default)
+
+    def __str__(self) -> str:
+        pairs = self.patterns if self.default is None else (("default", self.default), *self.patterns)
+        return ",".join(f"{name}={'' if value is None else value}" for name, value in pairs)
+
+
+def value_of(value: T | PerDataset[T], dataset: str) -> T:
+    """Return the value of a dataset, where one may be given for all."""
+    return value.of(dataset) if isinstance(value, PerDataset) else value
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,8 @@ import click
 from click.core import ParameterSource
 
 from wq_runner.cli.base import Command, Option
-from wq_runner.config.layers import ENV_PREFIX, check_environment, find_layers
+from wq_runner.config.layers import ENV_PREFIX, Known, check_environment, find_layers
+from wq_runner.config.types import PerDatasetValue
 
 
 def click_options(kind: type) -> list[Option]:
@@ -41,8 +42,10 @@ class LayeredCommand(Command):
         layers = find_layers(
             run_options=first.params.get("run_options") or (),
             near=first.params.get("samples") or (),
-            names=self._names(),
+            known=self._known(),
         )
+        for note in (note for layer in layers for note in layer.notes):
+            click.echo(f"note: {note}", err=True)
         merged = {name: value for layer in layers for name, value in layer.values.items()}
         origins = {name: layer.origin for layer in layers for name in layer.values}
         extra |= {"default_map": merged, "auto_envvar_prefix": ENV_PREFIX, "obj": origins}
@@ -50,6 +53,15 @@ class LayeredCommand(Command):
             return super().make_context(info_name, args, parent, **extra)
         except click.BadParameter as error:
             raise _with_origin(error) from error
+
+    def _known(self) -> Known:
+        names = self._names()
+        own = [param for param in self.params if param.name in names]
+        return Known(
+            names=names,
+            lists={str(param.name) for param in own if getattr(param, "multiple", False)},
+            mappings={str(param.name) for param in own if isinstance(param.type, PerDatasetValue)},
+        )
 
     def _names(self) -> list[str]:
         """Return the options that may stand in files and in the environment."""

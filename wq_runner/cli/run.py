@@ -53,12 +53,20 @@ class _RunCommand(LayeredCommand):
         click.Argument(["samples"], nargs=-1, metavar="SAMPLES..."),
         *click_options(RunOptions),
         base.Option(
-            ["-ro", "--run-options"],
+            ["-ro", "--run-options", "--custom-run-options"],
             multiple=True,
             metavar="FILE.yaml",
             group=_ABOUT,
             allow_from_autoenv=False,
             help="Options from a file, by their long names. Repeatable: later files win.",
+        ),
+        base.Option(
+            ["--write-options"],
+            metavar="FILE",
+            type=click.Path(dir_okay=False, path_type=Path),
+            group=_ABOUT,
+            allow_from_autoenv=False,
+            help="Write all options as they are now, with their help, for --run-options, and stop.",
         ),
         base.Option(
             ["--dry-run"],
@@ -113,6 +121,8 @@ def cli(ctx: click.Context, /, samples: tuple[str, ...], **values: Any) -> None:
         _show_version()
     elif values["show_options"]:
         _show_options(ctx, options)
+    elif values["write_options"] is not None:
+        _write_options(values["write_options"], options)
     elif values["stop"] is not None:
         _stop(values["stop"])
     else:
@@ -173,6 +183,18 @@ def _show_version() -> None:
     click.echo(f"wq-runner {importlib.metadata.version('wq-runner')}")
     click.echo(f"coffea {importlib.metadata.version('coffea')}")
     click.echo(f"work queue {engine_release()}")
+
+
+def _write_options(path: Path, options: RunOptions) -> None:
+    from wq_runner import system
+    from wq_runner.config.written import as_yaml
+    from wq_runner.errors import OutputError
+
+    if path.exists():
+        raise OutputError(f"{path} is there already", hint="name another file, or remove it")
+    with system.replacing(path, "w") as stream:
+        stream.write(as_yaml(options))
+    click.echo(f"{path} has all options: wq-run --run-options {path}")
 
 
 def _show_options(ctx: click.Context, options: RunOptions) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from wq_runner.config import pocketcoffea
 from wq_runner.errors import UsageError, did_you_mean
 
 ENV_PREFIX = "WQ_RUNNER"
@@ -17,13 +18,23 @@ PATHS = ("processor", "password_file")  # relative to the file that names them
 
 @dataclass(frozen=True, kw_only=True)
 class Layer:
-    """Values of one origin, by the names of the options."""
+    """Values of one origin, by the names of the options, and what is to be said of its other keys."""
 
     origin: str
     values: Mapping[str, Any]
+    notes: tuple[str, ...] = ()
 
 
-def find_layers(*, run_options: Iterable[str], near: Sequence[str], names: Sequence[str]) -> list[Layer]:
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """The names of the options; those that take several values, and those that may take one per dataset."""
+
+    names: Sequence[str]
+    lists: Collection[str] = ()
+    mappings: Collection[str] = ()
+
+
+def find_layers(*, run_options: Iterable[str], near: Sequence[str], known: Known) -> list[Layer]:
     """Read the files, from the weakest to the strongest.
 
     `near` are the samples: their directory is where settings are looked for if the current one and
@@ -34,10 +45,10 @@ def find_layers(*, run_options: Iterable[str], near: Sequence[str], names: Seque
     if settings is None and near and Path(near[0]).exists():
         settings = find_settings(Path(near[0]).resolve().parent)
     if settings is not None:
-        layers.append(_layer(settings, f"{settings} [tool.{TABLE}]", _toml_table(settings) or {}, names))
+        layers.append(_layer(settings, f"{settings} [tool.{TABLE}]", _toml_table(settings) or {}, known))
     for name in run_options:
         path = Path(name)
-        layers.append(_layer(path, str(path), _yaml_mapping(path), names))
+        layers.append(_layer(path, str(path), _yaml_mapping(path), known))
     return layers
 
 
@@ -66,17 +77,25 @@ def check_environment(environ: Mapping[str, str], names: Sequence[str]) -> None:
             )
 
 
-def _layer(path: Path, origin: str, values: Mapping[str, Any], names: Sequence[str]) -> Layer:
-    found = {}
+def _layer(path: Path, origin: str, values: Mapping[str, Any], known: Known) -> Layer:
+    found: dict[str, Any] = {}
+    notes = []
     for key, value in values.items():
         name = str(key).replace("-", "_")
-        if name not in names:
-            options = [known.replace("_", "-") for known in names]
+        if name in pocketcoffea.ANSWERS:
+            # nothing, or false, asks for nothing
+            notes += [f"{origin}: {key}: {pocketcoffea.ANSWERS[name]}"] if value not in (None, False) else []
+            continue
+        name = pocketcoffea.ALIASES.get(name, name)
+        if name not in known.names:
+            options = [one.replace("_", "-") for one in (*known.names, *pocketcoffea.KEYS)]
             raise UsageError(f"{origin}: no option {key}.{did_you_mean(str(key).replace('_', '-'), options)}")
+        if name in found:
+            raise UsageError(f"{origin}: {key} is there twice, under two names", hint="leave one of them out")
         if value is None:
             continue  # as if it were not there
-        found[name] = _beside(path, value) if name in PATHS else _listed(name, value, origin)
-    return Layer(origin=origin, values=found)
+        found[name] = _beside(path, value) if name in PATHS else _shaped(name, value, origin, known)
+    return Layer(origin=origin, values=found, notes=tuple(notes))
 
 
 def _beside(path: Path, value: Any) -> Any:
@@ -86,10 +105,10 @@ def _beside(path: Path, value: Any) -> Any:
     return f"{there}{colon}{attribute}" if there.is_file() else value
 
 
-def _listed(name: str, value: Any, origin: str) -> Any:
-    if name == "processor_args":
+def _shaped(name: str, value: Any, origin: str, known: Known) -> Any:
+    if name in known.lists:
         return value if isinstance(value, list) else [value]
-    if isinstance(value, (list, Mapping)):
+    if isinstance(value, list) or (isinstance(value, Mapping) and name not in known.mappings):
         kind = "list" if isinstance(value, list) else "mapping"
         raise UsageError(f"{origin}: {name.replace('_', '-')} takes one value, not a {kind}")
     return value

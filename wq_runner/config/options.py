@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import click
 
 from wq_runner.config import types
-from wq_runner.model import ResourcesMode
+from wq_runner.model import PerDataset, ResourcesMode
 
 T = TypeVar("T")
 
@@ -23,7 +23,7 @@ OUTPUTS = ("one", "per-dataset")
 NAMINGS = ("uuid", "das", "legacy")
 MONITORS = ("off", "measure", "watchdog")
 
-AUTO = "auto"
+AUTO = types.AUTO
 AUTO_CHUNKSIZE = 1_000_000  # what is planned with --chunksize auto; tasks cut it to what fits
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
@@ -82,9 +82,10 @@ class RunOptions:
         metavar="NAME",
         help="One of coffea.nanoevents, or module:Class.",
     )
-    chunksize: int | str = _option(
-        100_000,
+    chunksize: int | str | PerDataset[int] = _option(
+        types.DEFAULT_CHUNKSIZE,
         "--chunksize",
+        "-c",
         group=_HOW,
         type=types.CHUNKSIZE,
         help="The most events held in memory at once. auto: learned, as large as the workers allow.",
@@ -120,6 +121,32 @@ class RunOptions:
         metavar="local|condor|slurm:N[xCORES[xMEMORY]]",
         help="Start workers on this machine, or by a factory that ends with the run. condor@SITE:N starts "
         "them as a site wants it. Without it, wait for workers to come. With futures: how many processes.",
+    )
+    scaleout: int | None = _option(
+        None,
+        "--scaleout",
+        "-s",
+        group=_WHERE,
+        type=types.COUNT,
+        help="How many workers, where --workers names only the kind (condor, slurm@SITE); without it, on "
+        "this machine.",
+    )
+    queue: str | None = _option(
+        None,
+        "--queue",
+        "-q",
+        group=_WHERE,
+        metavar="NAME",
+        help="Queue of the batch system of --workers: HTCondor's job flavour, Slurm's partition.",
+    )
+    cores_per_worker: int | None = _option(
+        None, "--cores-per-worker", group=_WHERE, type=types.COUNT, help="Cores of a worker that is started."
+    )
+    mem_per_worker: int | None = _option(
+        None, "--mem-per-worker", group=_WHERE, type=types.SIZE, help="Memory of a worker that is started."
+    )
+    disk_per_worker: int | None = _option(
+        None, "--disk-per-worker", group=_WHERE, type=types.SIZE, help="Disk of a worker that is started."
     )
     name: str | None = _option(
         None,
@@ -209,11 +236,11 @@ class RunOptions:
         help="Space for packed environments; those unused for longest are deleted.",
     )
     cores: int = _option(1, "--cores", group=_TASKS, type=types.COUNT, help="Cores of a task.")
-    memory: int | None = _option(
+    memory: int | PerDataset[int | None] | None = _option(
         None,
         "--memory",
         group=_TASKS,
-        type=types.SIZE,
+        type=types.SIZES,
         help="Memory of a task  [default: learned for each dataset]",
     )
     disk: int | None = _option(
@@ -262,19 +289,26 @@ class RunOptions:
         metavar="DATASET[:FILE[:START-STOP]]",
         help="Only this dataset, or file, or range of events; patterns with * work. Repeatable.",
     )
-    limit_files: int | None = _option(
-        None, "--limit-files", group=_LIMITS, type=types.COUNT, help="At most so many files of each dataset."
+    limit_files: int | PerDataset[int | None] | None = _option(
+        None,
+        "--limit-files",
+        "-lf",
+        group=_LIMITS,
+        type=types.COUNTS,
+        help="At most so many files of each dataset.",
     )
-    limit_chunks: int | None = _option(
+    limit_chunks: int | PerDataset[int | None] | None = _option(
         None,
         "--limit-chunks",
+        "-lc",
         group=_LIMITS,
-        type=types.COUNT,
+        type=types.COUNTS,
         help="At most so many chunks of each dataset; only the files they need are opened.",
     )
     test: bool = _option(
         False,
         "--test",
+        "-t",
         group=_LIMITS,
         is_flag=True,
         help="One chunk of one file of each dataset, in this process.",
@@ -364,20 +398,30 @@ class RunOptions:
     loglevel: str = _option(
         "warning",
         "--loglevel",
+        "-ll",
         group=_OUTPUT,
         type=types.Choice(LOG_LEVELS, case_sensitive=False),
         help="What the terminal shows; DIR/wq-run.log has it all.",
     )
 
     @property
-    def planned_chunksize(self) -> int:
+    def planned_chunksize(self) -> int | PerDataset[int]:
         """The most events of a chunk in the plan."""
-        return self.chunksize if isinstance(self.chunksize, int) else AUTO_CHUNKSIZE
+        return AUTO_CHUNKSIZE if isinstance(self.chunksize, str) else self.chunksize
 
 
 def defaulted(options: RunOptions) -> RunOptions:
-    """Return the options with what depends on others filled in: what --test means, and the name."""
-    changes: dict[str, Any] = {"name": options.name or default_name()}
+    """Return the options with what depends on others filled in: what --test means, workers, the name."""
+    from wq_runner.workers import spec
+
+    workers = spec.completed(
+        options.workers,
+        count=options.scaleout,
+        cores=options.cores_per_worker,
+        memory=options.mem_per_worker,
+        disk=options.disk_per_worker,
+    )
+    changes: dict[str, Any] = {"name": options.name or default_name(), "workers": workers}
     if options.test:
         changes |= {"executor": "iterative", "limit_files": 1, "limit_chunks": 1}
     return dataclasses.replace(options, **changes)

@@ -11,6 +11,10 @@ import click
 
 from wq_runner import units
 from wq_runner.errors import did_you_mean
+from wq_runner.model import PerDataset
+
+AUTO = "auto"
+DEFAULT_CHUNKSIZE = 100_000
 
 
 class Parsed(click.ParamType[Any]):
@@ -27,6 +31,31 @@ class Parsed(click.ParamType[Any]):
             return self._parse(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
+
+
+class PerDatasetValue(Parsed):
+    """A value for all datasets, or ``default=VALUE,PATTERN=VALUE``, or a mapping of these."""
+
+    def __init__(self, name: str, parse: Callable[[Any], Any], default: Any = None) -> None:
+        super().__init__(f"{name}|PATTERN={name},...", parse)
+        self._default = default
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if isinstance(value, PerDataset):
+            return value
+        if isinstance(value, str) and "=" in value:
+            pairs = [piece.rpartition("=") for piece in value.split(",")]
+            value = {name.strip(): text.strip() for name, _, text in pairs}
+        if not isinstance(value, Mapping):
+            return super().convert(value, param, ctx)
+        values = {
+            str(name): None if one in (None, "") else super(PerDatasetValue, self).convert(one, param, ctx)
+            for name, one in value.items()
+        }
+        default = values.pop("default", self._default)
+        if values and AUTO in (default, *values.values()):
+            self.fail(f"{AUTO} is for all datasets, not for some", param, ctx)
+        return PerDataset(default=default, patterns=tuple(values.items())) if values else default
 
 
 class Choice(click.Choice[str]):
@@ -76,8 +105,10 @@ def _catalog(value: str) -> str:
 CATALOG = Parsed("HOST[:PORT]|local|none", _catalog)
 PASSWORD = Parsed("FILE|auto|none", _password)
 COUNT = Parsed("N", units.count)
-CHUNKSIZE = Parsed("N|auto", units.chunksize)
+COUNTS = PerDatasetValue("N", units.count)
+CHUNKSIZE = PerDatasetValue("N|auto", units.chunksize, default=DEFAULT_CHUNKSIZE)
 SIZE = Parsed("SIZE", units.size)
+SIZES = PerDatasetValue("SIZE", units.size)
 TREEREDUCTION = Parsed("N|SIZE|auto|off", units.treereduction)
 SHARE = Parsed("SHARE", units.share)
 SECONDS = Parsed("TIME", units.seconds)

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from wq_runner.model import MB, Resources, ResourcesMode
+from wq_runner.model import MB, PerDataset, Resources, ResourcesMode, value_of
 
 ALL = 0.9  # of a worker's memory: what was stopped there would not have had more
 
@@ -27,7 +27,7 @@ class AllocationSettings:
 
     mode: ResourcesMode = "auto"
     cores: float = 1
-    memory: float | None = None
+    memory: float | PerDataset[float | None] | None = None
     disk: float | None = None
     gpus: float | None = None
 
@@ -117,9 +117,11 @@ class Allocator:
         self._settings = settings
         self._models: dict[str, MemoryModel] = {}
 
-    @property
-    def learns(self) -> bool:
-        return self._settings.mode == "auto" and self._settings.memory is None
+    def learns(self, dataset: str) -> bool:
+        return self._settings.mode == "auto" and self._said(dataset) is None
+
+    def _said(self, dataset: str) -> float | None:
+        return value_of(self._settings.memory, dataset)
 
     def model(self, dataset: str) -> MemoryModel:
         if dataset not in self._models:
@@ -127,7 +129,7 @@ class Allocator:
         return self._models[dataset]
 
     def known(self, dataset: str) -> bool:
-        return not self.learns or self.model(dataset).known
+        return not self.learns(dataset) or self.model(dataset).known
 
     def request(self, dataset: str, sizes: Iterable[int], largest: Resources) -> Resources:
         """Return what a batch of chunks of these sizes asks for, given the largest worker connected.
@@ -136,8 +138,9 @@ class Allocator:
         does not fail; without a worker nothing is asked but cores, and the engine gives a share.
         """
         said = self._settings
-        asked = Resources(cores=said.cores, memory=said.memory, disk=said.disk, gpus=said.gpus)
-        if not self.learns or largest.memory is None or not largest.memory:
+        memory = self._said(dataset)
+        asked = Resources(cores=said.cores, memory=memory, disk=said.disk, gpus=said.gpus)
+        if not self.learns(dataset) or largest.memory is None or not largest.memory:
             return asked
         model = self.model(dataset)
         memory = largest.memory
@@ -153,7 +156,7 @@ class Allocator:
 
     def largest_chunk(self, dataset: str, worker: Resources) -> int | None:
         """Return how many events of a dataset fit into a worker; None if unknown."""
-        if not self.learns or worker.memory is None or not worker.memory:
+        if not self.learns(dataset) or worker.memory is None or not worker.memory:
             return None
         return self.model(dataset).largest(worker.memory * MB)
 

@@ -279,7 +279,7 @@ class Loop:
             items=len(items),
             events=sum(item.events for item in items),
             history=self._attempts.history(
-                trouble, items, at_largest=self._at_largest(task), others=self._others()
+                trouble, items, at_largest=self._at_largest(task, items[0].dataset), others=self._others()
             ),
             settings=self._settings.policy,
         )
@@ -307,10 +307,10 @@ class Loop:
         self._attempts.cut(items[0], parts)
         return tuple((part,) for part in parts)
 
-    def _at_largest(self, task: Task) -> bool:
+    def _at_largest(self, task: Task, dataset: str) -> bool:
         """Whether more memory than the task had is not to be had."""
         had, largest = task.resources.memory, self._engine.status.largest.memory
-        return not self._allocator.learns or bool(had and largest and had >= AT_LARGEST * largest)
+        return not self._allocator.learns(dataset) or bool(had and largest and had >= AT_LARGEST * largest)
 
     def _others(self) -> bool:
         return not self._context.one_host and self._engine.status.workers > 1

@@ -6,9 +6,11 @@ import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from wq_runner.model import Chunk, Dataset, FileFacts, Fileset, InputFile, Range
+from wq_runner.model import Chunk, Dataset, FileFacts, Fileset, InputFile, PerDataset, Range, value_of
 
 Facts = Mapping[InputFile, FileFacts]
+Size = int | PerDataset[int]
+Limit = int | PerDataset[int | None] | None
 
 
 def cut(start: int, stop: int, chunksize: int) -> list[Range]:
@@ -21,8 +23,9 @@ def cut(start: int, stop: int, chunksize: int) -> list[Range]:
     return list(itertools.pairwise(edges))
 
 
-def chunks_of(dataset: Dataset, facts: Facts, chunksize: int) -> list[Chunk]:
+def chunks_of(dataset: Dataset, facts: Facts, chunksize: Size) -> list[Chunk]:
     """Return the chunks of those files of a dataset whose facts are known, in their order."""
+    size = value_of(chunksize, dataset.name)
     return [
         Chunk(
             dataset=dataset.name,
@@ -35,18 +38,24 @@ def chunks_of(dataset: Dataset, facts: Facts, chunksize: int) -> list[Chunk]:
         for file in dataset.files
         if file in facts
         for first, last in _ranges(file, facts[file])
-        for start, stop in cut(first, last, chunksize)
+        for start, stop in cut(first, last, size)
     ]
 
 
-def plan(fileset: Fileset, facts: Facts, *, chunksize: int, limit_chunks: int | None) -> list[Chunk]:
+def plan(fileset: Fileset, facts: Facts, *, chunksize: Size, limit_chunks: Limit) -> list[Chunk]:
     """Return the chunks of all datasets, at most `limit_chunks` of each."""
-    return [chunk for dataset in fileset for chunk in chunks_of(dataset, facts, chunksize)[:limit_chunks]]
+    return [
+        chunk
+        for dataset in fileset
+        for chunk in chunks_of(dataset, facts, chunksize)[: value_of(limit_chunks, dataset.name)]
+    ]
 
 
-def limit_files(fileset: Fileset, limit: int | None) -> Fileset:
+def limit_files(fileset: Fileset, limit: Limit) -> Fileset:
     """Keep the first files of each dataset."""
-    return tuple(replace(dataset, files=dataset.files[:limit]) for dataset in fileset)
+    return tuple(
+        replace(dataset, files=dataset.files[: value_of(limit, dataset.name)]) for dataset in fileset
+    )
 
 
 def without(fileset: Fileset, paths: set[str]) -> Fileset:
@@ -57,9 +66,7 @@ def without(fileset: Fileset, paths: set[str]) -> Fileset:
     )
 
 
-def files_to_open(
-    fileset: Fileset, facts: Facts, *, chunksize: int, limit_chunks: int | None
-) -> list[InputFile]:
+def files_to_open(fileset: Fileset, facts: Facts, *, chunksize: Size, limit_chunks: Limit) -> list[InputFile]:
     """Return the files that must be opened before the plan is complete.
 
     With a limit, those are opened at once that suffice even if each gives one chunk only: call
@@ -68,8 +75,9 @@ def files_to_open(
     return [file for dataset in fileset for file in _of_dataset(dataset, facts, chunksize, limit_chunks)]
 
 
-def _of_dataset(dataset: Dataset, facts: Facts, chunksize: int, limit: int | None) -> Sequence[InputFile]:
+def _of_dataset(dataset: Dataset, facts: Facts, chunksize: Size, limits: Limit) -> Sequence[InputFile]:
     unknown = [file for file in dataset.files if file not in facts]
+    limit = value_of(limits, dataset.name)
     if limit is None:
         return unknown
     # only chunks before the first unknown file are certain to be among the first ones

@@ -23,7 +23,7 @@ from wq_runner.execution.reduce import TreeSettings
 from wq_runner.execution.session import Session, work_queue_session
 from wq_runner.execution.shaping import ShapeSettings
 from wq_runner.journal import Journal
-from wq_runner.model import MB
+from wq_runner.model import MB, PerDataset
 from wq_runner.pipeline.presence import Attention, announced
 from wq_runner.remote.bundle import write_bundle
 from wq_runner.system import RunPaths
@@ -74,7 +74,7 @@ def loop_settings(options: RunOptions, environment: WorkerEnvironment) -> LoopSe
         allocation=AllocationSettings(
             mode=options.resources_mode,
             cores=options.cores,
-            memory=_mb(options.memory),
+            memory=_memory(options.memory),
             disk=_mb(options.disk),
             gpus=options.gpus,
         ),
@@ -92,6 +92,13 @@ def _tree(wanted: int | str) -> TreeSettings | None:
     if isinstance(wanted, int):
         return TreeSettings(results=wanted, always=True)
     return TreeSettings(results=MOST_INPUTS, size=units.size(wanted), always=True)
+
+
+def _memory(size: int | PerDataset[int | None] | None) -> float | PerDataset[float | None] | None:
+    if not isinstance(size, PerDataset):
+        return _mb(size)
+    patterns = tuple((name, _mb(value)) for name, value in size.patterns)
+    return PerDataset(default=_mb(size.default), patterns=patterns)
 
 
 def _mb(size: int | None) -> float | None:
@@ -128,6 +135,7 @@ def _work_queue(
             catalog=options.catalog,
             password_file=options.password_file,
             batch_options=options.batch_options,
+            queue=options.queue,
             directory=paths.workers,
         )
     )

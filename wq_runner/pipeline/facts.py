@@ -54,8 +54,8 @@ def learn(
     *,
     session: Session,
     cache: FactsCache,
-    chunksize: int,
-    limit_chunks: int | None,
+    chunksize: chunks.Size,
+    limit_chunks: chunks.Limit,
 ) -> None:
     """Open the files that the plan needs, and remember what they hold.
 

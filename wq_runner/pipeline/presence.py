@@ -15,7 +15,7 @@ from wq_runner.config.options import RunOptions
 from wq_runner.engine.work_queue import WorkQueueEngine
 from wq_runner.errors import EngineError
 from wq_runner.execution.session import Session
-from wq_runner.model import MB
+from wq_runner.model import MB, value_of
 from wq_runner.pipeline import say
 from wq_runner.system import RunPaths
 from wq_runner.workers import catalog, managers
@@ -50,7 +50,7 @@ def announced(
         catalog=choice.catalog,
         password_file=str(choice.password_file) if choice.password_file else None,
         task_cores=options.cores,
-        task_memory=int((options.memory or 0) / MB),
+        task_memory=int((value_of(options.memory, "") or 0) / MB),
         task_disk=int((options.disk or 0) / MB),
     )
     with managers.announced(manager):

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from wq_runner.model import Chunk, Fileset
+from wq_runner.model import Chunk, Fileset, PerDataset
 from wq_runner.monitor import words
 from wq_runner.monitor.advice import advice
 from wq_runner.monitor.next_time import next_time
@@ -63,11 +63,15 @@ def samples(
         line(console, "", f"left out: {bad.reason}")
 
 
-def chunks(console: Console, plan: Sequence[Chunk], chunksize: int | str) -> None:
-    if not isinstance(chunksize, int):
+def chunks(console: Console, plan: Sequence[Chunk], chunksize: int | str | PerDataset[int]) -> None:
+    if isinstance(chunksize, str):
         line(console, "chunks", "as large as fits, learned as it goes")
         return
     count = f"{len(plan):,} of" if plan else "not known yet,"
+    if isinstance(chunksize, PerDataset):
+        others = ", ".join(f"{size:,} of {name}" for name, size in chunksize.patterns)
+        line(console, "chunks", f"{count} at most {chunksize.default:,} events ({others})")
+        return
     line(console, "chunks", f"{count} at most {chunksize:,} events")
 
 

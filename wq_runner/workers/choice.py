@@ -23,6 +23,7 @@ class Wish:
     password_file: str | None
     batch_options: str | None
     directory: Path
+    queue: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +51,11 @@ def choose(wish: Wish) -> Choice:
         raise UsageError("--password-file is for workers that are started elsewhere, not for those of a run")
     if isinstance(wanted, spec.BatchSpec):
         return _batch(wish, wanted)
+    if wish.queue:
+        raise UsageError(
+            f"the queue {wish.queue} is one of a batch system, and no workers are started by one",
+            hint="name it: --workers condor, condor@SITE or slurm (wq-workers sites list), with --scaleout N",
+        )
     if wish.batch_options:
         raise UsageError("--batch-options is for workers of a batch system: --workers condor:N or slurm:N")
     private = PrivateCatalog(catalog.local(), log=_log(wish)) if wish.catalog == catalog.LOCAL else None
@@ -96,12 +102,18 @@ def _batch(wish: Wish, wanted: spec.BatchSpec) -> Choice:
     ports = None
     if wanted.site is not None:
         site = sites.find(wanted.site)
+        if wish.queue:
+            site = replace(site, queue=wish.queue)
         settings = sites.applied(site, settings)
         ports = units.ports(site.ports) if site.ports else None
+    elif wish.queue:
+        queue = sites.batch_options(sites.Site(name="", system=wanted.system, queue=wish.queue))
+        settings = replace(settings, batch_options=queue)
     settings = replace(
         settings,
         cores=wanted.cores or settings.cores,
         memory=wanted.memory or (settings.memory // settings.cores) * (wanted.cores or settings.cores),
+        disk=wanted.disk or settings.disk,
         batch_options=_joined(settings, wish.batch_options),
     )
     return Choice(

@@ -28,22 +28,26 @@ PROGRAM = "work_queue_worker"
 
 @dataclass(frozen=True, kw_only=True)
 class LocalSpec:
-    """``local:N``, ``local:NxCORES`` or ``local:NxCORESxMEMORY``: how many workers, and of what each.
+    """``local:N``, ``local:NxCORES``, ``local:NxCORESxMEMORYxDISK``: how many workers, and of what each.
 
-    `memory` is in bytes; None is an equal share of the machine's.
+    `memory` and `disk` are in bytes; None is an equal share of the machine's.
     """
 
     count: int
     cores: int = 1
     memory: int | None = None
+    disk: int | None = None
 
     @classmethod
     def parse(cls, text: str) -> LocalSpec:
-        match = re.fullmatch(r"local(?::(\d+)(?:x(\d+)(?:x(\w[\w.]*))?)?)?", text.strip())
+        match = re.fullmatch(
+            r"local(?::(\d+)(?:x(?=.)(\d*)(?:x(?=.)([^\Wx][^x]*|)(?:x(\w[^x]*))?)?)?)?", text.strip()
+        )
         count = int(match[1] or os.cpu_count() or 1) if match else 0
         cores = int(match[2] or 1) if match else 0
         try:
             memory = units.size(match[3]) if match and match[3] else None
+            disk = units.size(match[4]) if match and match[4] else None
         except ValueError:
             count = 0
         if count < 1 or cores < 1:
@@ -51,7 +55,7 @@ class LocalSpec:
                 f"workers {text!r} not understood",
                 hint="local:4 starts 4 of one core, local:2x4 two of 4 cores, local:2x4x8GB with 8 GB each",
             )
-        return cls(count=count, cores=cores, memory=memory)
+        return cls(count=count, cores=cores, memory=memory, disk=disk)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +73,7 @@ def shape(spec: LocalSpec, scratch: Path) -> WorkerShape:
     return WorkerShape(
         cores=spec.cores,
         memory=int(memory / 1e6),
-        disk=int(shutil.disk_usage(scratch).free * SHARE / spec.count / 1e6),
+        disk=int((spec.disk or shutil.disk_usage(scratch).free * SHARE / spec.count) / 1e6),
     )
 
 

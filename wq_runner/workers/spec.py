@@ -14,8 +14,9 @@ KINDS = ("local", *BATCH_SYSTEMS)
 
 _FORM = re.compile(
     r"(?P<kind>\w+)(?:@(?P<site>[\w.-]+))?:(?P<count>\d+)"
-    r"(?:x(?P<cores>\d+)(?:x(?P<memory>\w[\w.]*))?)?"
+    r"(?:x(?=.)(?P<cores>\d*)(?:x(?=.)(?P<memory>[^\Wx][^x]*|)(?:x(?P<disk>\w[^x]*))?)?)?"
 )
+_KIND = re.compile(r"\w+(?:@[\w.-]+)?")
 _HINT = (
     "local:4 starts 4 workers of one core here, local:2x4x8GB two of four cores with 8 GB each; "
     "condor:50, slurm:20x4x16GB and condor@SITE:50 start them by a factory"
@@ -24,12 +25,16 @@ _HINT = (
 
 @dataclass(frozen=True, kw_only=True)
 class BatchSpec:
-    """``condor:N``, ``slurm:NxCORESxMEMORY``, ``condor@SITE:N``; `memory` is in bytes."""
+    """``condor:N``, ``slurm:NxCORESxMEMORYxDISK``, ``condor@SITE:N``; memory and disk are in bytes.
+
+    What is left out is as usual at the site: ``condor@SITE:50xx6GB``.
+    """
 
     system: str
     count: int
     cores: int | None = None
     memory: int | None = None
+    disk: int | None = None
     site: str | None = None
 
 
@@ -49,6 +54,7 @@ def parse(text: str) -> LocalSpec | BatchSpec:
         raise UsageError(f"no workers {kind!r}.{did_you_mean(kind, KINDS)}", hint=_HINT)
     try:
         memory = units.size(match["memory"]) if match["memory"] else None
+        disk = units.size(match["disk"]) if match["disk"] else None
     except ValueError as error:
         raise UsageError(f"workers {text!r}: {error}", hint=_HINT) from error
     if int(match["count"]) < 1 or match["cores"] == "0":
@@ -58,8 +64,36 @@ def parse(text: str) -> LocalSpec | BatchSpec:
         count=int(match["count"]),
         cores=int(match["cores"]) if match["cores"] else None,
         memory=memory,
+        disk=disk,
         site=match["site"],
     )
+
+
+def completed(
+    text: str | None,
+    *,
+    count: int | None = None,
+    cores: int | None = None,
+    memory: int | None = None,
+    disk: int | None = None,
+) -> str | None:
+    """Return a form with what is said of the workers by itself; what the form says wins. Sizes are in bytes.
+
+    >>> completed("condor@lxplus", count=400, memory=6_000_000_000)
+    'condor@lxplus:400xx6000000000B'
+    """
+    said = (cores, memory, disk)
+    if count is None and (text is None or said == (None, None, None)):
+        return text
+    kind, _, rest = (text or "local").partition(":")
+    if not _KIND.fullmatch(kind) or (rest and not rest[0].isdecimal()):
+        return text  # not understood: parse() says so
+    numbers = rest.split("x") if rest else ([str(count)] if count else [])
+    if not numbers:
+        return text
+    wanted = (str(cores or ""), f"{memory}B" if memory else "", f"{disk}B" if disk else "")
+    filled = [*numbers, *wanted[len(numbers) - 1 :]]
+    return f"{kind}:{'x'.join(filled).rstrip('x')}"
 
 
 def are_local(text: str | None) -> bool:

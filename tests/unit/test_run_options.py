@@ -1,0 +1,252 @@
+"""Files of run options: PocketCoffea's keys, values for each dataset, and files that are written."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from wq_runner.cli import run as command
+from wq_runner.config.options import RunOptions, defaulted
+from wq_runner.config.pocketcoffea import ANSWERS
+from wq_runner.config.written import as_yaml
+from wq_runner.errors import UsageError
+from wq_runner.model import PerDataset
+from wq_runner.workers import factory, spec
+from wq_runner.workers.choice import Wish, choose
+from wq_runner.workers.factory import FactoryWorkers, file_of
+
+Resolve = Callable[..., RunOptions]
+
+THEIRS = """
+scaleout: 400
+chunksize: 50000
+queue: "espresso"
+mem-per-worker: 6GB
+cores-per-worker: 2
+disk_per_worker: "2GB"
+limit-files: null
+limit-chunks: null
+skip-bad-files: false
+custom-setup-commands:
+  - echo $HOME
+  - export CUSTOM_VARIABLE=1
+"""
+ANSWERED = """
+retries: 20
+tree-reduction: 20
+voms-proxy: /tmp/x509up_u1000
+worker-image: /cvmfs/unpacked.cern.ch/image
+death-timeout: "3600"
+adaptive: true
+performance_report: true
+conda-env: true
+local-virtualenv: true
+"""
+
+
+@pytest.fixture
+def resolve(here: Path, monkeypatch: pytest.MonkeyPatch) -> Resolve:
+    """Run the command line as far as to the resolved options."""
+    found: list[RunOptions] = []
+    monkeypatch.setattr(command, "_run", lambda _ctx, _samples, options, **_: found.append(options))
+
+    def resolved(*arguments: str, code: int = 0) -> RunOptions:
+        monkeypatch.setattr(sys, "argv", ["wq-run", *arguments, "s.cfg"])
+        with pytest.raises(SystemExit) as caught:
+            command.main()
+        assert caught.value.code == code
+        return found.pop() if found else RunOptions()
+
+    return resolved
+
+
+def test_their_keys_mean_the_same(here: Path, resolve: Resolve, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "theirs.yaml").write_text(THEIRS)
+    options = resolve("-ro", "theirs.yaml", "-w", "condor@lxplus")
+    assert defaulted(options).workers == "condor@lxplus:400x2x6000000000Bx2000000000B"
+    assert (options.chunksize, options.queue, options.limit_files) == (50_000, "espresso", None)
+    assert options.setup_command == ("echo $HOME", "export CUSTOM_VARIABLE=1")
+    assert capsys.readouterr().err == ""
+
+
+def test_keys_that_mean_nothing_are_answered(
+    here: Path, resolve: Resolve, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / "theirs.yaml").write_text(ANSWERED)
+    assert resolve("-ro", "theirs.yaml") == RunOptions()
+    said = capsys.readouterr().err.splitlines()
+    keys = list(yaml.safe_load(ANSWERED))
+    assert [line.split(": ")[2] for line in said] == keys
+    for line, key in zip(said, keys, strict=True):
+        assert line == f"note: theirs.yaml: {key}: {ANSWERS[key.replace('-', '_')]}"
+
+
+def test_asking_for_nothing_needs_no_answer(
+    here: Path, resolve: Resolve, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / "theirs.yaml").write_text("adaptive: false\nvoms-proxy: null\nworker-image:\n")
+    assert resolve("-ro", "theirs.yaml") == RunOptions()
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("scalout: 10", "o.yaml: no option scalout. Did you mean scaleout?"),
+        ("tree-reducton: 10", "o.yaml: no option tree-reducton. Did you mean tree-reduction?"),
+        ("mem_per_worker: 2XB", "--mem-per-worker: '2XB' is not a size such as 2GB"),
+        ("setup-command: a\ncustom-setup-commands: [b]", "o.yaml: custom-setup-commands is there twice"),
+        ("chunksize: {default: auto, A: 5}", "--chunksize: auto is for all datasets, not for some"),
+        ("chunksize: {A: many}", "--chunksize: 'many' is not a number"),
+        ("scaleout: {A: 5}", "o.yaml: scaleout takes one value, not a mapping"),
+        ("chunksize: [5]", "o.yaml: chunksize takes one value, not a list"),
+    ],
+)
+def test_mistakes(
+    here: Path, resolve: Resolve, capsys: pytest.CaptureFixture[str], text: str, said: str
+) -> None:
+    (here / "o.yaml").write_text(text)
+    resolve("-ro", "o.yaml", code=2)
+    assert capsys.readouterr().err.startswith(f"error: {said}")
+
+
+def test_values_for_each_dataset(here: Path, resolve: Resolve) -> None:
+    (here / "o.yaml").write_text(
+        "chunksize: {TT*: 5k, TTTo2L: 7k}\nlimit-files: {default: 3, DY*: null}\nmemory: {DY*: 4GB}\n"
+    )
+    options = resolve("-ro", "o.yaml", "--limit-chunks", "default=9,TT*=2")
+    assert isinstance(options.chunksize, PerDataset)
+    assert [options.chunksize.of(name) for name in ("TTTo2L", "TTW", "DY")] == [7000, 5000, 100_000]
+    assert options.limit_files == PerDataset(default=3, patterns=(("DY*", None),))
+    assert options.limit_chunks == PerDataset(default=9, patterns=(("TT*", 2),))
+    assert options.memory == PerDataset(default=None, patterns=(("DY*", 4_000_000_000),))
+    assert str(options.limit_chunks) == "default=9,TT*=2"
+    # the command line wins as a whole
+    assert resolve("-ro", "o.yaml", "-c", "9k").chunksize == 9000
+
+
+FULL = RunOptions(
+    processor="analysis:Analysis",
+    processor_args=({"min_pt": 25, "bins": [1, 2]},),
+    chunksize=PerDataset(default=100_000, patterns=(("TT*", 5000),)),
+    workers="condor@lxplus",
+    scaleout=400,
+    mem_per_worker=6_000_000_000,
+    memory=PerDataset(default=None, patterns=(("DY*", 2**30),)),
+    port=(9200, 9210),
+    setup_command=("echo: $HOME", "# no comment"),
+    max_cache=123,
+    select=("DY*:n_[0-9].root:10-20",),
+    limit_files=3,
+    skip_bad_files=True,
+    max_failed=0.005,
+    output=Path("a b"),
+    name="ttH: ä",
+)
+
+
+@pytest.mark.parametrize("options", [RunOptions(), FULL], ids=["defaults", "others"])
+def test_what_is_written_loads_back_equal(here: Path, resolve: Resolve, options: RunOptions) -> None:
+    (here / "all.yaml").write_text(as_yaml(options))
+    assert resolve("-ro", "all.yaml") == options
+
+
+def test_every_option_is_written_with_its_help(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (here / "a.py").touch()
+    words = ["wq-run", "-p", "a.py:A", "-c", "5k", "--write-options", "o.yaml"]
+    monkeypatch.setattr(sys, "argv", words)
+    with pytest.raises(SystemExit) as caught:
+        command.main()
+    assert caught.value.code == 0
+    text = (here / "o.yaml").read_text()
+    content = yaml.safe_load(text)
+    assert list(content) == [field.name.replace("_", "-") for field in dataclasses.fields(RunOptions)]
+    assert (content["chunksize"], content["processor"], content["max-cache"]) == (
+        5000,
+        f"{here}/a.py:A",
+        "20GB",
+    )
+    comments = " ".join(line.removeprefix("# ") for line in text.splitlines() if line.startswith("#"))
+    for field in dataclasses.fields(RunOptions):
+        assert field.metadata["click"]["help"].split("  ")[0] in comments
+
+
+def test_a_file_is_not_overwritten(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / "o.yaml").write_text("mine")
+    monkeypatch.setattr(sys, "argv", ["wq-run", "--write-options", "o.yaml"])
+    with pytest.raises(SystemExit) as caught:
+        command.main()
+    assert caught.value.code == 2
+    assert capsys.readouterr().err.startswith("error: o.yaml is there already")
+    assert (here / "o.yaml").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("text", "said", "expected"),
+    [
+        (None, {}, None),
+        (None, {"memory": 10}, None),
+        (None, {"count": 3}, "local:3"),
+        (None, {"count": 3, "cores": 2, "memory": 10}, "local:3x2x10B"),
+        ("local:2", {"count": 3}, "local:2"),
+        ("condor:2", {"memory": 10}, "condor:2xx10B"),
+        ("condor:2x4", {"cores": 8, "disk": 10}, "condor:2x4xx10B"),
+        ("slurm@DESY", {"count": 3}, "slurm@DESY:3"),
+        ("condor@lxplus", {"memory": 10}, "condor@lxplus"),
+        ("what?", {"count": 3}, "what?"),
+    ],
+)
+def test_what_is_said_of_workers_by_itself(
+    text: str | None, said: dict[str, Any], expected: str | None
+) -> None:
+    assert spec.completed(text, **said) == expected
+
+
+def wish(workers: str | None, directory: Path, queue: str | None = "espresso") -> Wish:
+    return Wish(
+        workers=workers,
+        name="me",
+        catalog=None,
+        password_file=None,
+        batch_options=None,
+        directory=directory,
+        queue=queue,
+    )
+
+
+@pytest.mark.parametrize(
+    ("workers", "options", "memory", "disk"),
+    [
+        ("condor@lxplus:400xx6GBx3GB", '+JobFlavour = "espresso"', 6000, 3000),
+        ("condor:4", '+JobFlavour = "espresso"', 4000, 8000),
+        ("slurm:4", "--partition=espresso", None, 8000),
+    ],
+)
+def test_the_queue_is_the_batch_systems(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    workers: str,
+    options: str,
+    memory: int | None,
+    disk: int,
+) -> None:
+    monkeypatch.setitem(factory._COMMANDS, "condor", ())  # nothing is submitted here
+    monkeypatch.setitem(factory._COMMANDS, "slurm", ())
+    found = choose(wish(workers, tmp_path)).workers
+    assert isinstance(found, FactoryWorkers)
+    assert found.settings.batch_options == options
+    assert (file_of(found.settings).memory, file_of(found.settings).disk) == (memory, disk)
+
+
+@pytest.mark.parametrize("workers", [None, "local:2"])
+def test_a_queue_without_a_batch_system(tmp_path: Path, workers: str | None) -> None:
+    with pytest.raises(UsageError, match="the queue espresso is one of a batch system"):
+        choose(wish(workers, tmp_path))

@@ -1,0 +1,78 @@
+"""All options as a file of run options, with their help as comments."""
+
+from __future__ import annotations
+
+import dataclasses
+import textwrap
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from wq_runner.config import types
+from wq_runner.config.layers import PATHS
+from wq_runner.config.options import RunOptions
+from wq_runner.model import PerDataset
+
+_WIDTH = 96
+_HEAD = """\
+# Run options: wq-run --run-options FILE. Values on the command line and in WQ_RUNNER_* win over these.
+# Nothing after a colon leaves an option as if it were not here. Counts may be 128k or 1.5M, sizes 2GB or
+# 2000 (MB), times 90, 5m or 2h.
+"""
+_PER_DATASET = "Or a value for each dataset: {default: VALUE, PATTERN: VALUE}."
+
+
+def as_yaml(options: RunOptions) -> str:
+    """Return a file that gives these options again: group by group, in the order of the help."""
+    import yaml
+
+    lines = [_HEAD]
+    group = ""
+    for field in dataclasses.fields(RunOptions):
+        if field.metadata["group"] != group:
+            group = field.metadata["group"]
+            lines.append(f"\n# -- {group} --\n")
+        settings = field.metadata["click"]
+        lines += [f"# {line}" for line in textwrap.wrap(_help(settings), _WIDTH)]
+        value = _plain(field.name, getattr(options, field.name), settings.get("type"))
+        key = field.name.replace("_", "-")
+        if value is None:
+            lines.append(f"{key}:\n")
+        else:
+            text = yaml.safe_dump({key: value}, default_flow_style=False, sort_keys=False, allow_unicode=True)
+            lines.append(text)
+    return "\n".join(lines)
+
+
+def _help(settings: Mapping[str, Any]) -> str:
+    kind = settings.get("type")
+    choices = f" One of: {', '.join(kind.choices)}." if isinstance(kind, types.Choice) else ""
+    each = f" {_PER_DATASET}" if isinstance(kind, types.PerDatasetValue) else ""
+    return f"{settings['help']}{choices}{each}"
+
+
+def _plain(name: str, value: Any, kind: Any) -> Any:
+    """Return a value as the file has it."""
+    if isinstance(value, PerDataset):
+        pairs = (("default", value.default), *value.patterns)
+        return {key: _plain(name, one, kind) for key, one in pairs if one is not None}
+    if value is None or isinstance(value, bool):
+        return value
+    if kind in (types.SIZE, types.SIZES):
+        return _size(value)
+    if kind is types.PORTS:
+        return "-".join(map(str, value))
+    if isinstance(value, tuple):
+        return [_plain(name, one, None) for one in value]
+    if name in PATHS:
+        # read from another directory, it still names this file
+        path, colon, attribute = str(value).partition(":")
+        return f"{Path(path).resolve()}{colon}{attribute}" if Path(path).is_file() else value
+    return str(value) if isinstance(value, Path) else dict(value) if isinstance(value, Mapping) else value
+
+
+def _size(value: int) -> str:
+    for factor, unit in ((10**9, "GB"), (10**6, "MB")):
+        if value % factor == 0:
+            return f"{value // factor}{unit}"
+    return f"{value}B"
