@@ -96,8 +96,16 @@ class InterruptedRunError(WqRunnerError):
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """Return the known name most like `name`, or None if none is alike. The start of a name is alike."""
+    """Return the known name most like `name`, or None if none is alike. The start of a name is alike.
+
+    Of a pattern that ends with ``*``, only the start is compared.
+    """
     names = list(known)
+    core = name.strip("*?")
+    if core != name:
+        begins = {one[: len(core) + 1]: one for one in reversed(names)}
+        alike = difflib.get_close_matches(core, begins, n=1, cutoff=0.6)
+        return begins[alike[0]] if alike else None
     begun = [one for one in names if len(name) > 2 and one.startswith(name)]
     if begun:
         return min(begun, key=len)

@@ -57,3 +57,19 @@ def test_ranges_are_kept_for_their_file() -> None:
 def test_nothing_found_names_the_nearest(wanted: str, nearest: str) -> None:
     with pytest.raises(UsageError, match=f"Did you mean {nearest}"):
         select(FILESET, [wanted])
+
+
+def test_events_that_are_named_twice_count_once() -> None:
+    (dataset,) = select(FILESET, ["TTbar:t:1.root:0-5", "TTbar:t:1.root:3-9"])
+    assert dataset.files[0].ranges == ((0, 9),)
+
+
+def test_what_the_samples_leave_out_stays_out() -> None:
+    file = InputFile(path="/a.root", ranges=((2, 4), (6, 20)))
+    (dataset,) = select((Dataset(name="A", files=(file,)),), ["A:a.root:3-10"])
+    assert dataset.files[0].ranges == ((3, 4), (6, 10))
+
+
+def test_a_name_is_no_pattern_where_it_is_exact() -> None:
+    odd = (Dataset(name="odd[1]", files=(InputFile(path="/a[2].root"),)),)
+    assert select(odd, ["odd[1]:a[2].root"]) == odd

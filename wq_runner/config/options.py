@@ -281,6 +281,23 @@ class RunOptions:
         type=types.SECONDS,
         help="End a chunk that neither computes nor reads for so long, and try it elsewhere; 0 never does.",
     )
+    only: tuple[str, ...] = _option(
+        (),
+        "--only",
+        group=_LIMITS,
+        multiple=True,
+        metavar="NAME|KEY=VALUE",
+        help="Only datasets of this name, or with this value in their metadata (year=2018, isData=false); "
+        "patterns with * work. Repeatable: for the same key either, for different keys all must match.",
+    )
+    skip: tuple[str, ...] = _option(
+        (),
+        "--skip",
+        group=_LIMITS,
+        multiple=True,
+        metavar="NAME|KEY=VALUE",
+        help="Leave out such datasets. Repeatable.",
+    )
     select: tuple[str, ...] = _option(
         (),
         "--select",

@@ -17,6 +17,7 @@ from wq_runner.errors import EngineError, WqRunnerError
 from wq_runner.journal import Event, TaskEnded
 from wq_runner.model import Category, Chunk, Fileset
 from wq_runner.pipeline.facts import BadFile
+from wq_runner.pipeline.limited import LeftOut
 from wq_runner.pipeline.process import Processed
 from wq_runner.workers.local import PROGRAM, find_program
 
@@ -90,6 +91,7 @@ class Record:
     staged: Sequence[Mapping[str, Any]] = ()
     accounts: dict[str, Account] = field(default_factory=dict)
     missing: list[dict[str, Any]] = field(default_factory=list)
+    limited: Mapping[str, LeftOut] = field(default_factory=dict)
     phases: dict[str, float] = field(default_factory=dict)
     spent: Spent = field(default_factory=Spent)
 
@@ -127,6 +129,7 @@ class Record:
             "samples": list(self.samples),
             "datasets": {name: account.as_json() for name, account in self.accounts.items()},
             "missing": self.missing,
+            "limited": {name: one.as_json() for name, one in self.limited.items()},
         }
 
 

@@ -37,8 +37,11 @@ from wq_runner.pipeline import (
     signals,
     stageout,
 )
+from wq_runner.pipeline.chunks import Facts
 from wq_runner.pipeline.directory import default_directory, open_directory, start_logging
 from wq_runner.pipeline.facts import Knowledge
+from wq_runner.pipeline.filters import check_patterns, chosen
+from wq_runner.pipeline.limited import OPTIONS, left_out
 from wq_runner.pipeline.missing import missing_fileset, missing_list
 from wq_runner.pipeline.outputs import Form
 from wq_runner.pipeline.process import Analysis, Processed, add_up, process
@@ -72,7 +75,7 @@ class Request:
     @property
     def directory(self) -> Path:
         options = self.options
-        limited = options.select or options.limit_files or options.limit_chunks
+        limited = any(getattr(options, name) for name in OPTIONS)
         part = "test" if options.test else "part" if limited else ""
         return options.output or default_directory(self.samples, part=part)
 
@@ -87,6 +90,7 @@ class Prepared:
     """All that can be wrong on the user's side, found to be right before anything starts."""
 
     fileset: Fileset
+    whole: Fileset  # before anything was left out on purpose
     environment: WorkerEnvironment
     knowledge: Knowledge
     cache: FactsCache
@@ -167,14 +171,17 @@ def prepare(request: Request) -> Prepared:
     options = request.options
     if options.stage_out is not None:
         stageout.destination(options.stage_out)  # that it can be written to is no matter of hours later
-    fileset = samples.load(request.samples, treename=options.treename)
-    fileset = select(fileset, options.select)
+    whole = samples.load(request.samples, treename=options.treename)
+    for name in ("chunksize", "memory", "limit_files", "limit_chunks"):
+        check_patterns(name.replace("_", "-"), getattr(options, name), whole)
+    fileset = select(chosen(whole, options.only, options.skip), options.select)
     fileset = chunks.limit_files(fileset, options.limit_files)
     if not any(dataset.files for dataset in fileset):
         raise UsageError(f"there are no files in {', '.join(request.samples)}")
     cache = FactsCache()
     return Prepared(
         fileset=fileset,
+        whole=whole,
         environment=environments.planned(options),
         knowledge=facts.known_facts(fileset, cache),
         cache=cache,
@@ -288,6 +295,7 @@ def _finish(
     record.accounts = accounts(ready.fileset, plan, found, bad)
     record.inputs = resume.digest_of(plan)
     record.missing = missing_list(plan, found, bad)
+    record.limited = left_out(ready.whole, plan, bad, _known(ready))
     clock = time.monotonic()
     form = place.form
     record.outputs = outputs.write(found.output, place.processor, paths, form)
@@ -302,6 +310,7 @@ def _finish(
     record.form = vars(form)
     total = time.time() - record.started
     say.ending(console, record.accounts, record.spent, total, record.phases["processing"], paths)
+    say.limited(console, record.limited, len(ready.whole))
     say.afterwards(console, place.watch.look(), _chunksize(record))
     if found.left:
         raise InterruptedRunError(say.interrupted(record.accounts, paths))
@@ -345,6 +354,13 @@ def _recording(request: Request, record: Record, paths: RunPaths) -> Iterator[tu
         watch.finish(record.as_json(code=code, message=message, finished=time.time()))
         journal.close()
         log_file.close()
+
+
+def _known(ready: Prepared) -> Facts:
+    """Return the facts of all files of the samples that are known, opened now or before."""
+    facts = ready.knowledge.facts
+    others = (file for dataset in ready.whole for file in dataset.files if file not in facts)
+    return {**ready.cache.get_many(others), **facts}
 
 
 def _chunksize(record: Record) -> int | None:

@@ -18,6 +18,7 @@ from wq_runner.monitor.advice import advice
 from wq_runner.monitor.next_time import next_time
 from wq_runner.monitor.view import RunView
 from wq_runner.pipeline.facts import Knowledge
+from wq_runner.pipeline.limited import LeftOut
 from wq_runner.pipeline.record import Account, Spent
 from wq_runner.system import RunPaths
 from wq_runner.units import format_count, format_seconds
@@ -99,6 +100,21 @@ def ending(
         f"{done:,} of {planned:,} events in {format_seconds(total)} ({rate} while processing)",
     )
     line(console, "output", f"{path(_output(paths))}  {paths.report.name}  {paths.summary.name}")
+
+
+def limited(console: Console, left_out: Mapping[str, LeftOut], datasets: int) -> None:
+    """Print what was left out on purpose, if anything was."""
+    if not left_out:
+        return
+    whole = sum(one.files == one.of_files for one in left_out.values())
+    files = sum(one.files for one in left_out.values())
+    events = [one.events for one in left_out.values()]
+    many = f"{sum(filter(None, events)):,} events" if None not in events else "events not counted"
+    line(
+        console,
+        "limited",
+        f"left out on purpose: {whole:,} of {_number(datasets, 'dataset')}, {_number(files, 'file')}, {many}",
+    )
 
 
 def _table(accounts: Mapping[str, Account], spent: Spent, width: int) -> Table:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from wq_runner.errors import UsageError, did_you_mean
 from wq_runner.model import Dataset, Fileset, InputFile, Range
+from wq_runner.pipeline.ranges import merged
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +36,9 @@ class Selection:
             dataset=dataset, file=file or "*", range=(int(start), int(stop)) if start is not None else None
         )
 
+    def names(self, dataset: Dataset) -> bool:
+        return dataset.name == self.dataset or fnmatch.fnmatchcase(dataset.name, self.dataset)
+
     def matches(self, file: InputFile) -> bool:
         name = file.path if "/" in self.file else file.path.rsplit("/", 1)[-1]
         return name == self.file or fnmatch.fnmatchcase(name, self.file)
@@ -58,20 +62,32 @@ def select(fileset: Fileset, wanted: Sequence[str]) -> Fileset:
 
 
 def _part(dataset: Dataset, selections: Sequence[Selection]) -> Dataset:
-    mine = [one for one in selections if fnmatch.fnmatchcase(dataset.name, one.dataset)]
+    mine = [one for one in selections if one.names(dataset)]
     files = []
     for file in dataset.files:
         matching = [one for one in mine if one.matches(file)]
         if any(one.range is None for one in matching):
             files.append(file)
         elif matching:
-            files.append(replace(file, ranges=tuple(one.range for one in matching if one.range)))
+            wanted = merged(one.range for one in matching if one.range)
+            files.append(replace(file, ranges=tuple(_within(wanted, file))))
     return replace(dataset, files=tuple(files))
+
+
+def _within(wanted: Sequence[Range], file: InputFile) -> Iterator[Range]:
+    """Yield what is wanted of the entries that the samples allow."""
+    if file.ranges is None:
+        yield from wanted
+        return
+    for start, stop in wanted:
+        for first, last in file.ranges:
+            if max(start, first) < min(stop, last):
+                yield max(start, first), min(stop, last)
 
 
 def _check(selection: Selection, fileset: Fileset) -> None:
     names = [dataset.name for dataset in fileset]
-    datasets = [one for one in fileset if fnmatch.fnmatchcase(one.name, selection.dataset)]
+    datasets = [one for one in fileset if selection.names(one)]
     if not datasets:
         raise UsageError(f"no dataset {selection.dataset}.{did_you_mean(selection.dataset, names)}")
     if not any(selection.matches(file) for dataset in datasets for file in dataset.files):
