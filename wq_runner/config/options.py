@@ -122,6 +122,13 @@ class RunOptions:
         help="Start workers on this machine, or by a factory that ends with the run. condor@SITE:N starts "
         "them as a site wants it. Without it, wait for workers to come. With futures: how many processes.",
     )
+    pdb: bool = _option(
+        False,
+        "--pdb",
+        group=_WHERE,
+        is_flag=True,
+        help="Open Python's debugger where the processor fails; only with --executor iterative.",
+    )
     scaleout: int | None = _option(
         None,
         "--scaleout",
@@ -385,7 +392,7 @@ class RunOptions:
         None,
         "--stage-out",
         group=_OUTPUT,
-        metavar="DIR|URL",
+        metavar="DIR|URL|none",
         help="Copy the output, what the processor wrote, run.json and missing.json there (root://..., or a "
         "path), and read it back to be sure.",
     )
@@ -441,6 +448,8 @@ def defaulted(options: RunOptions) -> RunOptions:
     changes: dict[str, Any] = {"name": options.name or default_name(), "workers": workers}
     if options.test:
         changes |= {"executor": "iterative", "limit_files": 1, "limit_chunks": 1}
+    if options.stage_out == "none":
+        changes["stage_out"] = None  # though a file or a variable says where
     return dataclasses.replace(options, **changes)
 
 

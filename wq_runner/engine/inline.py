@@ -8,12 +8,14 @@ from collections import deque
 from wq_runner.engine.protocol import EngineStatus
 from wq_runner.model import Ending, Outcome, Task
 from wq_runner.remote import work
+from wq_runner.remote.work import Failed
 
 
 class InlineEngine:
-    """Does a task when it is waited for."""
+    """Does a task when it is waited for; `failed` sees each exception where it was raised."""
 
     def __init__(self) -> None:
+        self.failed: Failed = work.unseen
         self._waiting: deque[Task] = deque()
 
     @property
@@ -29,7 +31,7 @@ class InlineEngine:
     def wait(self, timeout: float) -> list[Outcome]:  # noqa: ARG002 - the protocol's
         if not self._waiting:
             return []
-        return [run_here(self._waiting.popleft())]
+        return [run_here(self._waiting.popleft(), self.failed)]
 
     def avoid(self, host: str, *, avoid: bool) -> None:
         """Do nothing: there is one host only."""
@@ -38,10 +40,10 @@ class InlineEngine:
         self._waiting.clear()
 
 
-def run_here(task: Task) -> Outcome:
+def run_here(task: Task, failed: Failed = work.unseen) -> Outcome:
     """Do a task in this process."""
     started = time.time()
-    work.execute(task.function, task.items, task.result)
+    work.execute(task.function, task.items, task.result, failed=failed)
     return Outcome(
         task_id=task.id,
         ending=Ending.RETURNED,

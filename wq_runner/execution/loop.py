@@ -296,7 +296,7 @@ class Loop:
             case Split():
                 self._backlog.put_back(*self._split(items), first=True)
             case Abort(reason=reason):
-                raise error_of(trouble, reason, items, outcome) from exception()
+                raise error_of(trouble, reason, items, outcome, self._context.again) from exception()
 
     def _split(self, items: tuple[Item, ...]) -> tuple[tuple[Item, ...], ...]:
         if len(items) > 1:

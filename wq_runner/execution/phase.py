@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from wq_runner.execution import policy
+from wq_runner.execution import policy, problems
 from wq_runner.execution.allocation import AllocationSettings
 from wq_runner.execution.files import FileStore
 from wq_runner.execution.hosts import Hosts, HostSettings
@@ -68,7 +68,7 @@ class Context:
     `staging` is the directory for the files of tasks. With `ledger`, a directory, results are kept
     there, and in `files` what processors write beside them. `numbers` are those of the tasks, never
     used before with this engine or ledger. `hosts` are those of the engine, in whatever phase;
-    `one_host` is whether it is known to be only one.
+    `one_host` is whether it is known to be only one. `again` says how to see a chunk fail.
     """
 
     staging: Path
@@ -78,5 +78,6 @@ class Context:
     stop: StopRequest = field(default_factory=StopRequest)
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     on_tick: Callable[[], None] = lambda: None
+    again: Callable[[Item], str] = problems.advice
     hosts: Hosts = field(default_factory=Hosts)
     one_host: bool = False

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from wq_runner.errors import EngineError, InputError, ProcessorError, WqRunnerError
 from wq_runner.execution.items import Item
 from wq_runner.execution.policy import Cause, Trouble
 from wq_runner.model import Outcome
 
 
-def error_of(trouble: Trouble, reason: str, items: tuple[Item, ...], outcome: Outcome) -> WqRunnerError:
-    """Return the error of items that were not to be forgiven."""
+def advice(item: Item) -> str:
+    """Say which options run a chunk in one process."""
+    return f"to see it here, in one process, add\n  -e iterative --select {_select(item)}"
+
+
+def error_of(
+    trouble: Trouble,
+    reason: str,
+    items: tuple[Item, ...],
+    outcome: Outcome,
+    again: Callable[[Item], str] = advice,
+) -> WqRunnerError:
+    """Return the error of items that were not to be forgiven; `again` says how to see one of them fail."""
     place = items[0].place if len(items) == 1 else f"{items[0].place} and {len(items) - 1} more"
     match trouble.cause:
         case Cause.INPUT:
@@ -22,7 +35,7 @@ def error_of(trouble: Trouble, reason: str, items: tuple[Item, ...], outcome: Ou
             text = trouble.traceback or trouble.message
             return ProcessorError(
                 f"the processor failed, so the run stopped ({reason})\n\n{text}\n\nfirst seen in {place}",
-                hint=f"to see it here, in one process, add\n  -e iterative --select {_select(items[0])}",
+                hint=again(items[0]),
             )
         case Cause.EXHAUSTED:
             return EngineError(

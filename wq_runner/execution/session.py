@@ -18,9 +18,10 @@ from wq_runner.engine.messages import QueueSettings
 from wq_runner.engine.protocol import Engine
 from wq_runner.engine.work_queue import WorkQueueEngine
 from wq_runner.errors import NoWorkersError
+from wq_runner.execution import problems
 from wq_runner.execution.files import FileStore
 from wq_runner.execution.hosts import Hosts
-from wq_runner.execution.items import describe
+from wq_runner.execution.items import Item, describe
 from wq_runner.execution.ledger import Recovered
 from wq_runner.execution.loop import Loop
 from wq_runner.execution.phase import Context, LoopResult, LoopSettings, StopRequest
@@ -39,7 +40,8 @@ class Session:
     most `wait_time` seconds (None: for ever). `catalog` is one that lives as long as the session.
     `staging` holds the files of tasks. With `ledger`, a directory, results of processing are kept there;
     `recovered` are those that are there already. `numbers` are those of the tasks. `presence` is what
-    surrounds a run once the engine has started. `last` is what the last call did.
+    surrounds a run once the engine has started, `again` says how to see a chunk fail. `last` is what the
+    last call did.
     """
 
     engine: Engine
@@ -53,6 +55,7 @@ class Session:
     journal: Journal = field(default_factory=Journal)
     wait_time: float | None = None
     on_tick: Callable[[], None] = lambda: None
+    again: Callable[[Item], str] = problems.advice
     presence: contextlib.AbstractContextManager[None] = field(default_factory=contextlib.nullcontext)
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     stop: StopRequest = field(default_factory=StopRequest)
@@ -79,6 +82,7 @@ class Session:
                 stop=self.stop,
                 numbers=self.numbers,
                 on_tick=self._tick,
+                again=self.again,
                 hosts=self.hosts,
                 one_host=self.workers is not None,
             )

@@ -18,6 +18,7 @@ from wq_runner.environment import WorkerEnvironment
 from wq_runner.execution.allocation import AllocationSettings
 from wq_runner.execution.files import FileStore
 from wq_runner.execution.phase import LoopSettings
+from wq_runner.execution.policy import DEFAULT_BUDGETS, Cause
 from wq_runner.execution.policy import Settings as PolicySettings
 from wq_runner.execution.reduce import TreeSettings
 from wq_runner.execution.session import Session, work_queue_session
@@ -67,6 +68,8 @@ def loop_settings(options: RunOptions, environment: WorkerEnvironment) -> LoopSe
     return LoopSettings(
         shape=ShapeSettings(task_time=options.task_time, adaptive=adaptive),
         policy=PolicySettings(
+            # somebody looks at the first failure: no second one is needed
+            budgets={**DEFAULT_BUDGETS, Cause.PROCESSOR: 0} if options.pdb else DEFAULT_BUDGETS,
             skip_bad_files=options.skip_bad_files,
             min_chunk=options.min_chunk,
             max_failed=options.max_failed,

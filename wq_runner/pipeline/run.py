@@ -17,8 +17,10 @@ from rich.console import Console
 
 from wq_runner import samples, system
 from wq_runner.config.options import RunOptions
+from wq_runner.engine.inline import InlineEngine
 from wq_runner.environment import WorkerEnvironment
 from wq_runner.errors import InterruptedRunError, OutputError, PartialResultError, UsageError, WqRunnerError
+from wq_runner.execution.items import Item
 from wq_runner.execution.ledger import Recovered
 from wq_runner.execution.session import Session
 from wq_runner.journal import Fingerprint, Journal, Resumed, RunEnded, RunStarted
@@ -26,7 +28,9 @@ from wq_runner.model import Chunk, Fileset
 from wq_runner.monitor.display import display
 from wq_runner.monitor.watch import Watch
 from wq_runner.pipeline import (
+    again,
     chunks,
+    debugger,
     engines,
     environments,
     facts,
@@ -169,6 +173,11 @@ def run(request: Request, console: Console) -> None:
 def prepare(request: Request) -> Prepared:
     """Check everything that needs neither the processor, nor workers, nor an output directory."""
     options = request.options
+    if options.pdb and options.executor != "iterative":
+        raise UsageError(
+            f"--pdb cannot open a debugger with --executor {options.executor}: the processor runs elsewhere",
+            hint="add -e iterative, and --select for the chunk that fails",
+        )
     if options.stage_out is not None:
         stageout.destination(options.stage_out)  # that it can be written to is no matter of hours later
     whole = samples.load(request.samples, treename=options.treename)
@@ -228,6 +237,9 @@ def _run(
         say.page(console, place.watch.server.url, place.watch.server.tunnel)
     session = engines.make_session(options, ready.environment, paths, place.journal, console)
     session.numbers = itertools.count(place.recovered.last_task + 1)
+    session.again = lambda item: say.again(_command_of(request, ready, item))
+    if options.pdb and isinstance(session.engine, InlineEngine):
+        session.engine.failed = debugger.opener(console, shown.close)
     with contextlib.ExitStack() as stack:
         stack.callback(session.close)
         stack.callback(shown.close)
@@ -251,6 +263,11 @@ def _run(
         record.phases["processing"] = time.monotonic() - clock
     record.files = provenance.inputs(ready.fileset, ready.knowledge, plan)
     _finish(ready, plan, found, record, place, console)
+
+
+def _command_of(request: Request, ready: Prepared, item: Item) -> str:
+    staged = request.options.stage_out is not None
+    return again.command(request.command, item, ready.whole, request.directory, stage_out=staged)
 
 
 def _plan(request: Request, ready: Prepared, session: Session) -> list[Chunk]:

@@ -221,6 +221,11 @@ def partial(
     return "\n".join(lines)
 
 
+def again(command: str) -> str:
+    """Say how to see a chunk fail."""
+    return f"to see it here, in one process (--pdb opens the debugger there):\n  {command}"
+
+
 def _piece(one: Mapping[str, Any]) -> str:
     return f"{one['path']} events {one['start']}-{one['stop']}" if "start" in one else str(one["path"])
 

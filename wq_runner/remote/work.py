@@ -30,6 +30,12 @@ from .meter import Meter
 
 Notify = Callable[[int], None]
 """Called with the index of each item before it is begun."""
+Failed = Callable[[BaseException], None]
+"""Called with each exception of an item, before anything of it is put away."""
+
+
+def unseen(_: BaseException) -> None:
+    """Look at no exception: it is described in the answer."""
 
 
 def execute(
@@ -38,11 +44,12 @@ def execute(
     result_file: Path,
     notify: Notify = lambda _: None,
     loaded: Callable[[Any], Any] | None = None,
+    failed: Failed = unseen,
 ) -> None:
     """Read function and items, apply, and write the answer. `loaded` is the function if it is known."""
     began = time.time()
     header: dict[str, Any] = {"host": platform.node(), "pid": os.getpid()}
-    batch = _Batch(folder=Folder(result_file))
+    batch = _Batch(folder=Folder(result_file), failed=failed)
     try:
         function = loaded or load_function(function_file)
         with items_file.open("rb") as stream:
@@ -121,6 +128,7 @@ class _Batch:
     """The merged result so far, and what became of each item."""
 
     folder: Folder
+    failed: Failed = unseen
     merged: Any = None
     done: list[int] = field(default_factory=list)
     skipped: list[dict[str, Any]] = field(default_factory=list)
@@ -141,6 +149,7 @@ class _Batch:
                     out = function(self.folder.enter(index, item))
                 self.folder.keep(index, item, out)
             except Exception as error:
+                self.failed(error)
                 self.folder.drop(index)
                 self.fail(index, error)
                 continue
