@@ -73,3 +73,20 @@ def test_nothing_starts_for_a_pattern_that_matches_nothing(
     assert caught.value.code == 2
     assert capsys.readouterr().err.startswith(f"error: {said}")
     assert list(here.iterdir()) == []
+
+
+def test_a_probe_says_what_the_whole_takes(dimuon_samples: Path, tmp_path: Path) -> None:
+    for _ in range(2):  # it measures each time
+        ended = running.run_well("--probe", 2, "-c", 250, dimuon_samples, cwd=tmp_path)
+        rows = {line.split()[0]: line.split() for line in ended.out.splitlines() if line}
+        assert "2,000" in rows["DYJetsToLL"]  # events of both files
+        assert rows["whole"][1:3] == ["6,000", "events,"]
+        options = rows["suggested"][1:5]
+        assert options[1] == "1000"  # four times what was measured
+        assert (options[0], options[2]) == ("--chunksize", "--workers")
+    assert {
+        one["chunks"] for one in running.summary(tmp_path / "wq-run-samples-probe")["datasets"].values()
+    } == {2}
+    # what it suggests is understood
+    dry = running.run_well("--dry-run", *options, dimuon_samples, cwd=tmp_path)
+    assert f"at most {int(options[1]):,} events" in dry.out

@@ -337,6 +337,14 @@ class RunOptions:
         is_flag=True,
         help="One chunk of one file of each dataset, in this process.",
     )
+    probe: int | None = _option(
+        None,
+        "--probe",
+        group=_LIMITS,
+        type=types.COUNT,
+        help="Run so many chunks of each dataset, in one process unless --workers says where, and say what "
+        "the whole will take and what would suit it.",
+    )
     skip_bad_files: bool = _option(
         False,
         "--skip-bad-files",
@@ -448,6 +456,10 @@ def defaulted(options: RunOptions) -> RunOptions:
     changes: dict[str, Any] = {"name": options.name or default_name(), "workers": workers}
     if options.test:
         changes |= {"executor": "iterative", "limit_files": 1, "limit_chunks": 1}
+    if options.probe is not None:
+        changes |= {"limit_chunks": options.probe, "fresh": True}
+        if options.executor == "work_queue" and workers is None:
+            changes |= {"executor": "futures", "workers": "1"}
     if options.stage_out == "none":
         changes["stage_out"] = None  # though a file or a variable says where
     return dataclasses.replace(options, **changes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from wq_runner.monitor.sketch import Fit, Sketch
@@ -71,9 +72,9 @@ def next_time(view: RunView, chunksize: int | None = None) -> NextTime | None:
     limits = [*_by_time(view), *_by_memory(view, known)]
     best = rounded(min(limits)) if limits else rounded(max(one.events for one in known))
     if chunksize is not None and chunksize / _ALIKE <= best <= chunksize * _ALIKE:
-        return NextTime(chunksize=chunksize, memory=_needed(known, chunksize))
-    kept = _needed(known, chunksize) if chunksize is not None else None
-    return NextTime(chunksize=best, memory=_needed(known, best), kept=kept)
+        return NextTime(chunksize=chunksize, memory=needed(known, chunksize))
+    kept = needed(known, chunksize) if chunksize is not None else None
+    return NextTime(chunksize=best, memory=needed(known, best), kept=kept)
 
 
 def _by_time(view: RunView) -> list[float]:
@@ -98,7 +99,8 @@ def _by_memory(view: RunView, known: list[ChunkMemory]) -> list[float]:
     return []
 
 
-def _needed(known: list[ChunkMemory], chunksize: int) -> float:
+def needed(known: Sequence[ChunkMemory], chunksize: int) -> float:
+    """Return the bytes that a core should have for chunks of this size."""
     most = max(one.fixed + one.per_event * chunksize + _spread(one) for one in known)
     return float(rounded(_MARGIN * most))
 

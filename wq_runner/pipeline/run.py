@@ -35,6 +35,7 @@ from wq_runner.pipeline import (
     environments,
     facts,
     outputs,
+    probe,
     provenance,
     resume,
     say,
@@ -80,7 +81,7 @@ class Request:
     def directory(self) -> Path:
         options = self.options
         limited = any(getattr(options, name) for name in OPTIONS)
-        part = "test" if options.test else "part" if limited else ""
+        part = "test" if options.test else "probe" if options.probe else "part" if limited else ""
         return options.output or default_directory(self.samples, part=part)
 
     @property
@@ -99,6 +100,7 @@ class Prepared:
     knowledge: Knowledge
     cache: FactsCache
     fingerprint: Mapping[str, str]
+    probing: bool = False
 
 
 def dry_run(request: Request, console: Console) -> None:
@@ -191,6 +193,7 @@ def prepare(request: Request) -> Prepared:
     return Prepared(
         fileset=fileset,
         whole=whole,
+        probing=options.probe is not None,
         environment=environments.planned(options),
         knowledge=facts.known_facts(fileset, cache),
         cache=cache,
@@ -328,7 +331,11 @@ def _finish(
     total = time.time() - record.started
     say.ending(console, record.accounts, record.spent, total, record.phases["processing"], paths)
     say.limited(console, record.limited, len(ready.whole))
-    say.afterwards(console, place.watch.look(), _chunksize(record))
+    view = place.watch.look()
+    if ready.probing:
+        say.probe(console, probe.probed(ready.fileset, _known(ready), view.chunk_memory, record.spent))
+    else:
+        say.afterwards(console, view, _chunksize(record))
     if found.left:
         raise InterruptedRunError(say.interrupted(record.accounts, paths))
     if not record.complete:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 from collections.abc import Mapping, Sequence
@@ -19,9 +20,10 @@ from wq_runner.monitor.next_time import next_time
 from wq_runner.monitor.view import RunView
 from wq_runner.pipeline.facts import Knowledge
 from wq_runner.pipeline.limited import LeftOut
+from wq_runner.pipeline.probe import Probed, suggestion
 from wq_runner.pipeline.record import Account, Spent
 from wq_runner.system import RunPaths
-from wq_runner.units import format_count, format_seconds
+from wq_runner.units import format_count, format_seconds, format_size
 
 if TYPE_CHECKING:
     from wq_runner.journal import Plan
@@ -114,6 +116,50 @@ def limited(console: Console, left_out: Mapping[str, LeftOut], datasets: int) ->
         console,
         "limited",
         f"left out on purpose: {whole:,} of {_number(datasets, 'dataset')}, {_number(files, 'file')}, {many}",
+    )
+
+
+def probe(console: Console, found: Sequence[Probed]) -> None:
+    """Print what some chunks took, what the whole will take, and what would suit it."""
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="dim")
+    for name in (
+        "dataset",
+        "memory of a chunk",
+        "time of a chunk",
+        "rate per core",
+        "all events",
+        "core time",
+    ):
+        table.add_column(name, justify="left" if name == "dataset" else "right")
+    for one in found:
+        table.add_row(
+            Text(one.dataset),
+            format_size(one.memory.most),
+            format_seconds(one.seconds / one.memory.chunks),
+            f"{format_count(one.rate)}/s",
+            f"{'' if one.exact else 'about '}{format_count(one.total)}",
+            format_seconds(one.expected),
+        )
+    console.print()
+    console.print(table)
+    console.print()
+    best = suggestion(found)
+    if best is None:
+        line(console, "probe", "nothing was measured")
+        return
+    total = sum(one.total for one in found)
+    line(
+        console,
+        "whole",
+        f"{format_count(total)} events, {format_seconds(sum(one.expected for one in found))} of core time; "
+        f"{format_seconds(best.seconds)} with {_number(best.workers, 'worker')}",
+    )
+    memory = f"{math.ceil(best.memory / 1e6)}MB"
+    line(
+        console,
+        "suggested",
+        f"--chunksize {best.chunksize} --workers local:{best.workers}x1x{memory}   "
+        f"(condor:{best.workers}x1x{memory}, slurm:{best.workers}x1x{memory})",
     )
 
 
