@@ -7,16 +7,14 @@ import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import Any, NoReturn, Protocol, TypeVar
 
 import click
 
 from wq_runner.cli import base
-from wq_runner.errors import PartialResultError
+from wq_runner.config.types import Choice
+from wq_runner.errors import OutputError, PartialResultError
 from wq_runner.model import FileFacts, Fileset, InputFile
-
-if TYPE_CHECKING:
-    from wq_runner.samples.check import FileReport
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -140,6 +138,96 @@ def missing(convention: str, source: Path, samples: str, output: Path) -> None:
     click.echo("nothing is missing")
 
 
+@cli.command(
+    examples="wq-samples convert --to pocketcoffea -o datasets.json samples.cfg\n"
+    "wq-samples convert --to topcoffea -o sample_jsons/ fileset.json.gz"
+)
+@_arguments
+@click.option(
+    "--to",
+    "dialect",
+    cls=base.Option,
+    required=True,
+    type=Choice(("coffea", "pocketcoffea", "btvnanocommissioning", "higgsdna", "topcoffea")),
+    help="Whose samples to write.",
+)
+@click.option(
+    "-o",
+    "--output",
+    cls=base.Option,
+    metavar="FILE|DIR",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="What to write; a directory for topcoffea. Nothing is overwritten.",
+)
+def convert(names: tuple[str, ...], treename: str | None, dialect: str, output: Path) -> None:
+    """Write samples as another program reads them. Opens no data file; says what it cannot express."""
+    from wq_runner.samples import convert as converting
+
+    fileset = _known(_load(names, treename))
+    written = converting.DIALECTS[dialect](fileset)
+    paths = {output / name if name else output: one for name, one in written.documents.items()}
+    for path in paths:
+        if path.exists():
+            raise OutputError(f"{path} is there already", hint="name another place, or remove it")
+    for path, document in paths.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write(path, document)
+    _warn(written.lost)
+    click.echo(f"{output}: {len(fileset):,} datasets, {sum(len(one.files) for one in fileset):,} files")
+
+
+@cli.command(examples="wq-samples update samples.cfg\nwq-samples update --dry-run sample_jsons/*.json")
+@_arguments
+@click.option(
+    "-j",
+    "--jobs",
+    cls=base.Option,
+    type=click.IntRange(min=1),
+    help="Files to open at the same time.  [default: two per core, at most 16]",
+)
+@click.option("--dry-run", cls=base.Option, is_flag=True, help="Show what would change, and change nothing.")
+def update(names: tuple[str, ...], treename: str | None, jobs: int | None, dry_run: bool) -> None:
+    """Count the events of sample JSONs' files, and write nEvents, nGenEvents and nSumOfWeights into them.
+
+    Sums of weights are those of the tree Runs where there is one, as for skims it must be. Other keys, their
+    order and the form of the file stay. A sample with a file that cannot be read is left as it is, and the
+    command ends with 3.
+    """
+    from wq_runner.cli import samples_update
+
+    good, remarks = samples_update.update(names, treename=treename, jobs=jobs, dry_run=dry_run, shown=_shown)
+    _warn(remarks)
+    if not good:
+        click.get_current_context().exit(PartialResultError.exit_code)
+
+
+def _known(fileset: Fileset) -> Fileset:
+    """Add what is known of the files from before."""
+    from dataclasses import replace
+
+    from wq_runner.samples.cache import FactsCache
+
+    cached = FactsCache().get_many(file for dataset in fileset for file in dataset.files)
+    return tuple(
+        replace(
+            dataset,
+            files=tuple(replace(file, facts=file.facts or cached.get(file)) for file in dataset.files),
+        )
+        for dataset in fileset
+    )
+
+
+def _write(path: Path, document: Any) -> None:
+    from wq_runner import system
+
+    if path.suffix == ".cfg":
+        with system.replacing(path, "w") as stream:
+            stream.write("".join(f"{name}\n" for name in document))
+    else:
+        system.write_json(path, document)
+
+
 class _Facts:
     """What is known of files from before, or from opening them."""
 
@@ -176,12 +264,22 @@ def _warn(remarks: Iterable[str]) -> None:
         click.echo(f"{click.style('warning:', fg='yellow', bold=True)} {remark}", err=True)
 
 
-def _shown(reports: Iterator[FileReport], total: int) -> Iterator[FileReport]:
+class _Report(Protocol):
+    """What is known of a file that was opened."""
+
+    @property
+    def problem(self) -> str: ...
+
+
+_R = TypeVar("_R", bound=_Report)
+
+
+def _shown(reports: Iterator[_R], total: int) -> Iterator[_R]:
     """Pass the reports on and show on standard error how far we are."""
     return _with_bar(reports, total) if sys.stderr.isatty() else _with_lines(reports, total)
 
 
-def _with_bar(reports: Iterator[FileReport], total: int) -> Iterator[FileReport]:
+def _with_bar(reports: Iterator[_R], total: int) -> Iterator[_R]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -195,7 +293,7 @@ def _with_bar(reports: Iterator[FileReport], total: int) -> Iterator[FileReport]
             yield report
 
 
-def _with_lines(reports: Iterator[FileReport], total: int) -> Iterator[FileReport]:
+def _with_lines(reports: Iterator[_R], total: int) -> Iterator[_R]:
     step = max(1, total // _LINES)
     bad = 0
     for done, report in enumerate(reports, 1):

@@ -45,16 +45,21 @@ def load(names: Sequence[str], *, treename: str | None = None) -> Fileset:
     SamplesError
         With every problem of every file.
     """
+    return tuple(item.dataset for item in find(names, treename=treename))
+
+
+def find(names: Sequence[str], *, treename: str | None = None) -> list[Found]:
+    """Do the same, and tell where each dataset is from."""
     reading = Reading(READERS)
     if not names:
         reading.problem("samples", "none given: name a .cfg, a .json, a .root file, a directory or a glob")
     found = [item for name in names for item in _read_name(name, reading)]
-    datasets = _unique(direct.tell_apart(found), reading)
+    found = _unique(direct.tell_apart(found), reading)
     if treename is not None:
-        datasets = [_with_treename(dataset, treename, reading) for dataset in datasets]
+        found = [replace(one, dataset=_with_treename(one.dataset, treename, reading)) for one in found]
     if reading.problems:
         raise SamplesError(_title(names), _at_most(_MAX_PROBLEMS, reading.problems))
-    return tuple(datasets)
+    return found
 
 
 def _read_name(name: str, reading: Reading) -> list[Found]:
@@ -91,7 +96,7 @@ def _read_glob(pattern: str, reading: Reading) -> list[Found]:
     return found + (direct.read_matches(pattern, data, reading) if data else [])
 
 
-def _unique(found: Sequence[Found], reading: Reading) -> list[Dataset]:
+def _unique(found: Sequence[Found], reading: Reading) -> list[Found]:
     first: dict[str, Found] = {}
     for item in found:
         name = item.dataset.name
@@ -105,7 +110,7 @@ def _unique(found: Sequence[Found], reading: Reading) -> list[Dataset]:
                 item.where,
                 f"{name} is in {known.where} too, with another prefix; prefixes on one line are fallbacks",
             )
-    return [item.dataset for item in first.values()]
+    return list(first.values())
 
 
 def _with_treename(dataset: Dataset, treename: str, reading: Reading) -> Dataset:

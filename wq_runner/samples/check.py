@@ -49,9 +49,9 @@ def default_jobs() -> int:
 def check(fileset: Fileset, *, jobs: int | None = None, timeout: float | None = None) -> Iterator[FileReport]:
     """Open every file, `jobs` at a time, and yield the reports as they come."""
     todo = [(dataset.name, file) for dataset in fileset for file in dataset.files]
-    pool = _pool(min(jobs or default_jobs(), max(1, len(todo))), len(todo))
+    opening = pool(min(jobs or default_jobs(), max(1, len(todo))), len(todo))
     try:
-        reports = [pool.submit(check_file, dataset, file, timeout) for dataset, file in todo]
+        reports = [opening.submit(check_file, dataset, file, timeout) for dataset, file in todo]
         for report in as_completed(reports):
             yield report.result()
     except BrokenProcessPool as error:
@@ -59,7 +59,7 @@ def check(fileset: Fileset, *, jobs: int | None = None, timeout: float | None = 
             "a file crashed the process that opened it", hint="check fewer files at once to see which one"
         ) from error
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+        opening.shutdown(wait=False, cancel_futures=True)
 
 
 def check_file(dataset: str, file: InputFile, timeout: float | None = None) -> FileReport:
@@ -90,7 +90,7 @@ def _difference(file: InputFile, facts: FileFacts) -> str:
     return ""
 
 
-def _pool(jobs: int, files: int) -> Executor:
+def pool(jobs: int, files: int) -> Executor:
     if jobs == 1 or files <= _FEW:
         return ThreadPoolExecutor(jobs)
     # spawn: XRootD does not survive a fork

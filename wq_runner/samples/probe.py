@@ -72,7 +72,7 @@ def probe(file: InputFile, *, clusters: bool = False, timeout: float | None = No
     except BadFileError:
         raise
     except Exception as error:
-        raise _classified(file, error) from error
+        raise classified(file, error) from error
 
 
 def _probe_root(file: InputFile, clusters: bool, timeout: float) -> FileFacts:
@@ -209,7 +209,8 @@ def _looks_like(head: bytes) -> str:
     )
 
 
-def _classified(file: InputFile, error: Exception) -> BadFileError:
+def classified(file: InputFile, error: Exception) -> BadFileError:
+    """Say what is wrong with a file, from what the library that read it raised."""
     remote = paths.is_url(file.path)
     text = " ".join(str(error).split()) or type(error).__name__
     if isinstance(error, FileNotFoundError):
