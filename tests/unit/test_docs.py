@@ -12,7 +12,7 @@ import click
 import nanoaod
 import pytest
 
-DOCUMENTS = [nanoaod.ROOT / "README.md", *sorted((nanoaod.ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [nanoaod.ROOT / "README.md", *sorted((nanoaod.ROOT / "docs").rglob("*.md"))]
 
 
 def commands(path: Path) -> Iterator[list[str]]:

@@ -12,7 +12,7 @@ ANSWERS = {
     "voms_proxy": "not used; export X509_USER_PROXY=FILE, and workers of a batch system get it as their site "
     "says (wq-workers sites show SITE)",
     "worker_image": "not used; the environment is shipped to the workers (--environment), and a container is "
-    "part of a site (`image` in sites.yaml: wq-workers sites list)",
+    "part of a site (`image` in sites.yaml), or wq-workers submit --worker-image",
     "death_timeout": "not used; workers without work leave by themselves, and --wait-time ends a run to "
     "which none comes",
     "adaptive": "not used; --scaleout is the most there are, and workers without work leave by themselves",
