@@ -37,7 +37,7 @@ class PerDatasetValue(Parsed):
     """A value for all datasets, or ``default=VALUE,PATTERN=VALUE``, or a mapping of these."""
 
     def __init__(self, name: str, parse: Callable[[Any], Any], default: Any = None) -> None:
-        super().__init__(f"{name}|PATTERN={name},...", parse)
+        super().__init__(f"{name}|PATTERN={name.partition('|')[0]},...", parse)
         self._default = default
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:

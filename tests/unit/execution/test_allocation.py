@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wq_runner.execution.allocation import AllocationSettings, Allocator, MemoryModel
-from wq_runner.model import MB, Resources
+from wq_runner.model import MB, PerDataset, Resources
 
 WORKER = Resources(cores=4, memory=2000, disk=8000)
 bases = st.floats(50, 300).map(lambda value: value * MB)
@@ -108,3 +108,11 @@ def test_what_is_said_is_asked_for(settings: AllocationSettings) -> None:
         cores=settings.cores, memory=settings.memory, disk=settings.disk, gpus=settings.gpus
     )
     assert allocator.largest_chunk("A", WORKER) is None
+
+
+def test_what_is_said_of_one_dataset_is_learned_of_another() -> None:
+    memory = PerDataset[float | None](default=None, patterns=(("A*", 600.0),))
+    allocator = Allocator(AllocationSettings(memory=memory))
+    assert [allocator.learns(name) for name in ("A1", "B")] == [False, True]
+    assert allocator.request("A1", [1000], WORKER).memory == 600
+    assert allocator.request("B", [1000], WORKER).memory == WORKER.memory
