@@ -30,6 +30,7 @@ queue: "espresso"
 mem-per-worker: 6GB
 cores-per-worker: 2
 disk_per_worker: "2GB"
+tree-reduction: 20
 limit-files: null
 limit-chunks: null
 skip-bad-files: false
@@ -39,7 +40,6 @@ custom-setup-commands:
 """
 ANSWERED = """
 retries: 20
-tree-reduction: 20
 voms-proxy: /tmp/x509up_u1000
 worker-image: /cvmfs/unpacked.cern.ch/image
 death-timeout: "3600"
@@ -71,6 +71,7 @@ def test_their_keys_mean_the_same(here: Path, resolve: Resolve, capsys: pytest.C
     options = resolve("-ro", "theirs.yaml", "-w", "condor@lxplus")
     assert defaulted(options).workers == "condor@lxplus:400x2x6000000000Bx2000000000B"
     assert (options.chunksize, options.queue, options.limit_files) == (50_000, "espresso", None)
+    assert options.treereduction == 20
     assert options.setup_command == ("echo $HOME", "export CUSTOM_VARIABLE=1")
     assert capsys.readouterr().err == ""
 
@@ -166,7 +167,9 @@ def test_every_option_is_written_with_its_help(here: Path, monkeypatch: pytest.M
     assert caught.value.code == 0
     text = (here / "o.yaml").read_text()
     content = yaml.safe_load(text)
-    assert list(content) == [field.name.replace("_", "-") for field in dataclasses.fields(RunOptions)]
+    assert set(content) == {field.name.replace("_", "-") for field in dataclasses.fields(RunOptions)}
+    groups = [line for line in text.splitlines() if line.startswith("# -- ")]
+    assert groups == [f"# -- {name} --" for name in dict.fromkeys(groups_of(RunOptions))]
     assert (content["chunksize"], content["processor"], content["max-cache"]) == (
         5000,
         f"{here}/a.py:A",
@@ -175,6 +178,10 @@ def test_every_option_is_written_with_its_help(here: Path, monkeypatch: pytest.M
     comments = " ".join(line.removeprefix("# ") for line in text.splitlines() if line.startswith("#"))
     for field in dataclasses.fields(RunOptions):
         assert field.metadata["click"]["help"].split("  ")[0] in comments
+
+
+def groups_of(kind: type) -> list[str]:
+    return [field.metadata["group"] for field in dataclasses.fields(kind)]
 
 
 def test_a_file_is_not_overwritten(

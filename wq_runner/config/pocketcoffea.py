@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-ALIASES = {"custom_setup_commands": "setup_command"}
+ALIASES = {"custom_setup_commands": "setup_command", "tree_reduction": "treereduction"}
 """Keys that mean an option of another name here; those of the same name need no word."""
 
 ANSWERS = {
     "retries": "each cause of failure has its own number of attempts here, so this is not used; "
     "--max-failed and --skip-bad-files say what may be missing in the end",
-    "tree_reduction": "results are added up as they come in, so this is not used; nothing is to be set",
     "voms_proxy": "not used; export X509_USER_PROXY=FILE, and workers of a batch system get it as their site "
     "says (wq-workers sites show SITE)",
     "worker_image": "not used; the environment is shipped to the workers (--environment), and a container is "

@@ -27,8 +27,10 @@ def as_yaml(options: RunOptions) -> str:
     import yaml
 
     lines = [_HEAD]
+    fields = dataclasses.fields(RunOptions)
+    groups = list(dict.fromkeys(field.metadata["group"] for field in fields))
     group = ""
-    for field in dataclasses.fields(RunOptions):
+    for field in sorted(fields, key=lambda field: groups.index(field.metadata["group"])):
         if field.metadata["group"] != group:
             group = field.metadata["group"]
             lines.append(f"\n# -- {group} --\n")

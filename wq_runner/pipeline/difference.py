@@ -13,6 +13,12 @@ _HARMLESS = frozenset(
         *(
             "output",
             "workers",
+            "scaleout",
+            "queue",
+            "cores_per_worker",
+            "mem_per_worker",
+            "disk_per_worker",
+            "pdb",
             "name",
             "port",
             "password_file",
