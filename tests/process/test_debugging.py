@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import select
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -94,6 +95,7 @@ def heard(terminal: int) -> Iterator[str]:
     """Yield what is drawn until the debugger asks, and in the end the rest."""
     text = b""
     while True:
+        assert select.select([terminal], [], [], running.PATIENCE)[0], text
         try:
             text += os.read(terminal, 1 << 16)
         except OSError:  # the other side is closed

@@ -34,5 +34,7 @@ def test_all_problems_at_once() -> None:
 
 def test_nearest() -> None:
     assert nearest("chunk-size", ["chunksize", "schema"]) == "chunksize"
+    assert nearest("TTo*", ["DYJets", "TTTo2L2Nu", "TTTo4Q"]) == "TTTo2L2Nu"
+    assert nearest("xyz*", ["DYJets"]) is None
     assert did_you_mean("chunk-size", ["chunksize"]) == " Did you mean chunksize?"
     assert did_you_mean("xyz", ["chunksize"]) == ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import shutil
 import sys
@@ -224,6 +225,10 @@ def _write(path: Path, document: Any) -> None:
     if path.suffix == ".cfg":
         with system.replacing(path, "w") as stream:
             stream.write("".join(f"{name}\n" for name in document))
+    elif path.suffix == ".gz":
+        text = json.dumps(document, indent=2, ensure_ascii=False)
+        with system.replacing(path) as binary:
+            binary.write(gzip.compress(text.encode(), mtime=0))
     else:
         system.write_json(path, document)
 

@@ -27,10 +27,10 @@ def error_of(
     match trouble.cause:
         case Cause.INPUT:
             text = trouble.message.removeprefix(f"{items[0].path}: ")
-            return InputError(
-                f"{items[0].path} cannot be read: {text}",
-                hint="--skip-bad-files leaves such files out, and says so in the result",
-            )
+            left_out = "--skip-bad-files leaves such files out, and says so in the result"
+            # a file that was never opened is no chunk yet
+            more = f"\n{again(items[0])}" if items[0].events else ""
+            return InputError(f"{items[0].path} cannot be read: {text}", hint=f"{left_out}{more}")
         case Cause.PROCESSOR | Cause.RESULT | Cause.CRASHED:
             text = trouble.traceback or trouble.message
             return ProcessorError(
@@ -40,7 +40,8 @@ def error_of(
         case Cause.EXHAUSTED:
             return EngineError(
                 f"{place} does not fit any worker: {trouble.message} ({reason})",
-                hint="start workers with more memory, or let the processor do with less of the event at once",
+                hint="start workers with more memory, or let the processor do with less of the event at once"
+                f"\n{again(items[0])}",
             )
         case _:
             where = f" on {outcome.host}" if outcome.host else ""

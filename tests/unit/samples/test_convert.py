@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -128,6 +129,9 @@ def test_the_command(here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest
     assert json.loads((here / "jsons" / f"{name}.json").read_text())["isData"] is False
     assert run(monkeypatch, "convert", "--to", "higgsdna", "-o", "lists.json", "jsons/samples.cfg") == 0
     assert json.loads((here / "lists.json").read_text()) == {name: POCKETCOFFEA[name]["files"]}
+    assert run(monkeypatch, "convert", "--to", "coffea", "-o", "f.json.gz", "jsons/samples.cfg") == 0
+    assert json.loads(gzip.decompress((here / "f.json.gz").read_bytes())).keys() == {name}
+    assert [one.name for one in load(["f.json.gz"])] == [name]
     capsys.readouterr()
     assert run(monkeypatch, "convert", "--to", "coffea", "-o", "lists.json", "jsons/samples.cfg") == 2
     assert "lists.json is there already" in capsys.readouterr().err
