@@ -83,4 +83,4 @@ def test_every_command_runs(page: Path, directory: Path) -> None:
 
 def test_the_pages_use_every_named_file() -> None:
     page = next(page for page in PAGES if page.stem == "pocketcoffea").read_text()
-    assert {name for name, _ in NAMED.findall(page)} == {"my_run_options.yaml", "answered.yaml"}
+    assert {name for name, _ in NAMED.findall(page)} == {"my_run_options.yaml", "setup.yaml", "answered.yaml"}

@@ -121,18 +121,25 @@ enter() { # DIRECTORY: as `conda activate`
 }
 
 # The commands of the user, once per worker. What failed once fails again at once, with its output.
+# What they export is kept, for each task to read.
 set_up() {
     [ -f "$set_up" ] && return
     if [ ! -f "$set_up.failed" ]; then
-        (cd "$workspace" && setup_commands) >"$set_up.log" 2>&1
+        (cd "$workspace" && export -p >"$set_up.before" && setup_commands && export -p >"$set_up.after") \
+            >"$set_up.log" 2>&1
         code=$?
         if [ $code = 0 ]; then
-            : >"$set_up"
+            exported >"$set_up.new"
+            mv "$set_up.new" "$set_up"
             return
         fi
         echo "a setup command failed (exit code $code): $(tail -n 5 "$set_up.log" | tr '\n' ' ')" >"$set_up.failed"
     fi
     die "$(cat "$set_up.failed")"
+}
+
+exported() { # what is exported now and was not before, but for where the commands stood
+    grep -vxF -f "$set_up.before" "$set_up.after" | grep -v '^export \(PWD\|OLDPWD\|SHLVL\|_\)\($\|=\)'
 }
 
 link() { # NAME SOURCE: a file of --extra-file, where the task looks for it
@@ -170,7 +177,9 @@ if [ -n "$overlay" ]; then
 fi
 link_shared
 set_up=$workspace/.wq-runner-setup-$setup_key
-if [ -n "$setup_key" ] && [ ! -f "$set_up" ]; then
-    with_lock "$set_up" set_up || exit 97
+if [ -n "$setup_key" ]; then
+    [ -f "$set_up" ] || with_lock "$set_up" set_up || exit 97
+    # shellcheck disable=SC1090
+    . "$set_up"
 fi
 exec "$python" "$@"
