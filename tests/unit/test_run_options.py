@@ -217,6 +217,20 @@ def test_what_is_said_of_workers_by_itself(
     assert spec.completed(text, **said) == expected
 
 
+@pytest.mark.parametrize(
+    ("options", "workers"),
+    [
+        (RunOptions(executor="futures", scaleout=4, mem_per_worker=10), "4"),
+        (RunOptions(executor="futures", scaleout=4, workers="2"), "2"),
+        (RunOptions(scaleout=4, mem_per_worker=10), "local:4xx10B"),
+        (RunOptions(probe=2), "1"),
+        (RunOptions(probe=2, workers="local:2"), "local:2"),
+    ],
+)
+def test_how_many_are_wanted(options: RunOptions, workers: str) -> None:
+    assert defaulted(options).workers == workers
+
+
 def wish(workers: str | None, directory: Path, queue: str | None = "espresso") -> Wish:
     return Wish(
         workers=workers,

@@ -444,15 +444,7 @@ class RunOptions:
 
 def defaulted(options: RunOptions) -> RunOptions:
     """Return the options with what depends on others filled in: what --test means, workers, the name."""
-    from wq_runner.workers import spec
-
-    workers = spec.completed(
-        options.workers,
-        count=options.scaleout,
-        cores=options.cores_per_worker,
-        memory=options.mem_per_worker,
-        disk=options.disk_per_worker,
-    )
+    workers = _workers(options)
     changes: dict[str, Any] = {"name": options.name or default_name(), "workers": workers}
     if options.test:
         changes |= {"executor": "iterative", "limit_files": 1, "limit_chunks": 1}
@@ -463,6 +455,21 @@ def defaulted(options: RunOptions) -> RunOptions:
     if options.stage_out == "none":
         changes["stage_out"] = None  # though a file or a variable says where
     return dataclasses.replace(options, **changes)
+
+
+def _workers(options: RunOptions) -> str | None:
+    """Return what to start, with what is said of it elsewhere; where it is no worker, how many."""
+    from wq_runner.workers import spec
+
+    if options.executor != "work_queue":
+        return options.workers or (str(options.scaleout) if options.scaleout else None)
+    return spec.completed(
+        options.workers,
+        count=options.scaleout,
+        cores=options.cores_per_worker,
+        memory=options.mem_per_worker,
+        disk=options.disk_per_worker,
+    )
 
 
 def default_name() -> str:

@@ -16,7 +16,7 @@ _FORM = re.compile(
     r"(?P<kind>\w+)(?:@(?P<site>[\w.-]+))?:(?P<count>\d+)"
     r"(?:x(?=.)(?P<cores>\d*)(?:x(?=.)(?P<memory>[^\Wx][^x]*|)(?:x(?P<disk>\w[^x]*))?)?)?"
 )
-_KIND = re.compile(r"\w+(?:@[\w.-]+)?")
+_KIND = re.compile(r"[\w.-]+(?:@[\w.-]+)?")
 _HINT = (
     "local:4 starts 4 workers of one core here, local:2x4x8GB two of four cores with 8 GB each; "
     "condor:50, slurm:20x4x16GB and condor@SITE:50 start them by a factory"
