@@ -121,6 +121,9 @@ def test_a_processor_that_fails_is_shown_with_its_own_lines(samples: Path, tmp_p
         assert ended.code == 6
         assert ended.err.count("return {'n': events.y}") == 1
         assert "first seen in data, a.root, events 0-40" in ended.error
+        # the last words are the command that runs just this chunk here
+        last = ended.error.splitlines()[-1]
+        assert last.endswith(f"{samples} -e iterative --select data:a.root:0-40 -o out-debug")
         assert "coffea/processor" not in ended.err
         found = running.summary(tmp_path / "out")
         assert (found["exit_code"], found["complete"]) == (6, False)

@@ -137,7 +137,24 @@ def _completeness(view: RunView, record: Record) -> Html:
         )
         if lost
         else None,
+        _limited(record),
     )
+
+
+def _limited(record: Record) -> Html | None:
+    """Return what was left out on purpose, which is not missing."""
+    limited: Mapping[str, Any] = record.get("limited") or {}
+    rows: list[list[Child]] = [
+        [
+            name,
+            f"{one['files_left_out']:,} of {one['files']:,}",
+            f"{one['events_left_out']:,}" if one.get("events_left_out") is not None else "not counted",
+        ]
+        for name, one in list(limited.items())[: sections.DATASETS_SHOWN]
+    ]
+    if not rows:
+        return None
+    return table("limited-table", "left out on purpose", ("dataset", "files", "events"), rows, texts=1)
 
 
 def _tasks(view: RunView) -> Html:

@@ -28,6 +28,10 @@ RECORD = {
         NASTY: {"complete": False, "events_planned": 10, "events_processed": 5, "events_skipped": 5}
     },
     "missing": [{"dataset": NASTY, "path": NASTY, "reason": NASTY, "start": 0, "stop": 5}],
+    "limited": {
+        NASTY: {"files_left_out": 3, "files": 4, "events_left_out": 1234},
+        "B": {"files_left_out": 1, "files": 1, "events_left_out": None},
+    },
     "exit_code": 3,
 }
 
@@ -156,3 +160,16 @@ def test_markup_escapes_what_is_not_markup() -> None:
         html.tag("p", "a<b", html.Html("<i>c</i>"), class_='"x"')
         == '<p class="&quot;x&quot;">a&lt;b<i>c</i></p>'
     )
+
+
+def test_what_was_left_out_on_purpose_is_not_missing(simple: RunView) -> None:
+    text = report.report_page(simple, RECORD, name="run")
+    table = text[text.index("left out on purpose") :].partition("</table>")[0]
+    cells = [html_text.unescape(cell) for cell in re.findall(r"<td[^>]*>(.*?)</td>", table)]
+    assert [cell for cell in cells if cell not in {NASTY, "B"}] == [
+        "3 of 4",
+        "1,234",
+        "1 of 1",
+        "not counted",
+    ]
+    assert "left out on purpose" not in report.report_page(simple, {**RECORD, "limited": {}}, name="run")
