@@ -271,3 +271,10 @@ def test_the_queue_is_the_batch_systems(
 def test_a_queue_without_a_batch_system(tmp_path: Path, workers: str | None) -> None:
     with pytest.raises(UsageError, match="the queue espresso is one of a batch system"):
         choose(wish(workers, tmp_path))
+
+
+@pytest.mark.parametrize("text", ["condor", "slurm@DESY"])
+def test_how_many_must_be_said(text: str) -> None:
+    with pytest.raises(UsageError, match=f"how many workers of {text}") as caught:
+        spec.parse(text)
+    assert f"--workers {text}:N" in str(caught.value)

@@ -105,6 +105,8 @@ def _local(text: str) -> LocalSpec:
     kind = re.split(r"[@:]", text.strip())[0]
     if kind not in KINDS:
         raise UsageError(f"workers {text!r} not understood.{did_you_mean(kind, KINDS)}", hint=_HINT)
+    if kind != "local" and ":" not in text:
+        raise UsageError(f"how many workers of {text}?", hint=f"--scaleout N, or --workers {text}:N")
     if kind != "local":
         raise UsageError(f"workers {text!r} not understood", hint=_HINT)
     return LocalSpec.parse(text)
