@@ -91,7 +91,7 @@ def test_workers(text: str, meant: LocalSpec | BatchSpec) -> None:
     ("text", "said"),
     [
         ("condr:5", "Did you mean condor"),
-        ("condor", "'condor' not understood"),
+        ("condor", "how many workers of condor"),
         ("condor:0", "are none"),
         ("slurm:2x4x16XB", "16XB"),
         ("local:0", "'local:0' not understood"),
