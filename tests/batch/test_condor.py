@@ -123,20 +123,36 @@ def test_an_edited_factory_file_is_followed(
         with follow(
             "work_queue_factory", "-Tlocal", "-Cfactory.json", "-S", tmp_path, **named, **mark
         ):  # fmt: skip
-            running.until(lambda: len(running.workers(mark[running.MARK])) == 1, "one worker")
-            good = (tmp_path / "factory.json").read_text()
-            (tmp_path / "factory.json").write_text("{ broken")
-            checked = running.run("check", "factory.json", cwd=tmp_path, name="wq-workers")
-            assert checked.code == 2
-            assert "factory.json:1" in checked.error
-            (tmp_path / "factory.json").write_text(good)
-            done = running.run(
-                "scale", "factory.json", "--max", 2, "--min", 2, cwd=tmp_path, name="wq-workers"
-            )
+            running.until(lambda: running.accepted(tmp_path / "out") >= 1, "one worker")
+            assert len(running.workers(mark[running.MARK])) == 1
+            scale = ("scale", "factory.json", "--max", 2, "--min", 2)
+            done = running.run(*scale, cwd=tmp_path, name="wq-workers")
             assert done.code == 0, done.err
             assert json.loads((tmp_path / "factory.json").read_text())["max-workers"] == 2
-            running.until(lambda: len(running.workers(mark[running.MARK])) == 2, "two workers", patience=90)
+            running.until(lambda: len(running.workers(mark[running.MARK])) == 2, "two workers", patience=60)
             gate.touch()
             run.ends_well()
         running.until(lambda: not running.workers(mark[running.MARK]), "no worker outlives the factory")
+    complete(tmp_path / "out")
+
+
+def test_a_broken_factory_file_is_said_and_not_followed(
+    follow: Follow, pool: Pool, samples: Path, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    gated = (*SUMS, "-p", f"{running.ANALYSIS}:Gated", "--processor-args", f"gate={gate}")
+    with follow("wq-run", *gated, "--workers", "condor:1x1x1GB", "-o", "out", samples) as run:
+        running.until(lambda: running.accepted(tmp_path / "out") >= 1, "the first chunk")
+        file = tmp_path / "out" / "workers" / "factory.json"
+        good = file.read_text()
+        file.write_text(good.replace('"max-workers": 1,', '"max-workers": 2'))
+        run.says('factory.json:4  , or } expected, but there is "min-workers"')
+        log = tmp_path / "out" / "workers" / "factory.log"
+        running.until(lambda: "Using previous values" in log.read_text(), "the factory has seen it")
+        assert len(pool.jobs()) == 1
+        file.write_text(good)
+        run.says("factory.json is right again")
+        gate.touch()
+        said = run.ends_well()
+    assert said.count("the factory keeps what it had") == 1
     complete(tmp_path / "out")

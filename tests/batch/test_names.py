@@ -32,6 +32,27 @@ def test_the_line_of_the_manual(follow: Follow, address: Address, samples: Path,
     complete(tmp_path / "out")
 
 
+def test_the_catalog_hears_of_workers_at_once(
+    follow: Follow, address: Address, samples: Path, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    gated = (*SUMS, "-p", f"{running.ANALYSIS}:Gated", "--processor-args", f"gate={gate}")
+    options = ("--port", "0", "--catalog", address, "--name", "mine", "-o", "out")
+    with follow("wq-run", *gated, *options, samples) as run:
+        line = "waiting for workers as mine, port "
+        port = int(run.says(line).partition(line)[2].partition(".")[0])
+        with follow("work_queue_worker", *SIZE, "127.0.0.1", port):
+
+            def heard() -> bool:
+                return [(one.workers, one.running) for one in catalog.managers(address)] == [(1, 1)]
+
+            running.until(heard, "the catalog knows of the worker", patience=30)  # the engine takes 60
+            assert [one.port for one in catalog.named(address, "mine")] == [port]
+            gate.touch()
+            run.ends_well()
+    complete(tmp_path / "out")
+
+
 def test_a_catalog_of_ones_own_ends_with_the_run(follow: Follow, samples: Path, tmp_path: Path) -> None:
     address = catalog.free_address()
     environ = {"CATALOG_PORT": str(address.port)}

@@ -143,7 +143,7 @@ def factory(batch: str, name: str | None, output: Path | None, timeout: float, *
             manager_name=factory_file.escaped(name or default_name()),
             max_workers=most,
             min_workers=least,
-            workers_per_cycle=values["per_cycle"] or most,
+            workers_per_cycle=values["per_cycle"] or factory_file.ALL,
             cores=values["cores"],
             memory=None if slurm else memory // _MB,
             disk=values["disk"] // _MB,

@@ -12,6 +12,7 @@ from pathlib import Path
 from rich.console import Console
 
 from wq_runner.config.options import RunOptions
+from wq_runner.engine.protocol import EngineStatus
 from wq_runner.engine.work_queue import WorkQueueEngine
 from wq_runner.errors import EngineError
 from wq_runner.execution.session import Session
@@ -20,6 +21,7 @@ from wq_runner.pipeline import say
 from wq_runner.system import RunPaths
 from wq_runner.workers import catalog, managers
 from wq_runner.workers.choice import Choice
+from wq_runner.workers.herald import Herald, audience
 from wq_runner.workers.managers import Manager
 from wq_runner.workers.notices import Notices
 
@@ -72,6 +74,23 @@ def taken(name: str, port: int, choice: Choice) -> list[str]:
     ]
 
 
+def _herald(choice: Choice, port: int) -> Herald | None:
+    address = audience(choice.catalog) if choice.name else None
+    return Herald(address, choice.name, port) if address and choice.name else None
+
+
+def _numbers(status: EngineStatus) -> dict[str, int]:
+    """Return what a factory counts by, under the names that the engine has for it."""
+    return {
+        "workers": status.workers,
+        "workers_connected": status.workers,
+        "tasks_waiting": status.tasks_waiting,
+        "tasks_running": status.tasks_running,
+        "tasks_on_workers": status.tasks_running,
+        "tasks_left": status.tasks_waiting + status.tasks_running,
+    }
+
+
 class Attention:
     """Called again and again: says how workers are started while there are none, and why some are refused."""
 
@@ -88,6 +107,7 @@ class Attention:
         self._came = False
         self._looked_into = False
         self._next = 0.0
+        self._herald: Herald | None = None
 
     def __call__(self) -> None:
         engine = self._session.engine
@@ -96,7 +116,10 @@ class Attention:
         if self._since is None:
             self._since = time.monotonic()
             self._ask(engine.port)
+            self._herald = _herald(self._choice, engine.port)
         self._next = time.monotonic() + _EVERY
+        if self._herald is not None:
+            self._herald.look(_numbers(engine.status))
         for notice in self._notices.news():
             say.line(self._console, "refused", notice.text)
         waited = time.monotonic() - self._since

@@ -6,6 +6,8 @@ engine's default is a public one. A private one, on loopback, is one program.
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import http.client
 import json
 import os
@@ -140,18 +142,35 @@ def managers(address: Address, *, timeout: float = _TIMEOUT) -> list[Advert]:
     EngineError
         If it does not answer, or is no catalog.
     """
+    return [Advert.of(one) for one in records(address, timeout=timeout) if one.get("type") == "wq_master"]
+
+
+def records(address: Address, query: str = "", *, timeout: float = _TIMEOUT) -> list[dict[str, Any]]:
+    """Return what a catalog knows as it says it, perhaps only what a query of its own language selects.
+
+    Raises
+    ------
+    EngineError
+        If it does not answer, or is no catalog.
+    """
+    path = f"/query/{base64.b64encode(query.encode()).decode()}" if query else "/query.json"
     connection = http.client.HTTPConnection(address.host, address.port, timeout=timeout)
     try:
-        connection.request("GET", "/query.json")
-        records = json.loads(connection.getresponse().read())
-        return [Advert.of(one) for one in records if one.get("type") == "wq_master"]
+        connection.request("GET", path)
+        return [dict(one) for one in json.loads(connection.getresponse().read())]
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise EngineError(f"catalog {address} does not answer: {reason}") from error
-    except (ValueError, AttributeError) as error:
+    except (ValueError, TypeError) as error:
         raise EngineError(f"what answers at {address} is no catalog") from error
     finally:
         connection.close()
+
+
+def tell(address: Address, record: Mapping[str, Any]) -> None:
+    """Send a record to a catalog; nobody answers."""
+    with contextlib.suppress(OSError), _datagrams() as sock:
+        sock.sendto(json.dumps(record).encode(), (address.host, address.port))
 
 
 def named(address: Address, name: str) -> list[Advert]:

@@ -9,7 +9,7 @@ import shlex
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from wq_runner.units import format_size
 from wq_runner.workers import factory_file, kit, managers
 from wq_runner.workers.catalog import Address
 from wq_runner.workers.factory_file import FactoryFile
+from wq_runner.workers.factory_words import Complaints, FileWatch
 from wq_runner.workers.leash import Leash
 from wq_runner.workers.local import find_program, write_password
 
@@ -26,6 +27,7 @@ log = logging.getLogger(__name__)
 
 GRACE = 60.0  # seconds a factory may take to remove its jobs
 RESTARTS = 3
+LOOK_INTERVAL = 2.0
 _COMMANDS = {"condor": ("condor_submit", "condor_rm"), "slurm": ("sbatch", "scancel")}
 
 
@@ -56,7 +58,7 @@ def file_of(settings: FactorySettings) -> FactoryFile:
         manager_name=factory_file.escaped(settings.name),
         max_workers=settings.count,
         min_workers=settings.count,  # not by what the catalog says, which is up to a minute old
-        workers_per_cycle=settings.count,
+        workers_per_cycle=factory_file.ALL,
         cores=settings.cores,
         memory=None if slurm else memory,
         disk=disk,
@@ -110,11 +112,18 @@ class FactoryWorkers:
         self._worker = directory / "work_queue_worker"
         self._restarts = 0
         self._orphaned = False
-        self._seen = 0
+        self._complaints = Complaints(self.log)
+        self._watch: FileWatch | None = None
+        self._next_look = 0.0
 
     @property
     def log(self) -> Path:
         return self._directory / "factory.log"
+
+    @property
+    def file(self) -> Path:
+        """Its factory.json, which may be edited while it runs."""
+        return self._directory / "factory.json"
 
     def describe(self) -> str:
         one = self.settings
@@ -137,8 +146,9 @@ class FactoryWorkers:
             ),
             self._worker,
         )
-        with system.replacing(self._directory / "factory.json", "w") as stream:
+        with system.replacing(self.file, "w") as stream:
             stream.write(factory_file.text_of(file_of(settings)))
+        self._watch = FileWatch(self.file)
         self._start()
 
     def _start(self) -> None:
@@ -147,14 +157,13 @@ class FactoryWorkers:
         line = command(
             self._program,
             self.settings,
-            file=self._directory / "factory.json",
+            file=self.file,
             scratch=scratch,
             worker=self._worker,
             password=self.password_file,
         )
         log.info("$ %s", shlex.join(line))
         self._leash = Leash(line, log=self.log, cwd=scratch, env=self.settings.environ)
-        self._born = time.monotonic()
 
     def keep_alive(self, joined: int = 0) -> None:  # noqa: ARG002 - as all providers
         """Start the factory again if it ended.
@@ -166,8 +175,7 @@ class FactoryWorkers:
         """
         if self._leash is None:
             return
-        for line in self._news():
-            log.warning("the factory says: %s", line)
+        self._listen()
         if self._leash.alive:
             return
         code = self._leash.process.returncode
@@ -182,16 +190,15 @@ class FactoryWorkers:
         log.warning("the %s factory ended (exit code %s); started again", self.settings.system, code)
         self._start()
 
-    def _news(self) -> Sequence[str]:
-        """Return what it complains about since the last look."""
-        try:
-            with self.log.open(encoding="utf-8", errors="replace") as stream:
-                stream.seek(self._seen)
-                text = stream.read()
-                self._seen = stream.tell()
-        except OSError:
-            return ()
-        return [line for line in text.splitlines() if re.search(COMPLAINTS, line, re.IGNORECASE)]
+    def _listen(self) -> None:
+        """Say what the factory complains about, and what is wrong with its file if somebody edited it."""
+        if self._watch is None or time.monotonic() < self._next_look:
+            return
+        self._next_look = time.monotonic() + LOOK_INTERVAL
+        for text in self._complaints.news():
+            log.warning("the factory says: %s", text)
+        for text in self._watch.news():
+            log.warning("%s", text)
 
     def stop(self) -> None:
         """End the factory, which removes its jobs first."""
@@ -222,6 +229,3 @@ def jobs(scratch: Path) -> list[str]:
         ended = set(re.findall(r"^(?:005|009) \(0*(\d+)\.", text, re.MULTILINE))
         found += [job for job in re.findall(r"^000 \(0*(\d+)\.", text, re.MULTILINE) if job not in ended]
     return sorted(set(found))
-
-
-COMPLAINTS = r"error|fail|couldn't|could not|unable|invalid|has not a valid value|greater than max"

@@ -34,6 +34,7 @@ NUMBERS = (
 )
 OLD_NAMES = {"master-name": "manager-name"}  # of releases before 7.3
 KEYS = (*TEXTS, *NUMBERS)
+ALL = 0  # workers per cycle: as many as are missing
 DEFAULTS = {"min-workers": 5, "max-workers": 100}  # the engine's, for what is not said
 
 _TOKEN = re.compile(
@@ -195,9 +196,13 @@ def _list(tokens: Sequence[_Token], place: int) -> tuple[int, list[Any]]:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """What is wrong with a file, and what is worth knowing of one that works."""
+    """What is wrong with a file, and what is worth knowing of one that works.
+
+    `refused` is whether a running factory would keep its old values, all of them.
+    """
 
     errors: tuple[Problem, ...] = ()
+    refused: bool = False
     warnings: tuple[Problem, ...] = ()
     values: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
@@ -207,13 +212,14 @@ def check(text: str, name: str = "factory.json") -> Report:
     try:
         parsed = parse(text, name)
     except NotUnderstoodError as error:
-        return Report(errors=(Problem(where=f"{name}:{error.line}", text=str(error)),))
+        return Report(errors=(Problem(where=f"{name}:{error.line}", text=str(error)),), refused=True)
     errors: list[Problem] = []
     warnings = [
         Problem(where=one.where, text=f"{one.text}: the factory takes it, strict JSON does not")
         for one in parsed.lax
     ]
     first: dict[str, int] = {}
+    refused = False
     for entry in parsed.entries:
         where = f"{name}:{entry.line}"
         if entry.key in first:
@@ -221,18 +227,23 @@ def check(text: str, name: str = "factory.json") -> Report:
             errors.append(Problem(where=where, text=text_))
             continue
         first[entry.key] = entry.line
-        errors += [Problem(where=where, text=text_) for text_ in _wrong(entry)]
+        wrong = _wrong(entry)
+        refused = refused or bool(wrong and entry.key in KEYS)  # keys that it does not know, it ignores
+        errors += [Problem(where=where, text=text_) for text_ in wrong]
         if entry.key in OLD_NAMES:
             warnings.append(
                 Problem(where=where, text=f"{entry.key} is the old name of {OLD_NAMES[entry.key]}")
             )
     values = parsed.values
-    errors += [Problem(where=name, text=text_) for text_ in _wrong_together(values)]
+    together = _wrong_together(values)
+    errors += [Problem(where=name, text=text_) for text_ in together]
     if "min-workers" not in values:
         warnings.append(
             Problem(where=name, text="no min-workers: the factory keeps 5, also when nothing is to be done")
         )
-    return Report(errors=tuple(errors), warnings=tuple(warnings), values=values)
+    return Report(
+        errors=tuple(errors), refused=refused or bool(together), warnings=tuple(warnings), values=values
+    )
 
 
 def _wrong(entry: Entry) -> list[str]:
@@ -250,6 +261,8 @@ def _wrong(entry: Entry) -> list[str]:
 
 def _wrong_together(values: Mapping[str, Any]) -> list[str]:
     found = []
+    if values.get("max-workers") == 0:
+        found.append("max-workers is 0: the factory takes 1 and more")
     least, most = (values.get(key, DEFAULTS[key]) for key in ("min-workers", "max-workers"))
     if isinstance(least, int) and isinstance(most, int) and least > most:
         default = "" if "min-workers" in values else ", its default,"

@@ -1,0 +1,74 @@
+"""What there is to say of a factory that runs: what it complains about, and what is wrong with its file."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from wq_runner.workers import factory_file
+
+_COMPLAINTS = re.compile(
+    r"error|fail|couldn't|could not|unable|invalid|has not a valid value|greater than max", re.IGNORECASE
+)
+_FILE = re.compile(r"Configuration file|re-reading|has not a valid value|(min|max) workers \(")
+_HEAD = re.compile(r"^\d{4}/\d\d/\d\d [\d:.]+ \S+\[\d+\] (\w+: )?")
+
+
+class Complaints:
+    """Reads the log of a factory as it grows; each complaint is said once.
+
+    It repeats them in each of its rounds. What it says of its file is left to `FileWatch`, which knows the
+    line.
+    """
+
+    def __init__(self, log: Path) -> None:
+        self._log = log
+        self._place = 0
+        self._said: set[str] = set()
+
+    def news(self) -> list[str]:
+        try:
+            with self._log.open(encoding="utf-8", errors="replace") as stream:
+                stream.seek(self._place)
+                text = stream.read()
+                self._place = stream.tell()
+        except OSError:
+            return []
+        found = []
+        for line in text.splitlines():
+            said = _HEAD.sub("", line).strip()
+            if _COMPLAINTS.search(said) and not _FILE.search(said) and said not in self._said:
+                self._said.add(said)
+                found.append(said)
+        return found
+
+
+class FileWatch:
+    """Looks at a factory's file when it changes, as the factory does, which says less about it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._text = self._read()
+        self._bad = False
+
+    def news(self) -> list[str]:
+        """Return what is wrong with the file since it changed, or that it is right again."""
+        text = self._read()
+        if text == self._text:
+            return []
+        self._text = text
+        if text is None:
+            self._bad = True
+            return [f"{self._path} is gone; the factory keeps what it had"]
+        report = factory_file.check(text, str(self._path))
+        was_bad, self._bad = self._bad, bool(report.errors)
+        if not report.errors:
+            return [f"{self._path} is right again; the factory follows it within a minute"] if was_bad else []
+        what = "keeps what it had" if report.refused else "follows the rest"
+        return [f"{one.where}  {one.text}; the factory {what}" for one in report.errors]
+
+    def _read(self) -> str | None:
+        try:
+            return self._path.read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return None
