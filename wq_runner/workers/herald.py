@@ -14,7 +14,7 @@ from wq_runner.errors import EngineError
 from wq_runner.workers import catalog
 from wq_runner.workers.catalog import Address
 
-INTERVAL = 10.0  # seconds between two tellings
+INTERVAL = 5.0  # seconds between two tellings
 PAUSE = 60.0  # after a catalog did not answer
 _TIMEOUT = 2.0
 _ITS_OWN = ("name", "address", "lastheardfrom")  # what a catalog adds to a record
