@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,15 @@ class Gated(Sums):
             assert time.monotonic() < end
             time.sleep(0.05)
         return super().process(events)
+
+
+class Proxied(Gated):
+    """Says with which X509 proxy each chunk was read, and who else may read it."""
+
+    def process(self, events: Any) -> dict[str, Any]:
+        found = Path(os.environ.get("X509_USER_PROXY", "/nowhere"))
+        proxy = (found.read_text(), found.stat().st_mode & 0o077) if found.is_file() else ("", 0)
+        return {**super().process(events), "proxies": {proxy}}
 
 
 def count(events: Any) -> dict[str, int]:

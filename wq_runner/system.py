@@ -93,11 +93,14 @@ def stop(process: subprocess.Popen[bytes], *, grace: float = 5.0) -> None:
 
 
 @contextlib.contextmanager
-def replacing(path: Path, mode: str = "wb", *, durable: bool = True) -> Iterator[IO[Any]]:
+def replacing(
+    path: Path, mode: str = "wb", *, durable: bool = True, private: bool = False
+) -> Iterator[IO[Any]]:
     """Open a temporary file that takes the name `path` when the block ends without an error.
 
     The content is on disk before the name changes: a reader never sees half of it. What is rewritten
-    every few seconds need not be `durable`: after a power cut it may be empty.
+    every few seconds need not be `durable`: after a power cut it may be empty. What is `private` only this
+    user may read.
     """
     encoding = None if "b" in mode else "utf-8"
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
@@ -108,7 +111,8 @@ def replacing(path: Path, mode: str = "wb", *, durable: bool = True) -> Iterator
             stream.flush()
             if durable:
                 os.fsync(stream.fileno())
-        temporary.chmod(0o666 & ~_umask())
+        if not private:
+            temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)

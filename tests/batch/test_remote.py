@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import certificates
 import pytest
 import running
 import xrootd
@@ -57,3 +58,43 @@ def test_a_server_that_dies_in_mid_run(follow: Follow, data: Path, tmp_path: Pat
             run.ends_well(200)
         assert asked
     complete(tmp_path / "out")
+
+
+def test_a_proxy_reaches_the_tasks_and_a_renewed_one_does(follow: Follow, data: Path, tmp_path: Path) -> None:
+    gate, proxy = tmp_path / "gate", tmp_path / "proxy"
+    first = certificates.write(proxy, 600)
+    proxied = (*SUMS, "-p", f"{running.ANALYSIS}:Proxied", "--processor-args", f"gate={gate}")
+    with xrootd.xrootd(data, tmp_path / "server") as server:
+        samples = written(tmp_path, server.url)
+        with follow("wq-run", *proxied, *WORKERS, samples, X509_USER_PROXY=str(proxy)) as run:
+            assert "voms-proxy-init" in run.says(f"{proxy}, ")
+            running.until(lambda: running.accepted(tmp_path / "out") >= 1, "the first chunk")
+            second = certificates.write(proxy, 90_000)
+            run.says("renewed, ")
+            gate.touch()
+            run.ends_well()
+    complete(tmp_path / "out")
+    # nobody else may read it, and the chunk that waited at the gate had the first one yet
+    assert running.output(tmp_path / "out")["proxies"] == {(first, 0), (second, 0)}
+
+
+def test_no_proxy_is_sent_if_none_is_wanted(data: Path, tmp_path: Path) -> None:
+    proxy, gate = tmp_path / "proxy", tmp_path / "gate"
+    certificates.write(proxy, 90_000)
+    gate.touch()
+    proxied = (*SUMS, "-p", f"{running.ANALYSIS}:Proxied", "--processor-args", f"gate={gate}")
+    with xrootd.xrootd(data, tmp_path / "server") as server:
+        samples = written(tmp_path, server.url)
+        environ = {"WQ_RUNNER_PROXY": "none", "X509_USER_PROXY": ""}
+        ended = running.run_well(*proxied, *WORKERS, samples, cwd=tmp_path, **environ)
+    assert "none, as --proxy none says" in ended.err + ended.out
+    assert running.output(tmp_path / "out")["proxies"] == {("", 0)}
+
+
+def test_read_where_a_redirector_says(data: Path, tmp_path: Path) -> None:
+    with xrootd.web(data) as (url, asked):
+        moved = ("--redirector", f"root://gone.example/={url}")
+        samples = written(tmp_path, "root://gone.example/")
+        running.run_well(*SUMS, *WORKERS, *moved, samples, cwd=tmp_path)
+    complete(tmp_path / "out")
+    assert asked

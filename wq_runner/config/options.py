@@ -185,6 +185,22 @@ class RunOptions:
         type=types.PASSWORD,
         help="What workers must present. auto: one of yours, made once. Workers started here get a new one.",
     )
+    proxy: str = _option(
+        AUTO,
+        "--proxy",
+        group=_WHERE,
+        type=types.PROXY,
+        help="X509 proxy that goes with tasks if there are root:// files. auto: X509_USER_PROXY, or where "
+        "proxies usually are. A renewed one reaches the workers.",
+    )
+    redirector: tuple[tuple[str, str], ...] = _option(
+        (),
+        "--redirector",
+        group=_WHERE,
+        multiple=True,
+        type=types.REDIRECTOR,
+        help="Read files whose names begin with FROM where the names begin with TO. Repeatable.",
+    )
     batch_options: str | None = _option(
         None,
         "--batch-options",

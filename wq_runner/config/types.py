@@ -95,6 +95,21 @@ def _password(value: str) -> str:
     return value
 
 
+def _proxy(value: str) -> str:
+    if value not in {"auto", "none"} and not Path(value).is_file():
+        raise ValueError(f"no such file: {value}")
+    return value
+
+
+def _redirector(value: str) -> tuple[str, str]:
+    before, equals, after = value.partition("=")
+    if not (equals and before.strip() and after.strip()):
+        raise ValueError(
+            f"{value!r} is not FROM=TO, two beginnings of names such as root://a.example/=root://b.example/"
+        )
+    return before.strip(), after.strip()
+
+
 def _catalog(value: str) -> str:
     host, _, port = value.rpartition(":")
     if value not in {"local", "none"} and (not value or (host and not port.isdecimal())):
@@ -104,6 +119,8 @@ def _catalog(value: str) -> str:
 
 CATALOG = Parsed("HOST[:PORT]|local|none", _catalog)
 PASSWORD = Parsed("FILE|auto|none", _password)
+PROXY = Parsed("FILE|auto|none", _proxy)
+REDIRECTOR = Parsed("FROM=TO", _redirector)
 COUNT = Parsed("N", units.count)
 COUNTS = PerDatasetValue("N", units.count)
 CHUNKSIZE = PerDatasetValue("N|auto", units.chunksize, default=DEFAULT_CHUNKSIZE)

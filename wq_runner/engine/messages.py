@@ -16,12 +16,12 @@ ENGINE_MODES = ("max", "min-waste", "max-throughput")
 class QueueSettings:
     """How the queue presents itself, and what starts on workers.
 
-    `ports` is the range to take the first free one of; `name` advertises it to the catalog, None is
-    by host and port only. `command` starts Python on a worker, on the file `payload`; `inputs` are files
-    that it needs (a path here, a name there), which stay in the caches of workers. A task that does
-    nothing for `stall_time` seconds is ended there. `monitor` wraps tasks in the engine's
-    resource_monitor: ``off``, ``measure`` or ``watchdog``. `resources_mode` is one of the engine's
-    own ways to learn allocations, or one of ours, which it need not know.
+    `ports` is the range to take the first free one of; `name` advertises it to the catalog, None is by host
+    and port only. `command` starts Python on a worker, on the file `payload`; `inputs` are files that it
+    needs (a path here, a name there), which stay in the caches of workers; `proxy`, an X509 proxy, goes
+    with each task anew. A task that does nothing for `stall_time` seconds is ended there. `monitor` wraps
+    tasks in the engine's resource_monitor: ``off``, ``measure`` or ``watchdog``. `resources_mode` is one of
+    the engine's own ways to learn allocations, or one of ours, which it need not know.
     """
 
     payload: Path
@@ -34,6 +34,7 @@ class QueueSettings:
     transactions_log: Path | None = None
     command: str = "python3"
     inputs: tuple[tuple[Path, str], ...] = ()
+    proxy: Path | None = None
     stall_time: float | None = None
     monitor: str = "off"
     resources_mode: str = "auto"

@@ -29,6 +29,7 @@ MB = 2**20  # as the engine counts
 MICROSECOND = 1e-6
 CATALOG_PORT = 9097
 LOSSES = 3  # of workers, until a task comes back as the possible reason
+PROXY = "x509_proxy"  # its name at a task
 OUTPUT_KEPT = 4000  # characters of what a command printed
 
 
@@ -179,6 +180,10 @@ def _engine_task(wq: Any, task: Task, settings: QueueSettings) -> Any:
     made.specify_input_file(str(settings.payload), "payload.pyz", cache=True)
     for path, name in settings.inputs:
         made.specify_input_file(str(path), name, cache=True)
+    if settings.proxy:
+        # never from a worker's cache: it may have been renewed meanwhile
+        made.specify_input_file(str(settings.proxy), PROXY, cache=False)
+        made.specify_environment_variable("X509_USER_PROXY", PROXY)
     made.specify_input_file(str(task.function), "function", cache=True)
     made.specify_input_file(str(task.items), "items", cache=False)
     for path in task.inputs:

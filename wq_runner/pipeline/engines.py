@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
+from pathlib import Path
 
 from rich.console import Console
 
@@ -41,11 +42,12 @@ def make_session(
     paths: RunPaths,
     journal: Journal,
     console: Console,
+    proxy: Path | None = None,
 ) -> Session:
-    """Make the session that the options ask for; nothing is started yet."""
+    """Make the session that the options ask for; nothing is started yet. Tasks get the `proxy`."""
     settings = loop_settings(options, environment)
     if options.executor == "work_queue":
-        session, choice = _work_queue(options, environment, paths, settings)
+        session, choice = _work_queue(options, environment, paths, settings, proxy)
         session.on_tick = Attention(session, choice, options, paths, console)
         session.presence = announced(session, choice, options, paths, console)
     elif options.executor == "futures":
@@ -129,7 +131,11 @@ def _processes(workers: str | None) -> int:
 
 
 def _work_queue(
-    options: RunOptions, environment: WorkerEnvironment, paths: RunPaths, settings: LoopSettings
+    options: RunOptions,
+    environment: WorkerEnvironment,
+    paths: RunPaths,
+    settings: LoopSettings,
+    proxy: Path | None,
 ) -> tuple[Session, Choice]:
     choice = choose(
         Wish(
@@ -147,6 +153,7 @@ def _work_queue(
         payload=write_bundle(paths.staging),
         command=environment.command,
         inputs=environment.inputs,
+        proxy=proxy,
         stall_time=options.stall_time,
         monitor=options.resource_monitor,
         resources_mode=options.resources_mode,

@@ -35,8 +35,10 @@ from wq_runner.pipeline import (
     environments,
     facts,
     outputs,
+    places,
     probe,
     provenance,
+    proxies,
     resume,
     say,
     signals,
@@ -54,7 +56,9 @@ from wq_runner.pipeline.record import Record, accounts
 from wq_runner.pipeline.resume import Remainder
 from wq_runner.pipeline.select import select
 from wq_runner.samples.cache import FactsCache
+from wq_runner.samples.redirect import idle
 from wq_runner.system import RunPaths
+from wq_runner.workers.proxy import Proxy
 
 SURVEY = "wq_runner.survey:Survey"
 
@@ -101,6 +105,8 @@ class Prepared:
     cache: FactsCache
     fingerprint: Mapping[str, str]
     probing: bool = False
+    proxy: Proxy | None = None
+    notes: Sequence[tuple[str, str]] = ()
 
 
 def dry_run(request: Request, console: Console) -> None:
@@ -183,12 +189,16 @@ def prepare(request: Request) -> Prepared:
     if options.stage_out is not None:
         stageout.destination(options.stage_out)  # that it can be written to is no matter of hours later
     whole = samples.load(request.samples, treename=options.treename)
+    notes = [("note", text) for text in idle(whole, options.redirector)]
+    whole = places.placed(whole, options)
     for name in ("chunksize", "memory", "limit_files", "limit_chunks"):
         check_patterns(name.replace("_", "-"), getattr(options, name), whole)
     fileset = select(chosen(whole, options.only, options.skip), options.select)
     fileset = chunks.limit_files(fileset, options.limit_files)
     if not any(dataset.files for dataset in fileset):
         raise UsageError(f"there are no files in {', '.join(request.samples)}")
+    proxy = proxies.choose(options, fileset)
+    about_proxy = proxies.describe(options, fileset, proxy)
     cache = FactsCache()
     return Prepared(
         fileset=fileset,
@@ -205,6 +215,8 @@ def prepare(request: Request) -> Prepared:
             environment=environments.fingerprint(options, resume.installed_packages()),
             fileset=fileset,
         ),
+        proxy=proxy,
+        notes=[*notes, *([("proxy", about_proxy)] if about_proxy else [])],
     )
 
 
@@ -238,7 +250,11 @@ def _run(
     place.journal.listeners.append(shown)
     if place.watch.server is not None:
         say.page(console, place.watch.server.url, place.watch.server.tunnel)
-    session = engines.make_session(options, ready.environment, paths, place.journal, console)
+    courier = proxies.courier(ready.proxy)
+    session = engines.make_session(
+        options, ready.environment, paths, place.journal, console, courier.copy if courier else None
+    )
+    proxies.keep(session, courier, console, lambda: place.watch.glance().total.left)
     session.numbers = itertools.count(place.recovered.last_task + 1)
     session.again = lambda item: say.again(_command_of(request, ready, item))
     if options.pdb and isinstance(session.engine, InlineEngine):

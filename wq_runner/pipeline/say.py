@@ -208,6 +208,8 @@ def how(console: Console, request: Request, ready: Prepared) -> None:
     name = request.options.processor or "survey of events and weights (no --processor)"
     line(console, "processor", name + (f"  ({origin})" if origin != "default" else ""))
     line(console, "environment", f"{ready.environment.description}  ({ready.environment.reason})")
+    for label, text in ready.notes:
+        line(console, label, text)
 
 
 def resuming(

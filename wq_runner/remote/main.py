@@ -22,6 +22,8 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEX
 # a thread that pyarrow starts when it is imported, and that no copy of the process would have
 _NO_THREAD = ("JE_ARROW_MALLOC_CONF", "background_thread:false")
 
+_PROXY = "X509_USER_PROXY"
+
 _LISTENER = 3  # the descriptor at which a server inherits its socket
 
 
@@ -42,6 +44,9 @@ def _job(function: str, items: str, result: str) -> Job:
     for name in _THREADS:
         os.environ.setdefault(name, os.environ.get("CORES", "1") or "1")
     os.environ.setdefault(*_NO_THREAD)
+    if os.environ.get(_PROXY):
+        # from the task's own directory, wherever the processor goes
+        os.environ[_PROXY] = str(Path.cwd() / os.environ[_PROXY])
     return Job(Path(function), Path(items), Path(result), limits_of(dict(os.environ)))
 
 

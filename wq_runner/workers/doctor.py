@@ -169,6 +169,10 @@ def _of_proxy(facts: Facts) -> list[Finding]:
         if facts.needs_proxy:
             return [Finding(kind="proxy", text="no X509 proxy was found: voms-proxy-init -voms cms")]
         return []
+    if not facts.proxy.expires:
+        return [
+            Finding(kind="proxy", text=f"{facts.proxy.path} is no proxy: no certificate in it", bad=False)
+        ]
     left = facts.proxy.left
     if left <= 0:
         return [
