@@ -1,9 +1,12 @@
 # make demo   set up what is missing and run the example
 # make test   set up what is missing and run every check
-# make test-batch  the same for Slurm, HTCondor, XRootD and catalogs, as root on a machine of its own
+# make test-batch  only those with Slurm, HTCondor, XRootD and catalogs
 # make bench  set up what is missing and compare wq-run with coffea's own executors
 
 export PATH := $(shell environments/setup.sh bin):$(PATH)
+
+# they wait for others most of the time
+BATCH := pytest tests/batch --numprocesses 4 --dist loadgroup
 
 .PHONY: setup demo test test-batch bench lint clean
 
@@ -23,10 +26,11 @@ lint: setup
 test: lint
 	@environments/setup.sh test
 	@pytest
+	@$(BATCH)
 
 test-batch: lint
 	@environments/setup.sh batch
-	@pytest tests/batch
+	@$(BATCH)
 
 bench: setup
 	@python benchmarks/run.py

@@ -2,8 +2,8 @@
 # Make sure that the tools, the engine and wq-runner are there; the second call only looks.
 #
 #   setup.sh       set up what is missing
-#   setup.sh test  set up what the tests need besides: a browser
-#   setup.sh batch set up what the batch ring needs: Slurm, an XRootD server
+#   setup.sh test  set up what the tests need besides: a browser, and as batch
+#   setup.sh batch set up what tests/batch needs, if this user may: Slurm, an XRootD server
 #   setup.sh bin   print the directory of the programs, and do nothing else
 #
 # In an active conda environment that has ndcctools nothing is built. Elsewhere: the Debian packages of
@@ -78,9 +78,15 @@ missing_packages() { # the Debian packages that are needed, by what they bring
     [[ -e $include/Python.h ]] || echo "python$version-dev"
     has "$python" venv ensurepip || echo "python$version-venv"
     [[ $ring != test ]] || has_browser || printf "%s\n" chromium fonts-dejavu-core
-    [[ $ring != batch || -x /usr/sbin/slurmctld ]] || printf "%s\n" slurm-wlm munge
-    [[ $ring != batch || -x /usr/bin/xrootd ]] || echo xrootd-server
+    if [[ $ring ]] && may_install; then missing_for_batch; fi
 }
+
+missing_for_batch() {
+    [[ -x /usr/sbin/slurmctld && -x /usr/sbin/munged ]] || printf "%s\n" slurm-wlm munge
+    [[ -x /usr/bin/xrootd ]] || echo xrootd-server
+}
+
+may_install() { [[ $(id -u) == 0 || ${CI:-} ]] || sudo -n true 2>/dev/null; }
 
 install_packages() {
     local apt=(apt-get -qq --no-install-recommends -o DPkg::Lock::Timeout=300) root=()
@@ -111,6 +117,9 @@ setup_venv() {
     python=$(find_python)
     mapfile -t packages < <(missing_packages)
     ((${#packages[@]})) && install_packages "${packages[@]}"
+    if [[ $ring ]] && ! may_install && [[ $(missing_for_batch) ]]; then
+        echo "note: tests of Slurm and XRootD are skipped, as this user may not install" $(missing_for_batch)
+    fi
     [[ -e $stamp && $(key | sha256sum) == "$(<"$stamp")" ]] && return
     [[ $(base .venv/bin/python) == "$python" ]] && has "$PWD/.venv/bin/python" pip ||
         step ".venv of $("$python" --version)" "$python" -m venv --clear .venv

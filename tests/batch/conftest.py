@@ -24,6 +24,16 @@ SUMS = ("-p", f"{running.ANALYSIS}:Sums", "--schema", "BaseSchema", "--chunksize
 ENTRIES = 80
 
 
+def ports() -> tuple[str, str]:
+    """Return the option for a port that no other test has used.
+
+    The engine would take the first free one: that of a test which has just ended, whose workers may still
+    look for it.
+    """
+    low = running.free_port()
+    return ("--port", f"{low}-{min(low + 20, 65535)}")
+
+
 @dataclass
 class Followed:
     """A command that runs beside the test; what it says goes to a file."""
@@ -113,6 +123,16 @@ def address(tmp_path: Path) -> Iterator[Address]:
         yield private.address
     finally:
         private.stop()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of a cluster in one process: each process would start one of its own."""
+    conda = os.environ.get("CONDA_PREFIX")
+    for item in items:
+        if conda:
+            item.add_marker(pytest.mark.skip("with Debian's packages: outside of conda"))
+        if "cluster" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("slurm"))
 
 
 @pytest.fixture(scope="session")

@@ -5,13 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pytest
+import needs
 import running
 
 _CONF = """\
@@ -98,10 +97,7 @@ def _daemon(slurm: Slurm, *command: str) -> None:
 @contextlib.contextmanager
 def cluster(directory: Path) -> Iterator[Slurm]:
     """Start a cluster of one node, and end it."""
-    if os.environ.get("CONDA_PREFIX") or os.geteuid() != 0:
-        pytest.skip("a Slurm of its own takes Debian's packages, and root")
-    for name in ("munged", "slurmctld", "slurmd", "sbatch"):
-        assert shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin"), f"{name} is missing: make setup"
+    needs.programs("munged", "slurmctld", "slurmd", "sbatch", root=True)
     directory.chmod(0o755)
     for name in ("state", "spool"):
         (directory / name).mkdir()

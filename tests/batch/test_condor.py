@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import running
 from condor import Pool
-from conftest import SUMS, Follow, complete
+from conftest import SUMS, Follow, complete, ports
 
 from wq_runner.workers.catalog import Address
 
@@ -28,7 +28,7 @@ def test_the_lines_of_the_manual(
 ) -> None:
     text = (ROOT / "factory.json").read_text().replace("USER", "me")
     (tmp_path / "factory.json").write_text(text)
-    with follow("wq-run", *SUMS, "--port", "0", "-o", "out", samples, **named) as run:
+    with follow("wq-run", *SUMS, *ports(), "-o", "out", samples, **named) as run:
         run.says("waiting for workers as me-workqueue-coffea")
         with follow("work_queue_factory", "-Tcondor", "-Cfactory.json", "-S", tmp_path, **named):
             run.ends_well(150)
@@ -41,7 +41,7 @@ def test_the_lines_of_the_manual(
 def test_condor_submit_workers(
     follow: Follow, pool: Pool, named: dict[str, str], samples: Path, tmp_path: Path
 ) -> None:
-    with follow("wq-run", *SUMS, "--port", "0", "--name", "mine", "-o", "out", samples, **named) as run:
+    with follow("wq-run", *SUMS, *ports(), "--name", "mine", "-o", "out", samples, **named) as run:
         run.says("condor_submit_workers --cores 4 --memory 16000 --disk 16000 -M mine 10")
         size = ("--cores", 4, "--memory", 16000, "--disk", 16000)
         with follow("condor_submit_workers", *size, "-M", "mine", 2, **named) as submitted:
@@ -52,7 +52,7 @@ def test_condor_submit_workers(
 
 def test_as_jobs(follow: Follow, pool: Pool, samples: Path, tmp_path: Path) -> None:
     environ = {"XDG_CONFIG_HOME": str(tmp_path / "config")}
-    options = ("--port", "0", "--name", "mine", "--catalog", "none", "--password-file", "auto", "-o", "out")
+    options = (*ports(), "--name", "mine", "--catalog", "none", "--password-file", "auto", "-o", "out")
     with follow("wq-run", *SUMS, *options, samples, **environ) as run:
         text = run.says("waiting for workers, port ")
         place = f"127.0.0.1:{text.partition('waiting for workers, port ')[2].partition('.')[0]}"
@@ -118,7 +118,7 @@ def test_an_edited_factory_file_is_followed(
     )
     assert made.code == 0, made.err
     mark = {running.MARK: uuid.uuid4().hex}
-    with follow("wq-run", *gated, "--port", "0", "--name", "mine", "-o", "out", samples, **named) as run:
+    with follow("wq-run", *gated, *ports(), "--name", "mine", "-o", "out", samples, **named) as run:
         run.says("waiting for workers as mine")
         with follow(
             "work_queue_factory", "-Tlocal", "-Cfactory.json", "-S", tmp_path, **named, **mark

@@ -6,7 +6,7 @@ import uuid
 from pathlib import Path
 
 import running
-from conftest import SUMS, Follow, complete
+from conftest import SUMS, Follow, complete, ports
 
 from wq_runner.workers import catalog
 from wq_runner.workers.catalog import Address
@@ -25,7 +25,7 @@ def test_the_line_of_the_manual(follow: Follow, address: Address, samples: Path,
         "USER": "tester",
         "LOGNAME": "tester",
     }
-    with follow("wq-run", *SUMS, "--port", "0", "-o", "out", samples, **environ) as run:
+    with follow("wq-run", *SUMS, *ports(), "-o", "out", samples, **environ) as run:
         run.says("waiting for workers as tester-workqueue-coffea")
         with follow("work_queue_worker", "-M", "tester-workqueue-coffea", *SIZE, **environ):
             assert "the first came after" in run.ends_well()
@@ -37,7 +37,7 @@ def test_the_catalog_hears_of_workers_at_once(
 ) -> None:
     gate = tmp_path / "gate"
     gated = (*SUMS, "-p", f"{running.ANALYSIS}:Gated", "--processor-args", f"gate={gate}")
-    options = ("--port", "0", "--catalog", address, "--name", "mine", "-o", "out")
+    options = (*ports(), "--catalog", address, "--name", "mine", "-o", "out")
     with follow("wq-run", *gated, *options, samples) as run:
         line = "waiting for workers as mine, port "
         port = int(run.says(line).partition(line)[2].partition(".")[0])
@@ -56,7 +56,7 @@ def test_the_catalog_hears_of_workers_at_once(
 def test_a_catalog_of_ones_own_ends_with_the_run(follow: Follow, samples: Path, tmp_path: Path) -> None:
     address = catalog.free_address()
     environ = {"CATALOG_PORT": str(address.port)}
-    options = ("--port", "0", "--catalog", "local", "--name", "mine", "-o", "out")
+    options = (*ports(), "--catalog", "local", "--name", "mine", "-o", "out")
     with follow("wq-run", *SUMS, *options, samples, **environ) as run:
         assert f"-C {address} -M mine" in run.says("waiting for workers as mine")
         running.until(lambda: named(address, "mine"), "the catalog knows the name")
@@ -69,7 +69,7 @@ def test_a_catalog_of_ones_own_ends_with_the_run(follow: Follow, samples: Path, 
 def test_a_killed_run_leaves_no_catalog(follow: Follow, samples: Path, tmp_path: Path) -> None:
     address = catalog.free_address()
     environ = {"CATALOG_PORT": str(address.port), running.MARK: uuid.uuid4().hex}
-    options = ("--port", "0", "--catalog", "local", "--name", "mine", "-o", "out")
+    options = (*ports(), "--catalog", "local", "--name", "mine", "-o", "out")
     with follow("wq-run", *SUMS, *options, samples, **environ) as run:
         run.says("waiting for workers as mine")
         assert any("catalog_server" in text for text in running.marked(environ[running.MARK]).values())
@@ -80,7 +80,7 @@ def test_a_killed_run_leaves_no_catalog(follow: Follow, samples: Path, tmp_path:
 def test_a_catalog_that_dies_is_started_again(follow: Follow, samples: Path, tmp_path: Path) -> None:
     address = catalog.free_address()
     environ = {"CATALOG_PORT": str(address.port), running.MARK: uuid.uuid4().hex}
-    options = ("--port", "0", "--catalog", "local", "--name", "mine", "-o", "out")
+    options = (*ports(), "--catalog", "local", "--name", "mine", "-o", "out")
 
     def catalogs() -> set[int]:
         return {
@@ -101,7 +101,7 @@ def test_without_a_catalog_workers_come_by_host_and_port(
     follow: Follow, address: Address, samples: Path, tmp_path: Path
 ) -> None:
     environ = {"CATALOG_HOST": address.host, "CATALOG_PORT": str(address.port)}
-    options = ("--port", "0", "--catalog", "none", "-o", "out")
+    options = (*ports(), "--catalog", "none", "-o", "out")
     with follow("wq-run", *SUMS, *options, samples, **environ) as run:
         text = run.says("note: no password is set")
         assert " -M " not in text
@@ -115,7 +115,7 @@ def test_without_a_catalog_workers_come_by_host_and_port(
 def test_the_second_run_of_a_name_is_told(
     follow: Follow, address: Address, samples: Path, tmp_path: Path
 ) -> None:
-    options = ("--port", "0", "--catalog", address, "--name", "twice")
+    options = (*ports(), "--catalog", address, "--name", "twice")
     with follow("wq-run", *SUMS, *options, "-o", "one", samples) as first:
         assert "another run has the name" not in first.says("waiting for workers as twice")
         with follow("wq-run", *SUMS, *options, "-o", "two", samples) as second:
@@ -137,7 +137,7 @@ def test_workers_by_hand_know_the_run(
     follow: Follow, address: Address, samples: Path, tmp_path: Path
 ) -> None:
     environ = {"XDG_CONFIG_HOME": str(tmp_path / "config")}
-    options = ("--port", "0", "--name", "mine", "--password-file", "auto", "--catalog", address, "-o", "out")
+    options = (*ports(), "--name", "mine", "--password-file", "auto", "--catalog", address, "-o", "out")
     with follow("wq-run", *SUMS, *options, samples, **environ) as run:
         text = run.says("wq-workers local 4 -M mine")
         assert "no password is set" not in text

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import running
-from conftest import SUMS, Follow, Followed, complete
+from conftest import SUMS, Follow, Followed, complete, ports
 
 SIZE = ("--cores", "1", "--memory", "2000", "--disk", "2000", "-t", "60")
-OPTIONS = ("--port", "0", "--catalog", "none", "-o", "out")
+OPTIONS = (*ports(), "--catalog", "none", "-o", "out")
 
 
 def port_of(run: Followed) -> int:
@@ -69,7 +69,7 @@ def test_too_small(follow: Follow, samples: Path, tmp_path: Path) -> None:
     with follow("wq-run", *SUMS, *OPTIONS, "--memory", "3GB", samples) as run:
         port = port_of(run)
         with follow("work_queue_worker", *SIZE, "127.0.0.1", port):
-            run.says("no worker is large enough: the largest has memory 2,000 MB, a task asks for")
+            run.says("no connected worker can hold a task: it asks for 1 core, 3.0 GB memory")
             larger = ("--cores", 1, "--memory", 4000, "--disk", 2000)
             with follow("work_queue_worker", *larger, "127.0.0.1", port):
                 run.ends_well()

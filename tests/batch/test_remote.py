@@ -27,7 +27,7 @@ def data(samples: Path) -> Path:
 
 
 def test_over_xrootd(data: Path, tmp_path: Path) -> None:
-    with xrootd.xrootd(data, tmp_path / "server") as server:
+    with xrootd.xrootd(data) as server:
         running.run_well(*SUMS, *WORKERS, written(tmp_path, server.url), cwd=tmp_path)
     complete(tmp_path / "out")
 
@@ -49,7 +49,7 @@ def test_the_first_place_never_answers(data: Path, tmp_path: Path) -> None:
 def test_a_server_that_dies_in_mid_run(follow: Follow, data: Path, tmp_path: Path) -> None:
     gate = tmp_path / "gate"
     gated = (*SUMS, "-p", f"{running.ANALYSIS}:Gated", "--processor-args", f"gate={gate}")
-    with xrootd.xrootd(data, tmp_path / "server") as server, xrootd.web(data) as (url, asked):
+    with xrootd.xrootd(data) as server, xrootd.web(data) as (url, asked):
         with follow("wq-run", *gated, *WORKERS, written(tmp_path, server.url, url)) as run:
             running.until(lambda: running.accepted(tmp_path / "out") >= 1, "the first chunk")
             assert not asked
@@ -60,11 +60,32 @@ def test_a_server_that_dies_in_mid_run(follow: Follow, data: Path, tmp_path: Pat
     complete(tmp_path / "out")
 
 
+def test_a_server_that_hangs_in_mid_run(follow: Follow, data: Path, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    gated = (*SUMS, "-p", f"{running.ANALYSIS}:Gated", "--processor-args", f"gate={gate}")
+    with xrootd.xrootd(data) as server, xrootd.web(data) as (url, asked):
+        with follow("wq-run", *gated, *WORKERS, written(tmp_path, server.url, url)) as run:
+            running.until(lambda: running.accepted(tmp_path / "out") >= 1, "the first chunk")
+            server.hang()
+            gate.touch()
+            run.ends_well(200)
+        assert asked
+    complete(tmp_path / "out")
+
+
+def test_a_server_that_hangs_from_the_start(follow: Follow, data: Path, tmp_path: Path) -> None:
+    with xrootd.xrootd(data) as server, xrootd.web(data) as (url, _):
+        server.hang()
+        with follow("wq-run", *SUMS, *WORKERS, written(tmp_path, server.url, url)) as run:
+            run.ends_well(250)
+    complete(tmp_path / "out")
+
+
 def test_a_proxy_reaches_the_tasks_and_a_renewed_one_does(follow: Follow, data: Path, tmp_path: Path) -> None:
     gate, proxy = tmp_path / "gate", tmp_path / "proxy"
     first = certificates.write(proxy, 600)
     proxied = (*SUMS, "-p", f"{running.ANALYSIS}:Proxied", "--processor-args", f"gate={gate}")
-    with xrootd.xrootd(data, tmp_path / "server") as server:
+    with xrootd.xrootd(data) as server:
         samples = written(tmp_path, server.url)
         with follow("wq-run", *proxied, *WORKERS, samples, X509_USER_PROXY=str(proxy)) as run:
             assert "voms-proxy-init" in run.says(f"{proxy}, ")
@@ -83,7 +104,7 @@ def test_no_proxy_is_sent_if_none_is_wanted(data: Path, tmp_path: Path) -> None:
     certificates.write(proxy, 90_000)
     gate.touch()
     proxied = (*SUMS, "-p", f"{running.ANALYSIS}:Proxied", "--processor-args", f"gate={gate}")
-    with xrootd.xrootd(data, tmp_path / "server") as server:
+    with xrootd.xrootd(data) as server:
         samples = written(tmp_path, server.url)
         environ = {"WQ_RUNNER_PROXY": "none", "X509_USER_PROXY": ""}
         ended = running.run_well(*proxied, *WORKERS, samples, cwd=tmp_path, **environ)

@@ -7,7 +7,7 @@ import uuid
 from pathlib import Path
 
 import running
-from conftest import ENTRIES, SUMS, Follow, complete
+from conftest import ENTRIES, SUMS, Follow, complete, ports
 from slurm import Slurm
 
 from wq_runner.workers.catalog import Address
@@ -24,7 +24,7 @@ def gated(gate: Path) -> tuple[str, ...]:
 def test_the_factory_with_a_file_of_ours(
     follow: Follow, cluster: Slurm, address: Address, samples: Path, tmp_path: Path
 ) -> None:
-    options = ("--port", "0", "--catalog", address, "--name", "mine", "-o", "out")
+    options = (*ports(), "--catalog", address, "--name", "mine", "-o", "out")
     made = running.run(
         "factory", "-T", "slurm", "-M", "mine", "--min", 2, "--max", 2, *SIZE, "-o", "factory.json",
         cwd=tmp_path, name="wq-workers",
@@ -43,7 +43,7 @@ def test_the_factory_with_a_file_of_ours(
 
 def test_as_jobs(follow: Follow, cluster: Slurm, samples: Path, tmp_path: Path) -> None:
     environ = {"XDG_CONFIG_HOME": str(tmp_path / "config")}
-    options = ("--port", "0", "--catalog", "none", "--name", "mine", "--password-file", "auto", "-o", "out")
+    options = (*ports(), "--catalog", "none", "--name", "mine", "--password-file", "auto", "-o", "out")
     with follow("wq-run", *SUMS, *options, samples, **environ) as run:
         text = run.says("waiting for workers, port ")
         place = f"127.0.0.1:{text.partition('waiting for workers, port ')[2].partition('.')[0]}"

@@ -7,13 +7,16 @@ import http.server
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
+import tempfile
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import needs
 import running
 
 _CONF = """\
@@ -30,31 +33,41 @@ class Server:
     process: subprocess.Popen[bytes]
     url: str
 
+    def hang(self) -> None:
+        """Let it answer no more; whoever connects is accepted all the same."""
+        self.process.send_signal(signal.SIGSTOP)
+
     def kill(self) -> None:
         self.process.kill()
         self.process.wait()
 
 
 @contextlib.contextmanager
-def xrootd(data: Path, directory: Path) -> Iterator[Server]:
-    """Serve the files of a directory; as root it becomes somebody else, as it refuses to be root."""
-    directory.mkdir()
+def xrootd(data: Path) -> Iterator[Server]:
+    """Serve what is in a directory now; as root it becomes somebody else, as it refuses to be root."""
+    needs.programs("xrootd")
     port = running.free_port()
-    (directory / "xrootd.cfg").write_text(_CONF.format(port=port, data=data, admin=directory))
-    command = ["xrootd", "-c", str(directory / "xrootd.cfg"), "-l", str(directory / "log")]
-    if os.geteuid() == 0:
-        shutil.chown(directory, "nobody")
-        for place in (data, *data.parents, directory):  # pytest's directories are for root alone
-            place.chmod(place.stat().st_mode | 0o055)
-        command = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", *command]
-    with (directory / "out").open("wb") as log:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=directory)
-    server = Server(process=process, url=f"root://127.0.0.1:{port}//")
-    try:
-        running.until(lambda: _answers(port) or process.poll() is not None, "the server answers")
-        yield server
-    finally:
-        server.kill()
+    # not below pytest's own, which each session of pytest closes to other users again
+    with tempfile.TemporaryDirectory(prefix="xrootd-") as name:
+        directory = Path(name)
+        shutil.copytree(data, directory / "data")
+        conf = _CONF.format(port=port, data=directory / "data", admin=directory)
+        (directory / "xrootd.cfg").write_text(conf)
+        command = ["xrootd", "-c", str(directory / "xrootd.cfg"), "-l", str(directory / "log")]
+        if os.geteuid() == 0:
+            shutil.chown(directory, "nobody")
+            command = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", *command]
+        with (directory / "out").open("wb") as log:
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=directory
+            )
+        server = Server(process=process, url=f"root://127.0.0.1:{port}//")
+        try:
+            running.until(lambda: _answers(port) or process.poll() is not None, "the server answers")
+            assert process.poll() is None, (directory / "out").read_text()
+            yield server
+        finally:
+            server.kill()
 
 
 def _answers(port: int) -> bool:

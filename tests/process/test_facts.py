@@ -76,7 +76,7 @@ def test_the_second_time_no_file_is_opened(
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("a file was opened")
 
-    monkeypatch.setattr(facts, "probe", refuse)
+    monkeypatch.setattr(facts, "probe_anywhere", refuse)
     known, by_workers = learn(files, cache)
     assert (known.cached, known.opened, entries(known), by_workers) == (3, 0, [10, 10, 10], [])
 

@@ -29,7 +29,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "remote": (),  # travels to workers by itself
     "system": VALUES,
     "journal": VALUES,
-    "samples": BASE,
+    "samples": (*BASE, "remote"),
     "environment": (*BASE, "remote"),
     "workers": BASE,
     "monitor": BASE,

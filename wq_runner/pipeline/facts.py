@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from wq_runner.execution.session import Session
 from wq_runner.model import Category, FileFacts, Fileset, InputFile
 from wq_runner.pipeline import chunks
-from wq_runner.samples.anywhere import probe_anywhere as probe
+from wq_runner.samples.anywhere import probe_anywhere
 from wq_runner.samples.cache import FactsCache
 
 FEW = 48
@@ -97,7 +97,7 @@ def _open_here(files: Sequence[InputFile], patience: float = PATIENCE) -> dict[I
             while True:
                 file = waiting.get_nowait()
                 try:
-                    looks.put((file, probe(file)))
+                    looks.put((file, probe_anywhere(file, patience=patience / 2)))
                 except Exception:  # a task says what it is, if it comes again
                     looks.put((file, None))
 
@@ -133,7 +133,7 @@ class FileToOpen:
 
 def open_file(item: FileToOpen) -> dict[int, FileFacts]:
     """Do what a preprocessing task does: runs on a worker."""
-    return {item.number: probe(item.file)}
+    return {item.number: probe_anywhere(item.file, patience=PATIENCE)}
 
 
 def _open_by_tasks(
