@@ -118,7 +118,7 @@ class RunOptions:
         "--workers",
         "-w",
         group=_WHERE,
-        metavar="local|condor|slurm:N[xCORES[xMEMORY]]",
+        metavar="local|condor|slurm|SITE:N[xCORES[xMEMORY]]",
         help="Start workers on this machine, or by a factory that ends with the run. condor@SITE:N starts "
         "them as a site wants it. Without it, wait for workers to come. With futures: how many processes.",
     )

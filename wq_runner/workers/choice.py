@@ -8,9 +8,12 @@ from pathlib import Path
 from wq_runner import units
 from wq_runner.errors import UsageError
 from wq_runner.workers import Workers, catalog, passwords, sites, spec
+from wq_runner.workers.batch.job import Job
 from wq_runner.workers.catalog import Address, PrivateCatalog
 from wq_runner.workers.factory import FactorySettings, FactoryWorkers
 from wq_runner.workers.local import LocalSpec, LocalWorkers
+from wq_runner.workers.provided import ProvidedWorkers, Provider
+from wq_runner.workers.sites import Site
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +53,9 @@ def choose(wish: Wish) -> Choice:
     if wanted is not None and wish.password_file is not None:
         raise UsageError("--password-file is for workers that are started elsewhere, not for those of a run")
     if isinstance(wanted, spec.BatchSpec):
+        site = sites.find(wanted.site) if wanted.site else None
+        if site is not None and site.provider is not None:
+            return _provided(wish, wanted, site, site.provider)
         return _batch(wish, wanted)
     if wish.queue:
         raise UsageError(
@@ -84,6 +90,26 @@ def _told(text: str | None) -> str | None:
 
 def _log(wish: Wish) -> Path:
     return wish.directory / "catalog.log"
+
+
+def _provided(wish: Wish, wanted: spec.BatchSpec, site: Site, provider: Provider) -> Choice:
+    """Workers that a package starts: they are told host and port, so that no catalog is needed."""
+    if wish.batch_options:
+        raise UsageError(f"--batch-options is for batch systems, and {site.name} starts workers by itself")
+    if wanted.system != site.system:
+        raise UsageError(f"{site.name} has {site.system}, not {wanted.system}", hint=f"{site.name}:N")
+    cores = wanted.cores or site.cores
+    memory = wanted.memory or site.memory // site.cores * cores
+    job = Job(count=wanted.count, cores=cores, memory=memory, disk=wanted.disk or site.disk)
+    private = PrivateCatalog(catalog.local(), log=_log(wish)) if wish.catalog == catalog.LOCAL else None
+    return Choice(
+        workers=ProvidedWorkers(site.name, provider, job, directory=wish.directory),
+        private=private,
+        name=wish.name if wish.catalog not in {None, catalog.NONE} else None,
+        catalog=_told(wish.catalog),
+        password_file=None,
+        ports=units.ports(site.ports) if site.ports else None,
+    )
 
 
 def _batch(wish: Wish, wanted: spec.BatchSpec) -> Choice:

@@ -13,19 +13,20 @@ BATCH_SYSTEMS = ("condor", "slurm")
 KINDS = ("local", *BATCH_SYSTEMS)
 
 _FORM = re.compile(
-    r"(?P<kind>\w+)(?:@(?P<site>[\w.-]+))?:(?P<count>\d+)"
+    r"(?P<kind>[\w.-]+)(?:@(?P<site>[\w.-]+))?:(?P<count>\d+)"
     r"(?:x(?=.)(?P<cores>\d*)(?:x(?=.)(?P<memory>[^\Wx][^x]*|)(?:x(?P<disk>\w[^x]*))?)?)?"
 )
 _KIND = re.compile(r"[\w.-]+(?:@[\w.-]+)?")
 _HINT = (
     "local:4 starts 4 workers of one core here, local:2x4x8GB two of four cores with 8 GB each; "
-    "condor:50, slurm:20x4x16GB and condor@SITE:50 start them by a factory"
+    "condor:50, slurm:20x4x16GB and condor@SITE:50, or just SITE:50, start them by a factory"
 )
 
 
 @dataclass(frozen=True, kw_only=True)
 class BatchSpec:
-    """``condor:N``, ``slurm:NxCORESxMEMORYxDISK``, ``condor@SITE:N``; memory and disk are in bytes.
+    """``condor:N``, ``slurm:NxCORESxMEMORYxDISK``, ``condor@SITE:N``, ``SITE:N``; memory and disk are in
+    bytes.
 
     What is left out is as usual at the site: ``condor@SITE:50xx6GB``.
     """
@@ -49,9 +50,14 @@ def parse(text: str) -> LocalSpec | BatchSpec:
     match = _FORM.fullmatch(text.strip())
     if text.strip().startswith("local") or match is None:
         return _local(text)
-    kind = match["kind"]
+    kind, site = match["kind"], match["site"]
     if kind not in BATCH_SYSTEMS:
-        raise UsageError(f"no workers {kind!r}.{did_you_mean(kind, KINDS)}", hint=_HINT)
+        from wq_runner.workers import sites
+
+        known = sites.known()
+        if kind not in known or site:
+            raise UsageError(f"no workers {kind!r}.{did_you_mean(kind, (*KINDS, *known))}", hint=_HINT)
+        kind, site = known[kind].system, kind
     try:
         memory = units.size(match["memory"]) if match["memory"] else None
         disk = units.size(match["disk"]) if match["disk"] else None
@@ -65,7 +71,7 @@ def parse(text: str) -> LocalSpec | BatchSpec:
         cores=int(match["cores"]) if match["cores"] else None,
         memory=memory,
         disk=disk,
-        site=match["site"],
+        site=site,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from pathlib import Path
 
 import pytest
@@ -74,18 +75,40 @@ def test_mistakes_in_it(config: Path, text: str, said: str) -> None:
         sites.known()
 
 
-def test_an_entry_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def install(code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     package = tmp_path / "installed"
     info = package / "ourfarm-1.dist-info"
     info.mkdir(parents=True)
-    (package / "ourfarm.py").write_text(
-        "from wq_runner.workers.sites import Site\n"
-        "def site():\n"
-        "    return Site(name='ourfarm', system='condor', memory=3_000_000_000)\n"
-    )
+    (package / "ourfarm.py").write_text(code)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: ourfarm\nVersion: 1\n")
     (info / "entry_points.txt").write_text("[wq_runner.sites]\nourfarm = ourfarm:site\n")
     monkeypatch.syspath_prepend(package)
     importlib.invalidate_caches()
+    monkeypatch.delitem(sys.modules, "ourfarm", raising=False)
+
+
+def test_an_entry_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = (
+        "from wq_runner.workers.sites import Site\n"
+        "def site():\n"
+        "    return Site(name='ourfarm', system='condor', memory=3_000_000_000)\n"
+    )
+    install(code, tmp_path, monkeypatch)
     found = sites.find("ourfarm")
     assert (found.memory, found.origin) == (3_000_000_000, "ourfarm:site")
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("site = 5\n", "ourfarm:site of wq_runner.sites is int: neither a Site, nor has it start, scale,"),
+        ("", "cannot be loaded: AttributeError"),
+        ("def site():\n    raise OSError('no farm')\n", "cannot be loaded: OSError: no farm"),
+    ],
+)
+def test_an_entry_point_that_is_none(
+    code: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(code, tmp_path, monkeypatch)
+    with pytest.raises(UsageError, match=said):
+        sites.known()

@@ -80,6 +80,8 @@ def test_factory(system: str) -> None:
         ("slurm:2x4", BatchSpec(system="slurm", count=2, cores=4)),
         ("slurm:2x4x16GB", BatchSpec(system="slurm", count=2, cores=4, memory=16_000_000_000)),
         ("condor@lxplus:50", BatchSpec(system="condor", count=50, site="lxplus")),
+        ("lxplus:50x4", BatchSpec(system="condor", count=50, cores=4, site="lxplus")),
+        ("nd-crc:5", BatchSpec(system="condor", count=5, site="nd-crc")),
     ],
 )
 def test_workers(text: str, meant: LocalSpec | BatchSpec) -> None:
@@ -91,6 +93,7 @@ def test_workers(text: str, meant: LocalSpec | BatchSpec) -> None:
     ("text", "said"),
     [
         ("condr:5", "Did you mean condor"),
+        ("lxpuls:5", "Did you mean lxplus"),
         ("condor", "how many workers of condor"),
         ("condor:0", "are none"),
         ("slurm:2x4x16XB", "16XB"),

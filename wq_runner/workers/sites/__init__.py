@@ -1,7 +1,7 @@
 """Sites: how workers are started at a place, as data.
 
 Presets lie beside this file; `sites.yaml` in the user's settings adds or replaces some, and so does
-a Python entry point of the group `wq_runner.sites`, that returns a `Site`.
+a Python entry point of the group `wq_runner.sites`: a `Site`, or what starts workers by itself.
 """
 
 from __future__ import annotations
@@ -19,8 +19,10 @@ import platformdirs
 from wq_runner import units
 from wq_runner.errors import UsageError, did_you_mean, nearest
 from wq_runner.workers.factory import FactorySettings
+from wq_runner.workers.provided import METHODS, Provider, is_provider
 
 GROUP = "wq_runner.sites"
+PYTHON = "python"  # the system of a site that has a provider
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +30,7 @@ class Site:
     """What is particular to a place. Memory and disk are those of a worker, in bytes.
 
     `requirements` is HTCondor's expression; `batch_options` are lines of a condor submit file or options
-    of sbatch. `notes` are for people.
+    of sbatch. `notes` are for people. A `provider` starts the workers instead of a batch system.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Site:
     redirectors: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     origin: str = field(default="", compare=False)
+    provider: Provider | None = field(default=None, compare=False, repr=False)
 
 
 def known() -> dict[str, Site]:
@@ -106,6 +109,8 @@ def described(site: Site) -> list[tuple[str, str]]:
     """Return what is known of a site, for people."""
     rows = []
     for one in dataclasses.fields(Site):
+        if one.name == "provider":
+            continue
         value = getattr(site, one.name)
         if one.name in {"memory", "disk"}:
             value = units.format_size(value)
@@ -133,12 +138,29 @@ def _users() -> dict[str, Site]:
 def _installed() -> dict[str, Site]:
     found = {}
     for point in importlib.metadata.entry_points(group=GROUP):
-        site = point.load()
-        site = site() if callable(site) else site
-        if not isinstance(site, Site):
-            raise UsageError(f"the entry point {point.value} of {GROUP} is no Site but {type(site).__name__}")
+        site = _loaded(point)
         found[site.name] = dataclasses.replace(site, origin=point.value)
     return found
+
+
+def _loaded(point: importlib.metadata.EntryPoint) -> Site:
+    try:
+        site = point.load()
+        site = site() if callable(site) else site
+        text = site.describe() if is_provider(site) else ""
+    except Exception as error:
+        raise UsageError(
+            f"the entry point {point.value} of {GROUP} cannot be loaded: {type(error).__name__}: {error}",
+            hint="repair the package that brings it, or remove it",
+        ) from error
+    if is_provider(site):
+        return Site(name=point.name, system=PYTHON, description=text, provider=site)
+    if not isinstance(site, Site):
+        raise UsageError(
+            f"the entry point {point.value} of {GROUP} is {type(site).__name__}: neither a Site, nor has it "
+            f"{', '.join(METHODS)}"
+        )
+    return site
 
 
 def _sites(text: str, origin: str) -> dict[str, Site]:
@@ -156,7 +178,7 @@ def _sites(text: str, origin: str) -> dict[str, Site]:
 def _site(name: str, values: Any, origin: str) -> Site:
     if not isinstance(values, Mapping):
         raise UsageError(f"{origin}: {name} is not a mapping")
-    names = [one.name for one in dataclasses.fields(Site) if one.name not in {"name", "origin"}]
+    names = [one.name for one in dataclasses.fields(Site) if one.name not in {"name", "origin", "provider"}]
     read = {str(key).replace("-", "_"): value for key, value in values.items()}
     for key in read:
         if key not in names:
