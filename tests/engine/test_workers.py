@@ -8,11 +8,15 @@ import socket
 import subprocess
 import sys
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nanoaod
 import pytest
 import running
+
+from wq_runner.engine.messages import QueueSettings
+from wq_runner.engine.work_queue import WorkQueueEngine
 
 SUMS = ("-p", f"{running.ANALYSIS}:Sums", "--schema", "BaseSchema")
 
@@ -108,6 +112,19 @@ def test_all_ports_are_taken(samples: Path, tmp_path: Path) -> None:
             ended = running.run(*SUMS, "--port", given, "-o", "out", samples, cwd=tmp_path)
             assert ended.code == 5
             assert f"port {port} is taken" in ended.error
+
+
+def test_queues_that_start_at_once_have_ports_of_their_own(tmp_path: Path) -> None:
+    low = min(running.free_port(), 65000)
+    settings = QueueSettings(payload=tmp_path / "none", ports=(low, low + 60))
+    engines = [WorkQueueEngine(settings) for _ in range(6)]
+    try:
+        with ThreadPoolExecutor(len(engines)) as pool:
+            list(pool.map(WorkQueueEngine.start, engines))
+        assert len({engine.port for engine in engines}) == len(engines)
+    finally:
+        for engine in engines:
+            engine.close()
 
 
 def test_the_workers_program_is_missing(samples: Path, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 
 import click
 
+from wq_runner.cli.leave import leave
 from wq_runner.errors import InterruptedRunError, UsageError, WqRunnerError, did_you_mean
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
@@ -87,7 +88,7 @@ def main(command: click.Command) -> NoReturn:
         code = report(_translated(error))
     except (click.Abort, KeyboardInterrupt):
         code = report(InterruptedRunError("interrupted"))
-    sys.exit(code if isinstance(code, int) else 0)
+    leave(code if isinstance(code, int) else 0)
 
 
 def report(error: WqRunnerError) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import time
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -28,6 +29,7 @@ from wq_runner.model import Category, Ending, Outcome, Resources, Task
 MB = 2**20  # as the engine counts
 MICROSECOND = 1e-6
 CATALOG_PORT = 9097
+PORT_RACES = 3  # that may be lost, one after the other
 LOSSES = 3  # of workers, until a task comes back as the possible reason
 PROXY = "x509_proxy"  # its name at a task
 OUTPUT_KEPT = 4000  # characters of what a command printed
@@ -68,13 +70,7 @@ class _Queue:
 
         self._wq = wq
         self._settings = settings
-        low, high = settings.ports
-        self._queue = wq.WorkQueue(
-            port=list(settings.ports) if low != high else low,
-            name=None,
-            stats_log=str(settings.stats_log) if settings.stats_log else None,
-            transactions_log=str(settings.transactions_log) if settings.transactions_log else None,
-        )
+        self._queue = _listening(wq, settings)
         if settings.password_file:
             self._queue.specify_password_file(str(settings.password_file))
         if settings.name and settings.catalog:
@@ -161,6 +157,30 @@ class _Queue:
             bytes_sent=stats.bytes_sent,
             bytes_received=stats.bytes_received,
         )
+
+
+def _listening(wq: Any, settings: QueueSettings) -> Any:
+    """Return the queue, on the first free port.
+
+    The engine takes a port that another one has bound and does not listen on yet, and then fails: so it is
+    tried again, unless there is no choice.
+    """
+    low, high = settings.ports
+
+    def made() -> Any:
+        return wq.WorkQueue(
+            port=list(settings.ports) if low != high else low,
+            name=None,
+            stats_log=str(settings.stats_log) if settings.stats_log else None,
+            transactions_log=str(settings.transactions_log) if settings.transactions_log else None,
+        )
+
+    for _ in range(PORT_RACES if low != high else 0):
+        try:
+            return made()
+        except Exception:
+            time.sleep(0.1)
+    return made()
 
 
 def _engine_task(wq: Any, task: Task, settings: QueueSettings) -> Any:

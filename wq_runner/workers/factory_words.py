@@ -48,15 +48,19 @@ class FileWatch:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._text = self._read()
+        self._judged = self._latest = self._read()
         self._bad = False
 
     def news(self) -> list[str]:
-        """Return what is wrong with the file since it changed, or that it is right again."""
+        """Return what is wrong with the file since it changed, or that it is right again.
+
+        It is said at the second look at which the file is the same.
+        """
         text = self._read()
-        if text == self._text:
+        before, self._latest = self._latest, text
+        if text != before or text == self._judged:  # it may be written just now
             return []
-        self._text = text
+        self._judged = text
         if text is None:
             self._bad = True
             return [f"{self._path} is gone; the factory keeps what it had"]
