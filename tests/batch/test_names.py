@@ -46,7 +46,7 @@ def test_the_catalog_hears_of_workers_at_once(
             def heard() -> bool:
                 return [(one.workers, one.running) for one in catalog.managers(address)] == [(1, 1)]
 
-            running.until(heard, "the catalog knows of the worker", patience=30)  # the engine takes 60
+            running.until(heard, "the catalog knows of the worker", patience=50)  # the engine takes 60
             assert [one.port for one in catalog.named(address, "mine")] == [port]
             gate.touch()
             run.ends_well()
