@@ -216,7 +216,16 @@ def command_of(pid: int) -> str:
 
 def workers(mark: str) -> list[int]:
     """Return the ids of the workers that inherited the mark."""
-    return [pid for pid, command in marked(mark).items() if "work_queue_worker" in command.split(" ")[0]]
+    found = {pid for pid, command in marked(mark).items() if "work_queue_worker" in command.split(" ")[0]}
+    # for a moment, what a worker forks to start a task looks like another one
+    return sorted(pid for pid in found if _parent(pid) not in found)
+
+
+def _parent(pid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
 
 
 def queues(mark: str) -> list[int]:
