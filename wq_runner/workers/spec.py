@@ -25,8 +25,7 @@ _HINT = (
 
 @dataclass(frozen=True, kw_only=True)
 class BatchSpec:
-    """``condor:N``, ``slurm:NxCORESxMEMORYxDISK``, ``condor@SITE:N``, ``SITE:N``; memory and disk are in
-    bytes.
+    """``condor:N``, ``slurm:NxCORESxMEMORYxDISK``, ``condor@SITE:N``, ``SITE:N``; sizes are in bytes.
 
     What is left out is as usual at the site: ``condor@SITE:50xx6GB``.
     """
