@@ -76,8 +76,17 @@ def read_run(directory: Path) -> Run:
     return Run(paths=paths, summary=summary, recovered=recovered)
 
 
-def merge(directories: Sequence[Path], output: Path, console: Console, *, accept_stale: bool = False) -> None:
+def merge(
+    directories: Sequence[Path],
+    output: Path,
+    console: Console,
+    *,
+    accept_stale: bool = False,
+    told: Mapping[str, Any] | None = None,
+) -> None:
     """Add up runs into a directory that is a run as well: it can be merged again.
+
+    What the run.json of the sum says of its options and samples is what the runs say, unless it is `told`.
 
     Raises
     ------
@@ -90,8 +99,13 @@ def merge(directories: Sequence[Path], output: Path, console: Console, *, accept
     runs = [read_run(directory) for directory in directories]
     _check_same(runs, accept_stale=accept_stale)
     _check_disjoint(runs)
-    options = {name: entry["value"] for name, entry in runs[0].summary["options"].items()}
-    processor = _processor(runs[0], options)
+    summary = {
+        **runs[0].summary,
+        "samples": [name for run in runs for name in run.summary["samples"]],
+        **(told or {}),
+    }
+    options = {name: entry["value"] for name, entry in summary["options"].items()}
+    processor = _processor(Path(summary["directory"]), options)
     paths, lock = open_directory(output)
     with lock:
         if any(run.paths.root == paths.root for run in runs):
@@ -105,7 +119,9 @@ def merge(directories: Sequence[Path], output: Path, console: Console, *, accept
         written = outputs.write(outputs.postprocessed(processor, whole), processor, paths, form)
         lacking = _still_missing(runs)
         accounts = _accounts(runs, lacking)
-        system.write_json(paths.summary, _summary(runs, accounts, lacking, written, form, began))
+        system.write_json(
+            paths.summary, {**summary, **_summary(runs, accounts, lacking, written, form, began)}
+        )
         paths.missing.unlink(missing_ok=True)
         if lacking:
             system.write_json(paths.missing, lacking)
@@ -162,14 +178,14 @@ def _spans(run: Run) -> dict[tuple[str, str, str], list[Range]]:
     }
 
 
-def _processor(run: Run, options: Mapping[str, Any]) -> Any:
+def _processor(directory: Path, options: Mapping[str, Any]) -> Any:
     """Return the processor that ends the sum, imported as the run did."""
     from wq_runner.execution.processor import load_processor
     from wq_runner.pipeline.run import SURVEY
 
     name = options["processor"] or SURVEY
     arguments = {key: value for mapping in options["processor_args"] for key, value in mapping.items()}
-    with _inside(Path(run.summary["directory"])):
+    with _inside(directory):
         return load_processor(name, arguments)
 
 
@@ -293,7 +309,6 @@ def _summary(
     for run in runs:
         known.update({(one["dataset"], one["path"]): one for one in run.summary["files"]})
     return {
-        **runs[0].summary,
         "merged": [{"directory": str(run.paths.root), "command": run.summary["command"]} for run in runs],
         "exit_code": PartialResultError.exit_code if lacking else 0,
         "message": "",
@@ -301,7 +316,6 @@ def _summary(
         "started": began,
         "finished": time.time(),
         "seconds": {"total": time.time() - began},
-        "samples": [name for run in runs for name in run.summary["samples"]],
         "inputs": "",
         "files": list(known.values()),
         "outputs": list(written),

@@ -78,6 +78,11 @@ def source_files(fingerprint: Mapping[str, str]) -> list[Path]:
     return [Path(name[len(_CODE) :]) for name in fingerprint if name.startswith(_CODE)]
 
 
+def code_name(name: str) -> str:
+    """Return the name of an entry, that of a source file without the place where it lies."""
+    return _CODE + "/".join(Path(name).parts[-2:]) if name.startswith(_CODE) else name
+
+
 def changes(previous: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
     """Say in words what differs. Datasets that came or went are no change: their chunks tell."""
     found = []
