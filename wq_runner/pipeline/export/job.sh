@@ -17,7 +17,9 @@ for name in $(env | sed -n 's/^\(WQ_RUNNER_[A-Z0-9_]*\)=.*/\1/p'); do
 done
 # where the environment is unpacked beside
 WORK_QUEUE_SANDBOX=$work
-export WORK_QUEUE_SANDBOX
+# the batch system's log is read while the job runs
+PYTHONUNBUFFERED=1
+export WORK_QUEUE_SANDBOX PYTHONUNBUFFERED
 
 # follow COMMAND...: run it, and let it end by itself when the batch system ends the job
 follow() {
