@@ -16,14 +16,15 @@ from typing import Any
 from rich.console import Console
 
 from wq_runner import journal, system
+from wq_runner.config.types import ONE
 from wq_runner.errors import OutputError, PartialResultError, UsageError
 from wq_runner.execution import ledger
 from wq_runner.execution.files import FileStore
-from wq_runner.execution.items import Key
-from wq_runner.execution.ledger import Recovered
+from wq_runner.execution.items import Key, Sum
+from wq_runner.execution.ledger import Holding, Recovered
 from wq_runner.journal import Accepted, Fingerprint, Journal
 from wq_runner.model import Category, Range
-from wq_runner.pipeline import outputs, ranges, resume, say
+from wq_runner.pipeline import outputs, ranges, resume, say, schemes
 from wq_runner.pipeline.directory import open_directory
 from wq_runner.pipeline.outputs import Form
 from wq_runner.pipeline.record import Account
@@ -114,7 +115,9 @@ def merge(
             raise OutputError(f"there is a run in {output} already", hint="choose another directory with -o")
         whole = _add_up(runs, paths)
         form = Form(
-            per_dataset=options.get("outputs") == "per-dataset", pkl_gz=bool(options.get("pkl_gz", False))
+            scheme=options.get("outputs", ONE),
+            names={name: stem for run in runs for name, stem in run.summary["form"]["names"].items()},
+            pkl_gz=bool(options.get("pkl_gz", False)),
         )
         written = outputs.write(outputs.postprocessed(processor, whole), processor, paths, form)
         lacking = _still_missing(runs)
@@ -207,15 +210,9 @@ def _add_up(runs: Sequence[Run], paths: RunPaths) -> Any:
     resume.forget(paths)
     record = Journal(paths.journal)
     record.record(Fingerprint(values=runs[0].summary["fingerprint"]))
-    datasets = dict.fromkeys(one.dataset for run in runs for one in run.recovered.holdings)
     whole = None
-    for number, dataset in enumerate(datasets, start=1):
-        held = [
-            (run, [one for one in run.recovered.holdings if one.dataset == dataset])
-            for run in runs
-            if dataset in run.recovered.done
-        ]
-        sums = [outputs.add_up(holdings, run.paths.ledger)[dataset] for run, holdings in held]
+    for number, ((dataset, portion), held) in enumerate(_sums(runs).items(), start=1):
+        sums = [one for run, holdings in held for one in outputs.add_up(holdings, run.paths.ledger).values()]
         total = accumulate(sums)
         files = [file for run, holdings in held for one in holdings for file in _link(run, one.files, paths)]
         keys: list[Key] = [key for _, holdings in held for one in holdings for key in one.items]
@@ -225,6 +222,7 @@ def _add_up(runs: Sequence[Run], paths: RunPaths) -> Any:
                 task=number,
                 category=Category.PROCESSING.value,
                 dataset=dataset,
+                portion=portion,
                 events=sum(stop - start for _, _, start, stop, _ in keys),
                 items=tuple(keys),
                 files=tuple(files),
@@ -234,6 +232,21 @@ def _add_up(runs: Sequence[Run], paths: RunPaths) -> Any:
         whole = accumulate([total["out"]], whole) if whole is None else accumulate([whole, total["out"]])
     record.close()
     return whole
+
+
+def _sums(runs: Sequence[Run]) -> dict[Sum, list[tuple[Run, list[Holding]]]]:
+    """Return what is added up together. Portions of different runs stay apart, with new numbers."""
+    found: dict[Sum, list[tuple[Run, list[Holding]]]] = {}
+    numbers: dict[str, int] = defaultdict(int)
+    for run in runs:
+        by_sum: dict[Sum, list[Holding]] = defaultdict(list)
+        for holding in run.recovered.holdings:
+            by_sum[holding.sum].append(holding)
+        for (dataset, portion), holdings in sorted(by_sum.items()):
+            name = schemes.portion_name(dataset, numbers[dataset]) if portion else ""
+            numbers[dataset] += bool(portion)
+            found.setdefault((dataset, name), []).append((run, holdings))
+    return found
 
 
 def _link(run: Run, files: Sequence[journal.SideFile], paths: RunPaths) -> Sequence[journal.SideFile]:

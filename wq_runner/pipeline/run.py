@@ -39,6 +39,7 @@ from wq_runner.pipeline import (
     provenance,
     resume,
     say,
+    schemes,
     signals,
     stageout,
 )
@@ -52,6 +53,7 @@ from wq_runner.pipeline.outputs import Form
 from wq_runner.pipeline.process import Analysis, Processed, add_up, process
 from wq_runner.pipeline.record import Record, accounts
 from wq_runner.pipeline.resume import Remainder
+from wq_runner.pipeline.schemes import Portions
 from wq_runner.pipeline.select import select
 from wq_runner.samples.cache import FactsCache
 from wq_runner.system import RunPaths
@@ -100,6 +102,7 @@ class Prepared:
     knowledge: Knowledge
     cache: FactsCache
     fingerprint: Mapping[str, str]
+    form: Form
     probing: bool = False
 
 
@@ -138,7 +141,7 @@ def run(request: Request, console: Console) -> None:
             paths,
             ready.fingerprint,
             chunks.plan(ready.fileset, ready.knowledge.facts, **request.limits),
-            Form.of(request.options),
+            ready.form,
         ):
             say.finished(console, paths)
             return
@@ -166,7 +169,7 @@ def run(request: Request, console: Console) -> None:
                     watch=watch,
                     recovered=recovered,
                     processor=analysis.processor,
-                    form=Form.of(request.options),
+                    form=ready.form,
                 ),
                 console,
             )
@@ -205,6 +208,7 @@ def prepare(request: Request) -> Prepared:
             environment=environments.fingerprint(options, resume.installed_packages()),
             fileset=fileset,
         ),
+        form=Form.of(options, fileset),
     )
 
 
@@ -255,7 +259,9 @@ def _run(
         say.samples(console, ready.fileset, ready.knowledge, plan, record.phases["preprocessing"])
         say.how(console, request, ready)
         say.chunks(console, plan, options.chunksize)
-        left = _what_is_left(plan, place, session, console)
+        portions = schemes.portions(options.outputs, ready.fileset)
+        session.portion = schemes.of_items(portions)
+        left = _what_is_left(plan, place, session, portions, console)
         say.line(console, "workers", engines.describe(session, options))
         say.line(console, "output", f"{say.path(paths.root)}/")
         clock = time.monotonic()
@@ -283,8 +289,10 @@ def _plan(request: Request, ready: Prepared, session: Session) -> list[Chunk]:
     return plan
 
 
-def _what_is_left(plan: Sequence[Chunk], place: _Place, session: Session, console: Console) -> Remainder:
-    left = resume.remainder(plan, place.recovered)
+def _what_is_left(
+    plan: Sequence[Chunk], place: _Place, session: Session, portions: Portions, console: Console
+) -> Remainder:
+    left = resume.remainder(plan, place.recovered, portions)
     resume.drop(place.paths, place.journal, place.recovered, left)
     session.recovered = left.recovered
     done = resume.plans_of(left.recovered)

@@ -21,7 +21,8 @@ def deliver(result: Path, url: str) -> list[Staged]:
         If a file could not be brought there whole.
     """
     summary = RunPaths(root=result).summary
-    found = [path for path in sorted(result.rglob("*")) if path.is_file() and path != summary]
+    left_out = (summary.name, ".lock")
+    found = [path for path in sorted(result.rglob("*")) if path.is_file() and path.name not in left_out]
     names = ((path, path.relative_to(result).as_posix()) for path in (*found, summary))
     return stageout.destination(url).stage(names)
 
