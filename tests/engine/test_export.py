@@ -172,6 +172,25 @@ def test_only_what_was_selected(place: Path) -> None:
     assert found["entries"] == 300
 
 
+@pytest.mark.parametrize("scheme", ["group:isData", "files:2"])
+def test_outputs_in_parts(scheme: str, place: Path) -> None:
+    """Of each job, and of their sum as of a plain run."""
+    from coffea.util import load
+
+    export(place, "--outputs", scheme)
+    run(place, *JOBS)
+    merged = report("merge", "jobs", place=place)
+    assert merged.code == 0, merged.err
+    plain = ("-e", "iterative", "--outputs", scheme, "-o", "plain", "samples.json")
+    running.run_well(*COMMON, *plain, cwd=place)
+    found, wanted = (
+        {path.name: load(path) for path in (directory / "outputs").iterdir()}
+        for directory in (place / "jobs" / "merged", place / "plain")
+    )
+    assert found == wanted
+    assert len(found) == (1 if scheme == "group:isData" else 3)
+
+
 def test_code_that_travels(place: Path, plain: Path) -> None:
     """Where nothing of this machine is but a python3 with coffea, and other options in the shell."""
     export(place, "--environment", "none", system="condor")

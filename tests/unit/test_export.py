@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
+from wq_runner.errors import SamplesError
 from wq_runner.model import Chunk, Dataset, FileFacts, InputFile
 from wq_runner.pipeline import chunks
 from wq_runner.pipeline.export import texts
 from wq_runner.pipeline.export.folder import Folder, Slice
 from wq_runner.pipeline.export.join import placeless
 from wq_runner.pipeline.export.split import split
+from wq_runner.samples import load
 from wq_runner.workers.batch.job import Job
 
 UUID = bytes(range(16))
@@ -66,6 +69,19 @@ def test_what_the_plan_leaves_out() -> None:
     assert "ranges" not in files["/e"]  # processors may count on seeing every file
     assert files["/d"] == {"object_path": "Events"}  # it may open where the job runs
     assert "/c" not in files
+
+
+def test_where_else_a_file_is_travels(here: Path) -> None:
+    file = InputFile(path="root://one//a", fallbacks=("root://two//a", "/three/a"))
+    fileset = (dataset("one", file),)
+    ((_, samples),) = split(fileset, *planned(fileset, {"root://one//a": 10}), 1)
+    (here / "job.json").write_text(json.dumps(samples))
+    (found,) = load(["job.json"])[0].files
+    assert (found.path, found.fallbacks) == (file.path, file.fallbacks)
+    samples["one"]["files"][file.path]["fallbacks"] = "root://two//a"
+    (here / "job.json").write_text(json.dumps(samples))
+    with pytest.raises(SamplesError, match="expected a list of paths"):
+        load(["job.json"])
 
 
 JOBS = [

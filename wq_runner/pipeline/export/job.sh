@@ -3,6 +3,8 @@
 # Works in a scratch directory, and brings back the directory of its run whole: to results/ where that can be
 # seen, else as a directory NAME for the batch system to take along. Its exit code is that of wq-run.
 
+PATH=${PATH:+$PATH:}/usr/bin:/bin:/usr/local/bin
+export PATH
 job=$1
 home=$(cd "$(dirname "$0")" && pwd) || exit 1
 scratch=${scratch:-${_CONDOR_SCRATCH_DIR:-${SLURM_TMPDIR:-${TMPDIR:-/tmp}}}}

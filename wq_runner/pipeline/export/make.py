@@ -74,6 +74,8 @@ def export(request: Request, settings: Settings, console: Console) -> Folder:
         except OSError as error:
             raise OutputError(f"{root} cannot be made: {error.strerror or error}") from error
     _say(made.slices, final, console)
+    for note in site.notes if site else ():
+        say.line(console, "note", note)
     return final
 
 

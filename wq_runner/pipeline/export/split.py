@@ -58,6 +58,8 @@ def _groups(dataset: Dataset, planned: _Planned, facts: Facts, size: int) -> Ite
 
 def _entry(file: InputFile, facts: FileFacts | None, chunks: Sequence[Chunk]) -> dict[str, Any]:
     entry: dict[str, Any] = {"object_path": file.treename}
+    if file.fallbacks:
+        entry["fallbacks"] = list(file.fallbacks)
     if facts is None:
         return entry | ({} if file.ranges is None else {"ranges": [list(one) for one in file.ranges]})
     covered = ranges.merged((chunk.start, chunk.stop) for chunk in chunks)
