@@ -95,8 +95,9 @@ def _write(request: Request, ready: Prepared, settings: Settings, draft: Folder,
         directory.mkdir()
     code = code_of(request.options.processor, settings.remote, draft.checkout)
     environment = _environment(request, settings, draft, console)
+    clock = time.monotonic()
     plan = _plan(request, ready, console)
-    say.samples(console, ready.fileset, ready.knowledge, plan, 0.0)
+    say.samples(console, ready.fileset, ready.knowledge, plan, time.monotonic() - clock)
     jobs = split(ready.fileset, plan, ready.knowledge.facts, settings.files_per_job)
     for job, samples in jobs:
         system.write_json(draft.samples_of(job.name), samples)
@@ -252,8 +253,7 @@ def _inside(directory: Path) -> Iterator[None]:
 
 def _say(slices: Sequence[Slice], made: Folder, console: Console) -> None:
     events = sum(job.events for job in slices)
-    datasets = len({job.dataset for job in slices})
-    say.line(console, "jobs", f"{len(slices):,} of {datasets:,} datasets, {events:,} events")
+    say.line(console, "jobs", f"{len(slices):,}, for {events:,} events")
     say.line(console, "output", f"{say.path(made.root)}/")
     shown = say.path(made.root)
     say.line(console, "submit", f"{shown}/submit.sh")

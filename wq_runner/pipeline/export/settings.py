@@ -44,11 +44,8 @@ def shape_of(settings: Settings, options: RunOptions) -> tuple[Job, sites.Site |
     if site is not None and site.system != settings.system:
         raise UsageError(f"{site.name} has {site.system}, not {settings.system}")
     default = Job(count=1)
-    extra = (
-        (site.batch_options, *_proxy(site), options.batch_options or "")
-        if site
-        else (options.batch_options or "",)
-    )
+    extra = [site.batch_options, *_proxy(site)] if site else []
+    extra.append(options.batch_options or "")
     separator = "\n" if settings.system == "condor" else " "
     return (
         Job(

@@ -145,7 +145,7 @@ def test_the_folder(place: Path) -> None:
     ended = export(place, "--memory", "3GB", "--queue", "long", "--time", "2h", "--cluster-per", "job")
     jobs = json.loads((place / "jobs" / "export.json").read_text())["jobs"]
     assert {one["name"]: (one["dataset"], one["events"]) for one in jobs} == JOBS
-    assert "3 of 2 datasets, 1,001 events" in ended.out
+    assert "jobs         3, for 1,001 events" in ended.out
     files = sorted((place / "jobs" / "submit").iterdir())
     assert [path.name for path in files] == ["one-0000.sbatch", "one-0001.sbatch", "two-0002.sbatch"]
     text = files[0].read_text()

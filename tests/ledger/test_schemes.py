@@ -65,10 +65,11 @@ def test_one_for_each_group(samples: Path, tmp_path: Path) -> None:
     assert "one has no yaer in its metadata. Did you mean year?" in refused.error
 
 
-def test_one_for_so_many_files(samples: Path, tmp_path: Path) -> None:
-    """By real workers: a task never has chunks of files that are written apart."""
-    options = ("--workers", "local:1", "--outputs", "files:2", "-o", "out")
-    running.run_well(*COMMON, *options, samples, cwd=tmp_path)
+@pytest.mark.parametrize("tree", ["auto", "2"])
+def test_one_for_so_many_files(tree: str, samples: Path, tmp_path: Path) -> None:
+    """By real workers: no task has chunks of files that are written apart, or adds such results up."""
+    options = ("--workers", "local:1", "--outputs", "files:2", "--treereduction", tree, "-o", "out")
+    running.run_well(*COMMON, *options, "--chunksize", 50, "--task-time", 0, samples, cwd=tmp_path)
     found = outputs(tmp_path / "out")
     assert {name: files(one) for name, one in found.items()} == FILES
     assert {name: one["entries"] for name, one in found.items()} == {
