@@ -142,7 +142,8 @@ def test_broken_checked_resubmitted_and_merged(place: Path, plain: Path) -> None
 
 
 def test_the_folder(place: Path) -> None:
-    ended = export(place, "--memory", "3GB", "--queue", "long", "--time", "2h", "--cluster-per", "job")
+    values = ("--memory", "default=3GB,two=1GB", "--chunksize", "default=100,tw*=50")
+    ended = export(place, *values, "--queue", "long", "--time", "2h", "--cluster-per", "job")
     jobs = json.loads((place / "jobs" / "export.json").read_text())["jobs"]
     assert {one["name"]: (one["dataset"], one["events"]) for one in jobs} == JOBS
     assert "jobs         3, for 1,001 events" in ended.out
@@ -152,6 +153,10 @@ def test_the_folder(place: Path) -> None:
     for option in ("--mem=3000M", "--partition=long", "--time=120", "--cpus-per-task=1"):
         assert f"#SBATCH {option}\n" in text
     assert "--array" not in text
+    assert "#SBATCH --mem=1000M\n" in files[2].read_text()
+    run(place, *JOBS)  # what is said of other datasets is no matter of a job
+    results = [running.summary(place / "jobs" / "results" / name) for name in JOBS]
+    assert [one["options"]["chunksize"]["value"] for one in results] == [100, 100, 50]
     before = {path: path.read_bytes() for path in (place / "jobs").rglob("*") if path.is_file()}
     words = ("-o", "jobs", *COMMON, "samples.json")
     refused = running.run("export", "condor", *words, cwd=place)

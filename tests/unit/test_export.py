@@ -106,11 +106,14 @@ def test_what_is_submitted_together() -> None:
 
 def test_the_submit_description_of_condor() -> None:
     folder = Folder(root=Path("/home/me/jobs"))
-    text = texts.condor_text(folder, JOBS[:2], SHAPE, ["options.json", "environment/base.tar.gz"])
+    text = texts.condor_text(
+        folder, JOBS[:2], SHAPE, ["environment/environment.sh", "environment/base.tar.gz"]
+    )
     lines = dict(line.split(" = ", 1) for line in text.splitlines() if " = " in line)
     assert lines["executable"] == "/home/me/jobs/job.sh"
     assert lines["transfer_input_files"] == (
-        "/home/me/jobs/options.json,/home/me/jobs/environment/base.tar.gz,/home/me/jobs/samples/$(job).json"
+        "/home/me/jobs/environment/environment.sh,/home/me/jobs/environment/base.tar.gz,"
+        "/home/me/jobs/samples/$(job).json,/home/me/jobs/samples/$(job)-options.json"
     )
     assert (lines["initialdir"], lines["transfer_output_files"]) == ("/home/me/jobs/results", "$(job)")
     assert (lines["request_cpus"], lines["request_memory"], lines["+JobFlavour"]) == ("2", "3000MB", '"long"')
@@ -129,10 +132,12 @@ def test_the_batch_script_of_slurm() -> None:
 @pytest.mark.parametrize("value", ["", 'it\'s $HOME; `rm` "x"'])
 def test_the_head_of_a_jobs_script(value: str) -> None:
     node = texts.Node(
-        python="/bin/sh environment.sh", inputs=["options.json"], stage_out=value, scratch=value
+        python="/bin/sh environment.sh", inputs=["environment/environment.sh"], stage_out=value, scratch=value
     )
     text = texts.job_script(node)
-    assert text.startswith("#!/bin/sh\ninputs=options.json\nstart='exec /bin/sh environment.sh -c")
+    assert text.startswith(
+        "#!/bin/sh\ninputs=environment/environment.sh\nstart='exec /bin/sh environment.sh -c"
+    )
     if value:
         assert f"stage_out={value}\n" not in text
 

@@ -36,11 +36,6 @@ class Folder:
         return self.root / "export.json"
 
     @property
-    def options(self) -> Path:
-        """The options of every job, as `--run-options` takes them."""
-        return self.root / "options.json"
-
-    @property
     def script(self) -> Path:
         return self.root / "job.sh"
 
@@ -81,6 +76,10 @@ class Folder:
 
     def samples_of(self, job: str) -> Path:
         return self.samples / f"{job}.json"
+
+    def options_of(self, job: str) -> Path:
+        """Return where the options of a job are, as `--run-options` takes them."""
+        return self.samples / f"{job}-options.json"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -54,7 +54,9 @@ run() {
     for path in $inputs; do
         ln -s "$(find_input "$path")" . || return 97
     done
-    cp "$(find_input "samples/$job.json")" . || return 97
+    for path in "samples/$job.json" "samples/$job-options.json"; do
+        cp "$(find_input "$path")" . || return 97
+    done
     set -- /bin/sh -c "$start" wq-run "$job" "$result"
     [ -z "$image" ] || set -- apptainer exec --bind "$work" --bind "$home" "$image" "$@"
     exec "$@"

@@ -20,12 +20,12 @@ from wq_runner.config.options import RunOptions
 from wq_runner.environment import WorkerEnvironment
 from wq_runner.errors import OutputError, PartialResultError, UsageError
 from wq_runner.journal import Journal
-from wq_runner.model import Chunk
+from wq_runner.model import Chunk, value_of
 from wq_runner.pipeline import chunks, engines, environments, facts, say, stageout
 from wq_runner.pipeline.export import folder as folders
 from wq_runner.pipeline.export import texts
 from wq_runner.pipeline.export.folder import Export, Folder, Slice
-from wq_runner.pipeline.export.settings import Code, Settings, as_module, code_of, shape_of
+from wq_runner.pipeline.export.settings import Code, Settings, as_module, code_of, memory_of, shape_of
 from wq_runner.pipeline.export.split import split
 from wq_runner.pipeline.export.texts import SYSTEMS, Node
 from wq_runner.pipeline.run import Prepared, Request, load, prepare
@@ -88,6 +88,7 @@ class _Made:
     environment: WorkerEnvironment
     inputs: Sequence[str]
     code: Code
+    memory: Mapping[str, int]
 
 
 def _write(request: Request, ready: Prepared, settings: Settings, draft: Folder, console: Console) -> _Made:
@@ -99,12 +100,12 @@ def _write(request: Request, ready: Prepared, settings: Settings, draft: Folder,
     plan = _plan(request, ready, console)
     say.samples(console, ready.fileset, ready.knowledge, plan, time.monotonic() - clock)
     jobs = split(ready.fileset, plan, ready.knowledge.facts, settings.files_per_job)
-    for job, samples in jobs:
-        system.write_json(draft.samples_of(job.name), samples)
     if environment.mode != "shared":
         code = dataclasses.replace(code, name=code.name if settings.remote else as_module(code.name))
-    system.write_json(draft.options, _options_of_jobs(request.options, code.name))
-    inputs = [draft.options.name]
+    for job, samples in jobs:
+        system.write_json(draft.samples_of(job.name), samples)
+        system.write_json(draft.options_of(job.name), _options_of(job, request.options, code.name))
+    inputs = []
     for path, name in environment.inputs:
         _link(path, draft.environment / name)
         inputs.append(f"{draft.environment.name}/{name}")
@@ -114,6 +115,7 @@ def _write(request: Request, ready: Prepared, settings: Settings, draft: Folder,
         environment=environment,
         inputs=inputs,
         code=code,
+        memory=memory_of(request.options, ready.fileset),
     )
 
 
@@ -146,6 +148,7 @@ def _write_texts(
         "system": settings.system,
         "cluster_per": settings.cluster_per,
         "shape": dataclasses.asdict(shape),
+        "memory": made.memory,
         "inputs": list(made.inputs),
         "stage_out": node.stage_out or None,
         "repository": node.repository,
@@ -167,7 +170,8 @@ def write_submission(
     files = []
     for name, some in texts.clusters(jobs, content["cluster_per"]).items():
         path = place.submit / f"{prefix}{name}{chosen.suffix}"
-        text = chosen.text(exported.folder, some, shape, content["inputs"])
+        sized = dataclasses.replace(shape, memory=content["memory"].get(some[0].dataset, shape.memory))
+        text = chosen.text(exported.folder, some, sized, content["inputs"])
         path.write_text(text, encoding="utf-8")
         files.append(path)
     script = place.root / f"{prefix}submit.sh"
@@ -217,8 +221,8 @@ def _environment(request: Request, settings: Settings, draft: Folder, console: C
     return found
 
 
-def _options_of_jobs(options: RunOptions, processor: str | None) -> dict[str, Any]:
-    given: Mapping[str, Any] = {name: getattr(options, name) for name in _HANDED_ON}
+def _options_of(job: Slice, options: RunOptions, processor: str | None) -> dict[str, Any]:
+    given: Mapping[str, Any] = {name: value_of(getattr(options, name), job.dataset) for name in _HANDED_ON}
     found = {"executor": "iterative", "processor": processor, **given}
     return {
         name.replace("_", "-"): list(value) if isinstance(value, tuple) else value

@@ -8,6 +8,7 @@ from pathlib import Path
 from wq_runner import system
 from wq_runner.config.options import RunOptions
 from wq_runner.errors import UsageError
+from wq_runner.model import Fileset, value_of
 from wq_runner.workers import proxy, sites
 from wq_runner.workers.batch.job import Job
 
@@ -39,7 +40,10 @@ class Code:
 
 
 def shape_of(settings: Settings, options: RunOptions) -> tuple[Job, sites.Site | None]:
-    """Return the size of a job: as the options say, else as a core's share of the site's workers."""
+    """Return the size of a job: as the options say, else as a core's share of the site's workers.
+
+    How much memory is for each dataset to say: see `memory_of`.
+    """
     site = sites.find(settings.site) if settings.site else None
     if site is not None and site.system != settings.system:
         raise UsageError(f"{site.name} has {site.system}, not {settings.system}")
@@ -51,7 +55,7 @@ def shape_of(settings: Settings, options: RunOptions) -> tuple[Job, sites.Site |
         Job(
             count=1,
             cores=options.cores,
-            memory=options.memory or (site.memory // site.cores if site else default.memory),
+            memory=site.memory // site.cores if site else default.memory,
             disk=options.disk or (site.disk // site.cores if site else default.disk),
             queue=settings.queue or (site.queue if site else ""),
             requirements=settings.requirements or (site.requirements if site else ""),
@@ -60,6 +64,12 @@ def shape_of(settings: Settings, options: RunOptions) -> tuple[Job, sites.Site |
         ),
         site,
     )
+
+
+def memory_of(options: RunOptions, fileset: Fileset) -> dict[str, int]:
+    """Return what `--memory` says of the jobs of each dataset."""
+    found = {dataset.name: value_of(options.memory, dataset.name) for dataset in fileset}
+    return {name: memory for name, memory in found.items() if memory is not None}
 
 
 def _proxy(site: sites.Site) -> list[str]:

@@ -15,7 +15,8 @@ from wq_runner.workers.batch.job import Job
 MOST_JOBS = 1000
 """In one array of Slurm, whose MaxArraySize is 1001 unless it was changed."""
 
-_RUN = 'exec {python} -c "from wq_runner.cli.run import main; main()" -ro options.json -o "$2" "$1.json"'
+_RUN = 'exec {python} -c "from wq_runner.cli.run import main; main()" -ro "$1-options.json" -o "$2" "$1.json"'
+_OF_JOB = ("samples/$(job).json", "samples/$(job)-options.json")
 _DELIVER = 'exec {python} -m wq_runner.pipeline.export.deliver "$1" "$2"'
 
 
@@ -58,7 +59,7 @@ def job_script(node: Node) -> str:
 
 def condor_text(folder: Folder, jobs: Sequence[Slice], shape: Job, inputs: Sequence[str]) -> str:
     """Return the submit description of some jobs."""
-    travelling = [str(folder.root / path) for path in (*inputs, "samples/$(job).json")]
+    travelling = [str(folder.root / path) for path in (*inputs, *_OF_JOB)]
     lines = [
         "universe = vanilla",
         f"executable = {folder.script}",
