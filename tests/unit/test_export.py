@@ -143,7 +143,7 @@ def test_the_head_of_a_jobs_script(value: str) -> None:
 
 
 def test_code_is_compared_wherever_it_lies() -> None:
-    here = {"code /a/node/1/analysis/mine.py": "1", "the schema": "x"}
-    there = {"code /b/2/analysis/mine.py": "1", "the schema": "x"}
+    here = {"code /a/node/1/analysis/mine.py": "1", "the processor": "/a/node/1/analysis/mine.py:Mine"}
+    there = {"code /b/2/analysis/mine.py": "1", "the processor": "/b/2/analysis/mine.py:Mine"}
     assert placeless(here) == placeless(there)
     assert placeless(here) != placeless({**there, "code /b/2/analysis/mine.py": "2"})

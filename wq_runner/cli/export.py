@@ -61,7 +61,6 @@ def _option(*names: str, **kwargs: Any) -> base.Option:
             show_default=True,
             help="What is submitted together: a cluster or array for each dataset, or each job by itself.",
         ),
-        _option("--queue", metavar="NAME", default="", help="Partition of Slurm, JobFlavour of lxplus."),
         _option("--time", type=types.SECONDS, help="How long a job may take  [default: the queue's limit]"),
         _option("--requirements", metavar="TEXT", default="", help="HTCondor's requirements."),
         _option(
@@ -105,7 +104,7 @@ def cli(ctx: click.Context, /, batch: tuple[str, str], samples: tuple[str, ...],
         version=importlib.metadata.version("wq-runner"),
     )
     system, site = batch
-    asked = {name: values[name] for name in ("files_per_job", "cluster_per", "queue", "time")}
+    asked = {name: values[name] for name in ("files_per_job", "cluster_per", "time")}
     settings = Settings(
         system=system, site=site, requirements=values["requirements"], remote=values["remote"], **asked
     )

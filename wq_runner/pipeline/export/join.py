@@ -72,5 +72,6 @@ def _check_code(runs: Sequence[Run]) -> None:
 
 
 def placeless(fingerprint: Mapping[str, str]) -> dict[str, str]:
-    """Return a fingerprint that names the files of code by their last two parts: pure."""
-    return {resume.code_name(name): value for name, value in fingerprint.items()}
+    """Return a fingerprint that does not say where code lies, only what it is: pure."""
+    found = {resume.code_name(name): value for name, value in fingerprint.items()}
+    return found | {"the processor": Path(fingerprint["the processor"]).name}

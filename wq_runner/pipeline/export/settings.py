@@ -24,7 +24,6 @@ class Settings:
     site: str = ""
     files_per_job: int = 10
     cluster_per: str = "dataset"
-    queue: str = ""
     time: float | None = None
     requirements: str = ""
     remote: str = ""
@@ -57,7 +56,7 @@ def shape_of(settings: Settings, options: RunOptions) -> tuple[Job, sites.Site |
             cores=options.cores,
             memory=site.memory // site.cores if site else default.memory,
             disk=options.disk or (site.disk // site.cores if site else default.disk),
-            queue=settings.queue or (site.queue if site else ""),
+            queue=options.queue or (site.queue if site else ""),
             requirements=settings.requirements or (site.requirements if site else ""),
             batch_options=separator.join(part for part in extra if part),
             time=settings.time,
