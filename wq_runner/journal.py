@@ -102,7 +102,8 @@ class Accepted:
     """These items are in the result. An item is ``[path, treename, start, stop, uuid]``.
 
     `seconds` is what each of them took, `cpu` the part of it in the processor, `memory` its peak and `read`
-    what it read in bytes, in their order. `files` are what they wrote beside the result.
+    what it read in bytes, in their order. `files` are what they wrote beside the result. A `portion` of the
+    dataset has a sum of its own.
     """
 
     task: int
@@ -115,6 +116,7 @@ class Accepted:
     cpu: tuple[float, ...] = ()
     read: tuple[int, ...] = ()
     files: tuple[SideFile, ...] = ()
+    portion: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

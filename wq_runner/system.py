@@ -148,7 +148,7 @@ class RunPaths:
 
     @property
     def outputs(self) -> Path:
-        """The files of `--outputs per-dataset`."""
+        """The files of `--outputs`, where they are several."""
         return self.root / "outputs"
 
     @property

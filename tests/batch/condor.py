@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 GRACE = 10.0
 
@@ -63,9 +64,11 @@ def submit(path: Path, directory: Path) -> None:
 
     text = path.read_text()
     parsed = htcondor2.Submit(text)  # raises what condor_submit would say
-    count = max(1, int(parsed.getQArgs() or 1))
+    items = _items(parsed)
+    count = len(items)
     values = {key.lower(): value for key, value in dict(parsed).items()}
-    _check(values)
+    for item in items:
+        _check({key: _with_items(value, item) for key, value in values.items()})
     cluster = 1 + sum(1 for _ in directory.glob("*.submit"))
     (directory / f"{cluster:03}.submit").write_text(text)
     for process in range(count):
@@ -78,6 +81,20 @@ def submit(path: Path, directory: Path) -> None:
             start_new_session=True,
         )
     print(f"Submitting job(s)...\n{count} job(s) submitted to cluster {cluster}.")
+
+
+def _items(parsed: Any) -> list[Mapping[str, str]]:
+    """Return the variables of each job: of the list behind `queue`, or none for each of a number."""
+    arguments = parsed.getQArgs() or "1"
+    if arguments.strip().isdecimal():
+        return [{} for _ in range(max(1, int(arguments)))]
+    return [dict(item) for item in parsed.itemdata()]
+
+
+def _with_items(text: str, item: Mapping[str, str]) -> str:
+    for key, value in item.items():
+        text = re.sub(re.escape(f"$({key})"), str(value), text, flags=re.IGNORECASE)
+    return text
 
 
 def _check(values: Mapping[str, str]) -> None:
@@ -100,7 +117,9 @@ def run(path: Path, cluster: int, process: int, directory: Path) -> None:
     """Be a slot: run one job of a description, and log what becomes of it."""
     import htcondor2
 
-    values = {key.lower(): value for key, value in dict(htcondor2.Submit(path.read_text())).items()}
+    parsed = htcondor2.Submit(path.read_text())
+    item = _items(parsed)[process]
+    values = {key.lower(): _with_items(value, item) for key, value in dict(parsed).items()}
     slot = {
         "Cluster": cluster,
         "Process": process,
@@ -139,6 +158,9 @@ def run(path: Path, cluster: int, process: int, directory: Path) -> None:
     (directory / f"{cluster}.{process}.pid").write_text(str(job.pid))
     event(1, "Job executing on host: <127.0.0.1:9618>")
     code = job.wait()
+    for name in filter(None, values.get("transfer_output_files", "").strip('"').split(",")):
+        # what is missing would put the job on hold
+        shutil.copytree(scratch / name, Path(values.get("initialdir", ".")) / name, dirs_exist_ok=True)
     if (directory / f"{cluster}.removed").exists():
         event(9, "Job was aborted by the user.\n\tvia condor_rm")
     else:

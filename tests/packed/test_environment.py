@@ -258,6 +258,41 @@ def test_two_states_at_the_same_time(
     assert values == [{10}, {20}]
 
 
+def test_an_exported_job_has_all_that_it_needs(
+    conda: Path, packed: base.Base, analysis: Repository, cache: Path, tmp_path: Path
+) -> None:
+    """The environment and the code of the folder are enough, where neither is any more."""
+    options = ("-p", "where.py:where", "--schema", "BaseSchema", "--environment", conda)
+    folder = tmp_path / "jobs"
+    environ = {"XDG_CACHE_HOME": str(cache)}
+    ended = running.run(
+        "export", "slurm", "-o", folder, *options, "events.root", cwd=analysis.root, **environ
+    )
+    assert ended.code == 0, ended.out + ended.err
+    away, code = conda.with_name("renamed-away"), analysis.root / "where.py"
+    conda.rename(away)
+    code.rename(tmp_path / "where.py")
+    try:
+        done = subprocess.run(
+            ["/bin/sh", folder / "job.sh", "0000"],
+            cwd="/",
+            env={"PATH": "", "TMPDIR": str(tmp_path), "HOME": "/nonexistent", "PYTHONHOME": "/nonexistent"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    finally:
+        away.rename(conda)
+        (tmp_path / "where.py").rename(code)
+    assert done.returncode == 0, done.stdout + done.stderr
+    merged = running.run("merge", folder, cwd=analysis.root, name="wq-report", **environ)
+    assert merged.code == 0, merged.err
+    output = running.output(folder / "merged")
+    assert output["entries"] == 2000
+    (prefix,) = output["prefix"]
+    assert Path(prefix).is_relative_to(tmp_path / f"wq-runner-{os.getuid()}")
+
+
 def test_four_tasks_at_once_unpack_once(packed: base.Base, tmp_path: Path) -> None:
     workspace = tmp_path / "workdir" / "worker-1"
     tasks = [a_task(workspace / f"t.{number}", packed) for number in range(4)]

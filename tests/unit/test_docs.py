@@ -27,6 +27,8 @@ def commands(path: Path) -> Iterator[list[str]]:
 
 def command(words: list[str]) -> click.Command:
     """Return the command, or subcommand, that would run."""
+    if words[:2] == ["wq-run", "export"]:
+        return importlib.import_module("wq_runner.cli.export").cli
     found: click.Command = importlib.import_module(f"wq_runner.cli.{words[0].removeprefix('wq-')}").cli
     if isinstance(found, click.Group):
         found = found.get_command(click.Context(found), words[1]) or found

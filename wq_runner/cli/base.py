@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import click
@@ -70,10 +71,14 @@ class Group(click.Group):
         return super().resolve_command(ctx, args)
 
 
-def main(command: click.Command) -> NoReturn:
-    """Run a command and end the process: 0, or the exit code of the error that was raised."""
+def main(command: click.Command, arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run a command and end the process: 0, or the exit code of the error that was raised.
+
+    `arguments` are those of a command that is a part of another, which has its full name then.
+    """
+    name = command.name if arguments is not None else None
     try:
-        code = command.main(standalone_mode=False)
+        code = command.main(arguments, prog_name=name, standalone_mode=False)
         sys.stdout.flush()
     except BrokenPipeError:
         # the reader of our output went away (`| head`): not an error of ours

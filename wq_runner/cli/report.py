@@ -38,6 +38,7 @@ def cli() -> None:
 
 
 cli.add_command(report_runs.merge)
+cli.add_command(report_runs.check)
 cli.add_command(report_runs.diff)
 
 

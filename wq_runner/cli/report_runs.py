@@ -1,4 +1,4 @@
-"""`wq-report merge` and `wq-report diff`: what is said of several runs."""
+"""`wq-report merge`, `check` and `diff`: what is said of several runs, or of jobs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ _DIRECTORY = click.Path(path_type=Path)
 @click.command(
     cls=base.Command,
     examples="wq-report merge wq-run-samples wq-run-missing -o whole\n"
-    "wq-report merge --kind parquet wq-run-samples",
+    "wq-report merge --kind parquet wq-run-samples\n"
+    "wq-report merge jobs",
 )
 @click.argument("directories", metavar="DIR...", nargs=-1, required=True, type=_DIRECTORY)
 @click.option(
@@ -46,18 +47,45 @@ _DIRECTORY = click.Path(path_type=Path)
 def merge(directories: tuple[Path, ...], output: Path | None, kind: str, accept_stale: bool) -> None:
     """Add up runs of different events, so that the sum is what one run of all would give.
 
-    Refuses runs that have events in common. The sum is a run as well: it can be merged again.
+    Refuses runs that have events in common. The sum is a run as well: it can be merged again. DIR may also
+    be the folder of wq-run export: all of its jobs are added up, into DIR/merged.
     """
     if kind != "outputs":
         _join(directories, kind, output)
         return
     from rich.console import Console
 
+    from wq_runner.pipeline.export import folder
     from wq_runner.pipeline.merge import merge as merge_runs
 
+    if len(directories) == 1 and folder.is_export(directories[0]):
+        from wq_runner.pipeline.export.join import join
+
+        join(directories[0], output, Console(), accept_stale=accept_stale)
+        return
     if len(directories) < 2:
         raise UsageError("there is nothing to merge in one run", hint="name two or more directories")
     merge_runs(directories, output or Path("wq-run-merged"), Console(), accept_stale=accept_stale)
+
+
+@click.command(cls=base.Command, examples="wq-report check jobs\nwq-report check --resubmit jobs")
+@click.argument("directory", metavar="JOBDIR", type=_DIRECTORY)
+@click.option(
+    "--resubmit",
+    cls=base.Option,
+    is_flag=True,
+    help="Write what submits those jobs again that are not done. Their results are put aside.",
+)
+def check(directory: Path, *, resubmit: bool) -> None:
+    """Say what became of the jobs of wq-run export: whether all is there, whole, with every event.
+
+    Ends with 3 if a job is not done. One that runs yet has no result: wait for it before --resubmit.
+    """
+    from rich.console import Console
+
+    from wq_runner.pipeline.export.check import check as check_jobs
+
+    check_jobs(directory, Console(), resubmit=resubmit)
 
 
 @click.command(cls=base.Command, examples="wq-report diff wq-run-monday wq-run-tuesday")

@@ -29,6 +29,7 @@ wq-run -p analysis.py:Analysis samples.cfg                    wait for workers, 
 wq-run -p analysis:Analysis --test samples.cfg                one chunk of each dataset, in seconds
 wq-run -p analysis:Analysis -e futures '/data/*.root'         without any workers
 wq-run --dry-run samples.cfg                                  show what would be done
+wq-run export slurm -o jobs samples.cfg                       as batch jobs that need no manager
 """
 
 
@@ -132,6 +133,10 @@ def cli(ctx: click.Context, /, samples: tuple[str, ...], **values: Any) -> None:
 
 
 def main() -> NoReturn:
+    if sys.argv[1:2] == ["export"]:  # samples of this name are ./export
+        from wq_runner.cli import export
+
+        base.main(export.cli, sys.argv[2:])
     base.main(cli)
 
 

@@ -19,7 +19,6 @@ T = TypeVar("T")
 EXECUTORS = ("work_queue", "iterative", "futures")
 SCHEMAS = ("NanoAODSchema", "BaseSchema", "PFNanoAODSchema", "ScoutingNanoAODSchema", "TreeMakerSchema")
 RESOURCES_MODES = ("auto", "fixed", "max", "min-waste", "max-throughput")
-OUTPUTS = ("one", "per-dataset")
 NAMINGS = ("uuid", "das", "legacy")
 MONITORS = ("off", "measure", "watchdog")
 
@@ -402,8 +401,9 @@ class RunOptions:
         "one",
         "--outputs",
         group=_OUTPUT,
-        type=types.Choice(OUTPUTS),
-        help="One file output.coffea, or outputs/DATASET.coffea for each dataset, postprocessed by itself.",
+        type=types.OUTPUTS,
+        help="One file output.coffea, or outputs/NAME.coffea for each dataset, for all datasets with the "
+        "same KEY in their metadata, or for each N files of a dataset; each postprocessed by itself.",
     )
     pkl_gz: bool = _option(
         False,

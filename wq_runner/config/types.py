@@ -117,6 +117,22 @@ def _catalog(value: str) -> str:
     return value
 
 
+ONE, PER_DATASET, GROUP, FILES = "one", "per-dataset", "group:", "files:"
+
+
+def _outputs(value: str) -> str:
+    text = str(value).strip()
+    if text in {ONE, PER_DATASET} or (text.startswith(GROUP) and text != GROUP):
+        return text
+    if text.startswith(FILES):
+        return f"{FILES}{units.count(text.removeprefix(FILES))}"
+    known = (ONE, PER_DATASET, GROUP, FILES)
+    raise ValueError(
+        f"there is no {text}.{did_you_mean(text, known)} Known: {ONE}, {PER_DATASET}, {GROUP}KEY, {FILES}N"
+    )
+
+
+OUTPUTS = Parsed("one|per-dataset|group:KEY|files:N", _outputs)
 CATALOG = Parsed("HOST[:PORT]|local|none", _catalog)
 PASSWORD = Parsed("FILE|auto|none", _password)
 PROXY = Parsed("FILE|auto|none", _proxy)

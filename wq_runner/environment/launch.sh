@@ -172,7 +172,8 @@ if [ -n "$overlay" ]; then
     have overlay.tar.gz "$overlay"
     code=$place/$overlay
     PYTHONPATH=$code/analysis:$code/site:$code/files${PYTHONPATH:+:$PYTHONPATH}
-    export PYTHONPATH
+    PATH=$code/bin:$PATH
+    export PYTHONPATH PATH
     link_files "$place/$overlay/files"
 fi
 link_shared

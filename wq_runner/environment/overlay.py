@@ -1,8 +1,8 @@
 """The overlay: the code that may change at any time, as it is now.
 
-`site/` has the editable packages as if they were installed, `analysis/` the files of the analysis,
-`files/` what the task finds in its working directory. The key is the content, wherever it came from: the
-same content is the same overlay.
+`site/` has the editable packages as if they were installed and `bin/` their console scripts, `analysis/`
+the files of the analysis, `files/` what the task finds in its working directory. The key is the content,
+wherever it came from: the same content is the same overlay.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import wq_runner
-from wq_runner.environment import wheels
+from wq_runner.environment import scripts, wheels
 from wq_runner.environment.editables import Editable, Module
 from wq_runner.environment.generated import generated_files
 from wq_runner.environment.gitstate import open_git
@@ -28,7 +28,7 @@ from wq_runner.environment.store import Layer, Store, Stored
 from wq_runner.environment.trees import LINK, Content, PlainTree, Source, Tree, digest, digest_of
 from wq_runner.errors import UsageError
 
-VERSION = 1  # raised when the same content makes another overlay
+VERSION = 2  # raised when the same content makes another overlay
 
 _NOT_METADATA = {"RECORD", "direct_url.json", "INSTALLER", "REQUESTED", "SOURCES.txt"}
 
@@ -131,18 +131,35 @@ def build(found: Draft, store: Store) -> tuple[Stored, bool]:
     def make(place: Path) -> Mapping[str, Any]:
         digests = {piece.target: piece.content.digest for piece in found.pieces}
         with tarfile.open(place / OVERLAY, "w:gz", compresslevel=1) as tar:
-            for name in ("site", "analysis", "files"):
+            for name in ("site", "bin", "analysis", "files"):
                 _add(tar, name, b"", tarfile.DIRTYPE, 0o755)
+            programs: dict[str, bytes] = {}
             for piece in {piece.target: piece for piece in found.pieces}.values():
                 kind = tarfile.SYMTYPE if piece.content.mode == LINK else tarfile.REGTYPE
-                _add(tar, piece.target, piece.tree.read(piece.content), kind, piece.content.mode & 0o777)
+                content = piece.tree.read(piece.content)
+                _add(tar, piece.target, content, kind, piece.content.mode & 0o777)
+                programs.update(_scripts(piece.target, content))
             for wheel in built:
-                for name, content in wheels.contents(wheel):
-                    _add(tar, f"site/{name}", content, tarfile.REGTYPE, 0o644)
-                    digests[f"site/{name}"] = digest_of(content)
+                for target, content in wheels.contents(wheel):
+                    programs.update(_scripts(target, content))
+                    if target.startswith("site/"):
+                        _add(tar, target, content, tarfile.REGTYPE, 0o644)
+                        digests[target] = digest_of(content)
+            for name, content in programs.items():
+                _add(tar, f"bin/{name}", content, tarfile.REGTYPE, 0o755)
+                digests[f"bin/{name}"] = digest_of(content)
         return {"sources": [source.as_json() for source in found.sources], "digests": digests}
 
     return store.build(Layer.OVERLAY, found.key, make)
+
+
+def _scripts(target: str, content: bytes) -> Iterator[tuple[str, bytes]]:
+    """Yield the scripts that a file of the overlay is or declares."""
+    place, _, name = target.partition("/")
+    if place == "bin":
+        yield name, scripts.of_wheel(content)
+    elif place == "site" and scripts.is_metadata(name):
+        yield from scripts.of_entry_points(content.decode(errors="replace"))
 
 
 def own_package() -> Path:

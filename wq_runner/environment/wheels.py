@@ -52,7 +52,7 @@ def build(editable: Editable, wheel_key: str, store: Store) -> Stored:
 
 
 def contents(wheel: Stored) -> Iterator[tuple[str, bytes]]:
-    """Yield the files of a wheel, by their names below site-packages."""
+    """Yield the files of a wheel, by their places in an overlay."""
     (path,) = wheel.path.glob("*.whl")
     with zipfile.ZipFile(path) as archive:
         for name in archive.namelist():
@@ -60,12 +60,13 @@ def contents(wheel: Stored) -> Iterator[tuple[str, bytes]]:
             if name.endswith("/"):
                 continue
             if head.endswith(".data"):
-                # what pip puts elsewhere; only modules matter to a task
+                # what pip puts elsewhere; modules and programs matter to a task
                 scheme, _, rest = rest.partition("/")
-                if scheme in ("purelib", "platlib"):
-                    yield rest, archive.read(name)
+                place = {"purelib": "site", "platlib": "site", "scripts": "bin"}.get(scheme)
+                if place is not None:
+                    yield f"{place}/{rest}", archive.read(name)
             else:
-                yield name, archive.read(name)
+                yield f"site/{name}", archive.read(name)
 
 
 def _run_pip(editable: Editable, source: Path, place: Path, store: Store) -> None:

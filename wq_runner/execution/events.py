@@ -56,6 +56,7 @@ def accepted(task: Task, batch: tuple[Item, ...], found: Answer) -> Accepted:
         task=task.id,
         category=task.category.value,
         dataset=items[0].dataset,
+        portion=items[0].portion,
         events=sum(item.events for item in items),
         items=tuple(item.key for item in items),
         seconds=tuple(round(measured[index].wall, 4) for index in found.done),

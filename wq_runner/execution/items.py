@@ -12,12 +12,16 @@ from wq_runner.journal import Plan
 Key = tuple[str, str, int, int, str]
 """``(path, treename, start, stop, uuid)``, as in the journal."""
 
+Sum = tuple[str, str]
+"""``(dataset, portion)``: what is added up together."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Item:
     """One argument of the function: a chunk of events, a file to be opened, or anything else.
 
-    Items are told apart by identity. `events` is 0 for all but chunks; `uuid` is hexadecimal.
+    Items are told apart by identity. `events` is 0 for all but chunks; `uuid` is hexadecimal. Results of one
+    `portion` of a dataset are never added to those of another.
     """
 
     value: Any
@@ -27,6 +31,7 @@ class Item:
     start: int = 0
     stop: int = 0
     uuid: str = ""
+    portion: str = ""
 
     @property
     def events(self) -> int:

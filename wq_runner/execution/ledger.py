@@ -23,7 +23,7 @@ from typing import Any
 
 from wq_runner.engine import answer
 from wq_runner.execution.files import FileStore
-from wq_runner.execution.items import Key
+from wq_runner.execution.items import Key, Sum
 from wq_runner.journal import Accepted, Dropped, Event, Merged, SideFile
 from wq_runner.model import Category
 from wq_runner.remote import wire
@@ -40,6 +40,11 @@ class Holding:
     tasks: tuple[int, ...]
     items: tuple[Key, ...]
     files: tuple[SideFile, ...] = ()
+    portion: str = ""
+
+    @property
+    def sum(self) -> Sum:
+        return self.dataset, self.portion
 
     @property
     def events(self) -> int:
@@ -75,7 +80,12 @@ def holdings(events: Iterable[Event]) -> tuple[list[Holding], int]:
             case Accepted(category=Category.PROCESSING.value, task=task, dataset=dataset, items=items):
                 name = part_name(task)
                 datasets[dataset][name] = Holding(
-                    name=name, dataset=dataset, tasks=(task,), items=items, files=event.files
+                    name=name,
+                    dataset=dataset,
+                    portion=event.portion,
+                    tasks=(task,),
+                    items=items,
+                    files=event.files,
                 )
                 last = max(last, task)
             case Merged(name=name, dataset=dataset, of=names):
@@ -94,6 +104,7 @@ def _together(name: str, dataset: str, held: Sequence[Holding]) -> Holding:
     return Holding(
         name=name,
         dataset=dataset,
+        portion=held[0].portion if held else "",
         tasks=tuple(task for one in held for task in one.tasks),
         items=tuple(item for one in held for item in one.items),
         files=tuple(file for one in held for file in one.files),

@@ -13,7 +13,7 @@ from wq_runner.execution import policy, problems
 from wq_runner.execution.allocation import AllocationSettings
 from wq_runner.execution.files import FileStore
 from wq_runner.execution.hosts import Hosts, HostSettings
-from wq_runner.execution.items import Item
+from wq_runner.execution.items import Item, Sum
 from wq_runner.execution.reduce import TreeSettings
 from wq_runner.execution.shaping import ShapeSettings
 from wq_runner.journal import Journal
@@ -43,9 +43,9 @@ class Skipped:
 
 @dataclass(frozen=True, kw_only=True)
 class LoopResult:
-    """`results` are the sums by dataset. `left` are the items that a stop came before."""
+    """`results` are the sums. `left` are the items that a stop came before."""
 
-    results: dict[str, Any]
+    results: dict[Sum, Any]
     done: tuple[Item, ...]
     skipped: tuple[Skipped, ...]
     left: tuple[Item, ...] = ()

@@ -1,8 +1,9 @@
 """Adding results up in the background, so that workers are fed while histograms are merged.
 
 One thread does all that touches results: it keeps them in the ledger, if there is one, and holds one
-sum for each dataset in memory, whatever the number of chunks. Results that are for tasks to add up, or
-that come faster than this thread adds, stay in the ledger's files, and are given out in batches.
+sum for each dataset (or portion of it) in memory, whatever the number of chunks. Results that are for
+tasks to add up, or that come faster than this thread adds, stay in the ledger's files, and are given out in
+batches.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from wq_runner.engine import answer
 from wq_runner.errors import OutputError, ProcessorError, WqRunnerError
 from wq_runner.execution import ledger
 from wq_runner.execution.files import FileStore
+from wq_runner.execution.items import Sum
 from wq_runner.execution.ledger import Holding
 from wq_runner.journal import Accepted, Journal, Merged
 
@@ -59,15 +61,19 @@ class Part:
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
-    """Files of one dataset that a task may add up."""
+    """Files of one sum that a task may add up."""
 
-    dataset: str
+    of: Sum
     parts: tuple[Part, ...]
+
+    @property
+    def dataset(self) -> str:
+        return self.of[0]
 
 
 @dataclass
 class _Sum:
-    """The results of a dataset: their sum, and which files on disk hold it.
+    """Results that are added up: their sum, and which files on disk hold it.
 
     `parts` are newer than the `merged` file. What is `apart` is not in the sum; of this, `out` is with tasks.
     """
@@ -129,7 +135,7 @@ class Reducer:
         self._directory = directory
         self._files = files
         self._tree = tree if directory is not None else None
-        self._sums: dict[str, _Sum] = {}
+        self._sums: dict[Sum, _Sum] = {}
         self._messages: queue.SimpleQueue[_Message | None] = queue.SimpleQueue()
         self._batches: queue.SimpleQueue[Batch] = queue.SimpleQueue()
         self._pace = 0.0  # seconds to add one result
@@ -190,11 +196,11 @@ class Reducer:
         apart = self._tree.always or any(one.apart for one in list(self._sums.values()))
         return not self._batches.empty() or (apart and self._taken < self._given)
 
-    def finish(self) -> dict[str, Any]:
-        """Return the sum of each dataset, in the order in which they came."""
+    def finish(self) -> dict[Sum, Any]:
+        """Return the sum of each dataset and portion, in the order in which they came."""
         self._stop()
         self._check()
-        return {dataset: one.total for dataset, one in self._sums.items()}
+        return {of: one.total for of, one in self._sums.items()}
 
     def abandon(self) -> None:
         """Leave at once: what was not taken over yet is not in the ledger."""
@@ -266,7 +272,7 @@ class Reducer:
         if directory is None:
             for one in answers:
                 self._journal.record(one.accepted)
-                self._add(one.accepted.dataset, one.result)
+                self._add(_of(one.accepted), one.result)
                 one.result.unlink(missing_ok=True)
             return
         if answers:
@@ -293,13 +299,13 @@ class Reducer:
         for number, accepted in enumerate(done, start=1):
             self._journal.record(accepted, durable=number == len(done))
         for accepted, path in zip(done, paths, strict=True):
-            one = self._sums.setdefault(accepted.dataset, _Sum())
+            one = self._sums.setdefault(_of(accepted), _Sum())
             part = Part(path=path, size=path.stat().st_size, last=accepted.task)
             if self._puts_apart():
                 one.apart[part.name] = part
             else:
                 began = time.monotonic()
-                self._add(accepted.dataset, path)
+                self._add(_of(accepted), path)
                 one.parts.append(part)
                 self._pace = 0.9 * self._pace + 0.1 * (time.monotonic() - began)
 
@@ -309,22 +315,22 @@ class Reducer:
         return self._tree.always or self._messages.qsize() * self._pace > LAG
 
     def _take_holding(self, holding: Holding, path: Path) -> None:
-        one = self._sums.setdefault(holding.dataset, _Sum())
+        one = self._sums.setdefault(holding.sum, _Sum())
         part = Part(path=path, size=path.stat().st_size, last=max(holding.tasks), count=len(holding.tasks))
         if self._tree is not None and self._tree.always:
             one.apart[part.name] = part
             return
-        self._add(holding.dataset, path)
+        self._add(holding.sum, path)
         one.parts.append(part)
 
     def _take_back(self, directory: Path, batch: Batch, result: Path | None) -> None:
-        one = self._sums[batch.dataset]
+        one = self._sums[batch.of]
         names = [part.name for part in batch.parts]
         one.out.difference_update(names)
         parts = [one.apart.pop(name) for name in names]
         if result is None:
             for part in parts:
-                self._add(batch.dataset, part.path)
+                self._add(batch.of, part.path)
                 one.parts.append(part)
             return
         path = directory / _name_of(parts)
@@ -332,17 +338,17 @@ class Reducer:
         self._replace(batch.dataset, parts, path)
         one.apart[path.name] = _sum_of(parts, path)
 
-    def _add(self, dataset: str, path: Path) -> None:
+    def _add(self, of: Sum, path: Path) -> None:
         from coffea.processor import accumulate
 
         result = answer.read_result(path)
-        one = self._sums.setdefault(dataset, _Sum())
+        one = self._sums.setdefault(of, _Sum())
         one.total = result if one.total is None else accumulate([result], one.total)
 
     def _add_rest(self) -> None:
-        for dataset, one in self._sums.items():
+        for of, one in self._sums.items():
             for part in one.apart.values():
-                self._add(dataset, part.path)
+                self._add(of, part.path)
 
     def _tidy(self, directory: Path) -> None:
         """Write the largest sums, when there are too many parts or too large ones."""
@@ -350,8 +356,8 @@ class Reducer:
             sum(len(one.parts) for one in self._sums.values()) > MOST_PARTS
             or sum(one.size for one in self._sums.values()) > MOST_BYTES
         ):
-            dataset, one = max(self._sums.items(), key=lambda entry: (len(entry[1].parts), entry[1].size))
-            self._write_sum(directory, dataset, one)
+            of, one = max(self._sums.items(), key=lambda entry: (len(entry[1].parts), entry[1].size))
+            self._write_sum(directory, of[0], one)
 
     def _write_sum(self, directory: Path, dataset: str, one: _Sum) -> None:
         held = [*([one.merged] if one.merged else []), *one.parts]
@@ -375,12 +381,12 @@ class Reducer:
         """Make batches of what is apart: full ones; any, when there are too many files or no more come."""
         if self._tree is None:
             return
-        for dataset, one in self._sums.items():
-            while batch := self._next_batch(dataset, one, self._tree):
+        for of, one in self._sums.items():
+            while batch := self._next_batch(of, one, self._tree):
                 one.out.update(part.name for part in batch.parts)
                 self._batches.put(batch)
 
-    def _next_batch(self, dataset: str, one: _Sum, tree: TreeSettings) -> Batch | None:
+    def _next_batch(self, of: Sum, one: _Sum, tree: TreeSettings) -> Batch | None:
         free = one.free
         sizes = itertools.accumulate(part.size for part in free)
         most = max(2, sum(size <= tree.size for size in sizes))
@@ -390,7 +396,11 @@ class Reducer:
         rest = waiting > MOST_PARTS or (self._draining and not one.out)
         if not full and not (rest and len(parts) >= FEW):
             return None
-        return Batch(dataset=dataset, parts=tuple(parts))
+        return Batch(of=of, parts=tuple(parts))
+
+
+def _of(accepted: Accepted) -> Sum:
+    return accepted.dataset, accepted.portion
 
 
 def _name_of(parts: Sequence[Part]) -> str:

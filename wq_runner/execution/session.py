@@ -40,8 +40,8 @@ class Session:
     most `wait_time` seconds (None: for ever). `catalog` is one that lives as long as the session.
     `staging` holds the files of tasks. With `ledger`, a directory, results of processing are kept there;
     `recovered` are those that are there already. `numbers` are those of the tasks. `presence` is what
-    surrounds a run once the engine has started, `again` says how to see a chunk fail. `last` is what the
-    last call did.
+    surrounds a run once the engine has started, `again` says how to see a chunk fail. `portion` says which
+    results are added up apart. `last` is what the last call did.
     """
 
     engine: Engine
@@ -59,6 +59,7 @@ class Session:
     presence: contextlib.AbstractContextManager[None] = field(default_factory=contextlib.nullcontext)
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     stop: StopRequest = field(default_factory=StopRequest)
+    portion: Callable[[Item], str] = lambda _: ""
     hosts: Hosts = field(init=False)
     last: LoopResult | None = field(default=None, init=False)
     _started: float | None = field(default=None, init=False)
@@ -88,7 +89,10 @@ class Session:
             )
             loop = Loop(self.engine, category=category, settings=self.settings, context=context)
             recovered = self.recovered.holdings if kept else ()
-            self.last = loop.run([describe(value) for value in values], function, recovered)
+            items = [describe(value) for value in values]
+            if kept:
+                items = [dataclasses.replace(item, portion=self.portion(item)) for item in items]
+            self.last = loop.run(items, function, recovered)
         except BaseException:
             self.close()
             raise

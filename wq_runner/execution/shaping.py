@@ -120,7 +120,7 @@ class Backlog:
         queue.measured_seconds += seconds
 
     def next_batch(self, slots: int, allowed: Callable[[str], bool] = lambda _: True) -> tuple[Item, ...]:
-        """Take the next batch, all of one dataset; empty if nothing waits that is `allowed`."""
+        """Take the next batch, all of one portion of a dataset; empty if nothing waits that is `allowed`."""
         now = self._clock()
         for batch in self._again:
             if batch.due <= now and allowed(batch.items[0].dataset):
@@ -166,7 +166,11 @@ class Backlog:
         fits = self._allowed(queue, size)
         batch = [self._pop(queue, fits)]
         total = batch[0].size
-        while queue.items and total + cut(queue.items[0], fits)[0].size <= size:
+        while (
+            queue.items
+            and queue.items[0].portion == batch[0].portion
+            and total + cut(queue.items[0], fits)[0].size <= size
+        ):
             batch.append(self._pop(queue, fits))
             total += batch[-1].size
         queue.size -= total

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -59,9 +59,17 @@ def fingerprint(options: RunOptions, installed: str) -> str:
 
 
 def prepare(
-    options: RunOptions, processor: Any, schema: Any, paths: RunPaths, console: Console
+    options: RunOptions,
+    processor: Any,
+    schema: Any,
+    paths: RunPaths,
+    console: Console,
+    *,
+    modules: Sequence[str] = OURS,
 ) -> WorkerEnvironment:
     """Build what workers get, try it out with the processor, and keep what is not committed.
+
+    `modules` are those of ours that it needs there.
 
     Raises
     ------
@@ -77,7 +85,7 @@ def prepare(
 
         with Preparation(wish=wish(options), say=tell, progress=bar) as preparation:
             found = preparation.environment()
-            preparation.check(modules=(*NEEDED, *OURS), objects=_pickled(processor, schema))
+            preparation.check(modules=(*NEEDED, *modules), objects=_pickled(processor, schema))
             preparation.write_patches(paths.root / "code")
     for note in found.notes:
         tell(f"warning: {note}")

@@ -16,14 +16,15 @@ from typing import Any
 from rich.console import Console
 
 from wq_runner import journal, system
+from wq_runner.config.types import ONE
 from wq_runner.errors import OutputError, PartialResultError, UsageError
 from wq_runner.execution import ledger
 from wq_runner.execution.files import FileStore
-from wq_runner.execution.items import Key
-from wq_runner.execution.ledger import Recovered
+from wq_runner.execution.items import Key, Sum
+from wq_runner.execution.ledger import Holding, Recovered
 from wq_runner.journal import Accepted, Fingerprint, Journal
 from wq_runner.model import Category, Range
-from wq_runner.pipeline import outputs, ranges, resume, say
+from wq_runner.pipeline import outputs, ranges, resume, say, schemes
 from wq_runner.pipeline.directory import open_directory
 from wq_runner.pipeline.outputs import Form
 from wq_runner.pipeline.record import Account
@@ -76,8 +77,17 @@ def read_run(directory: Path) -> Run:
     return Run(paths=paths, summary=summary, recovered=recovered)
 
 
-def merge(directories: Sequence[Path], output: Path, console: Console, *, accept_stale: bool = False) -> None:
+def merge(
+    directories: Sequence[Path],
+    output: Path,
+    console: Console,
+    *,
+    accept_stale: bool = False,
+    told: Mapping[str, Any] | None = None,
+) -> None:
     """Add up runs into a directory that is a run as well: it can be merged again.
+
+    What the run.json of the sum says of its options and samples is what the runs say, unless it is `told`.
 
     Raises
     ------
@@ -90,8 +100,13 @@ def merge(directories: Sequence[Path], output: Path, console: Console, *, accept
     runs = [read_run(directory) for directory in directories]
     _check_same(runs, accept_stale=accept_stale)
     _check_disjoint(runs)
-    options = {name: entry["value"] for name, entry in runs[0].summary["options"].items()}
-    processor = _processor(runs[0], options)
+    summary = {
+        **runs[0].summary,
+        "samples": [name for run in runs for name in run.summary["samples"]],
+        **(told or {}),
+    }
+    options = {name: entry["value"] for name, entry in summary["options"].items()}
+    processor = _processor(Path(summary["directory"]), options)
     paths, lock = open_directory(output)
     with lock:
         if any(run.paths.root == paths.root for run in runs):
@@ -100,12 +115,16 @@ def merge(directories: Sequence[Path], output: Path, console: Console, *, accept
             raise OutputError(f"there is a run in {output} already", hint="choose another directory with -o")
         whole = _add_up(runs, paths)
         form = Form(
-            per_dataset=options.get("outputs") == "per-dataset", pkl_gz=bool(options.get("pkl_gz", False))
+            scheme=options.get("outputs", ONE),
+            names={name: stem for run in runs for name, stem in run.summary["form"]["names"].items()},
+            pkl_gz=bool(options.get("pkl_gz", False)),
         )
         written = outputs.write(outputs.postprocessed(processor, whole), processor, paths, form)
         lacking = _still_missing(runs)
         accounts = _accounts(runs, lacking)
-        system.write_json(paths.summary, _summary(runs, accounts, lacking, written, form, began))
+        system.write_json(
+            paths.summary, {**summary, **_summary(runs, accounts, lacking, written, form, began)}
+        )
         paths.missing.unlink(missing_ok=True)
         if lacking:
             system.write_json(paths.missing, lacking)
@@ -162,14 +181,14 @@ def _spans(run: Run) -> dict[tuple[str, str, str], list[Range]]:
     }
 
 
-def _processor(run: Run, options: Mapping[str, Any]) -> Any:
+def _processor(directory: Path, options: Mapping[str, Any]) -> Any:
     """Return the processor that ends the sum, imported as the run did."""
     from wq_runner.execution.processor import load_processor
     from wq_runner.pipeline.run import SURVEY
 
     name = options["processor"] or SURVEY
     arguments = {key: value for mapping in options["processor_args"] for key, value in mapping.items()}
-    with _inside(Path(run.summary["directory"])):
+    with _inside(directory):
         return load_processor(name, arguments)
 
 
@@ -191,15 +210,9 @@ def _add_up(runs: Sequence[Run], paths: RunPaths) -> Any:
     resume.forget(paths)
     record = Journal(paths.journal)
     record.record(Fingerprint(values=runs[0].summary["fingerprint"]))
-    datasets = dict.fromkeys(one.dataset for run in runs for one in run.recovered.holdings)
     whole = None
-    for number, dataset in enumerate(datasets, start=1):
-        held = [
-            (run, [one for one in run.recovered.holdings if one.dataset == dataset])
-            for run in runs
-            if dataset in run.recovered.done
-        ]
-        sums = [outputs.add_up(holdings, run.paths.ledger)[dataset] for run, holdings in held]
+    for number, ((dataset, portion), held) in enumerate(_sums(runs).items(), start=1):
+        sums = [one for run, holdings in held for one in outputs.add_up(holdings, run.paths.ledger).values()]
         total = accumulate(sums)
         files = [file for run, holdings in held for one in holdings for file in _link(run, one.files, paths)]
         keys: list[Key] = [key for _, holdings in held for one in holdings for key in one.items]
@@ -209,6 +222,7 @@ def _add_up(runs: Sequence[Run], paths: RunPaths) -> Any:
                 task=number,
                 category=Category.PROCESSING.value,
                 dataset=dataset,
+                portion=portion,
                 events=sum(stop - start for _, _, start, stop, _ in keys),
                 items=tuple(keys),
                 files=tuple(files),
@@ -218,6 +232,21 @@ def _add_up(runs: Sequence[Run], paths: RunPaths) -> Any:
         whole = accumulate([total["out"]], whole) if whole is None else accumulate([whole, total["out"]])
     record.close()
     return whole
+
+
+def _sums(runs: Sequence[Run]) -> dict[Sum, list[tuple[Run, list[Holding]]]]:
+    """Return what is added up together. Portions of different runs stay apart, with new numbers."""
+    found: dict[Sum, list[tuple[Run, list[Holding]]]] = {}
+    numbers: dict[str, int] = defaultdict(int)
+    for run in runs:
+        by_sum: dict[Sum, list[Holding]] = defaultdict(list)
+        for holding in run.recovered.holdings:
+            by_sum[holding.sum].append(holding)
+        for (dataset, portion), holdings in sorted(by_sum.items()):
+            name = schemes.portion_name(dataset, numbers[dataset]) if portion else ""
+            numbers[dataset] += bool(portion)
+            found.setdefault((dataset, name), []).append((run, holdings))
+    return found
 
 
 def _link(run: Run, files: Sequence[journal.SideFile], paths: RunPaths) -> Sequence[journal.SideFile]:
@@ -293,7 +322,6 @@ def _summary(
     for run in runs:
         known.update({(one["dataset"], one["path"]): one for one in run.summary["files"]})
     return {
-        **runs[0].summary,
         "merged": [{"directory": str(run.paths.root), "command": run.summary["command"]} for run in runs],
         "exit_code": PartialResultError.exit_code if lacking else 0,
         "message": "",
@@ -301,7 +329,6 @@ def _summary(
         "started": began,
         "finished": time.time(),
         "seconds": {"total": time.time() - began},
-        "samples": [name for run in runs for name in run.summary["samples"]],
         "inputs": "",
         "files": list(known.values()),
         "outputs": list(written),

@@ -69,6 +69,8 @@ def missing_fileset(
 
 def _entry(file: InputFile, parts: Sequence[Range] | None, uuid: bytes | None) -> Mapping[str, Any]:
     entry: dict[str, Any] = {"object_path": file.treename}
+    if file.fallbacks:
+        entry["fallbacks"] = list(file.fallbacks)
     if parts is None:
         parts = file.ranges
     if parts is not None:

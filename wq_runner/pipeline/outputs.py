@@ -7,45 +7,61 @@ import hashlib
 import itertools
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from operator import attrgetter
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from wq_runner import journal, system
 from wq_runner.config.options import RunOptions
+from wq_runner.config.types import FILES, ONE
 from wq_runner.execution import ledger
 from wq_runner.execution.files import FileStore
+from wq_runner.execution.items import Sum
 from wq_runner.execution.ledger import Holding
 from wq_runner.execution.reduce import Reducer
 from wq_runner.journal import Journal
+from wq_runner.model import Fileset
+from wq_runner.pipeline import schemes
 from wq_runner.system import RunPaths
 
 
 @dataclass(frozen=True, kw_only=True)
 class Form:
-    """How the result is written: in one file or one for each dataset, with gzip as well or not."""
+    """How the result is written: `scheme` as `--outputs` says, with gzip as well or not.
 
-    per_dataset: bool = False
+    `names` are the files that datasets go to, where it is by dataset.
+    """
+
+    scheme: str = ONE
+    names: Mapping[str, str] = field(default_factory=dict)
     pkl_gz: bool = False
     stage_out: str | None = None
 
     @classmethod
-    def of(cls, options: RunOptions) -> Form:
+    def of(cls, options: RunOptions, fileset: Fileset) -> Form:
         return cls(
-            per_dataset=options.outputs == "per-dataset", pkl_gz=options.pkl_gz, stage_out=options.stage_out
+            scheme=options.outputs,
+            names=schemes.names(options.outputs, fileset),
+            pkl_gz=options.pkl_gz,
+            stage_out=options.stage_out,
         )
+
+    def stem(self, holding: Holding) -> str:
+        """Return the name of the file that a result goes to."""
+        # what is apart in the ledger may be written together
+        portion = holding.portion if self.scheme.startswith(FILES) else ""
+        return portion or self.names.get(holding.dataset) or schemes.plain(holding.dataset)
 
 
 def write(output: Any, processor: Any, paths: RunPaths, form: Form) -> list[dict[str, Any]]:
     """Write the result, remove what an earlier run wrote in another form, and describe the files.
 
-    `output` is the whole, postprocessed. For a file of one dataset, its sum is taken from the ledger and
+    `output` is the whole, postprocessed. For a file of a part, its sum is taken from the ledger and
     postprocessed by itself.
     """
-    if form.per_dataset:
+    if form.scheme != ONE:
         paths.outputs.mkdir(exist_ok=True)
-        pieces = ((name, value) for name, value in _each_dataset(processor, paths))
+        pieces = _each_part(processor, paths, form)
         written = [file for name, value in pieces for file in _save(value, paths.outputs / name, form)]
     else:
         written = _save(output, paths.root / "output", form)
@@ -71,8 +87,8 @@ def are_there(root: Path, described: Sequence[Mapping[str, Any]]) -> bool:
     )
 
 
-def add_up(holdings: Sequence[Holding], directory: Path) -> dict[str, Any]:
-    """Return the sum of each dataset, as coffea wraps it, from files of a ledger."""
+def add_up(holdings: Sequence[Holding], directory: Path) -> dict[Sum, Any]:
+    """Return the sums of files of a ledger, as coffea wraps them."""
     reducer = Reducer(Journal(), directory)
     reducer.recover(holdings)
     return reducer.finish()
@@ -94,14 +110,14 @@ def sha256(path: Path) -> str:
     return found.hexdigest()
 
 
-def _each_dataset(processor: Any, paths: RunPaths) -> Iterator[tuple[str, Any]]:
+def _each_part(processor: Any, paths: RunPaths, form: Form) -> Iterator[tuple[str, Any]]:
+    from coffea.processor import accumulate
+
     events = [event for _, event in journal.read(paths.journal)]
-    holdings = sorted(
-        ledger.look(paths.ledger, events, FileStore(root=paths.files)).holdings, key=attrgetter("dataset")
-    )
-    for dataset, held in itertools.groupby(holdings, key=attrgetter("dataset")):
-        (wrapped,) = add_up(list(held), paths.ledger).values()
-        yield dataset.replace("/", "-"), postprocessed(processor, wrapped["out"])
+    holdings = ledger.look(paths.ledger, events, FileStore(root=paths.files)).holdings
+    for name, held in itertools.groupby(sorted(holdings, key=form.stem), key=form.stem):
+        wrapped: dict[str, Any] = accumulate(add_up(list(held), paths.ledger).values())
+        yield name, postprocessed(processor, wrapped["out"])
 
 
 def _save(value: Any, stem: Path, form: Form) -> list[Path]:

@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from rich.console import Console
@@ -21,12 +22,13 @@ from wq_runner.config.options import RunOptions
 from wq_runner.execution import ledger
 from wq_runner.execution.files import FileStore
 from wq_runner.execution.items import Key
-from wq_runner.execution.ledger import Recovered
+from wq_runner.execution.ledger import Holding, Recovered
 from wq_runner.journal import Accepted, Dropped, Event, Fingerprint, Journal, Merged, Plan
 from wq_runner.model import Chunk, Fileset, Range
 from wq_runner.pipeline import outputs, ranges, say
 from wq_runner.pipeline.outputs import Form
 from wq_runner.pipeline.ranges import Place
+from wq_runner.pipeline.schemes import Portions
 from wq_runner.system import RunPaths
 
 _CODE = "code "  # before the path of a source file, in a fingerprint
@@ -76,6 +78,11 @@ def code_again(previous: Mapping[str, str]) -> dict[str, str]:
 def source_files(fingerprint: Mapping[str, str]) -> list[Path]:
     """Return the source files of a fingerprint."""
     return [Path(name[len(_CODE) :]) for name in fingerprint if name.startswith(_CODE)]
+
+
+def code_name(name: str) -> str:
+    """Return the name of an entry, that of a source file without the place where it lies."""
+    return _CODE + "/".join(Path(name).parts[-2:]) if name.startswith(_CODE) else name
 
 
 def changes(previous: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
@@ -157,10 +164,11 @@ def is_finished(paths: RunPaths, now: Mapping[str, str], plan: Sequence[Chunk], 
         last = json.loads(paths.summary.read_text(encoding="utf-8"))
         previous, inputs, complete = last["fingerprint"], last["inputs"], last["complete"]
         written, files = last["outputs"], last["files_written"]
+        as_before = Form(**last["form"]) == form
     except (OSError, ValueError, KeyError, TypeError):
         return False
     same = not changes(previous, {**now, **code_again(previous)})
-    there = outputs.are_there(paths.root, written) and Form(**last["form"]) == form
+    there = outputs.are_there(paths.root, written) and as_before
     there = there and _number_of_files(paths.files) == files
     return bool(complete and same and there and plan and inputs == digest_of(plan))
 
@@ -208,8 +216,8 @@ def forget(paths: RunPaths) -> None:
 class Remainder:
     """What is left of a plan, and the results that count for it.
 
-    `redone` are datasets whose earlier results hold something that is not in the plan any more:
-    a sum cannot be taken apart, so they start over.
+    `redone` are datasets whose earlier results hold something that is not in the plan any more, or is to
+    be apart now: a sum cannot be taken apart, so they start over.
     """
 
     chunks: Sequence[Chunk]
@@ -217,8 +225,13 @@ class Remainder:
     redone: Sequence[str]
 
 
-def remainder(plan: Sequence[Chunk], recovered: Recovered) -> Remainder:
-    """Compare what is done with the plan: pure."""
+def remainder(
+    plan: Sequence[Chunk], recovered: Recovered, portions: Portions = MappingProxyType({})
+) -> Remainder:
+    """Compare what is done with the plan: pure.
+
+    What is to be added up apart must have been so far: see `Portions`.
+    """
     planned = _by_dataset(plan)
     left: list[Chunk] = []
     redone: list[str] = []
@@ -226,7 +239,8 @@ def remainder(plan: Sequence[Chunk], recovered: Recovered) -> Remainder:
         done, empty = _places(keys)
         wanted = ranges.by_place(planned.get(dataset, []))
         empty_wanted = {ranges.place(chunk) for chunk in planned.get(dataset, []) if not chunk.events}
-        if ranges.exceeds(done, wanted) or not empty <= empty_wanted:
+        mixed = any(_is_mixed(one, portions) for one in recovered.holdings if one.dataset == dataset)
+        if mixed or ranges.exceeds(done, wanted) or not empty <= empty_wanted:
             redone.append(dataset)
     usable = Recovered(
         holdings=tuple(one for one in recovered.holdings if one.dataset not in redone),
@@ -239,11 +253,17 @@ def remainder(plan: Sequence[Chunk], recovered: Recovered) -> Remainder:
     return Remainder(chunks=left, recovered=usable, redone=redone)
 
 
+def _is_mixed(holding: Holding, portions: Portions) -> bool:
+    """Whether it holds what is not of its portion."""
+    wanted = {portions.get((holding.dataset, path), holding.portion) for path, *_ in holding.items}
+    return bool(wanted - {holding.portion})
+
+
 def drop(paths: RunPaths, record: Journal, recovered: Recovered, left: Remainder) -> None:
     """Write down what does not count any more, so that no later run takes it for done, and remove it."""
     redone = tuple(one.name for one in recovered.holdings if one.dataset in left.redone)
     lost = tuple(one.name for one in recovered.lost)
-    for names, reason in ((lost, "missing or damaged"), (redone, "more than is asked for")):
+    for names, reason in ((lost, "missing or damaged"), (redone, "not as it is asked for")):
         if names:
             record.record(Dropped(names=names, reason=reason), durable=True)
     if redone:

@@ -41,6 +41,7 @@ from wq_runner.pipeline import (
     proxies,
     resume,
     say,
+    schemes,
     signals,
     stageout,
 )
@@ -54,6 +55,7 @@ from wq_runner.pipeline.outputs import Form
 from wq_runner.pipeline.process import Analysis, Processed, add_up, process
 from wq_runner.pipeline.record import Record, accounts
 from wq_runner.pipeline.resume import Remainder
+from wq_runner.pipeline.schemes import Portions
 from wq_runner.pipeline.select import select
 from wq_runner.samples.cache import FactsCache
 from wq_runner.samples.redirect import idle
@@ -104,6 +106,7 @@ class Prepared:
     knowledge: Knowledge
     cache: FactsCache
     fingerprint: Mapping[str, str]
+    form: Form
     probing: bool = False
     proxy: Proxy | None = None
     notes: Sequence[tuple[str, str]] = ()
@@ -144,7 +147,7 @@ def run(request: Request, console: Console) -> None:
             paths,
             ready.fingerprint,
             chunks.plan(ready.fileset, ready.knowledge.facts, **request.limits),
-            Form.of(request.options),
+            ready.form,
         ):
             say.finished(console, paths)
             return
@@ -172,7 +175,7 @@ def run(request: Request, console: Console) -> None:
                     watch=watch,
                     recovered=recovered,
                     processor=analysis.processor,
-                    form=Form.of(request.options),
+                    form=ready.form,
                 ),
                 console,
             )
@@ -217,6 +220,7 @@ def prepare(request: Request) -> Prepared:
         ),
         proxy=proxy,
         notes=[*notes, *([("proxy", about_proxy)] if about_proxy else [])],
+        form=Form.of(options, fileset),
     )
 
 
@@ -271,7 +275,9 @@ def _run(
         say.samples(console, ready.fileset, ready.knowledge, plan, record.phases["preprocessing"])
         say.how(console, request, ready)
         say.chunks(console, plan, options.chunksize)
-        left = _what_is_left(plan, place, session, console)
+        portions = schemes.portions(options.outputs, ready.fileset)
+        session.portion = schemes.of_items(portions)
+        left = _what_is_left(plan, place, session, portions, console)
         say.line(console, "workers", engines.describe(session, options))
         say.line(console, "output", f"{say.path(paths.root)}/")
         clock = time.monotonic()
@@ -299,8 +305,10 @@ def _plan(request: Request, ready: Prepared, session: Session) -> list[Chunk]:
     return plan
 
 
-def _what_is_left(plan: Sequence[Chunk], place: _Place, session: Session, console: Console) -> Remainder:
-    left = resume.remainder(plan, place.recovered)
+def _what_is_left(
+    plan: Sequence[Chunk], place: _Place, session: Session, portions: Portions, console: Console
+) -> Remainder:
+    left = resume.remainder(plan, place.recovered, portions)
     resume.drop(place.paths, place.journal, place.recovered, left)
     session.recovered = left.recovered
     done = resume.plans_of(left.recovered)

@@ -26,7 +26,10 @@ class FileList:
 
 
 def read_files(value: Any, files: FileList, reading: Reading) -> tuple[InputFile, ...]:
-    """Read ``[path]``, ``{path: treename}`` or ``{path: {object_path, steps, num_entries, uuid}}``."""
+    """Read ``[path]``, ``{path: treename}`` or ``{path: {object_path, steps, num_entries, uuid}}``.
+
+    Our own samples also say ``ranges``, and ``fallbacks``: where else the file is.
+    """
     first: dict[tuple[str, str], str] = {}
     inputs = []
     for name, details in _entries(value, files, reading):
@@ -71,7 +74,7 @@ def _file(name: str, details: Any, files: FileList) -> InputFile:
     return InputFile(
         path=path,
         treename=details.get("object_path") or files.treename,
-        fallbacks=tuple(fallbacks),
+        fallbacks=(*fallbacks, *_fallbacks(name, details.get("fallbacks", []))),
         ranges=ranges,
         facts=_facts(name, details.get("uuid"), entries),
     )
@@ -84,6 +87,12 @@ def _entries_of(name: str, details: dict[str, Any]) -> int | None:
     if isinstance(entries, bool) or not isinstance(entries, int) or entries < 0:
         raise ValueError(f"{name}: num_entries is {entries!r}, expected a number of entries")
     return entries
+
+
+def _fallbacks(name: str, value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        raise ValueError(f"{name}: fallbacks is {value!r}, expected a list of paths and URLs")
+    return tuple(value)
 
 
 def _facts(name: str, identifier: Any, entries: int | None) -> FileFacts | None:

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import hashlib
+import http.server
+import json
+import threading
+import zipfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import condas
 import pytest
+import yaml
 
 from wq_runner.environment import builders
-from wq_runner.environment.builders import BUILDERS, base_of_spec
+from wq_runner.environment.builders import BUILDERS, base_of_spec, lock
 from wq_runner.environment.builders.request import BuildError, Request, read_request
 from wq_runner.environment.store import Layer, Store
 from wq_runner.errors import UsageError, WorkerEnvironmentError
@@ -46,10 +56,50 @@ def test_the_file_of_this_repository() -> None:
     assert any(one.startswith("coffea") for one in found.specs)
 
 
+URL = "https://example.org/channel/linux-64/py-some-1.0-h1_0.conda"
+MD5, SHA256 = "0123456789abcdef" * 2, "0123456789abcdef" * 4
+
+
 def test_an_explicit_list(tmp_path: Path) -> None:
-    text = "# platform: linux-64\n@EXPLICIT\nhttps://example.org/a-1-0.conda#hash\n"
+    text = f"# platform: linux-64\n@EXPLICIT\n{URL}#{MD5}\n{URL}#sha256:{SHA256}\n{URL}\n"
     found = read_request(spec(tmp_path, text, "lock.txt"))
-    assert found.urls == ("https://example.org/a-1-0.conda#hash",)
+    assert found.urls == (f"{URL}#{MD5}", f"{URL}#sha256:{SHA256}", URL)
+    one = lock.parse(found.urls[0])
+    assert (one.channel, one.subdir) == ("https://example.org/channel", "linux-64")
+    assert (one.name, one.version, one.build, one.md5) == ("py-some", "1.0", "h1_0", MD5)
+    assert lock.parse(found.urls[1]).sha256 == SHA256
+
+
+def conda_lock(*packages: dict[str, Any]) -> str:
+    """What conda-lock writes: everything for each platform."""
+    common = {"version": "1.0", "dependencies": {}, "optional": False, "category": "main"}
+    content = {
+        "version": 1,
+        "metadata": {"platforms": ["linux-64"], "sources": ["environment.yml"]},
+        "package": [{**common, **one} for one in packages],
+    }
+    return yaml.safe_dump(content)
+
+
+def test_a_lock_of_conda_lock(tmp_path: Path) -> None:
+    mine = {"manager": "conda", "platform": condas.SUBDIR, "url": URL}
+    text = conda_lock(
+        {"name": "a", **mine, "hash": {"md5": MD5, "sha256": SHA256}},
+        {"name": "b", **mine, "hash": {"sha256": SHA256}},
+        {"name": "for-tests", **mine, "hash": {"md5": MD5}, "category": "dev", "optional": True},
+        {"name": "elsewhere", **mine, "platform": "osx-arm64", "hash": {"md5": MD5}},
+        {
+            "name": "wheel",
+            **mine,
+            "manager": "pip",
+            "url": "https://example.org/wheel-1.0-py3-none-any.whl",
+            "hash": {"sha256": SHA256},
+        },
+    )
+    found = read_request(spec(tmp_path, text, "conda-lock.yml"))
+    assert found.urls == (f"{URL}#{MD5}", f"{URL}#{SHA256}")
+    wheel = f"wheel @ https://example.org/wheel-1.0-py3-none-any.whl#sha256={SHA256}"
+    assert found.pip == ("--no-deps", wheel)
 
 
 def test_requirements(tmp_path: Path) -> None:
@@ -64,6 +114,13 @@ def test_requirements(tmp_path: Path) -> None:
         ("just text", "no list of dependencies"),
         ("dependencies:\n  - npm: [x]\n", "is not understood"),
         ("dependencies:\n  - pip: x\n", "is not understood"),
+        ("@EXPLICIT\npython=3.11\n", "is no URL of a conda package"),
+        (f"@EXPLICIT\n{URL}#xyz\n", "is no URL of a conda package"),
+        ("package: [{name: x}]", "is not understood as a lock of conda-lock"),
+        (
+            "package: [{name: x, manager: conda, platform: win-64, url: u}]",
+            "locks no packages for .*, only for win-64",
+        ),
     ],
 )
 def test_files_that_are_not_understood(tmp_path: Path, text: str, message: str) -> None:
@@ -203,6 +260,89 @@ def test_rattler_installs(channel: str, tmp_path: Path) -> None:
     request = Request(file=tmp_path / "x.yml", channels=(channel,), specs=("small >=1",))
     assert "small 1.0 0" in BUILDERS["rattler"].build(request, tmp_path / "env")
     assert (tmp_path / "env/share/small.txt").read_text() == "small"
+
+
+def packages_of(channel: str) -> dict[str, str]:
+    """The URLs of all packages of a channel, by their names."""
+    root = Path(channel.removeprefix("file://"))
+    paths = sorted((root / condas.SUBDIR).glob("*.tar.bz2"))
+    return {path.name.rsplit("-", 2)[0]: path.as_uri() for path in paths}
+
+
+def hash_of(url: str, kind: str) -> str:
+    return hashlib.new(kind, Path(url.removeprefix("file://")).read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("kind", ["md5", "sha256"])
+def test_rattler_installs_what_is_locked(kind: str, channel: str, tmp_path: Path) -> None:
+    url = packages_of(channel)["small"]
+    path = spec(tmp_path, f"@EXPLICIT\n{url}#{hash_of(url, kind)}\n", "explicit.txt")
+    assert "small 1.0 0" in BUILDERS["rattler"].build(read_request(path), tmp_path / "env")
+    assert (tmp_path / "env/share/small.txt").read_text() == "small"
+    (kept,) = (tmp_path / "env/conda-meta").glob("*.json")
+    assert json.loads(kept.read_text())[kind] == hash_of(url, kind)
+
+
+@pytest.mark.parametrize("kind", ["md5", "sha256"])
+def test_rattler_refuses_what_is_not_as_locked(kind: str, channel: str, tmp_path: Path) -> None:
+    url = packages_of(channel)["small"]
+    wrong = hashlib.new(kind, b"another").hexdigest()
+    with serving(Path(channel.removeprefix("file://"))) as address:
+        for place in (channel.rstrip("/"), address):
+            line = url.replace(channel.rstrip("/"), place)
+            path = spec(tmp_path, f"@EXPLICIT\n{line}#{wrong}\n", "explicit.txt")
+            with pytest.raises(BuildError) as caught:
+                BUILDERS["rattler"].build(read_request(path), tmp_path / "env")
+            assert "hash" in caught.value.output
+            assert not (tmp_path / "env/share/small.txt").exists()
+
+
+@contextlib.contextmanager
+def serving(directory: Path) -> Iterator[str]:
+    """Serve a directory on loopback, and return its URL."""
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=directory)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_a_lock_makes_a_python_with_its_wheels(tools: Path, tmp_path: Path) -> None:
+    """As conda-lock writes it, where no conda is installed: conda's packages, and pip's on top."""
+    urls = packages_of(condas.write_channel(tmp_path / "channel"))
+    wheel = tmp_path / "tiny-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        info = "tiny-1.0.dist-info"
+        archive.writestr("tiny.py", "VALUE = 42\n")
+        # what is not locked is not installed, whoever asks for it
+        metadata = "Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\nRequires-Dist: no-such-package\n"
+        archive.writestr(f"{info}/METADATA", metadata)
+        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr(f"{info}/RECORD", "")
+    mine = {"platform": condas.SUBDIR}
+    text = conda_lock(
+        *(
+            {"name": name, **mine, "manager": "conda", "url": url, "hash": {"md5": hash_of(url, "md5")}}
+            for name, url in urls.items()
+        ),
+        {
+            "name": "tiny",
+            **mine,
+            "manager": "pip",
+            "url": wheel.as_uri(),
+            "hash": {"sha256": hash_of(wheel.as_uri(), "sha256")},
+        },
+    )
+    request = read_request(spec(tmp_path, text, "conda-lock.yml"))
+    tool = builders.choose(None, request)
+    assert tool.name == "rattler"
+    tool.build(request, tmp_path / "env")
+    code = "import sys, tiny; print(sys.prefix, tiny.VALUE)"
+    assert condas.run(tmp_path / "env/bin/python", "-c", code).split() == [str(tmp_path / "env"), "42"]
 
 
 def test_rattler_cannot_solve(channel: str, tmp_path: Path) -> None:

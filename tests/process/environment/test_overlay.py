@@ -16,7 +16,7 @@ from repositories import Repository
 
 from wq_runner.environment import overlay, spec
 from wq_runner.environment.editables import Editable, find_editables
-from wq_runner.environment.launch import OVERLAY
+from wq_runner.environment.launch import OVERLAY, SCRIPT, Launch, script
 from wq_runner.environment.overlay import Ingredients, extra_files
 from wq_runner.environment.store import Layer, Store, Stored
 from wq_runner.errors import UsageError, WorkerEnvironmentError
@@ -97,6 +97,46 @@ def test_an_editable_package_is_installed(
     assert not list(site.glob("README*"))
     # the program itself travels too: the functions of tasks are its own
     assert (site / "wq_runner/__init__.py").exists()
+
+
+def test_scripts_of_editable_packages_are_on_the_path_of_a_task(
+    package: Repository, repository: Make, draft: Draft, store: Store, tmp_path: Path
+) -> None:
+    """A task of a worker calls them by their names, as where they are installed."""
+    pytest.importorskip("setuptools")
+    installed = editable(package, tmp_path / "env")
+    package.write("src/my_pkg/cli.py", "import sys\nclass App:\n  run = lambda: print('ran', sys.argv[1:])\n")
+    assert installed.metadata is not None
+    (installed.metadata / "entry_points.txt").write_text("[console_scripts]\nMy-Tool = my_pkg.cli:App.run\n")
+    repo = repository("fast")
+    repo.write("setup.py", COMPILED.replace("ext_modules", "scripts=['fast-tool'], ext_modules"))
+    repo.write("fast-tool", "#!/usr/bin/python3\nimport fast\nprint('fast', fast.VALUE)\n")
+    repo.write("core.c", CORE % 5)
+    repo.write("fast/__init__.py", "from fast._core import VALUE\n")
+    repo.commit()
+    compiled = Editable(name="fast", version="1.0", project=repo.root, modules=(), compiled=True)
+    stored, _ = overlay.build(draft(editables=(installed, compiled)), store)
+    task = tmp_path / "worker" / "t.1"
+    task.mkdir(parents=True)
+    shutil.copy(stored.path / OVERLAY, task)
+    launch = Launch(kind="none", overlay=stored.key, python=sys.executable)
+    (task / SCRIPT).write_text(script(launch))
+    # the first python3 of PATH is the one of the task
+    environ = {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "HOME": str(tmp_path)}
+    code = (
+        "import subprocess\n"
+        "for command in (['My-Tool', 'a b'], ['fast-tool'], ['wq-samples', '--help']):\n"
+        "    print(subprocess.check_output(command, text=True).splitlines()[0], flush=True)\n"
+    )
+    done = subprocess.run(
+        ["/bin/sh", SCRIPT, "-c", code], cwd=task, env=environ, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.splitlines() == [
+        "ran ['a b']",
+        "fast 5",
+        "Usage: wq-samples [OPTIONS] COMMAND [ARGS]...",
+    ]
 
 
 def test_the_key_is_the_content(package: Repository, draft: Draft, tmp_path: Path) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from wq_runner.environment.builders import lock
 from wq_runner.environment.builders.pip import install
 from wq_runner.environment.builders.request import BuildError, Request
 
@@ -23,15 +24,17 @@ class Rattler:
         return importlib.util.find_spec("rattler") is not None
 
     def understands(self, request: Request) -> bool:
-        return bool(request.specs)
+        return bool(request.specs or request.urls)
 
     def build(self, request: Request, prefix: Path) -> str:
         try:
-            records = asyncio.run(_solve(request))
+            records = _locked(request) if request.urls else asyncio.run(_solve(request))
         except Exception as error:
             raise BuildError("the packages could not be resolved", _words(request, error)) from error
         try:
-            asyncio.run(_install(records, prefix))
+            # what is in the user's cache would be taken without a look at the hash of the lock
+            cache = prefix.with_name("packages") if request.urls else None
+            asyncio.run(_install(records, prefix, cache))
         except Exception as error:
             raise BuildError("packages could not be installed", _words(request, error)) from error
         lines = [f"{record.name.normalized} {record.version} {record.build}" for record in records]
@@ -49,6 +52,41 @@ async def _solve(request: Request) -> list[rattler.RepoDataRecord]:
     )
 
 
+def _locked(request: Request) -> list[rattler.RepoDataRecord]:
+    """Take the packages as they are named; their own metadata are in them."""
+    import rattler
+    from rattler import PackageRecord, RepoDataRecord
+
+    # plain text in older releases
+    build: Any = getattr(rattler, "BuildString", str)
+    packages = [lock.parse(url) for url in request.urls]
+    for package in packages:
+        lock.check_local(package)  # the library compares hashes of what it downloads only
+    return [
+        RepoDataRecord(
+            PackageRecord(
+                name=one.name,
+                version=one.version,
+                build=build(one.build),
+                build_number=_number(one.build),
+                subdir=one.subdir,
+                md5=bytes.fromhex(one.md5) or None,
+                sha256=bytes.fromhex(one.sha256) or None,
+            ),
+            file_name=one.file_name,
+            url=one.url,
+            channel=one.channel,
+        )
+        for one in packages
+    ]
+
+
+def _number(build: str) -> int:
+    """Return the build number, which by convention ends the build string: ``py311h1234_3``."""
+    last = build.rpartition("_")[2]
+    return int(last) if last.isdecimal() else 0
+
+
 def _platform() -> rattler.Subdir:
     import rattler
 
@@ -57,13 +95,15 @@ def _platform() -> rattler.Subdir:
     return kind.current()
 
 
-async def _install(records: list[rattler.RepoDataRecord], prefix: Path) -> None:
+async def _install(records: list[rattler.RepoDataRecord], prefix: Path, cache: Path | None) -> None:
     from rattler import install as install_packages
 
-    await install_packages(records=records, target_prefix=str(prefix), show_progress=False)
+    await install_packages(records=records, target_prefix=str(prefix), cache_dir=cache, show_progress=False)
 
 
 def _asked(request: Request) -> list[str]:
+    if request.urls:
+        return [f"packages: {len(request.urls)}, by their URLs"]
     return [f"channels: {' '.join(request.channels)}", f"specs: {', '.join(request.specs)}"]
 
 

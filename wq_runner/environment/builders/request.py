@@ -1,4 +1,4 @@
-"""What an environment is to be made of: read from conda's environment.yml, explicit lists, requirements."""
+"""What an environment is to be made of: read from conda's environment.yml, locks, requirements."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import yaml
 
+from wq_runner.environment.builders import lock
 from wq_runner.errors import UsageError, WqRunnerError
 
 DEFAULT_CHANNELS = ("conda-forge",)
@@ -73,9 +74,8 @@ def read_request(path: Path, channels: Sequence[str] = ()) -> Request:
         raise UsageError(f"{path} cannot be read: {error}") from error
     lines = [line.strip() for line in text.splitlines()]
     lines = [line for line in lines if line and not line.startswith("#")]
-    if "@EXPLICIT" in lines:
-        urls = tuple(line for line in lines if line != "@EXPLICIT")
-        return Request(file=path, channels=tuple(channels), urls=urls)
+    if lock.EXPLICIT in lines:
+        return Request(file=path, channels=(), urls=lock.read_explicit(path, lines))
     if path.suffix == ".txt":
         return Request(file=path, channels=(), pip=tuple(lines))
     return _of_yaml(path, text, channels)
@@ -86,10 +86,14 @@ def _of_yaml(path: Path, text: str, channels: Sequence[str]) -> Request:
         content = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise UsageError(f"{path} is not YAML: {error}") from error
+    if lock.is_conda_lock(content):
+        urls, wheels = lock.read_conda_lock(path, content)
+        return Request(file=path, channels=(), urls=urls, pip=wheels)
     dependencies = content.get("dependencies") if isinstance(content, dict) else None
     if not isinstance(dependencies, list):
         raise UsageError(
-            f"{path} has no list of dependencies", hint="it has to look like environments/worker.yml"
+            f"{path} has no list of dependencies",
+            hint="it has to look like environments/worker.yml, or be a lock of conda-lock",
         )
     specs = tuple(one for one in dependencies if isinstance(one, str))
     pip = tuple(line for one in dependencies if isinstance(one, dict) for line in _pip_of(path, one))

@@ -20,10 +20,18 @@ def submit_text(job: Job, script: Path) -> str:
         f"output = {logs}/worker-$(Cluster).$(Process).out",
         f"error = {logs}/worker-$(Cluster).$(Process).err",
         f"log = {logs}/workers.log",
+        "+JobMaxSuspendTime = 0",  # a suspended worker would hold its tasks
+        *resource_lines(job),
+    ]
+    return "\n".join([*lines, f"queue {job.count}", ""])
+
+
+def resource_lines(job: Job) -> list[str]:
+    """Return what a description says of the size of a job, and of where it may run."""
+    lines = [
         f"request_cpus = {job.cores}",
         f"request_memory = {job.megabytes}MB",
         f"request_disk = {int(job.disk / 1e3)}KB",
-        "+JobMaxSuspendTime = 0",  # a suspended worker would hold its tasks
     ]
     if job.queue:
         lines.append(f'+JobFlavour = "{job.queue}"')
@@ -31,8 +39,7 @@ def submit_text(job: Job, script: Path) -> str:
         lines.append(f"+MaxRuntime = {int(job.time)}")
     if job.requirements:
         lines.append(f"requirements = {job.requirements}")
-    lines += job.batch_options.splitlines()
-    return "\n".join([*lines, f"queue {job.count}", ""])
+    return lines + job.batch_options.splitlines()
 
 
 def command(job: Job, script: Path) -> list[str]:  # noqa: ARG001 - as of all systems

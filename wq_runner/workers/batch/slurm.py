@@ -17,16 +17,19 @@ def command(job: Job, script: Path) -> list[str]:
         "sbatch",
         "--job-name=wq-worker",
         f"--array=1-{job.count}",
-        "--ntasks=1",
-        f"--cpus-per-task={job.cores}",
-        f"--mem={job.megabytes}M",
         f"--output={script.parent}/worker-%A_%a.log",
     ]
+    return [*options, *resource_options(job), str(script)]
+
+
+def resource_options(job: Job) -> list[str]:
+    """Return what sbatch is told of the size of a job, and of where it may run."""
+    options = ["--ntasks=1", f"--cpus-per-task={job.cores}", f"--mem={job.megabytes}M"]
     if job.queue:
         options.append(f"--partition={job.queue}")
     if job.time is not None:
         options.append(f"--time={math.ceil(job.time / 60)}")
-    return [*options, *shlex.split(job.batch_options), str(script)]
+    return [*options, *shlex.split(job.batch_options)]
 
 
 def nothing(job: Job, script: Path) -> str:  # noqa: ARG001 - as of all systems

@@ -1,0 +1,111 @@
+"""`wq-run export`: a run as batch jobs, for places where no manager may run."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import sys
+from typing import Any
+
+import click
+
+from wq_runner.cli import base
+from wq_runner.cli.layered import LayeredCommand, click_options, origin_of
+from wq_runner.config import types
+from wq_runner.config.options import RunOptions, defaulted
+
+_JOBS = "Jobs"
+_SYSTEMS = ("condor", "slurm")
+
+_EXAMPLES = """
+wq-run export slurm -o jobs -p analysis.py:Analysis --files-per-job 20 --memory 4GB samples.cfg
+wq-run export condor@lxplus -o jobs -p analysis.py:Analysis --queue workday samples.cfg
+jobs/submit.sh                                   submit them
+wq-report check jobs                             how they ended; --resubmit for those that failed
+wq-report merge jobs                             the sum of all, in jobs/merged
+"""
+
+
+class _SystemAtSite(click.ParamType[tuple[str, str]]):
+    name = "condor|slurm[@SITE]"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str]:
+        if isinstance(value, tuple):
+            return value
+        system, _, site = str(value).partition("@")
+        return types.Choice(_SYSTEMS).convert(system, param, ctx), site
+
+
+def _option(*names: str, **kwargs: Any) -> base.Option:
+    return base.Option(list(names), group=_JOBS, allow_from_autoenv=False, **kwargs)
+
+
+@click.command(
+    cls=LayeredCommand,
+    name="wq-run export",
+    params=[
+        click.Argument(["batch"], type=_SystemAtSite(), metavar="condor|slurm[@SITE]"),
+        click.Argument(["samples"], nargs=-1, required=True, metavar="SAMPLES..."),
+        _option(
+            "--files-per-job",
+            type=types.COUNT,
+            default=10,
+            show_default=True,
+            help="Files of one dataset that a job runs on.",
+        ),
+        _option(
+            "--cluster-per",
+            type=types.Choice(("dataset", "job")),
+            default="dataset",
+            show_default=True,
+            help="What is submitted together: a cluster or array for each dataset, or each job by itself.",
+        ),
+        _option("--time", type=types.SECONDS, help="How long a job may take  [default: the queue's limit]"),
+        _option("--requirements", metavar="TEXT", default="", help="HTCondor's requirements."),
+        _option(
+            "--remote-repo",
+            "remote",
+            metavar="URL@REF",
+            default="",
+            help="Jobs check out this branch, tag or commit and run in it; they do not carry the analysis.",
+        ),
+        *click_options(RunOptions),
+        base.Option(
+            ["-ro", "--run-options"],
+            multiple=True,
+            metavar="FILE.yaml",
+            group="About the options",
+            allow_from_autoenv=False,
+            help="Options from a file, by their long names. Repeatable: later files win.",
+        ),
+    ],
+    examples=_EXAMPLES,
+)
+@click.pass_context
+def cli(ctx: click.Context, /, batch: tuple[str, str], samples: tuple[str, ...], **values: Any) -> None:
+    """Write a folder (-o JOBDIR) of batch jobs that run a processor over SAMPLES, each by itself.
+
+    The options are those of wq-run; --memory, --cores and --disk are those of a job, and --stage-out is
+    where jobs bring their results.
+    """
+    from rich.console import Console
+
+    from wq_runner.pipeline.export.make import export
+    from wq_runner.pipeline.export.settings import Settings
+    from wq_runner.pipeline.run import Request
+
+    names = RunOptions.__dataclass_fields__
+    request = Request(
+        samples=samples,
+        options=defaulted(RunOptions(**{name: values[name] for name in names})),
+        origins={name: origin_of(ctx, name) for name in names},
+        command=("wq-run", *sys.argv[1:]),
+        version=importlib.metadata.version("wq-runner"),
+    )
+    system, site = batch
+    asked = {name: values[name] for name in ("files_per_job", "cluster_per", "time")}
+    settings = Settings(
+        system=system, site=site, requirements=values["requirements"], remote=values["remote"], **asked
+    )
+    export(request, settings, Console())
