@@ -83,7 +83,7 @@ def test_waits_no_longer_than_asked(data: Path, tmp_path: Path) -> None:
     check_goes_on(data, gate)
 
 
-@pytest.mark.parametrize("executor", ["futures", "work_queue"])
+@pytest.mark.parametrize("executor", ["futures", "work_queue", "dask", "parsl"])
 def test_the_second_leaves_at_once(data: Path, tmp_path: Path, executor: str) -> None:
     gate, out = tmp_path / "gate", tmp_path / "out"
     with running.running(*options(gate, executor), data, cwd=tmp_path) as process:
@@ -137,9 +137,12 @@ def read_all(terminal: int) -> None:
             pass
 
 
-def test_ctrl_c_on_a_terminal_is_not_for_the_processes_of_the_pool(data: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("executor", ["futures", "dask", "parsl"])
+def test_ctrl_c_on_a_terminal_is_not_for_the_processes_of_the_pool(
+    data: Path, tmp_path: Path, executor: str
+) -> None:
     gate, out = tmp_path / "gate", tmp_path / "out"
-    with on_terminal(*options(gate), data, cwd=tmp_path) as (terminal, _):
+    with on_terminal(*options(gate, executor), data, cwd=tmp_path) as (terminal, _):
         running.until(lambda: read_all(terminal) or running.accepted(out) >= 2)
         os.write(terminal, b"\x03")
         time.sleep(0.5)
@@ -148,7 +151,7 @@ def test_ctrl_c_on_a_terminal_is_not_for_the_processes_of_the_pool(data: Path, t
     gate.unlink()
     assert running.summary(out)["exit_code"] == 130
     assert not [event for event in running.events_of(out) if isinstance(event, journal.Decided)]
-    check_goes_on(data, gate)
+    check_goes_on(data, gate, executor)
 
 
 def test_a_lost_terminal_ends_a_run_well(data: Path, tmp_path: Path) -> None:

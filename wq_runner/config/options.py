@@ -12,11 +12,11 @@ from typing import Any, TypeVar
 import click
 
 from wq_runner.config import types
+from wq_runner.config.executors import Backend, parse
 from wq_runner.model import PerDataset, ResourcesMode
 
 T = TypeVar("T")
 
-EXECUTORS = ("work_queue", "iterative", "futures")
 SCHEMAS = ("NanoAODSchema", "BaseSchema", "PFNanoAODSchema", "ScoutingNanoAODSchema", "TreeMakerSchema")
 RESOURCES_MODES = ("auto", "fixed", "max", "min-waste", "max-throughput")
 NAMINGS = ("uuid", "das", "legacy")
@@ -108,9 +108,20 @@ class RunOptions:
         "--executor",
         "-e",
         group=_WHERE,
-        type=types.Choice(EXECUTORS),
+        type=types.EXECUTOR,
         help="work_queue: tasks for workers, anywhere. iterative: one process, for debugging. futures: "
-        "processes of this machine.",
+        "processes of this machine. dask: a cluster here, dask@SITE in a batch system, dask@tcp://HOST:PORT "
+        "on a scheduler. parsl: processes here, or parsl@CONFIG.py.",
+    )
+    executor_custom_setup: Path | None = _option(
+        None,
+        "--executor-custom-setup",
+        group=_WHERE,
+        metavar="FILE.py",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        is_eager=True,  # the names of executors are its own
+        help="Make the executor with get_executor_factory(name, run_options=..., outputdir=...) of this "
+        "file.",
     )
     workers: str | None = _option(
         None,
@@ -119,7 +130,8 @@ class RunOptions:
         group=_WHERE,
         metavar="local|condor|slurm|SITE:N[xCORES[xMEMORY]]",
         help="Start workers on this machine, or by a factory that ends with the run. condor@SITE:N starts "
-        "them as a site wants it. Without it, wait for workers to come. With futures: how many processes.",
+        "them as a site wants it. Without it, wait for workers to come. With futures, dask and parsl, or "
+        "at a site: how many, such as 4.",
     )
     pdb: bool = _option(
         False,
@@ -453,6 +465,15 @@ class RunOptions:
     )
 
     @property
+    def backend(self) -> Backend:
+        """The executor, and where it is."""
+        return parse(self.executor, custom=self.executor_custom_setup is not None)
+
+    @property
+    def on_work_queue(self) -> bool:
+        return self.backend.name == "work_queue" and self.executor_custom_setup is None
+
+    @property
     def planned_chunksize(self) -> int | PerDataset[int]:
         """The most events of a chunk in the plan."""
         return AUTO_CHUNKSIZE if isinstance(self.chunksize, str) else self.chunksize
@@ -463,10 +484,17 @@ def defaulted(options: RunOptions) -> RunOptions:
     workers = _workers(options)
     changes: dict[str, Any] = {"name": options.name or default_name(), "workers": workers}
     if options.test:
-        changes |= {"executor": "iterative", "limit_files": 1, "limit_chunks": 1}
+        changes |= {
+            "executor": "iterative",
+            "executor_custom_setup": None,
+            "limit_files": 1,
+            "limit_chunks": 1,
+        }
+    elif options.on_work_queue:
+        changes["executor"] = "work_queue"  # where is said by the workers now
     if options.probe is not None:
         changes |= {"limit_chunks": options.probe, "fresh": True}
-        if options.executor == "work_queue" and workers is None:
+        if options.on_work_queue and workers is None:
             changes |= {"executor": "futures", "workers": "1"}
     if options.stage_out == "none":
         changes["stage_out"] = None  # though a file or a variable says where
@@ -475,10 +503,13 @@ def defaulted(options: RunOptions) -> RunOptions:
 
 def _workers(options: RunOptions) -> str | None:
     """Return what to start, with what is said of it elsewhere; where it is no worker, how many."""
-    from wq_runner.workers import spec
+    from wq_runner.workers import sites, spec
 
-    if options.executor != "work_queue":
-        return options.workers or (str(options.scaleout) if options.scaleout else None)
+    count = options.workers or (str(options.scaleout) if options.scaleout else None)
+    if not options.on_work_queue:
+        return count
+    if options.backend.place:
+        return sites.workers_at(options.backend.place, count)
     return spec.completed(
         options.workers,
         count=options.scaleout,

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from wq_runner import units
+from wq_runner.config import executors
 from wq_runner.errors import did_you_mean
 from wq_runner.model import PerDataset
 
@@ -64,6 +65,19 @@ class Choice(click.Choice[str]):
     def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:  # noqa: ARG002 - click's
         known = [str(choice) for choice in self.choices]
         return f"there is no {value}.{did_you_mean(str(value), known)} Known: {', '.join(known)}"
+
+
+class ExecutorName(click.ParamType[Any]):
+    """An executor, with a place or not; a setup of one's own has its own names."""
+
+    name = "NAME[@PLACE]"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            executors.parse(str(value), custom=bool(ctx and ctx.params.get("executor_custom_setup")))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        return str(value)
 
 
 class KeyValues(click.ParamType[Any]):
@@ -148,3 +162,4 @@ SECONDS = Parsed("TIME", units.seconds)
 PORT = Parsed("PORT", units.port)
 PORTS = Parsed("PORT|LOW-HIGH", units.ports)
 KEY_VALUES = KeyValues()
+EXECUTOR = ExecutorName()

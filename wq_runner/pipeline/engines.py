@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
-import re
 from pathlib import Path
 
 from rich.console import Console
@@ -13,7 +11,6 @@ from wq_runner import units
 from wq_runner.config.options import AUTO, RunOptions
 from wq_runner.engine.inline import InlineEngine
 from wq_runner.engine.messages import QueueSettings
-from wq_runner.engine.pool import PoolEngine
 from wq_runner.engine.work_queue import WorkQueueEngine
 from wq_runner.environment import WorkerEnvironment
 from wq_runner.execution.allocation import AllocationSettings
@@ -26,11 +23,11 @@ from wq_runner.execution.session import Session, work_queue_session
 from wq_runner.execution.shaping import ShapeSettings
 from wq_runner.journal import Journal
 from wq_runner.model import MB, PerDataset
+from wq_runner.pipeline import backends
 from wq_runner.pipeline.presence import Attention, announced
 from wq_runner.remote.bundle import write_bundle
 from wq_runner.system import RunPaths
 from wq_runner.workers.choice import Choice, Wish, choose
-from wq_runner.workers.local import LocalSpec
 
 MOST_INPUTS = 500  # files of one task, however small
 _ANY_PORT = (9123, 32767)  # for workers that we start ourselves and that are told the port
@@ -46,17 +43,12 @@ def make_session(
 ) -> Session:
     """Make the session that the options ask for; nothing is started yet. Tasks get the `proxy`."""
     settings = loop_settings(options, environment)
-    if options.executor == "work_queue":
+    if options.on_work_queue:
         session, choice = _work_queue(options, environment, paths, settings, proxy)
         session.on_tick = Attention(session, choice, options, paths, console)
         session.presence = announced(session, choice, options, paths, console)
-    elif options.executor == "futures":
-        session = Session(engine=PoolEngine(_processes(options.workers)), settings=settings)
     else:
-        # one chunk a task, so that progress is seen chunk by chunk
-        shape = dataclasses.replace(settings.shape, task_time=0.0, least_time=0.0)
-        settings = dataclasses.replace(settings, shape=shape, tree=None)
-        session = Session(engine=InlineEngine(), settings=settings)
+        session = _elsewhere(options, paths, settings, console)
     session.journal = journal
     session.staging = paths.staging
     session.ledger = paths.ledger
@@ -117,17 +109,21 @@ def describe(session: Session, options: RunOptions) -> str:
     if isinstance(session.engine, WorkQueueEngine):
         named = f"as {options.name}, " if options.catalog != "none" else ""
         return f"those that come, {named}port {session.engine.port}"
-    if isinstance(session.engine, PoolEngine):
-        return f"{_processes(options.workers)} processes here"
-    return "this process"
+    return backends.describe(session.engine, options)
 
 
-def _processes(workers: str | None) -> int:
-    if workers is None:
-        return os.cpu_count() or 1
-    if re.fullmatch(r"[1-9]\d*", workers):
-        return int(workers)
-    return LocalSpec.parse(workers).count
+def _elsewhere(options: RunOptions, paths: RunPaths, settings: LoopSettings, console: Console) -> Session:
+    engine = backends.make_engine(options, paths)
+    if isinstance(engine, InlineEngine):
+        # one chunk a task, so that progress is seen chunk by chunk
+        shape = dataclasses.replace(settings.shape, task_time=0.0, least_time=0.0)
+        settings = dataclasses.replace(settings, shape=shape, tree=None)
+    return Session(
+        engine=engine,
+        settings=settings,
+        wait_time=options.wait_time,
+        presence=backends.present(engine, console),
+    )
 
 
 def _work_queue(

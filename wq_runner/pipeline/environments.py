@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import hashlib
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -26,7 +27,7 @@ def wish(options: RunOptions) -> Wish:
     """Translate the options."""
     return Wish(
         environment=options.environment,
-        workers_here=are_local(options.workers),
+        workers_here=options.on_work_queue and are_local(options.workers),
         analysis=analysis_directory(options.processor),
         extra_files=options.extra_file,
         setup_commands=options.setup_command,
@@ -37,8 +38,12 @@ def wish(options: RunOptions) -> Wish:
 
 def planned(options: RunOptions) -> WorkerEnvironment:
     """Say what it will be, without building or looking at anything."""
-    if options.executor != "work_queue":
-        return shared("nothing leaves this machine")
+    if not options.on_work_queue:
+        found = shared(
+            "its workers need the same" if options.backend.place else "nothing leaves this machine"
+        )
+        analysis = analysis_directory(options.processor)
+        return dataclasses.replace(found, paths=(*found.paths, *([str(analysis)] if analysis else [])))
     mode, reason = choose(wish(options))
     return WorkerEnvironment(command="", description=mode.value, reason=reason, mode=mode.value)
 
@@ -76,7 +81,7 @@ def prepare(
     WorkerEnvironmentError
         If it cannot be built, or a task would fail there.
     """
-    if options.executor != "work_queue":
+    if not options.on_work_queue:
         return planned(options)
     with _progress(console) as bar:
 

@@ -29,6 +29,7 @@ from wq_runner.monitor.display import display
 from wq_runner.monitor.watch import Watch
 from wq_runner.pipeline import (
     again,
+    backends,
     chunks,
     debugger,
     engines,
@@ -184,11 +185,8 @@ def run(request: Request, console: Console) -> None:
 def prepare(request: Request) -> Prepared:
     """Check everything that needs neither the processor, nor workers, nor an output directory."""
     options = request.options
-    if options.pdb and options.executor != "iterative":
-        raise UsageError(
-            f"--pdb cannot open a debugger with --executor {options.executor}: the processor runs elsewhere",
-            hint="add -e iterative, and --select for the chunk that fails",
-        )
+    again,
+    backends,
     if options.stage_out is not None:
         stageout.destination(options.stage_out)  # that it can be written to is no matter of hours later
     whole = samples.load(request.samples, treename=options.treename)
@@ -279,6 +277,8 @@ def _run(
         session.portion = schemes.of_items(portions)
         left = _what_is_left(plan, place, session, portions, console)
         say.line(console, "workers", engines.describe(session, options))
+        if not options.on_work_queue and (limits := backends.limits(options, request.origins)):
+            say.line(console, "note", limits)
         say.line(console, "output", f"{say.path(paths.root)}/")
         clock = time.monotonic()
         if left.chunks:

@@ -185,9 +185,9 @@ def _table(accounts: Mapping[str, Account], spent: Spent, width: int) -> Table:
     return table
 
 
-def page(console: Console, url: str, tunnel: str) -> None:
-    """Print where the status page is, and how to see it from another machine."""
-    line(console, "page", url)
+def page(console: Console, url: str, tunnel: str, label: str = "page") -> None:
+    """Print where a page is, and how to see it from another machine."""
+    line(console, label, url)
     line(console, "", f"from elsewhere: {tunnel}")
 
 

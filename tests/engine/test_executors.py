@@ -1,0 +1,162 @@
+"""The executors besides work_queue: what fails, what is refused and said, and that nothing stays behind."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import nanoaod
+import pytest
+import running
+
+FILES, EVENTS = 4, 100
+SUMS = ("-p", f"{running.ANALYSIS}:Sums", "--schema", "BaseSchema", "--chunksize", 50, "--task-time", 0)
+TROUBLED = Path(running.__file__).with_name("troubles.py")
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("executors") / "data"
+    for number in range(FILES):
+        nanoaod.write_simple(directory / f"f{number}.root", EVENTS)
+    return directory
+
+
+def check_complete(directory: Path) -> None:
+    found = running.output(directory)
+    assert (found["entries"], found["chunks"]) == (FILES * EVENTS, FILES * 2)
+    assert found["sum"] == FILES * sum(range(EVENTS))
+    assert running.summary(directory)["complete"] is True
+
+
+@pytest.mark.parametrize("executor", ["iterative", "futures", "dask", "parsl"])
+def test_the_users_exception(data: Path, tmp_path: Path, executor: str) -> None:
+    failing = ("-p", f"{TROUBLED}:Troubled", "--processor-args", "what=error", *SUMS[2:])
+    ended = running.run(*failing, "-e", executor, "-w", 2, "-o", "out", data, cwd=tmp_path)
+    assert ended.code == 6
+    assert "ValueError: on purpose, from entry" in ended.error
+    assert "troubles.py" in ended.error
+
+
+@pytest.mark.parametrize("executor", ["dask", "parsl"])
+def test_a_crash_is_cut_out(data: Path, tmp_path: Path, executor: str) -> None:
+    args = ("what=exit", "file=f1.root", "entry=70")
+    failing = ("-p", f"{TROUBLED}:Troubled", *(word for one in args for word in ("--processor-args", one)))
+    options = (*failing, *SUMS[2:], "--min-chunk", 50, "-e", executor, "-w", 2, "-o", "out")
+    ended = running.run(*options, data, cwd=tmp_path)
+    assert ended.code == 3, ended.out + ended.err
+    assert running.output(tmp_path / "out")["entries"] == FILES * EVENTS - 50
+    assert "f1.root events 50-100" in ended.error
+
+
+@pytest.mark.parametrize("executor", ["futures", "dask", "parsl"])
+def test_killed_it_leaves_nothing_behind(data: Path, tmp_path: Path, executor: str) -> None:
+    mark = uuid.uuid4().hex
+    waiting = ("-p", f"{running.ANALYSIS}:Gated", "--processor-args", f"gate={tmp_path / 'gate'}", *SUMS[2:])
+    options = (*waiting, "-e", executor, "-w", 2, "-o", "out")
+    with running.running(*options, data, cwd=tmp_path, **{running.MARK: mark}) as process:
+        running.until(lambda: running.accepted(tmp_path / "out") >= 2)
+        assert running.marked(mark)
+        process.kill()
+        process.wait()
+    (tmp_path / "gate").touch()
+    running.until(lambda: not running.marked(mark), f"the end of {running.marked(mark)}")
+    ended = running.run_well(*options, data, cwd=tmp_path)
+    assert "resuming" in ended.out
+    check_complete(tmp_path / "out")
+
+
+# -- what is said
+
+
+def test_where_dask_can_be_watched_and_what_it_lacks(data: Path, tmp_path: Path) -> None:
+    more = ("--memory", "1GB", "-o", "out")
+    ended = running.run_well(*SUMS, "-e", "dask", "-w", 1, *more, data, cwd=tmp_path)
+    assert "dashboard    http://127.0.0.1:" in ended.out
+    assert "from elsewhere: ssh -N -L " in ended.out
+    assert "dask has no limits of memory and stalls, no choice of another host" in ended.out
+    assert "; without effect: --environment, --memory" in ended.out
+    report = (tmp_path / "out" / "dask-report.html").read_text()
+    assert "bokeh" in report
+    assert "deliver" in report
+    assert ended.err == ""
+    check_complete(tmp_path / "out")
+
+
+# -- a scheduler, and a configuration, of one's own
+
+
+@contextlib.contextmanager
+def scheduler(directory: Path) -> Iterator[str]:
+    """Run a Dask scheduler and a worker as users start them, in a directory of their own."""
+    directory.mkdir()
+    began: list[subprocess.Popen[bytes]] = []
+
+    def start(*words: str) -> None:
+        with (directory / f"{words[0]}.log").open("wb") as log:
+            command = [sys.executable, "-m", "distributed.cli.dask_" + words[0], *words[1:]]
+            began.append(subprocess.Popen(command, cwd=directory, stdout=log, stderr=subprocess.STDOUT))
+
+    try:
+        start("scheduler", "--host=127.0.0.1", "--port=0", "--no-dashboard", "--scheduler-file=where.json")
+        running.until((directory / "where.json").exists)
+        start("worker", "--scheduler-file=where.json", "--nthreads=2", "--no-dashboard", "--host=127.0.0.1")
+        import json
+
+        yield json.loads((directory / "where.json").read_text())["address"]
+    finally:
+        for process in reversed(began):
+            process.terminate()
+        for process in began:
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def test_a_scheduler_whose_workers_do_not_see_our_files(data: Path, tmp_path: Path) -> None:
+    # /proc/self is another place for each process: what lies below it can only travel
+    (tmp_path / "run").mkdir()
+    with scheduler(tmp_path / "dask") as address:
+        out = "/proc/self/cwd/out"
+        more = ("-e", f"dask@{address}", "-o", out, "--wait-time", 60)
+        ended = running.run_well(*SUMS, *more, data, cwd=tmp_path / "run")
+        assert f"those of the Dask scheduler {address}" in ended.out
+        check_complete(tmp_path / "run" / "out")
+        received = [
+            event.bytes_received
+            for event in running.events_of(tmp_path / "run" / "out")
+            if type(event).__name__ == "TaskEnded"
+        ]
+        assert min(received) > 0
+        # it is not ours to end
+        again = ("-e", f"dask/{address}", "-o", "again")
+        running.run_well(*SUMS, *again, data, cwd=tmp_path / "run")
+        check_complete(tmp_path / "run" / "again")
+
+
+def test_no_scheduler_there(data: Path, tmp_path: Path) -> None:
+    address = f"tcp://127.0.0.1:{running.free_port()}"
+    ended = running.run(*SUMS, "-e", f"dask@{address}", "-o", "out", data, cwd=tmp_path)
+    assert ended.code == 5
+    assert f"no Dask scheduler answers at {address}" in ended.error
+
+
+def test_a_configuration_of_parsl(data: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "from parsl.config import Config\n"
+        "from parsl.executors import ThreadPoolExecutor\n"
+        "config = Config(executors=[ThreadPoolExecutor(max_threads=2)], usage_tracking=0)\n"
+    )
+    ended = running.run_well(*SUMS, "-e", "parsl@mine.py", "-o", "out", data, cwd=tmp_path)
+    assert "as mine.py says" in ended.out
+    check_complete(tmp_path / "out")
+    (tmp_path / "empty.py").write_text("config = 3\n")
+    ended = running.run(*SUMS, "-e", "parsl@empty.py", "-o", "none", data, cwd=tmp_path)
+    assert ended.code == 2
+    assert "empty.py defines no `config` that is a parsl.config.Config, but int" in ended.error

@@ -1,0 +1,126 @@
+"""What --executor says: names, places, packages, and jobs of Dask as a site wants them."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import dask_jobqueue
+import pytest
+
+from wq_runner.config import executors
+from wq_runner.config.executors import Backend
+from wq_runner.config.options import RunOptions, defaulted
+from wq_runner.errors import UsageError
+from wq_runner.pipeline import backends
+from wq_runner.workers import jobqueue, sites, spec
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "place"),
+    [
+        ("dask", "dask", ""),
+        ("dask@lxplus", "dask", "lxplus"),
+        ("dask/lxplus", "dask", "lxplus"),
+        ("dask@tcp://here:8786", "dask", "tcp://here:8786"),
+        ("dask/tls://here:8786", "dask", "tls://here:8786"),
+        ("parsl@sub/config.py", "parsl", "sub/config.py"),
+        ("work_queue@lpc", "work_queue", "lpc"),
+    ],
+)
+def test_an_executor_and_its_place(text: str, name: str, place: str) -> None:
+    assert executors.parse(text) == Backend(name=name, place=place)
+
+
+def test_a_setup_of_ones_own_has_its_own_names() -> None:
+    assert executors.parse("mine@home", custom=True) == Backend(name="mine", place="home")
+    with pytest.raises(ValueError, match="there is no mine"):
+        executors.parse("mine@home")
+
+
+def test_work_queue_at_a_site_is_workers_of_its_batch_system() -> None:
+    options = defaulted(RunOptions(executor="work_queue@lpc", workers="20x4"))
+    assert (options.executor, options.workers) == ("work_queue", "condor@lpc:20x4")
+
+
+@pytest.mark.parametrize("executor", ["dask@lpc", "dask/lpc", "work_queue@lpc"])
+@pytest.mark.parametrize("workers", [None, "local:2"])
+def test_how_many_has_to_be_said(executor: str, workers: str | None) -> None:
+    with pytest.raises(UsageError, match="how many workers to start at lpc"):
+        backends.check(defaulted(RunOptions(executor=executor, workers=workers)))
+
+
+def test_a_site_that_is_none() -> None:
+    with pytest.raises(UsageError, match=r"there is no site lxpuls\. Did you mean lxplus"):
+        backends.check(RunOptions(executor="dask@lxpuls", workers="3"))
+
+
+@pytest.mark.parametrize(
+    ("executor", "module", "line"),
+    [
+        ("dask", "distributed", 'pip install "wq-runner[dask]"'),
+        ("dask@lpc", "dask_jobqueue", "conda install -c conda-forge distributed bokeh cryptography dask-job"),
+        ("parsl", "parsl", 'pip install "wq-runner[parsl]"'),
+    ],
+)
+def test_a_package_that_is_not_there(
+    executor: str, module: str, line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == module else there(name))
+    with pytest.raises(UsageError, match=f"needs {module}, which this Python does not have") as caught:
+        backends.check(RunOptions(executor=executor, workers="2"))
+    assert line in caught.value.hint
+
+
+def test_a_configuration_that_is_not_there() -> None:
+    with pytest.raises(UsageError, match=r"no such file nowhere\.py"):
+        backends.check(RunOptions(executor="parsl@nowhere.py"))
+
+
+# -- jobs of Dask
+
+
+def told(name: str, workers: str, tmp_path: Path, more: str = "") -> dict[str, Any]:
+    wanted = spec.parse(sites.workers_at(name, workers))
+    assert isinstance(wanted, spec.BatchSpec)
+    return jobqueue.arguments(sites.find(name), wanted, tmp_path, python="/env/bin/python", more=more)
+
+
+def test_condor_jobs_are_as_the_site_says(tmp_path: Path) -> None:
+    arguments = told("lxplus", "10", tmp_path, "+AccountingGroup = mine")
+    for of_the_cluster in ("security", "shared_temp_directory", "scheduler_options"):
+        arguments.pop(of_the_cluster)
+    script = dask_jobqueue.htcondor.HTCondorJob("tcp://here:1", name="w", **arguments).job_script()
+    assert '+JobFlavour = "workday"' in script
+    assert "+AccountingGroup = mine" in script
+    assert "MY.DaskWorkerCores = 1" in script
+    assert "MY.DaskWorkerMemory = 2000000000" in script
+    assert "MY.DaskWorkerDisk = 18000000000" in script
+    assert "/env/bin/python -m distributed.cli.dask_worker tcp://here:1" in script
+    assert f"LogDirectory = {tmp_path}" in script
+
+
+def test_slurm_jobs_are_as_the_site_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "sites.yaml").write_text(
+        "here:\n  system: slurm\n  queue: short\n  cores: 2\n  memory: 4GB\n"
+        "  batch-options: --qos=high\n  ports: 9000-9010\n"
+    )
+    monkeypatch.setattr(sites, "user_file", lambda: tmp_path / "sites.yaml")
+    arguments = told("here", "3x4", tmp_path, "--account=cms")
+    assert arguments.pop("scheduler_options")["port"] == 9000
+    for of_the_cluster in ("security", "shared_temp_directory"):
+        arguments.pop(of_the_cluster)
+    script = dask_jobqueue.slurm.SLURMJob("tcp://here:1", name="w", **arguments).job_script()
+    lines = [line for line in script.splitlines() if line.startswith("#SBATCH") and str(tmp_path) not in line]
+    assert lines == [
+        "#SBATCH -J dask-worker",
+        "#SBATCH -n 1",
+        "#SBATCH --cpus-per-task=4",
+        "#SBATCH --mem=8000M",
+        "#SBATCH --partition=short",
+        "#SBATCH --qos=high",
+        "#SBATCH --account=cms",
+    ]
+    assert "--nthreads 1 --memory-limit 1.86GiB --nworkers 4 " in script

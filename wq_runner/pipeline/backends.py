@@ -1,0 +1,193 @@
+"""The executors besides work_queue: from options to an engine, and what to say of it."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import importlib.util
+import os
+import re
+import socket
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from urllib.parse import urlsplit
+
+from rich.console import Console
+
+from wq_runner.config.executors import EXECUTORS, check_installed
+from wq_runner.config.options import RunOptions
+from wq_runner.engine.dask import DaskEngine, Source, local_cluster
+from wq_runner.engine.inline import InlineEngine
+from wq_runner.engine.parsl import ParslEngine, local_config
+from wq_runner.engine.pool import PoolEngine
+from wq_runner.engine.protocol import Engine
+from wq_runner.errors import ProcessorError, UsageError
+from wq_runner.pipeline import say
+from wq_runner.system import RunPaths
+from wq_runner.workers import jobqueue, sites, spec
+from wq_runner.workers.local import LocalSpec
+
+# options that only work_queue heeds
+_UNHEEDED = (
+    "name",
+    "port",
+    "catalog",
+    "password_file",
+    "environment",
+    "extra_file",
+    "setup_command",
+    "memory",
+    "disk",
+    "gpus",
+    "resources_mode",
+    "resource_monitor",
+    "stall_time",
+)
+
+
+def check(options: RunOptions) -> None:
+    """Check what can be wrong with the executor before anything starts.
+
+    Raises
+    ------
+    UsageError
+        If a package, a site, a file or a number is missing.
+    """
+    if options.executor_custom_setup is not None:
+        return
+    backend = options.backend
+    if backend.name == "dask" and backend.place and "://" not in backend.place:
+        check_installed("dask", extra=("dask_jobqueue",))
+        sites.workers_at(backend.place, options.workers)
+        return
+    check_installed(backend.name)
+    if backend.name == "parsl" and backend.place and not Path(backend.place).is_file():
+        raise UsageError(
+            f"--executor {options.executor}: no such file {backend.place}",
+            hint=f"looked in {Path.cwd()}; it has to define `config`, a parsl.config.Config",
+        )
+    if backend.name in {"futures", "dask", "parsl"} and options.workers and not backend.place:
+        here(options.workers)
+
+
+def make_engine(options: RunOptions, paths: RunPaths) -> Engine:
+    """Make the engine of an executor that is not work_queue; nothing is started yet."""
+    match options.backend.name:
+        case "futures":
+            return PoolEngine(here(options.workers).count)
+        case "dask":
+            return DaskEngine(_dask(options, paths), report=paths.root / "dask-report.html")
+        case "parsl":
+            return ParslEngine(_parsl(options, paths))
+        case _:
+            return InlineEngine()
+
+
+def here(workers: str | None) -> LocalSpec:
+    """Return how many processes to start on this machine: one a core, and as many as it has unless said."""
+    if workers is None:
+        return LocalSpec(count=os.cpu_count() or 1)
+    if re.fullmatch(r"[1-9]\d*", workers):
+        return LocalSpec(count=int(workers))
+    return LocalSpec.parse(workers)
+
+
+def _dask(options: RunOptions, paths: RunPaths) -> Source:
+    place = options.backend.place
+    if "://" in place:
+        return lambda: place
+    if place:
+        wanted = spec.parse(sites.workers_at(place, options.workers))
+        assert isinstance(wanted, spec.BatchSpec)
+        return lambda: jobqueue.make_cluster(
+            sites.find(place), wanted, paths.workers, python=sys.executable, more=options.batch_options or ""
+        )
+    local = here(options.workers)
+    memory = local.memory / local.cores if local.memory else None
+    return lambda: local_cluster(local.count * local.cores, memory, paths.workers)
+
+
+def _parsl(options: RunOptions, paths: RunPaths) -> Callable[[], Any]:
+    if options.backend.place:
+        return lambda: _users_config(Path(options.backend.place))
+    local = here(options.workers)
+    return lambda: local_config(local.count * local.cores, paths.workers)
+
+
+def _users_config(path: Path) -> Any:
+    found = getattr(load(path), "config", None)
+    found = found() if callable(found) else found
+    from parsl.config import Config
+
+    if not isinstance(found, Config):
+        raise UsageError(
+            f"{path} defines no `config` that is a parsl.config.Config, but {type(found).__name__}",
+            hint="config = Config(executors=[...]), or a function config() that returns it",
+        )
+    return found
+
+
+def load(path: Path) -> ModuleType:
+    """Import a file of the user.
+
+    Raises
+    ------
+    ProcessorError
+        If it fails.
+    """
+    specification = importlib.util.spec_from_file_location(path.stem, path)
+    assert specification
+    assert specification.loader
+    module = importlib.util.module_from_spec(specification)
+    try:
+        specification.loader.exec_module(module)
+    except Exception as error:
+        raise ProcessorError(f"{path} cannot be imported: {type(error).__name__}: {error}") from error
+    return module
+
+
+# -- what is said
+
+
+def describe(engine: Engine, options: RunOptions) -> str:
+    """Say who does the work."""
+    place, local = options.backend.place, here(None if options.backend.place else options.workers)
+    match options.backend.name:
+        case "dask" if "://" in place:
+            return f"those of the Dask scheduler {place}, {engine.status.workers} now"
+        case "dask" if place:
+            return f"{sites.workers_at(place, options.workers)}, as jobs of Dask"
+        case "parsl" if place:
+            return f"those of Parsl, as {place} says"
+        case "futures" | "dask" | "parsl" as name:
+            how = {"futures": "", "dask": " of Dask", "parsl": " of Parsl"}[name]
+            return f"{local.count * local.cores} processes{how} here"
+        case _:
+            return "this process"
+
+
+def limits(options: RunOptions, origins: Mapping[str, str]) -> str:
+    """Say in a line what the executor does not give, and what was asked for in vain."""
+    lacks = EXECUTORS[options.backend.name].lacks if options.backend.name in EXECUTORS else ()
+    text = f"{options.executor} has no {', no '.join(lacks)}" if lacks else ""
+    vain = [f"--{name.replace('_', '-')}" for name in _UNHEEDED if origins.get(name, "default") != "default"]
+    return f"{text}; without effect: {', '.join(vain)}" if vain else text
+
+
+@contextlib.contextmanager
+def present(engine: Engine, console: Console) -> Iterator[None]:
+    """Say where Dask's page is."""
+    if isinstance(engine, DaskEngine) and engine.dashboard:
+        url = engine.dashboard
+        say.page(console, url, _tunnel(url), label="dashboard")
+    yield
+
+
+def _tunnel(url: str) -> str:
+    """Return the command that makes a page of this machine, or of one it sees, work on another."""
+    found = urlsplit(url)
+    port = found.port or 80
+    return f"ssh -N -L {port}:{found.hostname}:{port} {getpass.getuser()}@{socket.getfqdn()}"

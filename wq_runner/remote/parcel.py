@@ -1,0 +1,84 @@
+"""A task for engines that move values and no files: Dask, Parsl, and their like.
+
+Where the worker sees the manager's files, only their names travel, and the answer is written to its
+place. Elsewhere their contents do; those of the function only once to each process, when it asks.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import platform
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from . import work
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """The task's files as the manager names them, and the contents of those that have to travel."""
+
+    function: str
+    items: str
+    result: str
+    items_content: bytes | None = None
+    function_content: bytes | None = None
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What became of a parcel. `answer` is None if it is in its place, or if contents are lacking."""
+
+    host: str
+    started: float
+    finished: float
+    answer: bytes | None = None
+    lacking: bool = False
+
+
+def deliver(parcel: Parcel) -> Delivery:
+    """Do the task of a parcel: runs on a worker."""
+    started = time.time()
+    answer, lacking = None, False
+    if _is_here(parcel):
+        work.execute(Path(parcel.function), Path(parcel.items), Path(parcel.result))
+    else:
+        name = Path(parcel.function).name
+        lacking = parcel.items_content is None or (
+            parcel.function_content is None and name not in _functions()
+        )
+        answer = None if lacking else _execute(parcel, name)
+    return Delivery(
+        host=platform.node(), started=started, finished=time.time(), answer=answer, lacking=lacking
+    )
+
+
+def _is_here(parcel: Parcel) -> bool:
+    # the name of a function is its content, so a file of this name is this function
+    there = Path(parcel.function).is_file() and Path(parcel.items).is_file()
+    return there and os.access(Path(parcel.result).parent, os.W_OK)
+
+
+def _execute(parcel: Parcel, name: str) -> bytes:
+    with tempfile.TemporaryDirectory(prefix="wq-runner-") as directory:
+        function, items, result = (Path(directory, one) for one in (name, "items", "result"))
+        function.write_bytes(parcel.function_content or b"")
+        items.write_bytes(parcel.items_content or b"")
+        loaded = _functions().get(name)
+        work.execute(function, items, result, loaded=loaded)
+        if loaded is None:
+            with contextlib.suppress(Exception):  # which the answer says
+                _functions()[name] = work.load_function(function)
+        return result.read_bytes()
+
+
+@functools.lru_cache(maxsize=1)
+def _functions() -> dict[str, Callable[[Any], Any]]:
+    """Return the functions that this process was sent, by their names."""
+    return {}
