@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from wq_runner.execution.executor import WorkQueueExecutor
+    from wq_runner.pipeline.call import Result, close, run
+    from wq_runner.pipeline.custom import ExecutorFactory
 
-__all__ = ["WorkQueueExecutor"]
+__all__ = ["ExecutorFactory", "Result", "WorkQueueExecutor", "close", "run"]
 
 
 def __getattr__(name: str) -> Any:
@@ -16,4 +18,12 @@ def __getattr__(name: str) -> Any:
         from wq_runner.execution.executor import WorkQueueExecutor
 
         return WorkQueueExecutor
+    if name == "ExecutorFactory":
+        from wq_runner.pipeline.custom import ExecutorFactory
+
+        return ExecutorFactory
+    if name in __all__:
+        from wq_runner.pipeline import call
+
+        return getattr(call, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

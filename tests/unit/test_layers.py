@@ -35,7 +35,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "monitor": BASE,
     "survey": BASE,
     "engine": (*BASE, "remote"),
-    "execution": (*BASE, "remote", "engine", "environment", "workers"),
+    "execution": (*BASE, "remote", "engine", "environment", "workers", "monitor"),
     "config": (*BASE, *ROOMS, "execution"),
     "pipeline": (*BASE, *ROOMS, "remote", "execution", "config"),
     "cli": (*BASE, *ROOMS, "execution", "config", "pipeline"),

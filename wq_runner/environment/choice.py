@@ -92,6 +92,8 @@ def analysis_directory(processor: str | None) -> Path | None:
     if processor is None:
         return None
     place = processor.rpartition(":")[0] if ":" in processor else processor
+    if place == "__main__":
+        return script_directory()
     if place.endswith(".py"):
         return Path(place).resolve().parent
     try:

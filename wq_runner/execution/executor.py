@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import functools
 import logging
 from collections.abc import Callable, Iterable, Sequence
@@ -19,8 +20,9 @@ from wq_runner.environment.choice import Wish, script_directory
 from wq_runner.environment.preparation import Preparation
 from wq_runner.environment.smoke import NEEDED
 from wq_runner.errors import InterruptedRunError, PartialResultError, WqRunnerError
+from wq_runner.execution import progress, signals
 from wq_runner.execution.anywhere import Table, apply_anywhere
-from wq_runner.execution.phase import LoopResult, LoopSettings
+from wq_runner.execution.phase import LoopResult, LoopSettings, StopRequest
 from wq_runner.execution.session import Session, temporary_directory, work_queue_session
 from wq_runner.model import Category
 from wq_runner.remote.bundle import write_bundle
@@ -30,6 +32,7 @@ log = logging.getLogger(__name__)
 
 # what coffea's Runner calls the function that opens files
 _METADATA = "get_metadata"
+_STOPPING = "interrupted: waiting for what runs; once more to leave now"
 
 
 @dataclass
@@ -96,7 +99,11 @@ def _lacking(found: LoopResult) -> WqRunnerError | None:
 
 @dataclass
 class WorkQueueExecutor(EngineExecutor):
-    """Runs coffea's Runner as a Work Queue manager.
+    """Runs coffea's Runner as a Work Queue manager, whose workers stay from call to call.
+
+    In a notebook or a terminal it shows how it goes, unless `status` is False. The first Ctrl-C, or interrupt
+    of the notebook, waits for what runs; the Runner then raises InterruptedRunError, or with
+    ``skipbadfiles=(InterruptedRunError,)`` returns what is done. The second one leaves at once.
 
     >>> with WorkQueueExecutor(workers="local:4") as executor:
     ...     runner = coffea.processor.Runner(executor=executor)
@@ -131,6 +138,16 @@ class WorkQueueExecutor(EngineExecutor):
     def __post_init__(self) -> None:
         if self.session is None:
             self.session = self._make_session()
+
+    def __call__(
+        self, items: Iterable[Any], function: Callable[[Any], Any], accumulator: Any
+    ) -> tuple[Any, int | BaseException]:
+        """Apply the function to each item and add the results to `accumulator`; see EngineExecutor."""
+        assert self.session is not None
+        stop = self.session.stop = StopRequest()
+        shown = progress.shown(self.session.journal) if self.status else contextlib.nullcontext()
+        with signals.stopping(stop.make, lambda: log.warning("%s", _STOPPING)), shown:
+            return super().__call__(items, function, accumulator)
 
     def _make_session(self) -> Session:
         logs = Path(self.logs) if self.logs is not None else None

@@ -110,6 +110,7 @@ class Loop:
             done=tuple(self._done),
             skipped=tuple(self._skipped),
             left=(*self._backlog.waiting(), *running),
+            running=len(self._running),
         )
 
     def _turn(self) -> None:

@@ -43,12 +43,16 @@ class Skipped:
 
 @dataclass(frozen=True, kw_only=True)
 class LoopResult:
-    """`results` are the sums. `left` are the items that a stop came before."""
+    """`results` are the sums. `left` are the items that a stop came before.
+
+    `running` is how many tasks the engine still has, which nobody waits for any more.
+    """
 
     results: dict[Sum, Any]
     done: tuple[Item, ...]
     skipped: tuple[Skipped, ...]
     left: tuple[Item, ...] = ()
+    running: int = 0
 
 
 @dataclass

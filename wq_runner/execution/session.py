@@ -40,8 +40,8 @@ class Session:
     most `wait_time` seconds (None: for ever). `catalog` is one that lives as long as the session.
     `staging` holds the files of tasks. With `ledger`, a directory, results of processing are kept there;
     `recovered` are those that are there already. `numbers` are those of the tasks. `presence` is what
-    surrounds a run once the engine has started, `again` says how to see a chunk fail. `portion` says which
-    results are added up apart. `last` is what the last call did.
+    surrounds a run once the engine has started, `afterwards` is called when it has ended, `again` says how to
+    see a chunk fail. `portion` says which results are added up apart. `last` is what the last call did.
     """
 
     engine: Engine
@@ -57,6 +57,7 @@ class Session:
     on_tick: Callable[[], None] = lambda: None
     again: Callable[[Item], str] = problems.advice
     presence: contextlib.AbstractContextManager[None] = field(default_factory=contextlib.nullcontext)
+    afterwards: Callable[[], None] = lambda: None
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     stop: StopRequest = field(default_factory=StopRequest)
     portion: Callable[[Item], str] = lambda _: ""
@@ -96,6 +97,8 @@ class Session:
         except BaseException:
             self.close()
             raise
+        if self.last.running:
+            self.close()  # their results would come when the place for them is gone
         return self.last
 
     def start(self) -> None:
@@ -121,6 +124,7 @@ class Session:
                 self.workers.stop()
             if self.catalog is not None:
                 self.catalog.stop()
+            self.afterwards()
 
     def _tick(self) -> None:
         if self.catalog is not None:

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.live import Live
 
 from wq_runner.journal import Event, PhaseEnded, PhaseStarted
-from wq_runner.monitor import terminal, words
+from wq_runner.monitor import cell, terminal, words
 from wq_runner.monitor.ticker import Ticker
 from wq_runner.monitor.view import RunView
 
@@ -36,7 +36,9 @@ class Display(Protocol):
 
 
 def display(console: Console, look: Look) -> Display:
-    """Return bars for a terminal, lines for anything else."""
+    """Return bars for a terminal or a notebook, lines for anything else."""
+    if (show := cell.display_function()) is not None:
+        return cell.Cell(show, look)
     return Bars(console, look) if console.is_terminal else Lines(console, look)
 
 

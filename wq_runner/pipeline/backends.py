@@ -154,6 +154,8 @@ def load(path: Path) -> ModuleType:
 
 def describe(engine: Engine, options: RunOptions) -> str:
     """Say who does the work."""
+    if options.executor_custom_setup is not None:
+        return f"those of {options.executor}, as {options.executor_custom_setup} makes it"
     place, local = options.backend.place, here(None if options.backend.place else options.workers)
     match options.backend.name:
         case "dask" if "://" in place:
@@ -171,7 +173,8 @@ def describe(engine: Engine, options: RunOptions) -> str:
 
 def limits(options: RunOptions, origins: Mapping[str, str]) -> str:
     """Say in a line what the executor does not give, and what was asked for in vain."""
-    lacks = EXECUTORS[options.backend.name].lacks if options.backend.name in EXECUTORS else ()
+    own = options.executor_custom_setup is not None
+    lacks = EXECUTORS["dask" if own else options.backend.name].lacks
     text = f"{options.executor} has no {', no '.join(lacks)}" if lacks else ""
     vain = [f"--{name.replace('_', '-')}" for name in _UNHEEDED if origins.get(name, "default") != "default"]
     return f"{text}; without effect: {', '.join(vain)}" if vain else text

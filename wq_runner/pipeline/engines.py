@@ -23,7 +23,7 @@ from wq_runner.execution.session import Session, work_queue_session
 from wq_runner.execution.shaping import ShapeSettings
 from wq_runner.journal import Journal
 from wq_runner.model import MB, PerDataset
-from wq_runner.pipeline import backends
+from wq_runner.pipeline import backends, custom
 from wq_runner.pipeline.presence import Attention, announced
 from wq_runner.remote.bundle import write_bundle
 from wq_runner.system import RunPaths
@@ -48,7 +48,8 @@ def make_session(
         session.on_tick = Attention(session, choice, options, paths, console)
         session.presence = announced(session, choice, options, paths, console)
     else:
-        session = _elsewhere(options, paths, settings, console)
+        session = _elsewhere(options, paths, console)
+        session.settings = settings_of(session, options, environment)
     session.journal = journal
     session.staging = paths.staging
     session.ledger = paths.ledger
@@ -112,15 +113,26 @@ def describe(session: Session, options: RunOptions) -> str:
     return backends.describe(session.engine, options)
 
 
-def _elsewhere(options: RunOptions, paths: RunPaths, settings: LoopSettings, console: Console) -> Session:
-    engine = backends.make_engine(options, paths)
-    if isinstance(engine, InlineEngine):
+def settings_of(session: Session, options: RunOptions, environment: WorkerEnvironment) -> LoopSettings:
+    """Return the loop's settings for the engine of a session."""
+    settings = loop_settings(options, environment)
+    if isinstance(session.engine, InlineEngine):
         # one chunk a task, so that progress is seen chunk by chunk
         shape = dataclasses.replace(settings.shape, task_time=0.0, least_time=0.0)
         settings = dataclasses.replace(settings, shape=shape, tree=None)
+    return settings
+
+
+def _elsewhere(options: RunOptions, paths: RunPaths, console: Console) -> Session:
+    if options.executor_custom_setup is not None:
+        factory = custom.make_factory(options, paths)
+        engine = custom.make_engine(factory)
+        afterwards = getattr(factory, "close", lambda: None)
+    else:
+        engine, afterwards = backends.make_engine(options, paths), lambda: None
     return Session(
         engine=engine,
-        settings=settings,
+        afterwards=afterwards,
         wait_time=options.wait_time,
         presence=backends.present(engine, console),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,16 @@ class Analysis:
 
     processor: Any
     schema: Any
+
+
+def pickled(processor: Any) -> str:
+    """Return a hash of a processor's state, and of its code where it travels by value.
+
+    A class that is defined again, as by running its cell again, has another one: nobody compares code.
+    """
+    import cloudpickle
+
+    return hashlib.blake2b(cloudpickle.dumps(processor), digest_size=8).hexdigest()
 
 
 @dataclass(frozen=True, kw_only=True)

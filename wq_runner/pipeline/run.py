@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from rich.console import Console
 
@@ -20,6 +20,7 @@ from wq_runner.config.options import RunOptions
 from wq_runner.engine.inline import InlineEngine
 from wq_runner.environment import WorkerEnvironment
 from wq_runner.errors import InterruptedRunError, OutputError, PartialResultError, UsageError, WqRunnerError
+from wq_runner.execution import signals
 from wq_runner.execution.items import Item
 from wq_runner.execution.ledger import Recovered
 from wq_runner.execution.session import Session
@@ -43,7 +44,6 @@ from wq_runner.pipeline import (
     resume,
     say,
     schemes,
-    signals,
     stageout,
 )
 from wq_runner.pipeline.chunks import Facts
@@ -53,7 +53,7 @@ from wq_runner.pipeline.filters import check_patterns, chosen
 from wq_runner.pipeline.limited import OPTIONS, left_out
 from wq_runner.pipeline.missing import missing_fileset, missing_list
 from wq_runner.pipeline.outputs import Form
-from wq_runner.pipeline.process import Analysis, Processed, add_up, process
+from wq_runner.pipeline.process import Analysis, Processed, add_up, pickled, process
 from wq_runner.pipeline.record import Record, accounts
 from wq_runner.pipeline.resume import Remainder
 from wq_runner.pipeline.schemes import Portions
@@ -66,15 +66,35 @@ from wq_runner.workers.proxy import Proxy
 SURVEY = "wq_runner.survey:Survey"
 
 
+class Keeper(Protocol):
+    """Whoever keeps a session from run to run."""
+
+    def make_session(
+        self,
+        options: RunOptions,
+        environment: WorkerEnvironment,
+        paths: RunPaths,
+        journal: Journal,
+        console: Console,
+        proxy: Path | None = None,
+    ) -> Session: ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What the user asked for. `origins` say where the value of each option came from."""
+    """What the user asked for. `origins` say where the value of each option came from.
+
+    `analysis` is there if it was given in Python, and need not be imported by its name; a `keeper` keeps
+    the session, which else ends with the run.
+    """
 
     samples: Sequence[str]
     options: RunOptions
     origins: Mapping[str, str]
     command: Sequence[str]
     version: str
+    analysis: Analysis | None = None
+    keeper: Keeper | None = None
 
     @property
     def processor(self) -> str:
@@ -82,6 +102,8 @@ class Request:
 
     @property
     def arguments(self) -> dict[str, Any]:
+        if self.analysis is not None:
+            return {"pickled": pickled(self.analysis.processor)}
         return {key: value for mapping in self.options.processor_args for key, value in mapping.items()}
 
     @property
@@ -185,8 +207,12 @@ def run(request: Request, console: Console) -> None:
 def prepare(request: Request) -> Prepared:
     """Check everything that needs neither the processor, nor workers, nor an output directory."""
     options = request.options
-    again,
-    backends,
+    if options.pdb and options.backend.name != "iterative":
+        raise UsageError(
+            f"--pdb cannot open a debugger with --executor {options.executor}: the processor runs elsewhere",
+            hint="add -e iterative, and --select for the chunk that fails",
+        )
+    backends.check(options)
     if options.stage_out is not None:
         stageout.destination(options.stage_out)  # that it can be written to is no matter of hours later
     whole = samples.load(request.samples, treename=options.treename)
@@ -224,6 +250,8 @@ def prepare(request: Request) -> Prepared:
 
 def load(request: Request) -> Analysis:
     """Import the processor and the schema; heavy, as it brings coffea."""
+    if request.analysis is not None:
+        return request.analysis
     from wq_runner.execution.processor import load_processor, load_schema
 
     return Analysis(
@@ -253,16 +281,18 @@ def _run(
     if place.watch.server is not None:
         say.page(console, place.watch.server.url, place.watch.server.tunnel)
     courier = proxies.courier(ready.proxy)
-    session = engines.make_session(
+    make_session = request.keeper.make_session if request.keeper else engines.make_session
+    session = make_session(
         options, ready.environment, paths, place.journal, console, courier.copy if courier else None
     )
     proxies.keep(session, courier, console, lambda: place.watch.glance().total.left)
-    session.numbers = itertools.count(place.recovered.last_task + 1)
+    session.numbers = itertools.count(max(place.recovered.last_task + 1, next(session.numbers)))
     session.again = lambda item: say.again(_command_of(request, ready, item))
     if options.pdb and isinstance(session.engine, InlineEngine):
         session.engine.failed = debugger.opener(console, shown.close)
     with contextlib.ExitStack() as stack:
-        stack.callback(session.close)
+        if request.keeper is None:
+            stack.callback(session.close)
         stack.callback(shown.close)
         stack.enter_context(signals.stopping(session.stop.make, lambda: _say_stopping(options, console)))
         session.start()

@@ -25,6 +25,9 @@ def stopping(ask: Callable[[], None], tell: Callable[[], None]) -> Iterator[None
         # the signal may have come while this thread was printing
         threading.Thread(target=tell, name="stopping").start()
 
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals are not for us
+        return
     # under nohup, a lost terminal is no reason to stop
     heard = [number for number in STOPPING if signal.getsignal(number) is not signal.SIG_IGN]
     previous = {number: signal.signal(number, handle) for number in heard}

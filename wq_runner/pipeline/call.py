@@ -1,0 +1,279 @@
+"""What `wq-run` does, from Python: for notebooks, where manager and workers outlive a run."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import importlib.metadata
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from wq_runner.config.options import RunOptions, defaulted
+from wq_runner.environment import WorkerEnvironment
+from wq_runner.errors import InterruptedRunError, PartialResultError, UsageError, did_you_mean
+from wq_runner.execution.files import FileStore
+from wq_runner.execution.phase import StopRequest
+from wq_runner.execution.session import Session, temporary_directory
+from wq_runner.journal import Journal
+from wq_runner.pipeline import engines
+from wq_runner.pipeline import run as steps
+from wq_runner.pipeline.process import Analysis
+from wq_runner.system import RunPaths
+
+WIDTH = 110  # of what is printed below a cell
+
+# what makes it another manager, or other workers
+_LASTING = ("Where it runs", "What a task may use")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What a run left in its directory.
+
+    `output` is what the processor returned, merged and postprocessed. `complete` is False if something is
+    missing from it, which `datasets` counts in events and `missing` lists.
+    """
+
+    output: Any
+    complete: bool
+    datasets: Mapping[str, Mapping[str, Any]]
+    missing: Sequence[Mapping[str, Any]]
+    directory: Path
+
+    def __repr__(self) -> str:
+        done, planned = (
+            sum(one[key] for one in self.datasets.values()) for key in ("events_processed", "events_planned")
+        )
+        state = "complete" if self.complete else "partial"
+        return f"<{state}: {done:,} of {planned:,} events, in {self.directory}>"
+
+
+def run(
+    samples: str | Path | Mapping[str, Any] | Sequence[str | Path],
+    processor: Any = None,
+    *,
+    schema: Any = None,
+    **options: Any,
+) -> Result:
+    """Run a processor over samples, as `wq-run` does, and return what came of it.
+
+    The manager and its workers are kept for the next run, until `close` or the end of Python. An
+    interrupt waits for what runs and returns what is done; a second one leaves at once. The same call
+    again does what is left.
+
+    Parameters
+    ----------
+    samples
+        What `wq-run` takes, one or several, or a fileset of coffea as a dict.
+    processor
+        An instance of a ProcessorABC, a function of events, or ``FILE.py:NAME`` or ``module:NAME``; without
+        it, a survey.
+    schema
+        A class of coffea.nanoevents, or its name.
+    options
+        The options of `wq-run` by their long names: ``workers="local:4"``, ``chunksize="100k"``.
+
+    Raises
+    ------
+    WqRunnerError
+        If there is no result.
+    """
+    if isinstance(schema, str):
+        options["schema"] = schema
+    chosen = _options(options)
+    request = steps.Request(
+        samples=_names(samples),
+        options=defaulted(chosen),
+        origins={
+            one.name: "run()" if one.name in options else "default" for one in dataclasses.fields(RunOptions)
+        },
+        command=("wq_runner.run",),
+        version=importlib.metadata.version("wq-runner"),
+        keeper=_keeper(),
+    )
+    if processor is not None or (schema is not None and not isinstance(schema, str)):
+        request = _with_analysis(request, processor, schema)
+    console = Console(force_jupyter=False, width=WIDTH)
+    began = time.time()
+    try:
+        steps.run(request, console)
+    except (InterruptedRunError, PartialResultError) as error:
+        if not _wrote(request.directory, since=began):
+            raise
+        console.print(error.message, highlight=False, markup=False)
+    return _result(request.directory)
+
+
+def close() -> None:
+    """End the manager and the workers that `run` keeps."""
+    _keeper().close()
+
+
+# -- what is asked for
+
+
+def _options(given: Mapping[str, Any]) -> RunOptions:
+    """Return the options, read as on the command line where they are text."""
+    known = {one.name: one for one in dataclasses.fields(RunOptions)}
+    values: dict[str, Any] = {}
+    for name, value in given.items():
+        if name not in known:
+            raise UsageError(f"run() has no option {name}.{did_you_mean(name, known)}", hint="wq-run --help")
+        settings = known[name].metadata["click"]
+        kind = settings.get("type")
+        many = settings.get("multiple", False)
+        parts = list(value) if many and isinstance(value, list | tuple) else [value]
+        if kind is not None:
+            parts = [_converted(kind, name, part) for part in parts]
+        values[name] = tuple(parts) if many else parts[0]
+    return RunOptions(**values)
+
+
+def _converted(kind: Any, name: str, value: Any) -> Any:
+    if not isinstance(value, str | Mapping):
+        return value
+    try:
+        return kind.convert(value, None, None)
+    except click.BadParameter as error:
+        raise UsageError(f"{name}: {error.message}") from error
+
+
+def _names(samples: str | Path | Mapping[str, Any] | Sequence[str | Path]) -> list[str]:
+    if isinstance(samples, str | Path):
+        return [str(samples)]
+    if not isinstance(samples, Mapping):
+        return [str(one) for one in samples]
+    path = temporary_directory() / "samples.json"
+    path.write_text(json.dumps(samples, default=str), encoding="utf-8")
+    return [str(path)]
+
+
+def _with_analysis(request: steps.Request, processor: Any, schema: Any) -> steps.Request:
+    from wq_runner.execution.processor import load_processor, load_schema
+
+    options = request.options
+    if processor is None or isinstance(processor, str):
+        name, found = processor or steps.SURVEY, None
+        arguments = {key: value for one in options.processor_args for key, value in one.items()}
+        found = load_processor(name, arguments)
+    else:
+        kind = processor if hasattr(processor, "__qualname__") else type(processor)
+        name, found = f"{kind.__module__}:{kind.__qualname__}", processor
+    if schema is not None and not isinstance(schema, str):
+        options = dataclasses.replace(options, schema=f"{schema.__module__}:{schema.__qualname__}")
+    else:
+        schema = load_schema(options.schema)
+    return dataclasses.replace(
+        request,
+        options=dataclasses.replace(options, processor=name),
+        origins={**request.origins, "processor": "run()"},
+        analysis=Analysis(processor=found, schema=schema),
+    )
+
+
+# -- what came of it
+
+
+def _wrote(directory: Path, *, since: float) -> bool:
+    try:
+        found = json.loads((directory / "run.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return bool(found["finished"] >= since and found["outputs"])
+
+
+def _result(directory: Path) -> Result:
+    from coffea.util import load
+
+    paths = RunPaths(root=directory.absolute())
+    found = json.loads(paths.summary.read_text(encoding="utf-8"))
+    output = (
+        {path.stem: load(path) for path in sorted(paths.outputs.glob("*.coffea"))}
+        if paths.outputs.exists()
+        else load(paths.output)
+    )
+    return Result(
+        output=output,
+        complete=found["complete"],
+        datasets=found["datasets"],
+        missing=found["missing"],
+        directory=directory,
+    )
+
+
+# -- what is kept
+
+
+@dataclass
+class Keeper:
+    """The session of the last run, which the next one uses if it asks for the same workers."""
+
+    session: Session | None = None
+    _key: tuple[Any, ...] = ()
+    _announced: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+
+    def make_session(
+        self,
+        options: RunOptions,
+        environment: WorkerEnvironment,
+        paths: RunPaths,
+        journal: Journal,
+        console: Console,
+        proxy: Path | None = None,
+    ) -> Session:
+        """Return the session, which works in the directory of this run from now on."""
+        key = _key(options, environment)
+        if self.session is None or key != self._key:
+            self.close()
+            self._key, self.session = key, self._open(options, environment, journal, console, proxy)
+        session = self.session
+        session.journal = journal
+        session.staging = paths.staging
+        session.ledger = paths.ledger
+        session.files = FileStore(root=paths.files, naming=options.naming)
+        session.settings = engines.settings_of(session, options, environment)
+        session.stop = StopRequest()
+        return session
+
+    def close(self) -> None:
+        """End it."""
+        if self.session is not None:
+            self._announced.close()
+            self.session.close()
+            self.session = None
+
+    def _open(
+        self,
+        options: RunOptions,
+        environment: WorkerEnvironment,
+        journal: Journal,
+        console: Console,
+        proxy: Path | None,
+    ) -> Session:
+        # its own files are not those of a run: a run's directory may be gone before the session
+        home = RunPaths(root=temporary_directory())
+        home.staging.mkdir()
+        home.workers.mkdir()
+        session = engines.make_session(options, environment, home, journal, console, proxy)
+        session.start()
+        self._announced.enter_context(session.presence)
+        session.presence = contextlib.nullcontext()
+        return session
+
+
+def _key(options: RunOptions, environment: WorkerEnvironment) -> tuple[Any, ...]:
+    lasting = (one.name for one in dataclasses.fields(RunOptions) if one.metadata.get("group") in _LASTING)
+    return (environment.command, environment.inputs, *(getattr(options, name) for name in lasting))
+
+
+@functools.lru_cache(maxsize=1)
+def _keeper() -> Keeper:
+    return Keeper()

@@ -1,0 +1,156 @@
+"""`--executor-custom-setup`: executors that a file of the user makes, by PocketCoffea's protocol.
+
+The file defines ``get_executor_factory(name, run_options=..., outputdir=...)``. What it returns has a method
+``get()``, which returns an executor of coffea, a client of Dask or a pool, and may have ``close()``.
+https://pocketcoffea.readthedocs.io/en/stable/running.html
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import dataclasses
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from wq_runner.config.options import RunOptions
+from wq_runner.engine.borrowed import BorrowedPool, CoffeaExecutor
+from wq_runner.engine.dask import DaskEngine
+from wq_runner.engine.inline import InlineEngine
+from wq_runner.engine.parsl import ParslEngine
+from wq_runner.engine.pool import PoolEngine
+from wq_runner.engine.protocol import Engine
+from wq_runner.errors import EngineError, UsageError, did_you_mean
+from wq_runner.pipeline import backends
+from wq_runner.system import RunPaths
+
+_FUNCTION = "get_executor_factory"
+
+
+class ExecutorFactory:
+    """A base for factories: `setup` is called when it is made, `get` once, and `close` at the end."""
+
+    handles_submission = False
+
+    def __init__(self, run_options: Mapping[str, Any], **_: Any) -> None:
+        self.run_options = run_options
+        self.setup()
+
+    def setup(self) -> None:
+        """Prepare what workers need, such as a cluster."""
+
+    def get(self) -> Any:
+        """Return the executor."""
+        raise NotImplementedError(f"{type(self).__name__} needs a method get()")
+
+    def customized_args(self) -> dict[str, Any]:
+        """Return arguments of the executor."""
+        return {}
+
+    def close(self) -> None:
+        """Give back what `setup` took."""
+
+
+def make_factory(options: RunOptions, paths: RunPaths) -> Any:
+    """Return the factory that the user's file makes.
+
+    Raises
+    ------
+    UsageError
+        If the file defines none.
+    EngineError
+        If the factory cannot be made.
+    """
+    path = options.executor_custom_setup
+    assert path is not None
+    module = backends.load(path)
+    function = getattr(module, _FUNCTION, None)
+    if function is None:
+        raise UsageError(
+            f"{path} defines no {_FUNCTION}.{did_you_mean(_FUNCTION, vars(module))}",
+            hint=f"def {_FUNCTION}(executor_name, run_options, **kwargs): ... returns a factory with get()",
+        )
+    name = options.backend.name
+    try:
+        factory = function(name, run_options=run_options(options), outputdir=str(paths.root))
+    except Exception as error:
+        raise EngineError(f"{path} makes no factory for {name}: {type(error).__name__}: {error}") from error
+    if factory is None or not callable(getattr(factory, "get", None)):
+        raise UsageError(
+            f"{path} has no executor {name}: {_FUNCTION} returned {type(factory).__name__}",
+            hint="it has to return a factory, which has a method get()",
+        )
+    if getattr(factory, "handles_submission", False):
+        raise UsageError(
+            f"the factory of {path} submits jobs of its own, which are PocketCoffea's",
+            hint="with `handles_submission = False` and get() it gives an executor",
+        )
+    return factory
+
+
+def make_engine(factory: Any) -> Engine:
+    """Return our engine on what a factory gives.
+
+    Raises
+    ------
+    EngineError
+        If it fails.
+    UsageError
+        If it gives something that nothing can run on.
+    """
+    try:
+        executor = factory.get()
+    except Exception as error:
+        raise EngineError(
+            f"{type(factory).__name__}.get() failed: {type(error).__name__}: {error}"
+        ) from error
+    return engine_on(executor)
+
+
+def engine_on(executor: Any) -> Engine:
+    """Return our engine on somebody's executor: where it runs is his, how is ours."""
+    from coffea import processor
+    from coffea.processor.executor import ExecutorBase
+
+    from wq_runner.execution.executor import EngineExecutor
+
+    distributed: Any = sys.modules.get("distributed")
+    match executor:
+        case EngineExecutor():
+            raise UsageError("the factory gives wq-runner's own executor", hint="-e work_queue is the same")
+        case processor.IterativeExecutor():
+            return InlineEngine()
+        case processor.FuturesExecutor(pool=concurrent.futures.Executor() as pool):
+            return BorrowedPool(pool)
+        case processor.FuturesExecutor(workers=workers):
+            return PoolEngine(workers)
+        case processor.DaskExecutor(client=client) if client is not None:
+            return DaskEngine(lambda: client)
+        case processor.ParslExecutor(config=config) if config is not None:
+            return ParslEngine(lambda: config)
+        case ExecutorBase():
+            return CoffeaExecutor(executor)
+        case concurrent.futures.Executor():
+            return BorrowedPool(executor)
+        case _ if distributed is not None and isinstance(executor, distributed.Client):
+            return DaskEngine(lambda: executor)
+    raise UsageError(
+        f"the factory's get() returned {type(executor).__name__}, which nothing can run on",
+        hint="it has to be an executor of coffea, a client of Dask, or a pool of concurrent.futures",
+    )
+
+
+def run_options(options: RunOptions) -> dict[str, Any]:
+    """Return the options by the names that such files look them up by: ours, and PocketCoffea's."""
+    ours = {one.name.replace("_", "-"): getattr(options, one.name) for one in dataclasses.fields(options)}
+    local = options.workers is None or options.workers[:1].isdigit() or options.workers.startswith("local")
+    size = backends.here(options.workers.split("x")[0] if options.workers else None) if local else None
+    return {
+        **ours,
+        "scaleout": size.count if size else 1,
+        "cores-per-worker": options.cores,
+        "mem-per-worker": f"{options.memory // 1_000_000}MB" if options.memory else "2GB",
+        "ignore-grid-certificate": True,  # a proxy is not copied: it is where X509_USER_PROXY says
+        "retries": 0,  # failures are answered by their cause
+        "tree-reduction": 20,
+    }
