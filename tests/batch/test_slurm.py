@@ -120,3 +120,27 @@ def test_a_wrong_batch_option_is_said(follow: Follow, cluster: Slurm, samples: P
         run.says("invalid partition")
     assert json.loads(Path(tmp_path / "out" / "workers" / "factory.json").read_text())["cores"] == 1
     assert ENTRIES
+
+
+def test_a_cluster_of_dask_as_the_site_says(
+    follow: Follow, cluster: Slurm, samples: Path, tmp_path: Path
+) -> None:
+    sites = tmp_path / "config" / "wq-runner" / "sites.yaml"
+    sites.parent.mkdir(parents=True)
+    sites.write_text("here:\n  system: slurm\n  queue: long\n  cores: 2\n  memory: 2GB\n")
+    environ = {"XDG_CONFIG_HOME": str(tmp_path / "config"), "DASK_JOBQUEUE__SLURM__INTERFACE": "lo"}
+    gate = tmp_path / "gate"
+    options = ("-e", "dask@here", "--workers", "2x1", "-o", "out")
+    with follow("wq-run", *gated(gate), *options, samples, **environ) as run:
+        running.until(lambda: running.accepted(tmp_path / "out") >= 1, "the first chunk")
+        running.until(lambda: len(cluster.running()) == 2, "two jobs")
+        job = cluster.command("scontrol", "show", "job", cluster.running()[0])
+        assert "Partition=long" in job
+        assert "MinMemoryNode=1000M" in job
+        gate.touch()
+        text = run.ends_well()
+    assert "slurm@here:2x1, as jobs of Dask" in text
+    assert "dashboard    http://127.0.0.1:" in text
+    complete(tmp_path / "out")
+    assert (tmp_path / "out" / "dask-report.html").exists()
+    running.until(lambda: not cluster.jobs(), "no job is left")
