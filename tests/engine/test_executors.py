@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import subprocess
 import sys
 import uuid
@@ -102,11 +103,10 @@ def scheduler(directory: Path) -> Iterator[str]:
             began.append(subprocess.Popen(command, cwd=directory, stdout=log, stderr=subprocess.STDOUT))
 
     try:
-        start("scheduler", "--host=127.0.0.1", "--port=0", "--no-dashboard", "--scheduler-file=where.json")
+        page = "--dashboard-address=127.0.0.1:0"
+        start("scheduler", "--host=127.0.0.1", "--port=0", page, "--scheduler-file=where.json")
         running.until((directory / "where.json").exists)
-        start("worker", "--scheduler-file=where.json", "--nthreads=2", "--no-dashboard", "--host=127.0.0.1")
-        import json
-
+        start("worker", "--scheduler-file=where.json", "--nthreads=2", page, "--host=127.0.0.1")
         yield json.loads((directory / "where.json").read_text())["address"]
     finally:
         for process in reversed(began):
@@ -138,6 +138,23 @@ def test_a_scheduler_whose_workers_do_not_see_our_files(data: Path, tmp_path: Pa
         again = ("-e", f"dask/{address}", "-o", "again")
         running.run_well(*SUMS, *again, data, cwd=tmp_path / "run")
         check_complete(tmp_path / "run" / "again")
+
+
+def test_a_scheduler_that_goes_away(data: Path, tmp_path: Path) -> None:
+    gated = ("-p", f"{running.ANALYSIS}:Gated", "--processor-args", f"gate={tmp_path / 'gate'}", *SUMS[2:])
+    with contextlib.ExitStack() as stack:
+        address = stack.enter_context(scheduler(tmp_path / "dask"))
+        options = (*gated, "-e", f"dask@{address}", "-o", "out")
+        with running.running(*options, data, cwd=tmp_path) as process:
+            running.until(lambda: running.accepted(tmp_path / "out") >= 1)
+            stack.close()
+            ended = running.finish(process)
+    assert ended.code == 5
+    assert "the Dask scheduler went away" in ended.error
+    (tmp_path / "gate").touch()
+    ended = running.run_well(*gated, "-e", "futures", "-w", 2, "-o", "out", data, cwd=tmp_path)
+    assert "resuming" in ended.out
+    check_complete(tmp_path / "out")
 
 
 def test_no_scheduler_there(data: Path, tmp_path: Path) -> None:

@@ -133,6 +133,15 @@ assert not processes()
 """
 
 
+EVERYWHERE = """
+with_one = dict(chunksize=50, task_time=0, schema=BaseSchema)
+for name in ("iterative", "futures", "dask", "parsl"):
+    result = wq_runner.run("data", Sums(), executor=name, workers="2", output=name, **with_one)
+    assert (result.complete, result.output) == (True, {"entries": 400, "sum": TOTAL}), (name, result)
+wq_runner.close()
+"""
+
+
 def execute(directory: Path, *sources: str) -> list[Any]:
     """Execute a notebook; an exception in a cell is raised. Returns its cells."""
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(text) for text in sources])
@@ -151,11 +160,20 @@ def shown(cell: Any) -> list[str]:
     return [one["data"]["text/plain"] for one in cell["outputs"] if one["output_type"] == "display_data"]
 
 
-def test_a_notebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
     for number in range(FILES):
         nanoaod.write_simple(tmp_path / "data" / f"f{number}.root", EVENTS)
+    return tmp_path
+
+
+def test_every_executor(directory: Path) -> None:
+    execute(directory, f"TOTAL = {TOTAL}\n{DEFINITIONS}", EVERYWHERE)
+
+
+def test_a_notebook(directory: Path) -> None:
     cells = execute(
-        tmp_path,
+        directory,
         f"TOTAL = {TOTAL}\n{DEFINITIONS}",
         RUN,
         AGAIN,

@@ -41,8 +41,10 @@ class DaskEngine(FuturesEngine):
 
     @property
     def dashboard(self) -> str:
-        """The address of Dask's page, as seen from this machine; empty before the start."""
-        return str(self._client.dashboard_link or "") if self._client else ""
+        """The address of Dask's page, as seen from this machine; empty if there is none."""
+        if self._client is None or "dashboard" not in self._client.scheduler_info()["services"]:
+            return ""
+        return str(self._client.dashboard_link)
 
     @property
     def scheduler(self) -> str:
@@ -75,20 +77,24 @@ class DaskEngine(FuturesEngine):
             ) from error
 
     def _call(self, function: Any, argument: Any) -> Future:
+        self._check()
         # pure=False: the same call again is another attempt, not a result that is known
         future: Future = self._client.submit(function, argument, pure=False)
         return future
 
-    def _look(self) -> EngineStatus:
-        if self._client is None:
-            return EngineStatus()
-        if self._client.status == "closed":
+    def _check(self) -> None:
+        if self._client.status not in {"running", "connecting"}:
             raise EngineError(
                 "the Dask scheduler went away", hint="the same command continues where this run stopped"
             )
+
+    def _look(self) -> EngineStatus:
+        if self._client is None:
+            return EngineStatus()
+        self._check()
         try:
             workers = self._client.scheduler_info(n_workers=-1)["workers"]
-        except (OSError, TimeoutError):
+        except (OSError, TimeoutError, KeyError):
             return self._status  # busy, or going away: then the client closes
         self._seen |= workers.keys()
         return EngineStatus(

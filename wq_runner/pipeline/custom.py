@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import concurrent.futures
 import dataclasses
+import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from wq_runner.config.options import RunOptions
@@ -23,6 +24,8 @@ from wq_runner.engine.protocol import Engine
 from wq_runner.errors import EngineError, UsageError, did_you_mean
 from wq_runner.pipeline import backends
 from wq_runner.system import RunPaths
+
+log = logging.getLogger(__name__)
 
 _FUNCTION = "get_executor_factory"
 
@@ -105,6 +108,18 @@ def make_engine(factory: Any) -> Engine:
             f"{type(factory).__name__}.get() failed: {type(error).__name__}: {error}"
         ) from error
     return engine_on(executor)
+
+
+def closing(factory: Any) -> Callable[[], None]:
+    """Return what ends a factory: should it fail, what was done is there all the same."""
+
+    def close() -> None:
+        try:
+            getattr(factory, "close", lambda: None)()
+        except Exception:
+            log.warning("%s.close() failed", type(factory).__name__, exc_info=True)
+
+    return close
 
 
 def engine_on(executor: Any) -> Engine:

@@ -127,7 +127,7 @@ def _elsewhere(options: RunOptions, paths: RunPaths, console: Console) -> Sessio
     if options.executor_custom_setup is not None:
         factory = custom.make_factory(options, paths)
         engine = custom.make_engine(factory)
-        afterwards = getattr(factory, "close", lambda: None)
+        afterwards = custom.closing(factory)
     else:
         engine, afterwards = backends.make_engine(options, paths), lambda: None
     return Session(
