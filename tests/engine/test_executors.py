@@ -14,6 +14,8 @@ import nanoaod
 import pytest
 import running
 
+from wq_runner import journal
+
 FILES, EVENTS = 4, 100
 SUMS = ("-p", f"{running.ANALYSIS}:Sums", "--schema", "BaseSchema", "--chunksize", 50, "--task-time", 0)
 TROUBLED = Path(running.__file__).with_name("troubles.py")
@@ -32,6 +34,11 @@ def check_complete(directory: Path) -> None:
     assert (found["entries"], found["chunks"]) == (FILES * EVENTS, FILES * 2)
     assert found["sum"] == FILES * sum(range(EVENTS))
     assert running.summary(directory)["complete"] is True
+
+
+def attempts(directory: Path, category: str) -> list[journal.TaskEnded]:
+    ended = [event for event in running.events_of(directory) if isinstance(event, journal.TaskEnded)]
+    return [event for event in ended if event.category == category]
 
 
 @pytest.mark.parametrize("executor", ["iterative", "futures", "dask", "parsl"])
@@ -75,7 +82,7 @@ def test_killed_it_leaves_nothing_behind(data: Path, tmp_path: Path, executor: s
 
 
 def test_where_dask_can_be_watched_and_what_it_lacks(data: Path, tmp_path: Path) -> None:
-    more = ("--memory", "1GB", "-o", "out")
+    more = ("--memory", "1GB", "--treereduction", 3, "-o", "out")
     ended = running.run_well(*SUMS, "-e", "dask", "-w", 1, *more, data, cwd=tmp_path)
     assert "dashboard    http://127.0.0.1:" in ended.out
     assert "from elsewhere: ssh -N -L " in ended.out
@@ -86,6 +93,7 @@ def test_where_dask_can_be_watched_and_what_it_lacks(data: Path, tmp_path: Path)
     assert "deliver" in report
     assert ended.err == ""
     check_complete(tmp_path / "out")
+    assert {one.ending for one in attempts(tmp_path / "out", "accumulating")} == {"returned"}
 
 
 # -- a scheduler, and a configuration, of one's own
@@ -124,16 +132,13 @@ def test_a_scheduler_whose_workers_do_not_see_our_files(data: Path, tmp_path: Pa
     (tmp_path / "run").mkdir()
     with scheduler(tmp_path / "dask") as address:
         out = "/proc/self/cwd/out"
-        more = ("-e", f"dask@{address}", "-o", out, "--wait-time", 60)
+        more = ("-e", f"dask@{address}", "-o", out, "--wait-time", 60, "--treereduction", 3)
         ended = running.run_well(*SUMS, *more, data, cwd=tmp_path / "run")
         assert f"those of the Dask scheduler {address}" in ended.out
         check_complete(tmp_path / "run" / "out")
-        received = [
-            event.bytes_received
-            for event in running.events_of(tmp_path / "run" / "out")
-            if type(event).__name__ == "TaskEnded"
-        ]
-        assert min(received) > 0
+        assert all(one.bytes_received for one in attempts(tmp_path / "run" / "out", "processing"))
+        # nor are results sent out again to be added up
+        assert {one.ending for one in attempts(tmp_path / "run" / "out", "accumulating")} == {"transfer"}
         # it is not ours to end
         again = ("-e", f"dask/{address}", "-o", "again")
         running.run_well(*SUMS, *again, data, cwd=tmp_path / "run")

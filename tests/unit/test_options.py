@@ -156,7 +156,7 @@ def test_processor_args_of_a_file(here: Path, resolve: Resolve) -> None:
             ["-e", "futres", "s.cfg"],
             "--executor: there is no futres. Did you mean futures? Known: ",
         ),
-        (["-e", "taskvine", "s.cfg"], "--executor: taskvine is not supported: work_queue is its elder"),
+        (["-e", "taskvine", "s.cfg"], "--executor: taskvine is not supported, whether "),
         (["-e", "futures@lpc", "s.cfg"], "--executor: futures runs on this machine, not at lpc."),
         (["--processor-args", "x", "s.cfg"], "--processor-args: 'x' is not name=value"),
         (["--processor-args", "{x}", "s.cfg"], "--processor-args: not a JSON object: "),

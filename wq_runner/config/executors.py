@@ -82,7 +82,9 @@ def parse(text: str, *, custom: bool = False) -> Backend:
         return found
     if found.name in WITHOUT:
         raise ValueError(
-            f"{found.name} is not supported: work_queue is its elder sibling, with the same workers' programs"
+            f"{found.name} is not supported, whether ndcctools.taskvine is here or not: it is untested. "
+            "work_queue is its elder sibling, of the same package (conda install -c conda-forge ndcctools); "
+            "an executor of your own goes by --executor-custom-setup"
         )
     if found.name not in EXECUTORS:
         raise ValueError(

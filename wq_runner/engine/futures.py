@@ -31,6 +31,7 @@ class FuturesEngine(abc.ABC):
         self._running: dict[int, tuple[Task, Future]] = {}
         self._ended: queue.SimpleQueue[tuple[int, Future]] = queue.SimpleQueue()
         self._apart = False  # whether some worker did not see our files
+        self._refused: list[Outcome] = []
         self._status = EngineStatus()
         self._looked = -LOOK_EVERY
 
@@ -80,6 +81,9 @@ class FuturesEngine(abc.ABC):
 
     def submit(self, task: Task) -> None:
         self.start()
+        if task.inputs and self._apart:
+            self._refused.append(_not_sent(task))
+            return
         content = task.items.read_bytes() if self._apart else None
         self._send(task, Parcel(str(task.function), str(task.items), str(task.result), content))
 
@@ -87,9 +91,9 @@ class FuturesEngine(abc.ABC):
         if time.monotonic() >= self._looked + LOOK_EVERY:
             self._status = self._look()
             self._looked = time.monotonic()
-        outcomes: list[Outcome] = []
+        outcomes, self._refused = self._refused, []
         with contextlib.suppress(queue.Empty):
-            ended = self._ended.get(timeout=timeout)
+            ended = self._ended.get(timeout=0 if outcomes else timeout)
             while True:
                 outcome = self._outcome(*ended)
                 outcomes += [outcome] if outcome else []
@@ -101,6 +105,7 @@ class FuturesEngine(abc.ABC):
 
     def close(self) -> None:
         self._running.clear()
+        self._refused.clear()
         self._stop()
         self._status = EngineStatus()
         self._looked = -LOOK_EVERY
@@ -123,6 +128,8 @@ class FuturesEngine(abc.ABC):
             return self._failed(task, error)
         if delivery.lacking:
             self._apart = True
+            if task.inputs:
+                return _not_sent(task)
             contents = (task.items.read_bytes(), task.function.read_bytes())
             self._send(task, Parcel(str(task.function), str(task.items), str(task.result), *contents))
             return None
@@ -150,3 +157,13 @@ class FuturesEngine(abc.ABC):
             detail=text,
             finished=time.time(),
         )
+
+
+def _not_sent(task: Task) -> Outcome:
+    """Refuse a task with inputs, which are results to be added up: rather here than through a scheduler."""
+    return Outcome(
+        task_id=task.id,
+        ending=Ending.TRANSFER,
+        detail="the workers do not see the files of this run",
+        finished=time.time(),
+    )

@@ -69,6 +69,11 @@ class Accumulation:
         self._running: dict[int, _Running] = {}
 
     @property
+    def running(self) -> int:
+        """How many tasks the engine has."""
+        return len(self._running)
+
+    @property
     def busy(self) -> bool:
         return bool(self._running) or self._reducer.busy
 

@@ -110,7 +110,7 @@ class Loop:
             done=tuple(self._done),
             skipped=tuple(self._skipped),
             left=(*self._backlog.waiting(), *running),
-            running=len(self._running),
+            running=len(self._running) + self._accumulation.running,
         )
 
     def _turn(self) -> None:
