@@ -73,6 +73,7 @@ second = wq_runner.run("data", Sums(factor=2), output="one", **common)
 assert (second.complete, second.output["sum"]) == (True, 2 * TOTAL), second
 paths = [str(path.resolve()) for path in sorted(Path("data").glob("*.root"))]
 files = {"mine": {"files": paths[:2], "treename": "Events"}}
+assert wq_runner.run("data", "wq_runner.survey:Survey", schema="BaseSchema", test=True).complete
 third = wq_runner.run(files, lambda events: {"n": len(events)}, output="two", **common)
 assert third.output == {"n": 200}
 assert processes() == before
@@ -133,11 +134,10 @@ assert not processes()
 """
 
 
-EVERYWHERE = """
-with_one = dict(chunksize=50, task_time=0, schema=BaseSchema)
-for name in ("iterative", "futures", "dask", "parsl"):
-    result = wq_runner.run("data", Sums(), executor=name, workers="2", output=name, **with_one)
-    assert (result.complete, result.output) == (True, {"entries": 400, "sum": TOTAL}), (name, result)
+WITH = """
+options = dict(chunksize=50, task_time=0, schema=BaseSchema, workers="2")
+result = wq_runner.run("data", Sums(), executor="{name}", output="{name}", **options)
+assert (result.complete, result.output) == (True, {{"entries": 400, "sum": TOTAL}}), result
 wq_runner.close()
 """
 
@@ -168,7 +168,8 @@ def directory(tmp_path: Path) -> Path:
 
 
 def test_every_executor(directory: Path) -> None:
-    execute(directory, f"TOTAL = {TOTAL}\n{DEFINITIONS}", EVERYWHERE)
+    runs = [WITH.format(name=name) for name in ("iterative", "futures", "dask", "parsl")]
+    execute(directory, f"TOTAL = {TOTAL}\n{DEFINITIONS}", *runs)
 
 
 def test_a_notebook(directory: Path) -> None:

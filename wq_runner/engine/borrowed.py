@@ -13,6 +13,8 @@ from wq_runner.engine.futures import Future, FuturesEngine
 from wq_runner.engine.protocol import EngineStatus
 from wq_runner.model import Ending
 
+_Waiting = queue.SimpleQueue[tuple[concurrent.futures.Future[Any], Any] | None]
+
 
 class BorrowedPool(FuturesEngine):
     """A pool that is there already, and is left open."""
@@ -36,7 +38,9 @@ class BorrowedPool(FuturesEngine):
         return Ending.NO_RESULT if broken else None
 
     def _stop(self) -> None:
-        pass
+        for _, future in self._running.values():
+            if isinstance(future, concurrent.futures.Future):
+                future.cancel()  # unless it runs
 
 
 class CoffeaExecutor(FuturesEngine):
@@ -49,14 +53,16 @@ class CoffeaExecutor(FuturesEngine):
         super().__init__()
         self._executor = executor.copy(status=False, function_name="deliver")
         self._workers = int(getattr(executor, "workers", None) or 1)
-        self._waiting: queue.SimpleQueue[tuple[concurrent.futures.Future[Any], Any] | None] = (
-            queue.SimpleQueue()
-        )
+        self._waiting: _Waiting = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
         if self._thread is None:
-            self._thread = threading.Thread(target=self._work, name="waves", daemon=True)
+            # a queue of its own: the thread of before may still wait for its wave
+            self._waiting = queue.SimpleQueue()
+            self._thread = threading.Thread(
+                target=self._work, args=(self._waiting,), name="waves", daemon=True
+            )
             self._thread.start()
             self._status = self._look()
 
@@ -76,11 +82,11 @@ class CoffeaExecutor(FuturesEngine):
         if thread is not None:
             self._waiting.put(None)
 
-    def _work(self) -> None:
-        while (first := self._waiting.get()) is not None:
+    def _work(self, waiting: _Waiting) -> None:
+        while (first := waiting.get()) is not None:
             wave = [first]
-            while not self._waiting.empty():
-                following = self._waiting.get()
+            while not waiting.empty():
+                following = waiting.get()
                 if following is None:
                     return
                 wave.append(following)

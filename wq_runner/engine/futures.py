@@ -104,9 +104,9 @@ class FuturesEngine(abc.ABC):
         """Do nothing: where a task runs is not ours to say."""
 
     def close(self) -> None:
+        self._stop()
         self._running.clear()
         self._refused.clear()
-        self._stop()
         self._status = EngineStatus()
         self._looked = -LOOK_EVERY
 

@@ -86,21 +86,24 @@ def run(
     WqRunnerError
         If there is no result.
     """
-    if isinstance(schema, str):
-        options["schema"] = schema
-    chosen = _options(options)
+    if schema is not None:
+        options["schema"] = schema if isinstance(schema, str) else _name(schema)
+    if isinstance(processor, str):
+        options["processor"] = processor
+    elif processor is not None:
+        options["processor"] = _name(processor if hasattr(processor, "__qualname__") else type(processor))
+    chosen = defaulted(_options(options))
     request = steps.Request(
         samples=_names(samples),
-        options=defaulted(chosen),
+        options=chosen,
         origins={
             one.name: "run()" if one.name in options else "default" for one in dataclasses.fields(RunOptions)
         },
         command=("wq_runner.run",),
         version=importlib.metadata.version("wq-runner"),
+        analysis=None if isinstance(processor, str | None) else _analysis(processor, chosen.schema),
         keeper=_keeper(),
     )
-    if processor is not None or (schema is not None and not isinstance(schema, str)):
-        request = _with_analysis(request, processor, schema)
     console = Console(force_jupyter=False, width=WIDTH)
     began = time.time()
     try:
@@ -156,27 +159,14 @@ def _names(samples: str | Path | Mapping[str, Any] | Sequence[str | Path]) -> li
     return [str(path)]
 
 
-def _with_analysis(request: steps.Request, processor: Any, schema: Any) -> steps.Request:
-    from wq_runner.execution.processor import load_processor, load_schema
+def _name(thing: Any) -> str:
+    return f"{thing.__module__}:{thing.__qualname__}"
 
-    options = request.options
-    if processor is None or isinstance(processor, str):
-        name, found = processor or steps.SURVEY, None
-        arguments = {key: value for one in options.processor_args for key, value in one.items()}
-        found = load_processor(name, arguments)
-    else:
-        kind = processor if hasattr(processor, "__qualname__") else type(processor)
-        name, found = f"{kind.__module__}:{kind.__qualname__}", processor
-    if schema is not None and not isinstance(schema, str):
-        options = dataclasses.replace(options, schema=f"{schema.__module__}:{schema.__qualname__}")
-    else:
-        schema = load_schema(options.schema)
-    return dataclasses.replace(
-        request,
-        options=dataclasses.replace(options, processor=name),
-        origins={**request.origins, "processor": "run()"},
-        analysis=Analysis(processor=found, schema=schema),
-    )
+
+def _analysis(processor: Any, schema: str) -> Analysis:
+    from wq_runner.execution.processor import load_schema
+
+    return Analysis(processor=processor, schema=load_schema(schema))
 
 
 # -- what came of it
@@ -230,6 +220,9 @@ class Keeper:
         proxy: Path | None = None,
     ) -> Session:
         """Return the session, which works in the directory of this run from now on."""
+        if options.backend.name == "iterative" and options.executor_custom_setup is None:
+            # nothing to be kept, and no reason to end what is
+            return engines.make_session(options, environment, paths, journal, console)
         key = _key(options, environment)
         if self.session is None or key != self._key:
             self.close()
