@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import dask_jobqueue
+import htcondor2
 import pytest
 
 from wq_runner.config import executors
@@ -89,12 +90,13 @@ def told(name: str, workers: str, tmp_path: Path, more: str = "") -> dict[str, A
 
 
 def test_condor_jobs_are_as_the_site_says(tmp_path: Path) -> None:
-    arguments = told("lxplus", "10", tmp_path, "+AccountingGroup = mine")
+    arguments = told("lxplus", "10", tmp_path, '+AccountingGroup = "mine"')
     for of_the_cluster in ("security", "shared_temp_directory", "scheduler_options"):
         arguments.pop(of_the_cluster)
     script = dask_jobqueue.htcondor.HTCondorJob("tcp://here:1", name="w", **arguments).job_script()
-    assert '+JobFlavour = "workday"' in script
-    assert "+AccountingGroup = mine" in script
+    parsed = {key.lower(): value for key, value in dict(htcondor2.Submit(script)).items()}
+    assert parsed["my.jobflavour"] == '"workday"'
+    assert parsed["my.accountinggroup"] == '"mine"'
     assert "MY.DaskWorkerCores = 1" in script
     assert "MY.DaskWorkerMemory = 2000000000" in script
     assert "MY.DaskWorkerDisk = 18000000000" in script
