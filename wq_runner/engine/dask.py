@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -129,6 +131,8 @@ class DaskEngine(FuturesEngine):
             client.close(timeout=CLOSE_TIMEOUT)
         if cluster is not None:
             with _harmless("cluster"):
+                if self._running:
+                    _kill_workers(cluster)
                 cluster.close(timeout=CLOSE_TIMEOUT)
 
 
@@ -150,6 +154,15 @@ def local_cluster(processes: int, memory: float | None, directory: Path) -> Any:
         preload=[_DEAF],
         silence_logs=logging.ERROR,
     )
+
+
+def _kill_workers(cluster: Any) -> None:
+    """Kill the workers of this machine: asked to end, they would wait for tasks that nobody wants."""
+    for nanny in getattr(cluster, "workers", {}).values():
+        if pid := getattr(nanny, "pid", None):
+            nanny.auto_restart = False
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
 @contextlib.contextmanager
