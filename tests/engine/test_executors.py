@@ -113,9 +113,10 @@ def scheduler(directory: Path) -> Iterator[str]:
     try:
         page = "--dashboard-address=127.0.0.1:0"
         start("scheduler", "--host=127.0.0.1", "--port=0", page, "--scheduler-file=where.json")
-        running.until((directory / "where.json").exists)
+        where = directory / "where.json"
+        running.until(lambda: where.exists() and where.read_text().rstrip().endswith("}"), "the scheduler")
         start("worker", "--scheduler-file=where.json", "--nthreads=2", page, "--host=127.0.0.1")
-        yield json.loads((directory / "where.json").read_text())["address"]
+        yield json.loads(where.read_text())["address"]
     finally:
         for process in reversed(began):
             process.terminate()
