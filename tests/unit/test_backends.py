@@ -45,6 +45,13 @@ def test_work_queue_at_a_site_is_workers_of_its_batch_system() -> None:
     assert (options.executor, options.workers) == ("work_queue", "condor@lpc:20x4")
 
 
+def test_sizes_of_workers_that_are_said_by_themselves() -> None:
+    said = {"scaleout": 20, "cores_per_worker": 4, "mem_per_worker": 8_000_000_000}
+    assert defaulted(RunOptions(executor="work_queue@lpc", **said)).workers == "condor@lpc:20x4x8000000000B"
+    assert defaulted(RunOptions(executor="dask@lpc", **said)).workers == "20x4x8000000000B"
+    assert defaulted(RunOptions(executor="dask", scaleout=3)).workers == "3"
+
+
 @pytest.mark.parametrize("executor", ["dask@lpc", "dask/lpc", "work_queue@lpc"])
 @pytest.mark.parametrize("workers", [None, "local:2"])
 def test_how_many_has_to_be_said(executor: str, workers: str | None) -> None:

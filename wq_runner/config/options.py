@@ -506,17 +506,19 @@ def _workers(options: RunOptions) -> str | None:
     from wq_runner.workers import sites, spec
 
     count = options.workers or (str(options.scaleout) if options.scaleout else None)
+    place = options.backend.place
+    sizes = {
+        "cores": options.cores_per_worker,
+        "memory": options.mem_per_worker,
+        "disk": options.disk_per_worker,
+    }
+    if options.on_work_queue and place:
+        return spec.completed(sites.workers_at(place, count), **sizes)
     if not options.on_work_queue:
-        return count
-    if options.backend.place:
-        return sites.workers_at(options.backend.place, count)
-    return spec.completed(
-        options.workers,
-        count=options.scaleout,
-        cores=options.cores_per_worker,
-        memory=options.mem_per_worker,
-        disk=options.disk_per_worker,
-    )
+        numbers = count is not None and count[:1].isdigit() and bool(place)
+        filled = spec.completed(f"local:{count}", **sizes) if numbers else None
+        return filled.partition(":")[2] if filled else count
+    return spec.completed(options.workers, count=options.scaleout, **sizes)
 
 
 def default_name() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import getpass
 import importlib.util
 import os
@@ -102,8 +103,10 @@ def _dask(options: RunOptions, paths: RunPaths) -> Source:
     if place:
         wanted = spec.parse(sites.workers_at(place, options.workers))
         assert isinstance(wanted, spec.BatchSpec)
+        site = sites.find(place)
+        site = dataclasses.replace(site, queue=options.queue or site.queue)
         return lambda: jobqueue.make_cluster(
-            sites.find(place), wanted, paths.workers, python=sys.executable, more=options.batch_options or ""
+            site, wanted, paths.workers, python=sys.executable, more=options.batch_options or ""
         )
     local = here(options.workers)
     memory = local.memory / local.cores if local.memory else None

@@ -162,9 +162,9 @@ def run_options(options: RunOptions) -> dict[str, Any]:
     size = backends.here(options.workers.split("x")[0] if options.workers else None) if local else None
     return {
         **ours,
-        "scaleout": size.count if size else 1,
-        "cores-per-worker": options.cores,
-        "mem-per-worker": f"{options.memory // 1_000_000}MB" if options.memory else "2GB",
+        "scaleout": options.scaleout or (size.count if size else 1),
+        "cores-per-worker": options.cores_per_worker or options.cores,
+        "mem-per-worker": f"{(options.mem_per_worker or 2_000_000_000) // 1_000_000}MB",
         "ignore-grid-certificate": True,  # a proxy is not copied: it is where X509_USER_PROXY says
         "retries": 0,  # failures are answered by their cause
         "tree-reduction": 20,

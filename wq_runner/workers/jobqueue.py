@@ -46,7 +46,7 @@ def arguments(
         told["job_directives_skip"] = ["#SBATCH -t "]  # half an hour, where the queue has its own limit
         told["job_extra_directives"] = [*shlex.split(lines), *shlex.split(more)]
     else:
-        told["disk"] = f"{site.disk // 1_000_000} MB"
+        told["disk"] = f"{(wanted.disk or site.disk) // 1_000_000} MB"
         extra = dict(_pair(line) for line in (*lines.splitlines(), *more.splitlines()) if line.strip())
         if site.requirements:
             extra["requirements"] = site.requirements
