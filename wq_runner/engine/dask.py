@@ -57,6 +57,9 @@ class DaskEngine(FuturesEngine):
             return
         import distributed
 
+        # what goes wrong in its threads is said by us, in one message
+        for name in ("distributed", "tornado.application"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
         found = self._source()
         self._ours = not isinstance(found, distributed.Client)
         self._client = self._connect(found) if self._ours else found
