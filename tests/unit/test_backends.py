@@ -14,7 +14,7 @@ from wq_runner.config import executors
 from wq_runner.config.executors import Backend
 from wq_runner.config.options import RunOptions, defaulted
 from wq_runner.errors import UsageError
-from wq_runner.pipeline import backends
+from wq_runner.pipeline import backends, places
 from wq_runner.workers import jobqueue, sites, spec
 
 
@@ -57,6 +57,14 @@ def test_sizes_of_workers_that_are_said_by_themselves() -> None:
 def test_how_many_has_to_be_said(executor: str, workers: str | None) -> None:
     with pytest.raises(UsageError, match="how many workers to start at lpc"):
         backends.check(defaulted(RunOptions(executor=executor, workers=workers)))
+
+
+def test_the_site_says_where_files_are_also_to_dask() -> None:
+    site = places.site_of(RunOptions(executor="dask@lpc", workers="3"))
+    assert site is not None
+    assert site.name == "lpc"
+    assert places.site_of(RunOptions(executor="dask@tcp://here:1")) is None
+    assert places.site_of(RunOptions(executor="dask", workers="3")) is None
 
 
 def test_a_site_that_is_none() -> None:

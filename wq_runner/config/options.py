@@ -474,6 +474,14 @@ class RunOptions:
         return self.backend.name == "work_queue" and self.executor_custom_setup is None
 
     @property
+    def dask_site(self) -> str | None:
+        """The site at which a run starts a cluster of Dask."""
+        backend = self.backend
+        if backend.name != "dask" or self.executor_custom_setup is not None or "://" in backend.place:
+            return None
+        return backend.place or None
+
+    @property
     def planned_chunksize(self) -> int | PerDataset[int]:
         """The most events of a chunk in the plan."""
         return AUTO_CHUNKSIZE if isinstance(self.chunksize, str) else self.chunksize

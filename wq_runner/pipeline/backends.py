@@ -60,9 +60,14 @@ def check(options: RunOptions) -> None:
     if options.executor_custom_setup is not None:
         return
     backend = options.backend
-    if backend.name == "dask" and backend.place and "://" not in backend.place:
+    if (name := options.dask_site) is not None:
         check_installed("dask", extra=("dask_jobqueue",))
-        sites.workers_at(backend.place, options.workers)
+        sites.workers_at(name, options.workers)
+        if (system := sites.find(name).system) not in jobqueue.CLASSES:
+            raise UsageError(
+                f"--executor {options.executor}: Dask cannot start workers by {system}",
+                hint=f"it can by {' and '.join(jobqueue.CLASSES)}; or -e work_queue@{name}",
+            )
         return
     check_installed(backend.name)
     if backend.name == "parsl" and backend.place and not Path(backend.place).is_file():

@@ -24,7 +24,9 @@ def placed(fileset: Fileset, options: RunOptions) -> Fileset:
 
 def site_of(options: RunOptions) -> Site | None:
     """Return the site of the workers that the run starts, if it names one."""
-    if options.executor != "work_queue" or not options.workers or options.workers.isdecimal():
+    if (site := options.dask_site) is not None:
+        return sites.find(site)
+    if not options.on_work_queue or not options.workers or options.workers.isdecimal():
         return None
     wanted = spec.parse(options.workers)
     return sites.find(wanted.site) if isinstance(wanted, spec.BatchSpec) and wanted.site else None

@@ -11,7 +11,7 @@ from wq_runner.workers import sites
 from wq_runner.workers.sites import Site
 from wq_runner.workers.spec import BatchSpec
 
-_CLASSES = {"condor": "HTCondorCluster", "slurm": "SLURMCluster"}
+CLASSES = {"condor": "HTCondorCluster", "slurm": "SLURMCluster"}
 PATIENCE = 120  # seconds after which a worker ends whose scheduler is gone
 
 
@@ -58,7 +58,7 @@ def make_cluster(site: Site, wanted: BatchSpec, directory: Path, *, python: str,
     """Start a scheduler here, and submit the workers."""
     import dask_jobqueue
 
-    kind = getattr(dask_jobqueue, _CLASSES[site.system])
+    kind = getattr(dask_jobqueue, CLASSES[site.system])
     cluster = kind(**arguments(site, wanted, directory, python=python, more=more))
     cluster.scale(jobs=wanted.count)
     return cluster
