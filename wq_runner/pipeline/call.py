@@ -234,6 +234,7 @@ class Keeper:
         session.files = FileStore(root=paths.files, naming=options.naming)
         session.settings = engines.settings_of(session, options, environment)
         session.stop = StopRequest()
+        session.portion = lambda _: ""  # until the run says how it is written
         return session
 
     def close(self) -> None:
