@@ -25,8 +25,8 @@ lint: setup
 
 test: lint
 	@environments/setup.sh test
-	@pytest
 	@$(BATCH)
+	@pytest
 
 test-batch: lint
 	@environments/setup.sh batch
