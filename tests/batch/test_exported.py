@@ -117,16 +117,15 @@ def test_condor(pool: Pool, place: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_staged_out_by_xrootd(pool: Pool, place: Path) -> None:
-    there = place / "there"
-    there.mkdir()
-    with xrootd.xrootd(there, place / "server") as server:
-        there.chmod(0o777)
+    empty = place / "empty"
+    empty.mkdir()
+    with xrootd.xrootd(empty) as server:
         export(place, "condor", "--environment", "shared", "--stage-out", f"{server.url}jobs")
         submit(place)
         results = place / "jobs" / "results"
         running.until(
             lambda: len(list(results.glob("*/exit_code"))) == 4 and not pool.jobs(), "all came back"
         )
-        assert len(list((there / "jobs").glob("*/run.json"))) == 4, logs(place)
+        assert len(list((server.data / "jobs").glob("*/run.json"))) == 4, logs(place)
         assert not list(results.glob("*/output.coffea"))
         equals_a_plain_run(place)

@@ -30,8 +30,11 @@ all.pidpath {admin}
 
 @dataclass
 class Server:
+    """A server; `data` is the directory that it serves, which it may write to."""
+
     process: subprocess.Popen[bytes]
     url: str
+    data: Path
 
     def hang(self) -> None:
         """Let it answer no more; whoever connects is accepted all the same."""
@@ -56,12 +59,14 @@ def xrootd(data: Path) -> Iterator[Server]:
         command = ["xrootd", "-c", str(directory / "xrootd.cfg"), "-l", str(directory / "log")]
         if os.geteuid() == 0:
             shutil.chown(directory, "nobody")
+            shutil.chown(directory / "data", "nobody")
             command = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", *command]
         with (directory / "out").open("wb") as log:
             process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=directory
             )
-        server = Server(process=process, url=f"root://127.0.0.1:{port}//")
+        url = f"root://127.0.0.1:{port}//"
+        server = Server(process=process, url=url, data=directory / "data")
         try:
             running.until(lambda: _answers(port) or process.poll() is not None, "the server answers")
             assert process.poll() is None, (directory / "out").read_text()
