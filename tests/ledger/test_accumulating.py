@@ -20,7 +20,7 @@ MEGABYTES = 8
 def options(samples: Path, *more: object) -> Sequence[object]:
     return (
         *("-p", f"{running.ANALYSIS}:Large", "--processor-args", f"megabytes={MEGABYTES}"),
-        *("--schema", "BaseSchema", "--chunksize", 100, "--task-time", 0.1, "-o", "out"),
+        *("--schema", "BaseSchema", "--chunksize", 100, "--task-time", 0.001, "-o", "out"),
         *("--workers", "local:2x1x1500MB", *more, samples),
     )
 

@@ -172,8 +172,9 @@ def manager(analysis: Repository, cache: Path, *options: object) -> Iterator[tup
 
 
 def unpacked(workdir: Path) -> list[Path]:
-    """The environments that were unpacked below a worker's directory."""
-    return [path for path in workdir.glob(f"wq-runner-{os.getuid()}/*/bin") if not path.parent.is_symlink()]
+    """The environments that were unpacked below a worker's directory; overlays have no Python."""
+    found = (path.parent for path in workdir.glob(f"wq-runner-{os.getuid()}/*/bin/python"))
+    return [path for path in found if not path.parent.is_symlink()]
 
 
 def test_a_worker_that_has_nothing(
