@@ -39,10 +39,22 @@ def export(place: Path, system: str, *options: object) -> None:
     assert ended.code == 0, ended.out + ended.err
 
 
+def scratch(place: Path) -> Path:
+    """Return where the jobs work, so that what other tests leave is not taken for theirs."""
+    path = place / "scratch"
+    path.mkdir(exist_ok=True)
+    return path
+
+
+def has_results(work: Path) -> bool:
+    return any((work / "result" / "ledger").glob("*"))
+
+
 def submit(place: Path, script: str = "submit.sh") -> str:
     done = subprocess.run(
         [place / "jobs" / script],
         cwd="/",
+        env={**os.environ, "TMPDIR": str(scratch(place))},
         capture_output=True,
         text=True,
         check=False,
@@ -78,7 +90,7 @@ def test_slurm(follow: Follow, cluster: Slurm, place: Path) -> None:
     export(place, "slurm", *gated, "--queue", "short")
     assert submit(place).count("Submitted batch job") == 2
     running.until(lambda: len(cluster.running()) == 4, "all jobs run")
-    running.until(lambda: len(list(Path("/tmp").glob("wq-job-*/result/ledger/*"))) >= 4, "first chunks")
+    running.until(lambda: sum(map(has_results, scratch(place).iterdir())) == 4, "each has its first chunk")
     (first,) = [
         line.split()[0]
         for line in cluster.command("squeue", "--noheader", "--array", "--format=%i %j").splitlines()
