@@ -15,7 +15,6 @@ import argparse
 import contextlib
 import json
 import os
-import pickle
 import shutil
 import statistics
 import subprocess
@@ -70,9 +69,9 @@ def _answer(task: Any) -> Any:
     import lz4.frame
 
     from wq_runner.model import Category, Ending, Outcome
-    from wq_runner.remote import wire
+    from wq_runner.remote import wire, work
 
-    items = pickle.loads(task.items.read_bytes())
+    items = work.unpack(task.items)
     if task.category is Category.PROCESSING:
         out = {"events": sum(len(item) for item in items), "chunks": len(items)}
         result = {"out": out, "processed": set(items)}

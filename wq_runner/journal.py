@@ -271,18 +271,19 @@ class Journal:
     _stream: TextIO | None = field(default=None, init=False)
     _lock: threading.RLock = field(default_factory=threading.RLock, init=False)
 
-    def record(self, event: Event, *, durable: bool = False) -> None:
-        """Append an event; a durable one is on the disk itself before this returns."""
+    def record(self, *events: Event, durable: bool = False) -> None:
+        """Append events, all at once; durable ones are on the disk itself before this returns."""
         with self._lock:
             now = self.clock()
             if self.path is not None:
-                self._append(self.path, _line(now, event), durable=durable)
-            self._tell(now, event)
+                self._append(self.path, "".join(_line(now, event) for event in events), durable=durable)
+            for event in events:
+                self._tell(now, event)
 
-    def _append(self, path: Path, line: str, *, durable: bool) -> None:
+    def _append(self, path: Path, lines: str, *, durable: bool) -> None:
         if self._stream is None:
             self._stream = path.open("a", encoding="utf-8", errors="surrogateescape")
-        self._stream.write(line)
+        self._stream.write(lines)
         self._stream.flush()
         if durable:
             os.fsync(self._stream.fileno())

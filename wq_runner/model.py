@@ -133,15 +133,15 @@ class Resources:
 class Task:
     """A piece of work for the engine: apply a function to a batch of items and merge the results.
 
-    The three files are the payload's: `function` (shared by many tasks and cached by workers),
-    `items`, and `result`, which the engine writes before it reports the outcome. `inputs` appear under
-    their names in the task's directory, if it has one of its own.
+    `function` is a file, shared by many tasks and cached by workers; `items` a text, and no file because a
+    run has many of them; `result` a file, which the engine writes before it reports the outcome. `inputs`
+    appear under their names in the task's directory, if it has one of its own.
     """
 
     id: int
     category: Category
     function: Path
-    items: Path
+    items: str
     result: Path
     inputs: tuple[Path, ...] = ()
     resources: Resources = Resources(cores=1)

@@ -189,7 +189,7 @@ def test_files_left_behind(runs: Callable[[str], Path]) -> None:
         out / "transactions.log"
     ).read_text()
     staging = out / "staging"
-    assert not staging.exists() or not list(staging.glob("*.items"))
+    assert not staging.exists() or not list(staging.glob("*.result"))
 
 
 def test_the_engines_own_plots(runs: Callable[[str], Path], tmp_path: Path) -> None:

@@ -100,6 +100,8 @@ class Place:
 def often_merged(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reduce, "MOST_PARTS", 4)
     monkeypatch.setattr(reduce, "AT_ONCE", 3)
+    monkeypatch.setattr(reduce, "SMALL_ONES", 1)
+    monkeypatch.setattr(reduce, "TOGETHER", TASKS + 1)
     # what these processes wrote outlives them anyway; only a power cut asks for more
     monkeypatch.setattr(os, "fsync", lambda _: None)
 
@@ -148,9 +150,16 @@ def crashes(place: Place, steps: int, *, before: bool) -> bool:
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 9
 
 
-@pytest.mark.parametrize("tree", [None, TreeSettings(results=3, always=True)], ids=["here", "tasks"])
+@pytest.mark.parametrize(
+    ("tree", "together"),
+    [(None, TASKS + 1), (None, 2), (TreeSettings(results=3, always=True), 2)],
+    ids=["here", "small ones together", "tasks"],
+)
 @pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
-def test_every_moment(tmp_path: Path, before: bool, tree: TreeSettings | None) -> None:
+def test_every_moment(
+    tmp_path: Path, before: bool, tree: TreeSettings | None, together: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reduce, "TOGETHER", together)
     for steps in range(1000):
         place = Place(tmp_path / str(steps), tree)
         if not crashes(place, steps, before=before):
@@ -158,7 +167,8 @@ def test_every_moment(tmp_path: Path, before: bool, tree: TreeSettings | None) -
         done = place.done()
         assert place.run() == expected(), steps
         check_journal(place, done)
-    assert steps > 3 * TASKS  # all steps were tried: of the parts, the lines, the merged files
+    # all steps were tried: of the parts, which small ones have not that come together, the lines, the sums
+    assert steps > (1 if together < TASKS else 2) * TASKS
 
 
 def check_journal(place: Place, done: set[int]) -> None:
@@ -260,6 +270,18 @@ def test_a_torn_line_in_the_middle(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     lines = place.journal.read_text().splitlines()
     place.journal.write_text("\n".join([*lines[:3], lines[3][:25], *lines[4:]]) + "\n")
     assert place.done() == set(range(TASKS)) - {3}
+    assert place.run() == expected()
+
+
+def test_a_sum_with_a_part_that_is_not_on_record_runs_again(tmp_path: Path) -> None:
+    """What it holds beside the others cannot be told, and must not count twice."""
+    place = Place(tmp_path)
+    place.run()
+    merged = next(one for one in place.recover().holdings if len(one.tasks) > 1)
+    lines = place.journal.read_text().splitlines()
+    lines.remove(next(line for line in lines if f'"Accepted","task":{merged.tasks[0]},' in line))
+    place.journal.write_text("\n".join(lines) + "\n")
+    assert place.done() == set(range(TASKS)) - set(merged.tasks)
     assert place.run() == expected()
 
 

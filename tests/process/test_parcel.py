@@ -28,19 +28,13 @@ def write(directory: Path, function: Callable[[Any], Any], **versions: str) -> P
     directory.mkdir()
     preamble = pickle.dumps({"paths": [], "versions": {**work.versions(), **versions}})
     (directory / "function-1234").write_bytes(preamble + dill.dumps(function))
-    (directory / "7.items").write_bytes(pickle.dumps([1, 2, 3]))
-    return Parcel(*(str(directory / name) for name in ("function-1234", "7.items", "7.result")))
+    return Parcel(str(directory / "function-1234"), work.pack([1, 2, 3]), str(directory / "7.result"))
 
 
-def apart(task: Parcel, *, items: bool = False, function: bool = False) -> Parcel:
-    """Return the parcel as it reaches a machine that does not see the files, with some contents."""
-    return Parcel(
-        "/nowhere/function-1234",
-        "/nowhere/7.items",
-        "/nowhere/7.result",
-        Path(task.items).read_bytes() if items else None,
-        Path(task.function).read_bytes() if function else None,
-    )
+def apart(task: Parcel, *, function: bool = False) -> Parcel:
+    """Return the parcel as it reaches a machine that does not see its files, with the function or not."""
+    content = Path(task.function).read_bytes() if function else None
+    return Parcel("/nowhere/function-1234", task.items, "/nowhere/7.result", content)
 
 
 def result(found: Delivery, directory: Path) -> Any:
@@ -64,9 +58,8 @@ def test_where_the_files_are_seen_only_names_travel(tmp_path: Path) -> None:
 def test_elsewhere_contents_do_and_the_function_once(tmp_path: Path) -> None:
     task = write(tmp_path / "task", double)
     assert deliver(apart(task)).lacking
-    assert deliver(apart(task, items=True)).lacking
-    assert result(deliver(apart(task, items=True, function=True)), tmp_path) == {"sum": 12}
-    assert result(deliver(apart(task, items=True)), tmp_path) == {"sum": 12}
+    assert result(deliver(apart(task, function=True)), tmp_path) == {"sum": 12}
+    assert result(deliver(apart(task)), tmp_path) == {"sum": 12}
 
 
 def test_a_place_that_cannot_be_written_is_not_seen(tmp_path: Path) -> None:
@@ -77,10 +70,10 @@ def test_a_place_that_cannot_be_written_is_not_seen(tmp_path: Path) -> None:
 def test_another_version_is_an_answer_and_is_asked_for_again(tmp_path: Path) -> None:
     task = write(tmp_path / "task", double, coffea="0.7")
     for _ in range(2):
-        found = deliver(apart(task, items=True, function=True))
+        found = deliver(apart(task, function=True))
         assert found.answer is not None
         (tmp_path / "answer").write_bytes(found.answer)
         (failure,) = answer.read_answer(tmp_path / "answer").failures
         assert failure.kind is Kind.ENVIRONMENT
         assert "(manager: 0.7)" in failure.message
-    assert deliver(apart(task, items=True)).lacking
+    assert deliver(apart(task)).lacking

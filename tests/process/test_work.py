@@ -27,7 +27,7 @@ def run(
     """Do a task in a watched process, and return its answer."""
     preamble = pickle.dumps({"paths": [], "versions": versions or work.versions()})
     (directory / "function").write_bytes(preamble + dill.dumps(function))
-    (directory / "items").write_bytes(pickle.dumps(items))
+    (directory / "items").write_text(work.pack(items))
     job = Job(directory / "function", directory / "items", directory / "result", Limits())
     Watch(job, lambda notify: work.execute(job.function, job.items, job.result, notify)).finish()
     return answer.read_answer(directory / "result")

@@ -29,7 +29,7 @@ def test_made_and_cleared_of_what_is_half_done(tmp_path: Path) -> None:
     root = tmp_path / "a" / "b"
     paths, lock = open_directory(root)
     with lock:
-        (paths.staging / "1.items").write_text("of a task that ran")
+        (paths.staging / "1.result").write_text("of a task that ran")
         for kept in (paths.journal, paths.output, paths.ledger / "part-1"):
             kept.write_text("of the run before")
     _, lock = open_directory(root)

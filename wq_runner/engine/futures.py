@@ -84,8 +84,7 @@ class FuturesEngine(abc.ABC):
         if task.inputs and self._apart:
             self._refused.append(_not_sent(task))
             return
-        content = task.items.read_bytes() if self._apart else None
-        self._send(task, Parcel(str(task.function), str(task.items), str(task.result), content))
+        self._send(task, Parcel(str(task.function), task.items, str(task.result)))
 
     def wait(self, timeout: float) -> list[Outcome]:
         if time.monotonic() >= self._looked + LOOK_EVERY:
@@ -130,8 +129,8 @@ class FuturesEngine(abc.ABC):
             self._apart = True
             if task.inputs:
                 return _not_sent(task)
-            contents = (task.items.read_bytes(), task.function.read_bytes())
-            self._send(task, Parcel(str(task.function), str(task.items), str(task.result), *contents))
+            content = task.function.read_bytes()
+            self._send(task, Parcel(str(task.function), task.items, str(task.result), content))
             return None
         if delivery.answer is not None:
             task.result.write_bytes(delivery.answer)

@@ -205,7 +205,7 @@ def _engine_task(wq: Any, task: Task, settings: QueueSettings) -> Any:
         made.specify_input_file(str(settings.proxy), PROXY, cache=False)
         made.specify_environment_variable("X509_USER_PROXY", PROXY)
     made.specify_input_file(str(task.function), "function", cache=True)
-    made.specify_input_file(str(task.items), "items", cache=False)
+    made.specify_buffer(task.items, "items", cache=False)
     for path in task.inputs:
         made.specify_input_file(str(path), path.name, cache=False)
     made.specify_output_file(str(task.result), "result", cache=False)

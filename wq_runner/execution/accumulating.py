@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from wq_runner.execution.items import Item
 from wq_runner.execution.phase import Context
 from wq_runner.execution.reduce import Batch, Reducer
 from wq_runner.model import MB, Category, Ending, Outcome, Task
+from wq_runner.remote import work
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +88,6 @@ class Accumulation:
         if running is None:
             return False
         task = running.task
-        task.items.unlink(missing_ok=True)
         found = _read(task, outcome)
         self._context.journal.record(events.ended(task, outcome, running.items, found))
         model = self._allocator.model(running.batch.dataset)
@@ -119,14 +118,13 @@ class Accumulation:
             id=number,
             category=Category.ACCUMULATING,
             function=self._function,
-            items=self._context.staging / f"{number}.items",
+            items=work.pack(item.value for item in items),
             result=self._context.staging / f"{number}.result",
             inputs=tuple(part.path for part in batch.parts),
             resources=self._allocator.request(
                 batch.dataset, (part.size for part in batch.parts), self._engine.status.largest
             ),
         )
-        task.items.write_bytes(pickle.dumps([item.value for item in items]))
         self._running[number] = _Running(task=task, batch=batch, items=items, attempt=attempt)
         self._context.journal.record(events.submitted(task, items))
         self._engine.submit(task)

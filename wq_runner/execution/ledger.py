@@ -2,8 +2,9 @@
 
 A task's answer becomes ``part-ID`` in the ledger's directory, and then a line of the journal says
 `Accepted`. Files of a dataset are added up, here or by tasks; when a sum is written as ``merged-ID-COUNT``,
-a line says `Merged`, and the files it holds are removed. Whatever moment a run is killed at, the journal
-and these files tell exactly what is done:
+a line says `Merged`, and the files it holds are removed. Small answers that come together are written as
+such a sum at once, and their lines come with its line. Whatever moment a run is killed at, the journal and
+these files tell exactly what is done:
 
 - a part without its line does not count, and is removed;
 - a merged file without its line does not count either: what it holds is still there;
@@ -33,7 +34,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Holding:
-    """A file of the ledger: the tasks whose results it holds, and the items of these."""
+    """A file of the ledger: the tasks whose results it holds, and the items of these.
+
+    `complete` is whether all that it holds is on record; a sum of which a part is not cannot be used.
+    """
 
     name: str
     dataset: str
@@ -41,6 +45,7 @@ class Holding:
     items: tuple[Key, ...]
     files: tuple[SideFile, ...] = ()
     portion: str = ""
+    complete: bool = True
 
     @property
     def sum(self) -> Sum:
@@ -71,44 +76,56 @@ class Recovered:
         return {dataset: frozenset(keys) for dataset, keys in found.items()}
 
 
+@dataclass
+class _Held:
+    """What a file holds, as the lines of a journal come by: sums grow in place, as there may be many."""
+
+    accepted: list[Accepted]
+    complete: bool = True
+
+    def take(self, other: _Held) -> None:
+        self.accepted += other.accepted
+        self.complete &= other.complete
+
+    def holding(self, name: str, dataset: str) -> Holding:
+        return Holding(
+            name=name,
+            dataset=dataset,
+            portion=self.accepted[0].portion if self.accepted else "",
+            tasks=tuple(one.task for one in self.accepted),
+            items=tuple(item for one in self.accepted for item in one.items),
+            files=tuple(file for one in self.accepted for file in one.files),
+            complete=self.complete,
+        )
+
+
 def holdings(events: Iterable[Event]) -> tuple[list[Holding], int]:
     """Return the files that should be there after these events, and the largest task number: pure."""
-    datasets: defaultdict[str, dict[str, Holding]] = defaultdict(dict)
+    datasets: defaultdict[str, dict[str, _Held]] = defaultdict(dict)
     last = 0
     for event in events:
         match event:
-            case Accepted(category=Category.PROCESSING.value, task=task, dataset=dataset, items=items):
-                name = part_name(task)
-                datasets[dataset][name] = Holding(
-                    name=name,
-                    dataset=dataset,
-                    portion=event.portion,
-                    tasks=(task,),
-                    items=items,
-                    files=event.files,
-                )
+            case Accepted(category=Category.PROCESSING.value, task=task, dataset=dataset):
+                datasets[dataset][part_name(task)] = _Held([event])
                 last = max(last, task)
             case Merged(name=name, dataset=dataset, of=names):
                 there = datasets[dataset]
-                there[name] = _together(name, dataset, [there.pop(one) for one in names if one in there])
+                held = [there.pop(one) for one in names if one in there]
+                merged = held[0] if held else _Held([])
+                for one in held[1:]:
+                    merged.take(one)
+                merged.complete &= len(held) == len(names)
+                there[name] = merged
             case Dropped(names=names):
                 for there in datasets.values():
                     for name in names:
                         there.pop(name, None)
             case _:
                 last = max(last, getattr(event, "task", 0))
-    return [holding for there in datasets.values() for holding in there.values()], last
-
-
-def _together(name: str, dataset: str, held: Sequence[Holding]) -> Holding:
-    return Holding(
-        name=name,
-        dataset=dataset,
-        portion=held[0].portion if held else "",
-        tasks=tuple(task for one in held for task in one.tasks),
-        items=tuple(item for one in held for item in one.items),
-        files=tuple(file for one in held for file in one.files),
-    )
+    found = [
+        held.holding(name, dataset) for dataset, there in datasets.items() for name, held in there.items()
+    ]
+    return found, last
 
 
 def look(directory: Path, events: Iterable[Event], files: FileStore) -> Recovered:
@@ -117,7 +134,7 @@ def look(directory: Path, events: Iterable[Event], files: FileStore) -> Recovere
     whole: list[Holding] = []
     lost: list[Holding] = []
     for holding in expected:
-        there = _is_whole(directory / holding.name) and files.are_there(holding.files)
+        there = holding.complete and _is_whole(directory / holding.name) and files.are_there(holding.files)
         (whole if there else lost).append(holding)
     return Recovered(holdings=tuple(whole), lost=tuple(lost), last_task=last)
 

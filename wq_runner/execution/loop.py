@@ -199,13 +199,12 @@ class Loop:
             id=number,
             category=self._category,
             function=self._function,
-            items=self._staging / f"{number}.items",
+            items=work.pack(item.value for item in batch),
             result=self._staging / f"{number}.result",
             resources=allocator.request(
                 batch[0].dataset, (item.size for item in batch), self._engine.status.largest
             ),
         )
-        task.items.write_bytes(pickle.dumps([item.value for item in batch]))
         self._running[number] = (task, batch)
         self._datasets[batch[0].dataset] += 1
         self._attempts.begin(batch)
@@ -220,7 +219,6 @@ class Loop:
             return  # of a phase that was given up
         task, batch = self._running.pop(outcome.task_id)
         self._datasets[batch[0].dataset] -= 1
-        task.items.unlink(missing_ok=True)
         found, trouble = _read(task, outcome)
         self._journal.record(events.ended(task, outcome, batch, found))
         if found is None:

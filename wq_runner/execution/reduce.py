@@ -12,6 +12,7 @@ import itertools
 import queue
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -27,7 +28,10 @@ from wq_runner.execution.ledger import Holding
 from wq_runner.journal import Accepted, Journal, Merged
 
 MOST_PARTS = 48  # files in the ledger before the largest sums are written
-AT_ONCE = 16  # answers that are made safe together
+AT_ONCE = 16  # answers that are made safe together, and so many more small ones
+SMALL = 64 * 2**10  # bytes of an answer that costs little more than its file
+SMALL_ONES = 8  # that are dealt with in place of a large one
+TOGETHER = 4  # small answers of one sum that are worth a file of their own
 MOST_BYTES = 512 * 2**20  # the same, by their size
 LAG = 10.0  # seconds of adding that may wait, before tasks are asked to help
 FEW = 3  # files that are worth a task at the end, when workers have nothing else to do
@@ -99,6 +103,11 @@ class _Sum:
 class _Arrival:
     result: Path
     accepted: Accepted
+    size: int
+
+    @property
+    def small(self) -> bool:
+        return self.size <= SMALL
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,7 +172,7 @@ class Reducer:
             If the ledger cannot be written.
         """
         self._check()
-        self._give(_Arrival(result=result, accepted=accepted))
+        self._give(_Arrival(result=result, accepted=accepted, size=result.stat().st_size))
 
     def batches(self, most: int) -> list[Batch]:
         """Return at most so many batches for tasks; each is to be `returned`."""
@@ -246,10 +255,12 @@ class Reducer:
     def _next_messages(self) -> tuple[list[_Message], bool]:
         """Return what waits, a few at once, and whether more may come."""
         found: list[_Message] = []
+        room = float(AT_ONCE)
         message = self._messages.get()
         while message is not None:
             found.append(message)
-            if len(found) == AT_ONCE or self._messages.empty():
+            room -= 1 / SMALL_ONES if isinstance(message, _Arrival) and message.small else 1
+            if room <= 0 or self._messages.empty():
                 return found, True
             message = self._messages.get()
         return found, False
@@ -281,33 +292,76 @@ class Reducer:
         self._give_out()
 
     def _take_into(self, directory: Path, answers: Sequence[_Arrival], pool: ThreadPoolExecutor) -> None:
-        """Keep the answers in the ledger, then say so, then add them up or put them apart.
+        """Keep the answers in the ledger: small ones as their sum, since a disk is slower than adding."""
+        answers = [self._with_files(one) for one in answers]
+        apart = self._puts_apart()
+        small: defaultdict[Sum, list[_Arrival]] = defaultdict(list)
+        for one in answers if not apart else ():
+            if one.small:
+                small[_of(one.accepted)].append(one)
+        together = [group for group in small.values() if len(group) >= TOGETHER]
+        for group in together:
+            self._keep_sum(directory, group)
+        kept = {one.accepted.task for group in together for one in group}
+        if rest := [one for one in answers if one.accepted.task not in kept]:
+            self._keep_each(directory, rest, pool, apart=apart)
+
+    def _with_files(self, one: _Arrival) -> _Arrival:
+        if self._files is None:
+            return one
+        return replace(
+            one, accepted=replace(one.accepted, files=self._files.commit(one.result, one.accepted))
+        )
+
+    def _keep_sum(self, directory: Path, answers: Sequence[_Arrival]) -> None:
+        """Write what the answers make together, then say that it holds them, then add it up."""
+        began = time.monotonic()
+        total: Any = None
+        for one in answers:
+            total = _added(answer.read_result(one.result), total)
+        parts = [
+            Part(path=directory / ledger.part_name(one.accepted.task), size=one.size, last=one.accepted.task)
+            for one in answers
+        ]
+        path = directory / _name_of(parts)
+        ledger.write_sum(path, total)
+        of = _of(answers[0].accepted)
+        merged = Merged(name=path.name, dataset=of[0], of=tuple(part.name for part in parts))
+        self._journal.record(*(one.accepted for one in answers), merged, durable=True)
+        for one in answers:
+            one.result.unlink(missing_ok=True)
+        held = self._sums.setdefault(of, _Sum())
+        held.total = _added(total, held.total)
+        held.parts.append(_sum_of(parts, path))
+        self._note_pace((time.monotonic() - began) / len(answers))
+
+    def _keep_each(
+        self, directory: Path, answers: Sequence[_Arrival], pool: ThreadPoolExecutor, *, apart: bool
+    ) -> None:
+        """Keep each answer as a file, then say so, then add it up or put it apart.
 
         A disk takes several files at once in little more than the time of one.
         """
-        done = [
-            replace(one.accepted, files=self._files.commit(one.result, one.accepted))
-            if self._files is not None
-            else one.accepted
-            for one in answers
-        ]
         paths = list(
             pool.map(
                 lambda one: ledger.keep(one.result, directory / ledger.part_name(one.accepted.task)), answers
             )
         )
-        for number, accepted in enumerate(done, start=1):
-            self._journal.record(accepted, durable=number == len(done))
-        for accepted, path in zip(done, paths, strict=True):
-            one = self._sums.setdefault(_of(accepted), _Sum())
-            part = Part(path=path, size=path.stat().st_size, last=accepted.task)
-            if self._puts_apart():
+        self._journal.record(*(one.accepted for one in answers), durable=True)
+        for arrival, path in zip(answers, paths, strict=True):
+            of = _of(arrival.accepted)
+            one = self._sums.setdefault(of, _Sum())
+            part = Part(path=path, size=arrival.size, last=arrival.accepted.task)
+            if apart:
                 one.apart[part.name] = part
             else:
                 began = time.monotonic()
-                self._add(_of(accepted), path)
+                self._add(of, path)
                 one.parts.append(part)
-                self._pace = 0.9 * self._pace + 0.1 * (time.monotonic() - began)
+                self._note_pace(time.monotonic() - began)
+
+    def _note_pace(self, seconds: float) -> None:
+        self._pace = 0.9 * self._pace + 0.1 * seconds
 
     def _puts_apart(self) -> bool:
         if self._tree is None:
@@ -339,11 +393,8 @@ class Reducer:
         one.apart[path.name] = _sum_of(parts, path)
 
     def _add(self, of: Sum, path: Path) -> None:
-        from coffea.processor import accumulate
-
-        result = answer.read_result(path)
         one = self._sums.setdefault(of, _Sum())
-        one.total = result if one.total is None else accumulate([result], one.total)
+        one.total = _added(answer.read_result(path), one.total)
 
     def _add_rest(self) -> None:
         for of, one in self._sums.items():
@@ -397,6 +448,12 @@ class Reducer:
         if not full and not (rest and len(parts) >= FEW):
             return None
         return Batch(of=of, parts=tuple(parts))
+
+
+def _added(result: Any, total: Any) -> Any:
+    from coffea.processor import accumulate
+
+    return result if total is None else accumulate([result], total)
 
 
 def _of(accepted: Accepted) -> Sum:

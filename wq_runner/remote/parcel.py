@@ -22,12 +22,11 @@ from . import work
 
 @dataclass(frozen=True)
 class Parcel:
-    """The task's files as the manager names them, and the contents of those that have to travel."""
+    """A task, its files as the manager names them, and the content of the function if it has to travel."""
 
     function: str
     items: str
     result: str
-    items_content: bytes | None = None
     function_content: bytes | None = None
 
 
@@ -47,12 +46,10 @@ def deliver(parcel: Parcel) -> Delivery:
     started = time.time()
     answer, lacking = None, False
     if _is_here(parcel):
-        work.execute(Path(parcel.function), Path(parcel.items), Path(parcel.result))
+        work.execute(Path(parcel.function), parcel.items, Path(parcel.result))
     else:
         name = Path(parcel.function).name
-        lacking = parcel.items_content is None or (
-            parcel.function_content is None and name not in _functions()
-        )
+        lacking = parcel.function_content is None and name not in _functions()
         answer = None if lacking else _execute(parcel, name)
     return Delivery(
         host=platform.node(), started=started, finished=time.time(), answer=answer, lacking=lacking
@@ -61,17 +58,15 @@ def deliver(parcel: Parcel) -> Delivery:
 
 def _is_here(parcel: Parcel) -> bool:
     # the name of a function is its content, so a file of this name is this function
-    there = Path(parcel.function).is_file() and Path(parcel.items).is_file()
-    return there and os.access(Path(parcel.result).parent, os.W_OK)
+    return Path(parcel.function).is_file() and os.access(Path(parcel.result).parent, os.W_OK)
 
 
 def _execute(parcel: Parcel, name: str) -> bytes:
     with tempfile.TemporaryDirectory(prefix="wq-runner-") as directory:
-        function, items, result = (Path(directory, one) for one in (name, "items", "result"))
+        function, result = Path(directory, name), Path(directory, "result")
         function.write_bytes(parcel.function_content or b"")
-        items.write_bytes(parcel.items_content or b"")
         loaded = _functions().get(name)
-        work.execute(function, items, result, loaded=loaded)
+        work.execute(function, parcel.items, result, loaded=loaded)
         if loaded is None:
             with contextlib.suppress(Exception):  # which the answer says
                 _functions()[name] = work.load_function(function)

@@ -9,6 +9,7 @@ place first, then the function (dill).
 
 from __future__ import annotations
 
+import base64
 import functools
 import gc
 import importlib
@@ -19,7 +20,7 @@ import platform
 import sys
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,28 +41,41 @@ def unseen(_: BaseException) -> None:
 
 def execute(
     function_file: Path,
-    items_file: Path,
+    items: str | Path,
     result_file: Path,
     notify: Notify = lambda _: None,
     loaded: Callable[[Any], Any] | None = None,
     failed: Failed = unseen,
 ) -> None:
-    """Read function and items, apply, and write the answer. `loaded` is the function if it is known."""
+    """Read function and items, apply, and write the answer.
+
+    `items` is a text or the file that holds it; `loaded` is the function if it is known.
+    """
     began = time.time()
     header: dict[str, Any] = {"host": platform.node(), "pid": os.getpid()}
     batch = _Batch(folder=Folder(result_file), failed=failed)
     try:
         function = loaded or load_function(function_file)
-        with items_file.open("rb") as stream:
-            items = pickle.load(stream)
+        values = unpack(items if isinstance(items, str) else items.read_text())
     except Exception as error:
         batch.fail(None, error, kind="environment")
     else:
         header["startup"] = time.time() - began
-        batch.apply(function, items, notify)
+        batch.apply(function, values, notify)
     header["wall"] = time.time() - began
     batch.write(result_file, header)
     batch.folder.clear()
+
+
+def pack(items: Iterable[Any]) -> str:
+    """Write items as a text: the engine's Python takes no bytes in some of its releases."""
+    return base64.b64encode(pickle.dumps(list(items), protocol=pickle.HIGHEST_PROTOCOL)).decode("ascii")
+
+
+def unpack(text: str) -> list[Any]:
+    """Read what `pack` wrote."""
+    items: list[Any] = pickle.loads(base64.b64decode(text, validate=True))
+    return items
 
 
 def load_function(path: Path) -> Callable[[Any], Any]:
