@@ -105,6 +105,21 @@ def test_mistakes(samples: Path, tmp_path: Path, arguments: tuple[str, ...], cod
     assert ended.out == ""
 
 
+def test_tls_where_the_engine_has_it(samples: Path, tmp_path: Path) -> None:
+    import ndcctools.work_queue as wq
+
+    ended = running.run(
+        *SUMS, "--port", 0, "--tls", "--workers", "local:1", "-o", "out", samples, cwd=tmp_path
+    )
+    if hasattr(wq, "work_queue_ssl_create"):
+        assert ended.code == 0, ended.err
+        assert running.output(tmp_path / "out")
+    else:
+        assert ended.code == 5, ended.err
+        assert "the queue could not start with TLS: this release of the engine has no TLS" in ended.err
+        assert "conda-forge" in ended.err
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="nothing is forbidden to root")
 def test_a_directory_that_cannot_be_written(samples: Path, tmp_path: Path) -> None:
     (tmp_path / "locked").mkdir(mode=0o500)

@@ -10,6 +10,20 @@ import pytest
 from wq_runner.errors import EngineError
 from wq_runner.workers import local
 from wq_runner.workers.local import LocalSpec, WorkerShape
+from wq_runner.workers.target import Target
+
+
+def test_command_with_tls() -> None:
+    shape = WorkerShape(cores=1, memory=1, disk=1)
+    command = local.worker_command("worker", shape, 9123, Path("/p"), Path("/s"), tls=True)
+    assert command[-3:] == ["--ssl", "127.0.0.1", "9123"]
+
+
+def test_a_worker_that_is_told_a_place_is_told_of_tls() -> None:
+    told = Target(name="me", place="here.example:9123", tls=True)
+    asking = Target(name="me", catalog="there.example:9097", tls=True)
+    assert told.arguments == ("--ssl", "here.example", "9123")
+    assert "--ssl" not in asking.arguments  # the catalog says it
 
 
 def test_command() -> None:

@@ -143,6 +143,9 @@ def test_waiting_says_what_to_paste() -> None:
     text = say.waiting("me", 9123, Path("/home/me/secret")).plain
     assert text.count("-P /home/me/secret") >= 4
     assert "no password" not in text
+    text = say.waiting("me", 9123, None, host="here.example", catalog="127.0.0.1:9097", tls=True).plain
+    assert "--disk 8000 --ssl here.example 9123\n" in text
+    assert "-E--ssl here.example 9123 10\n" in text
 
 
 def test_the_release_of_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:

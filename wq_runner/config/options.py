@@ -196,6 +196,14 @@ class RunOptions:
         type=types.PASSWORD,
         help="What workers must present. auto: one of yours, made once. Workers started here get a new one.",
     )
+    tls: bool = _option(
+        False,
+        "--tls",
+        group=_WHERE,
+        is_flag=True,
+        help="Encrypt what goes between the run and its workers; conda-forge's release of the engine can, "
+        "Debian's cannot. It does not prove who is at the other end: that is what a password is for.",
+    )
     proxy: str = _option(
         AUTO,
         "--proxy",

@@ -57,6 +57,11 @@ def _failed(settings: QueueSettings, error: Exception) -> Failed:
             reason=f"the engine is not installed: {error}",
             hint="conda install -c conda-forge ndcctools   (or, on Debian and Ubuntu: make setup)",
         )
+    if settings.tls:
+        return Failed(
+            reason=f"the queue could not start with TLS: {error}",
+            hint="leave out --tls, or take the engine of conda-forge: conda install -c conda-forge ndcctools",
+        )
     low, high = settings.ports
     ports = f"port {low} is taken" if low == high else f"all ports from {low} to {high} are taken"
     return Failed(reason=f"the queue could not start: {ports} or not allowed ({error})", hint="try --port 0")
@@ -173,6 +178,7 @@ def _listening(wq: Any, settings: QueueSettings) -> Any:
             name=None,
             stats_log=str(settings.stats_log) if settings.stats_log else None,
             transactions_log=str(settings.transactions_log) if settings.transactions_log else None,
+            **({"ssl": True} if settings.tls else {}),
         )
 
     for _ in range(PORT_RACES if low != high else 0):

@@ -37,6 +37,7 @@ _UNHEEDED = (
     "port",
     "catalog",
     "password_file",
+    "tls",
     "environment",
     "extra_file",
     "setup_command",

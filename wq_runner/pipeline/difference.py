@@ -22,6 +22,7 @@ _HARMLESS = frozenset(
             "name",
             "port",
             "password_file",
+            "tls",
             "wait_time",
             "drain_time",
             "http",

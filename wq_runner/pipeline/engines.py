@@ -153,6 +153,7 @@ def _work_queue(
             password_file=options.password_file,
             batch_options=options.batch_options,
             queue=options.queue,
+            tls=options.tls,
             directory=paths.workers,
         )
     )
@@ -169,6 +170,7 @@ def _work_queue(
         name=choice.name,
         catalog=choice.catalog,
         password_file=choice.password_file,
+        tls=options.tls,
         stats_log=paths.stats_log,
         transactions_log=paths.transactions_log,
     )

@@ -285,15 +285,19 @@ def waiting(
     *,
     host: str = "",
     catalog: str | None = None,
+    tls: bool = False,
     quiet: bool = False,
 ) -> Text:
     """Return the lines that start workers, to be pasted. `quiet` leaves out the note on passwords."""
     password = f" -P {password_file}" if password_file else ""
     told = f" -C {catalog}" if catalog else ""
+    # who asks the catalog for the name is told of TLS by it
+    tls_here = " --ssl" if tls else ""
     host = host or socket.getfqdn()
-    far = f"{host} {port}" if catalog and catalog.startswith("127.") else f"{told} -M {name}".strip()
+    told_place = f"{' -E--ssl' if tls else ''} {host} {port}".strip()
+    far = told_place if catalog and catalog.startswith("127.") else f"{told} -M {name}".strip()
     size, batch = "--cores 1 --memory 4000 --disk 8000", "--cores 4 --memory 16000 --disk 16000"
-    rows = [("by port", f"work_queue_worker {size}{password} {host} {port}")]
+    rows = [("by port", f"work_queue_worker {size}{password}{tls_here} {host} {port}")]
     if name:
         rows = [
             ("here", f"wq-workers local 4 -M {name}"),

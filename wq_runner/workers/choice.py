@@ -27,6 +27,7 @@ class Wish:
     batch_options: str | None
     directory: Path
     queue: str | None = None
+    tls: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +68,7 @@ def choose(wish: Wish) -> Choice:
     private = PrivateCatalog(catalog.local(), log=_log(wish)) if wish.catalog == catalog.LOCAL else None
     if isinstance(wanted, LocalSpec):
         return Choice(
-            workers=LocalWorkers(wanted, logs=wish.directory),
+            workers=LocalWorkers(wanted, logs=wish.directory, tls=wish.tls),
             private=private,
             name=wish.name if wish.catalog not in {None, catalog.NONE} else None,
             catalog=_told(wish.catalog),
@@ -103,7 +104,7 @@ def _provided(wish: Wish, wanted: spec.BatchSpec, site: Site, provider: Provider
     job = Job(count=wanted.count, cores=cores, memory=memory, disk=wanted.disk or site.disk)
     private = PrivateCatalog(catalog.local(), log=_log(wish)) if wish.catalog == catalog.LOCAL else None
     return Choice(
-        workers=ProvidedWorkers(site.name, provider, job, directory=wish.directory),
+        workers=ProvidedWorkers(site.name, provider, job, directory=wish.directory, tls=wish.tls),
         private=private,
         name=wish.name if wish.catalog not in {None, catalog.NONE} else None,
         catalog=_told(wish.catalog),
@@ -143,7 +144,7 @@ def _batch(wish: Wish, wanted: spec.BatchSpec) -> Choice:
         batch_options=_joined(settings, wish.batch_options),
     )
     return Choice(
-        workers=FactoryWorkers(settings, directory=wish.directory),
+        workers=FactoryWorkers(settings, directory=wish.directory, tls=wish.tls),
         private=private,
         name=wish.name,
         catalog=str(address),

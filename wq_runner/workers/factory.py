@@ -76,7 +76,14 @@ def batch_options(settings: FactorySettings) -> str:
 
 
 def command(
-    program: str, settings: FactorySettings, *, file: Path, scratch: Path, worker: Path, password: Path
+    program: str,
+    settings: FactorySettings,
+    *,
+    file: Path,
+    scratch: Path,
+    worker: Path,
+    password: Path,
+    tls: bool = False,
 ) -> list[str]:
     """Return the command of the factory."""
     options = batch_options(settings)
@@ -89,14 +96,16 @@ def command(
         f"--scratch-dir={scratch}",
         f"--worker-binary={worker}",
         *([f"--batch-options={options}"] if options else []),
+        *(["--ssl"] if tls else []),
     ]
 
 
 class FactoryWorkers:
     """Keeps a factory alive for a run. `directory` must be one that the nodes of a Slurm cluster see."""
 
-    def __init__(self, settings: FactorySettings, *, directory: Path) -> None:
+    def __init__(self, settings: FactorySettings, *, directory: Path, tls: bool = False) -> None:
         self.settings = settings
+        self._tls = tls
         self._program = find_program("work_queue_factory")
         for needed in _COMMANDS[settings.system]:
             if shutil.which(needed) is None:
@@ -161,6 +170,7 @@ class FactoryWorkers:
             scratch=scratch,
             worker=self._worker,
             password=self.password_file,
+            tls=self._tls,
         )
         log.info("$ %s", shlex.join(line))
         self._leash = Leash(line, log=self.log, cwd=scratch, env=self.settings.environ)

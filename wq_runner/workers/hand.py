@@ -87,7 +87,7 @@ def plan(name: str, job: Job, target: Target, *, directory: Path, image: str, sc
             password=target.password_file.read_text(encoding="utf-8") if target.password_file else "",
             image=image,
             scratch=scratch,
-            arguments=[*job.worker_arguments, *(() if place else target.arguments)],
+            arguments=[*job.worker_arguments, *(target.encryption if place else target.arguments)],
         ),
     )
 

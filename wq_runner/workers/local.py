@@ -78,7 +78,7 @@ def shape(spec: LocalSpec, scratch: Path) -> WorkerShape:
 
 
 def worker_command(
-    program: str, shape: WorkerShape, port: int, password_file: Path, scratch: Path
+    program: str, shape: WorkerShape, port: int, password_file: Path, scratch: Path, *, tls: bool = False
 ) -> list[str]:
     """Return the command of one worker; it dies with its parent, and retries a lost manager at once."""
     return [
@@ -91,6 +91,7 @@ def worker_command(
         "--parent-death",
         "--min-backoff=1",
         "--max-backoff=2",
+        *(["--ssl"] if tls else []),
         "127.0.0.1",
         str(port),
     ]
@@ -124,7 +125,7 @@ def write_password(path: Path) -> None:
 class LocalWorkers:
     """Keeps `spec.count` workers alive until it is stopped."""
 
-    def __init__(self, spec: LocalSpec, *, logs: Path | None = None) -> None:
+    def __init__(self, spec: LocalSpec, *, logs: Path | None = None, tls: bool = False) -> None:
         self.spec = spec
         self._program = find_program()
         # not in the run's directory, which may be on a slow shared file system
@@ -132,6 +133,7 @@ class LocalWorkers:
         self.shape = shape(spec, self._scratch)
         self.password_file = self._scratch / "password"
         self._logs = logs if logs is not None else self._scratch
+        self._tls = tls
         self._port = 0
         self._processes: list[subprocess.Popen[bytes]] = []
         self._born: dict[int, float] = {}
@@ -191,7 +193,9 @@ class LocalWorkers:
 
     def _start_one(self, number: int) -> subprocess.Popen[bytes]:
         process = system.start(
-            worker_command(self._program, self.shape, self._port, self.password_file, self._scratch),
+            worker_command(
+                self._program, self.shape, self._port, self.password_file, self._scratch, tls=self._tls
+            ),
             cwd=self._scratch,
             output=self._logs / f"local-{number}.log",
         )

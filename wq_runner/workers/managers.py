@@ -35,6 +35,7 @@ class Manager:
     directory: str
     catalog: str | None = None
     password_file: str | None = None
+    tls: bool = False
     release: str = ""
     task_cores: int = 1
     task_memory: int = 0

@@ -60,8 +60,11 @@ def is_provider(found: object) -> bool:
 class ProvidedWorkers:
     """Keeps the workers of a provider for a run."""
 
-    def __init__(self, name: str, provider: Provider, job: Job, *, directory: Path) -> None:
+    def __init__(
+        self, name: str, provider: Provider, job: Job, *, directory: Path, tls: bool = False
+    ) -> None:
         self._name = name
+        self._tls = tls
         self._provider = provider
         self._job = job
         self._script = directory / "wq-worker.sh"
@@ -96,7 +99,7 @@ class ProvidedWorkers:
             kit.Kit(
                 managers=f"{managers.this_host()}:{port}",
                 password=self.password_file.read_text(encoding="ascii"),
-                arguments=job.worker_arguments,
+                arguments=[*job.worker_arguments, *(["--ssl"] if self._tls else [])],
             ),
             self._script,
         )

@@ -12,12 +12,13 @@ from wq_runner.workers.factory_file import escaped
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """`place` is ``HOST:PORT`` if it is known, else workers ask `catalog` for `name`."""
+    """`place` is ``HOST:PORT`` if it is known, else workers ask `catalog` for `name`, and of `tls`."""
 
     name: str
     place: str = ""
     catalog: str = ""
     password_file: Path | None = None
+    tls: bool = False
 
     @property
     def description(self) -> str:
@@ -27,10 +28,14 @@ class Target:
         return f"{self.name}, by the catalog {self.catalog}{secret}"
 
     @property
+    def encryption(self) -> tuple[str, ...]:
+        return ("--ssl",) if self.tls else ()
+
+    @property
     def arguments(self) -> tuple[str, ...]:
         """What tells `work_queue_worker` where to go, but for the password."""
         if self.place:
-            return tuple(self.place.split(":"))
+            return (*self.encryption, *self.place.split(":"))
         return (f"--catalog={self.catalog}", f"--manager-name={escaped(self.name)}")
 
 
@@ -59,7 +64,7 @@ def find(
         one = known[0]
         if password_option is None and one.password_file:
             password = Path(one.password_file)
-        return Target(name=name, place=one.place, password_file=password)
+        return Target(name=name, place=one.place, password_file=password, tls=one.tls)
     address = catalog.chosen(catalog_option)
     if address is None:
         raise UsageError("without a catalog, workers need the manager's place: --manager HOST:PORT")
