@@ -23,7 +23,7 @@ from wq_runner.monitor.follow import Follower
 from wq_runner.monitor.view import RunView
 from wq_runner.system import RunPaths
 
-SCHEMA = Path(__file__).parents[3] / "docs" / "schemas" / "status.schema.json"
+SCHEMAS = Path(__file__).parents[3] / "docs" / "schemas"
 
 
 def started(directory: Path, *, host: str, pid: int, ended: int | None = None) -> RunPaths:
@@ -109,10 +109,20 @@ def test_a_follower_sees_that_another_run_began(run_directory: Path) -> None:
     assert follower.look().command == ("new",)
 
 
-def test_the_schema_is_the_one_in_the_docs() -> None:
-    assert json.loads(SCHEMA.read_text()) == schema.schema(), (
-        "to accept the change: python -m wq_runner.monitor.schema > docs/schemas/status.schema.json"
+@pytest.mark.parametrize("name", ["status", "journal"])
+def test_the_schema_is_the_one_in_the_docs(name: str) -> None:
+    made = {"status": schema.schema, "journal": schema.journal_schema}[name]()
+    assert json.loads((SCHEMAS / f"{name}.schema.json").read_text()) == made, (
+        f"to accept the change: python -m wq_runner.monitor.schema {name} > docs/schemas/{name}.schema.json"
     )
+
+
+def test_the_events_of_the_journal_fit_their_schema() -> None:
+    validator = jsonschema.Draft202012Validator(schema.journal_schema())
+    for now, event in journals.simple():
+        validator.validate(json.loads(journal._line(now, event)))
+    with pytest.raises(jsonschema.ValidationError):
+        validator.validate({"time": 1.0, "event": "RunEnded"})  # without its code
 
 
 @pytest.mark.parametrize("part", [0.0, 0.3, 0.7, 1.0])
