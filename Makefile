@@ -1,6 +1,7 @@
 # make demo   set up what is missing and run the example
 # make test   set up what is missing and run every check
 # make test-batch  only those with Slurm, HTCondor, XRootD and catalogs
+# make docs   set up what is missing and build the site into build/site
 # make bench  set up what is missing and compare wq-run with coffea's own executors
 
 export PATH := $(shell environments/setup.sh bin):$(PATH)
@@ -8,7 +9,7 @@ export PATH := $(shell environments/setup.sh bin):$(PATH)
 # they wait for others most of the time
 BATCH := pytest tests/batch --numprocesses 4 --dist loadgroup
 
-.PHONY: setup demo test test-batch bench lint clean
+.PHONY: setup demo test test-batch docs bench lint clean
 
 setup:
 	@environments/setup.sh
@@ -32,9 +33,13 @@ test-batch: lint
 	@environments/setup.sh batch
 	@$(BATCH)
 
+docs: setup
+	@sphinx-build -W --keep-going --nitpicky --quiet docs build/site
+	@echo "build/site/index.html"
+
 bench: setup
 	@python benchmarks/run.py
 
 clean:
-	rm -rf .venv wq-run-* bindings/build bindings/src/*.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv wq-run-* build bindings/build bindings/src/*.egg-info .pytest_cache .mypy_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
