@@ -14,6 +14,7 @@ from wq_runner.cli.layered import LayeredCommand
 from wq_runner.config import pocketcoffea
 from wq_runner.config.layers import ENV_PREFIX
 from wq_runner.config.types import PerDatasetValue
+from wq_runner.execution import policy
 
 OTHERS = ("export", "samples", "env", "workers", "status", "report")
 
@@ -67,6 +68,12 @@ def exit_codes() -> str:
         for name, code, text in drawn
     ]
     return "\n".join(["| exit code | error | |", "|---|---|---|", "| 0 | | complete |", *rows])
+
+
+def budgets() -> str:
+    """Return how often each cause of failure is tried before something else is done."""
+    rows = [f"| {cause.value} | {again + 1} |" for cause, again in policy.DEFAULT_BUDGETS.items()]
+    return "\n".join(["| cause | attempts |", "|---|---|", *rows])
 
 
 def _cli(name: str) -> click.Command:

@@ -23,6 +23,7 @@ MAKERS: Mapping[str, Callable[[Path], str]] = {
     "pocketcoffea": lambda _: commands.pocketcoffea_keys(),
     "exit-codes": lambda _: commands.exit_codes(),
     "python": lambda _: commands.python(),
+    "budgets": lambda _: commands.budgets(),
     "factory": lambda docs: formats.properties(docs / "schemas" / "factory.schema.json"),
     "run": lambda docs: formats.properties(docs / "schemas" / "run.schema.json"),
     "status": lambda docs: formats.properties(docs / "schemas" / "status.schema.json"),
