@@ -8,7 +8,7 @@ says otherwise, which nobody sees who reads the page:
     <!-- file: NAME -->          it is written as a file, for the blocks that follow
     <!-- after: COMMAND -->      this runs before it: what the reader has done already
 
-`<!-- every block is tested by: FILE -->` says so of a whole page. Blocks of no language are parsed.
+Blocks of no language are parsed. Pages that have a test of their own are in `OF_THEIR_OWN`.
 """
 
 from __future__ import annotations
@@ -27,6 +27,12 @@ PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 COMMANDS = ("sh", "bash", "shell", "console")
 PROGRAMS = ("wq-run", "wq-samples", "wq-env", "wq-workers", "wq-status", "wq-report")
 
+OF_THEIR_OWN = {
+    "CONTRIBUTING.md": "tests/process/test_contributing.py",
+    "docs/tutorial.md": "tests/batch/test_tutorial.py",
+}
+"""Pages all of whose blocks are tested there."""
+
 RUN, PARSED, TESTED, FILE, SHOWN = "run", "parsed", "tested by", "file", "shown"
 
 _FENCE = re.compile(
@@ -34,7 +40,6 @@ _FENCE = re.compile(
 )
 _COMMENTS = re.compile(r"(?:<!-- [^\n]* -->\s*)*\Z")
 _COMMENT = re.compile(r"<!-- (parsed|tested by|file|after): ([^\n]*?) -->")
-_WHOLE = re.compile(r"^<!-- every block is tested by: (\S+) -->$", re.MULTILINE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,14 +91,14 @@ def words(command: str) -> list[str]:
 
 def blocks(page: Path) -> Iterator[Block]:
     text = page.read_text()
-    whole = _WHOLE.search(text)
+    whole = OF_THEIR_OWN.get(str(page.relative_to(ROOT)))
     for match in _FENCE.finditer(text):
         before = _COMMENTS.search(text, 0, match.start())
         said = dict(_COMMENT.findall(before[0])) if before else {}
         language = match["language"].strip()
         done = next((one for one in (PARSED, TESTED, FILE) if one in said), "")
         if whole:
-            done, said = TESTED, {TESTED: whole[1]}
+            done, said = TESTED, {TESTED: whole}
         elif not done:
             done = RUN if language in COMMANDS or language == "python" else SHOWN
         yield Block(

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import pkgutil
 import re
 from collections.abc import Iterator
 
 import click
 
-from wq_runner import errors
+from wq_runner import cli, errors
 from wq_runner.cli.layered import LayeredCommand
 from wq_runner.config import pocketcoffea
 from wq_runner.config.layers import ENV_PREFIX
 from wq_runner.config.types import PerDatasetValue
 from wq_runner.execution import policy
-
-OTHERS = ("export", "samples", "env", "workers", "status", "report")
 
 PYTHON = (
     ("Runs", "wq_runner", "autofunction", "run", ()),
@@ -33,13 +32,13 @@ PYTHON = (
 
 def layered() -> str:
     """Return the reference of `wq-run`."""
-    return _command(_cli("run"), "wq-run", title="The command", level=2)
+    [found] = [one for one in every() if one.name == "wq-run"]
+    return _command(found, "wq-run", title="The command", level=2)
 
 
 def others() -> str:
     """Return the reference of all other commands."""
-    found = [_cli(name) for name in OTHERS]
-    return "\n".join(_command(one, str(one.name), level=2) for one in found)
+    return "\n".join(_command(one, str(one.name), level=2) for one in every() if one.name != "wq-run")
 
 
 def pocketcoffea_keys() -> str:
@@ -76,9 +75,13 @@ def budgets() -> str:
     return "\n".join(["| cause | attempts |", "|---|---|", *rows])
 
 
-def _cli(name: str) -> click.Command:
-    found: click.Command = importlib.import_module(f"wq_runner.cli.{name}").cli
-    return found
+def every() -> list[click.Command]:
+    """Return all commands, which are one file each."""
+    modules = [
+        importlib.import_module(f"{cli.__name__}.{one.name}") for one in pkgutil.iter_modules(cli.__path__)
+    ]
+    found = [module.cli for module in modules if isinstance(getattr(module, "cli", None), click.Command)]
+    return sorted(found, key=lambda one: str(one.name))
 
 
 def _command(command: click.Command, name: str, *, level: int, title: str = "") -> str:

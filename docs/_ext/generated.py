@@ -14,6 +14,7 @@ import commands
 import formats
 import pages
 
+_OUT = re.compile(r"\[([^\]]*)\]\(((?:\.\./)+[^)#:]+)(?:#[^)]*)?\)")
 _MARK = re.compile(r"^<!-- generated: (\S+) -->$", re.MULTILINE)
 
 MAKERS: Mapping[str, Callable[[Path], str]] = {
@@ -37,9 +38,21 @@ def fill(text: str, docs: Path) -> str:
     return _MARK.sub(lambda mark: MAKERS[mark[1]](docs), text)
 
 
+def within(text: str, page: Path, docs: Path) -> str:
+    """Return the text without links to folders, and to documents elsewhere: the site has neither."""
+
+    def replaced(match: re.Match[str]) -> str:
+        target = (page.parent / match[2]).resolve()
+        document = target.suffix == ".md" and not target.is_relative_to(docs)
+        return match[1] if document or target.is_dir() else match[0]
+
+    return _OUT.sub(replaced, text)
+
+
 def setup(app: Any) -> dict[str, Any]:
-    def read(app: Any, _name: str, source: list[str]) -> None:
-        source[0] = fill(source[0], Path(app.srcdir))
+    def read(app: Any, name: str, source: list[str]) -> None:
+        docs = Path(app.srcdir)
+        source[0] = within(fill(source[0], docs), Path(app.env.doc2path(name)), docs)
 
     app.connect("source-read", read)
     # made of the code: what Sphinx remembers of the last build may be old

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import functools
 import importlib
+import importlib.util
 import inspect
 import json
 import re
@@ -47,8 +48,8 @@ def parse(words: list[str]) -> None:
     """Have a command of ours parsed, as if it were started; options that do not exist are an error."""
     name = words[0].removeprefix("wq-")
     arguments = words[1:]
-    if words[:2] == ["wq-run", "export"]:
-        name, arguments = "export", words[2:]
+    if words[0] == "wq-run" and words[1:2] and importlib.util.find_spec(f"wq_runner.cli.{words[1]}"):
+        name, *arguments = words[1:]  # a command by itself, such as export
     cli: click.Command = importlib.import_module(f"wq_runner.cli.{name}").cli
     cli.main(arguments, standalone_mode=False)
 
