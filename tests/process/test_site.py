@@ -100,6 +100,7 @@ def test_every_option_of_every_command_is_in_the_reference(pages: dict[Path, Pag
     found = [getattr(importlib.import_module(f"wq_runner.cli.{name}"), "cli", None) for name in files]
     commands = [one for one in found if isinstance(one, click.Command)]
     assert len(commands) >= 7
+    assert all(str(one.name).startswith("wq-") for one in commands)
     for cli in commands:
         for command, words in every_command(cli, str(cli.name)):
             for param in command.params:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import ast
 import functools
 import importlib
-import importlib.util
 import inspect
 import json
 import re
@@ -26,6 +25,7 @@ from documents import EVERY, FILE, PARSED, RUN, TESTED, Block
 
 import wq_runner
 
+CLI = nanoaod.ROOT / "wq_runner" / "cli"
 ENGINE = ("work_queue_worker", "work_queue_factory", "work_queue_graph_log", "condor_submit_workers")
 
 
@@ -48,7 +48,7 @@ def parse(words: list[str]) -> None:
     """Have a command of ours parsed, as if it were started; options that do not exist are an error."""
     name = words[0].removeprefix("wq-")
     arguments = words[1:]
-    if words[0] == "wq-run" and words[1:2] and importlib.util.find_spec(f"wq_runner.cli.{words[1]}"):
+    if words[0] == "wq-run" and (CLI / f"{''.join(words[1:2])}.py").is_file():
         name, *arguments = words[1:]  # a command by itself, such as export
     cli: click.Command = importlib.import_module(f"wq_runner.cli.{name}").cli
     cli.main(arguments, standalone_mode=False)

@@ -33,7 +33,7 @@ def _arguments(function: _F) -> _F:
     )(function)
 
 
-@click.group(cls=base.Group)
+@click.group(cls=base.Group, name="wq-samples")
 def cli() -> None:
     """Look at samples: TopCoffea .cfg and JSON, coffea filesets, ROOT files, directories, globs."""
 

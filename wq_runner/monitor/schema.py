@@ -62,9 +62,11 @@ def journal_schema() -> dict[str, Any]:
 def _object(kind: type[Any], definitions: dict[str, Any]) -> dict[str, Any]:
     hints = typing.get_type_hints(kind)
     names = [field.name for field in dataclasses.fields(kind)]
+    text = " ".join((inspect.getdoc(kind) or "").split())
+    said = {} if text.startswith(f"{kind.__name__}(") else {"description": text}  # dataclasses make one up
     return {
         "type": "object",
-        "description": " ".join((inspect.getdoc(kind) or "").split()),
+        **said,
         "properties": {name: _of(hints[name], definitions) for name in names},
         "required": names,
     }
