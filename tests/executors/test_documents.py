@@ -20,6 +20,9 @@ from documents import EVERY, FILE, RUN, Block
 PAGES = sorted({block.page for block in EVERY if block.done == RUN})
 CODE = re.compile(r"\s+# exit code (\d+)$")
 
+PATIENCE = 570.0
+"""Seconds until a page is given up: the longest has two dozen commands, which take a minute together."""
+
 READERS_OWN = """
 from processor import Dimuon
 processor = Dimuon()
@@ -89,6 +92,7 @@ def shell(block: Block) -> Iterator[str]:
             yield command
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_every_command_runs(page: Path, directory: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     environ = {**os.environ, **running.SETTINGS, "HOME": str(tmp_path_factory.mktemp("home"))}
@@ -102,6 +106,6 @@ def test_every_command_runs(page: Path, directory: Path, tmp_path_factory: pytes
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
-        timeout=270,
+        timeout=PATIENCE,
     )
     assert ended.returncode == 0, ended.stdout[-10_000:]
