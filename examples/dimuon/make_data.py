@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -27,6 +27,8 @@ MUON_MASS, Z_MASS, Z_WIDTH = 0.10566, 91.1876, 2.4952  # GeV
 
 Rng = np.random.Generator
 Floats = NDArray[np.floating]
+Block = dict[str, ak.Array]
+"""Events: a flat array, or a jagged one of records, for each branch or collection."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +65,7 @@ EMPTY = {
 # -- the physics: arrays of a number of events --
 
 
-def make_block(kind: str, events: int, rng: Rng, *, first: int = 0, run: int = 1) -> dict[str, ak.Array]:
+def make_block(kind: str, events: int, rng: Rng, *, first: int = 0, run: int = 1) -> Block:
     """Return `events` events as arrays to be written: flat ones, and jagged ones of records."""
     spec = KINDS[kind]
     is_top = rng.random(events) < spec.top_fraction
@@ -74,12 +76,12 @@ def make_block(kind: str, events: int, rng: Rng, *, first: int = 0, run: int = 1
         "event": (number + 1).astype(np.uint64),
         "Muon": _muons(is_top, rng),
         "Jet": _jets(is_top, rng),
-        "MET_pt": _rounded(rng.gamma(np.where(is_top, 2.4, 2.0), np.where(is_top, 28.0, 9.0))),
-        "MET_phi": _rounded(rng.uniform(-np.pi, np.pi, events)),
+        "MET_pt": rounded(rng.gamma(np.where(is_top, 2.4, 2.0), np.where(is_top, 28.0, 9.0))),
+        "MET_phi": rounded(rng.uniform(-np.pi, np.pi, events)),
     }
     none = np.zeros(events + 1, dtype=np.int64)
     nothing = np.zeros(0, dtype=np.int16)
-    block |= {name: _jagged(none, dict.fromkeys(fields, nothing)) for name, fields in EMPTY.items()}
+    block |= {name: jagged(none, dict.fromkeys(fields, nothing)) for name, fields in EMPTY.items()}
     if not spec.is_data:
         block |= _weights(spec, events, rng)
     return block
@@ -107,17 +109,17 @@ def _muons(is_top: NDArray[np.bool_], rng: Rng) -> ak.Array:
     pt, eta, phi, charge = (a[seen] for a in arrays)
     isolated = np.broadcast_to([True, True, False], (size, 3))[seen]
     fields = {
-        "pt": _rounded(pt),
-        "eta": _rounded(eta),
-        "phi": _rounded(phi),
+        "pt": rounded(pt),
+        "eta": rounded(eta),
+        "phi": rounded(phi),
         "mass": np.full(len(pt), MUON_MASS, dtype=np.float32),
         "charge": charge,
-        "pfRelIso04_all": _rounded(rng.exponential(np.where(isolated, 0.04, 0.8))),
+        "pfRelIso04_all": rounded(rng.exponential(np.where(isolated, 0.04, 0.8))),
         "tightId": rng.random(len(pt)) < np.where(isolated, 0.97, 0.3),
         "fsrPhotonIdx": np.full(len(pt), -1, dtype=np.int16),
         "jetIdx": np.full(len(pt), -1, dtype=np.int16),
     }
-    return _jagged(_offsets(seen.sum(axis=1)), fields)
+    return jagged(offsets(seen.sum(axis=1)), fields)
 
 
 def _z_decays(size: int, rng: Rng) -> Floats:
@@ -153,29 +155,29 @@ def _top_leptons(size: int, rng: Rng) -> Floats:
 def _jets(is_top: NDArray[np.bool_], rng: Rng) -> ak.Array:
     """Jets in falling order of pt; in top events more of them, harder, the first two mostly from b quarks."""
     counts = rng.poisson(np.where(is_top, 1.6, 0.9)) + np.where(is_top, 2, 0)
-    offsets = _offsets(counts)
-    total = int(offsets[-1])
+    starts = offsets(counts)
+    total = int(starts[-1])
     event = np.repeat(np.arange(len(counts)), counts)
     of_top = is_top[event]
     pt = np.minimum(20.0 + rng.exponential(np.where(of_top, 50.0, 22.0)), 2000.0)
     pt = 1e4 * (event + 1) - np.sort(1e4 * (event + 1) - pt)  # falling within each event: one sort for all
-    tagged = rng.random(total) < np.where(of_top & (np.arange(total) - offsets[event] < 2), 0.75, 0.05)
+    tagged = rng.random(total) < np.where(of_top & (np.arange(total) - starts[event] < 2), 0.75, 0.05)
     fields = {
-        "pt": _rounded(pt),
-        "eta": _rounded(np.clip(rng.normal(0.0, 1.6, total), -4.7, 4.7)),
-        "phi": _rounded(rng.uniform(-np.pi, np.pi, total)),
-        "mass": _rounded(pt * rng.uniform(0.08, 0.2, total)),
-        "btagDeepFlavB": _rounded(
+        "pt": rounded(pt),
+        "eta": rounded(np.clip(rng.normal(0.0, 1.6, total), -4.7, 4.7)),
+        "phi": rounded(rng.uniform(-np.pi, np.pi, total)),
+        "mass": rounded(pt * rng.uniform(0.08, 0.2, total)),
+        "btagDeepFlavB": rounded(
             np.where(tagged, 1 - rng.random(total) ** 2 * 0.7, rng.random(total) ** 2 * 0.3)
         ),
         "jetId": np.full(total, 6, dtype=np.int32),
     }
     for name in ("electronIdx1", "electronIdx2", "muonIdx1", "muonIdx2"):
         fields[name] = np.full(total, -1, dtype=np.int16)
-    return _jagged(offsets, fields)
+    return jagged(starts, fields)
 
 
-def _weights(spec: Kind, events: int, rng: Rng) -> dict[str, ak.Array]:
+def _weights(spec: Kind, events: int, rng: Rng) -> Block:
     """Return generator weights and, relative to them, their variations in the order NanoAOD documents.
 
     LHEScaleWeight: (muR, muF) = (0.5, 0.5) (0.5, 1) (0.5, 2) (1, 0.5) ... (2, 2);
@@ -189,32 +191,32 @@ def _weights(spec: Kind, events: int, rng: Rng) -> dict[str, ak.Array]:
     shower = [1 + isr, 1 + fsr, 1 - isr, 1 - fsr]
     return {
         "genWeight": (sign * rng.normal(spec.weight, 0.01 * spec.weight, events)).astype(np.float32),
-        "LHEScaleWeight": _regular(np.stack(scale, axis=1)),
-        "PSWeight": _regular(np.stack(shower, axis=1)),
+        "LHEScaleWeight": regular(np.stack(scale, axis=1)),
+        "PSWeight": regular(np.stack(shower, axis=1)),
     }
 
 
 # -- arrays --
 
 
-def _rounded(values: Floats) -> NDArray[np.float32]:
+def rounded(values: Floats) -> NDArray[np.float32]:
     """Return float32 with 12 bits of mantissa, as NanoAOD stores them, so that they can be compressed."""
     return (values.astype(np.float32).view(np.uint32) & np.uint32(0xFFFFF800)).view(np.float32)
 
 
-def _offsets(counts: NDArray[np.integer]) -> NDArray[np.int64]:
+def offsets(counts: NDArray[np.integer]) -> NDArray[np.int64]:
     return np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
 
 
-def _jagged(offsets: NDArray[np.int64], fields: dict[str, NDArray[np.generic]]) -> ak.Array:
+def jagged(offsets: NDArray[np.int64], fields: dict[str, NDArray[np.generic]]) -> ak.Array:
     contents = [ak.contents.NumpyArray(np.ascontiguousarray(array)) for array in fields.values()]
     record = ak.contents.RecordArray(contents, list(fields), length=int(offsets[-1]))
     return ak.Array(ak.contents.ListOffsetArray(ak.index.Index64(offsets), record))
 
 
-def _regular(values: Floats) -> ak.Array:
+def regular(values: Floats) -> ak.Array:
     events, width = values.shape
-    content = ak.contents.NumpyArray(_rounded(values).reshape(-1))
+    content = ak.contents.NumpyArray(rounded(values).reshape(-1))
     return ak.Array(ak.contents.ListOffsetArray(ak.index.Index64(np.arange(events + 1) * width), content))
 
 
@@ -241,7 +243,7 @@ class Made:
     sum_of_weights: float
 
 
-def make_blocks(kind: str, plan: Plan, *, index: int = 0) -> Iterator[dict[str, ak.Array]]:
+def make_blocks(kind: str, plan: Plan, *, index: int = 0) -> Iterator[Block]:
     """Yield the events of file number `index`, one basket at a time."""
     rng = np.random.default_rng([plan.seed, KINDS[kind].id, index])
     for start in range(0, plan.events, plan.basket):
@@ -250,16 +252,22 @@ def make_blocks(kind: str, plan: Plan, *, index: int = 0) -> Iterator[dict[str, 
 
 
 def write_file(path: str | os.PathLike[str], kind: str, plan: Plan, *, index: int = 0) -> float:
-    """Write a file, under its name only once it is complete, and return its sum of weights."""
+    """Write a file, and return its sum of weights."""
+    return write_blocks(
+        path, make_block(kind, 0, np.random.default_rng(0)), make_blocks(kind, plan, index=index)
+    )
+
+
+def write_blocks(path: str | os.PathLike[str], empty: Block, blocks: Iterable[Block]) -> float:
+    """Write blocks of events like `empty` under the name once all are there; return the sum of weights."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     total = 0.0
     try:
         with uproot.recreate(unfinished, compression=uproot.LZ4(1)) as file:
-            empty = make_block(kind, 0, np.random.default_rng(0))
             tree = file.mktree("Events", {name: _branch_type(array) for name, array in empty.items()})
-            for block in make_blocks(kind, plan, index=index):
+            for block in blocks:
                 tree.extend(block)
                 total += _sum_of_weights(block)
         unfinished.replace(path)
@@ -272,7 +280,7 @@ def _branch_type(array: ak.Array | NDArray[np.generic]) -> object:
     return array.type.content if isinstance(array, ak.Array) else array.dtype
 
 
-def _sum_of_weights(block: dict[str, ak.Array]) -> float:
+def _sum_of_weights(block: Block) -> float:
     weights = block.get("genWeight")
     return float(len(block["event"]) if weights is None else np.sum(weights, dtype=np.float64))
 

@@ -118,6 +118,16 @@ def test_settings_are_looked_for_here_then_above_then_beside_the_samples(
     assert resolve("analysis/cfg/s.cfg")[0].chunksize == 8
 
 
+def test_files_are_looked_for_beside_the_settings_that_name_them(here: Path, resolve: Resolve) -> None:
+    (here / "analysis" / "tables").mkdir(parents=True)
+    (here / "analysis" / "sf.json").touch()
+    (here / "analysis" / "s.cfg").touch()
+    settings = '[tool.wq-runner]\nextra-file = ["sf.json", "tables"]\n'
+    (here / "analysis" / "pyproject.toml").write_text(settings)
+    found = resolve("analysis/s.cfg")[0].extra_file
+    assert found == (here / "analysis" / "sf.json", here / "analysis" / "tables")
+
+
 @pytest.mark.parametrize(
     ("arguments", "values"),
     [

@@ -13,7 +13,7 @@ from wq_runner.errors import UsageError, did_you_mean
 
 ENV_PREFIX = "WQ_RUNNER"
 TABLE = "wq-runner"
-PATHS = ("processor", "password_file")  # relative to the file that names them
+PATHS = ("processor", "password_file", "extra_file")  # relative to the file that names them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,15 +94,18 @@ def _layer(path: Path, origin: str, values: Mapping[str, Any], known: Known) -> 
             raise UsageError(f"{origin}: {key} is there twice, under two names", hint="leave one of them out")
         if value is None:
             continue  # as if it were not there
-        found[name] = _beside(path, value) if name in PATHS else _shaped(name, value, origin, known)
+        shaped = _shaped(name, value, origin, known)
+        found[name] = _beside(path, shaped) if name in PATHS else shaped
     return Layer(origin=origin, values=found, notes=tuple(notes))
 
 
 def _beside(path: Path, value: Any) -> Any:
-    """Make a path that is relative to the file that names it absolute."""
+    """Make a path that is relative to the file that names it absolute, or each of a list."""
+    if isinstance(value, list):
+        return [_beside(path, one) for one in value]
     name, colon, attribute = str(value).partition(":")
     there = path.resolve().parent / name
-    return f"{there}{colon}{attribute}" if there.is_file() else value
+    return f"{there}{colon}{attribute}" if there.exists() else value
 
 
 def _shaped(name: str, value: Any, origin: str, known: Known) -> Any:

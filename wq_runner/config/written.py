@@ -69,7 +69,7 @@ def _plain(name: str, value: Any, kind: Any) -> Any:
     if name in PATHS:
         # read from another directory, it still names this file
         path, colon, attribute = str(value).partition(":")
-        return f"{Path(path).resolve()}{colon}{attribute}" if Path(path).is_file() else value
+        return f"{Path(path).resolve()}{colon}{attribute}" if Path(path).exists() else str(value)
     return str(value) if isinstance(value, Path) else dict(value) if isinstance(value, Mapping) else value
 
 
