@@ -105,7 +105,7 @@ def one_line(view: RunView) -> str:
     """Return everything in one line, for logs."""
     total = view.total
     text = (
-        f"{view.phase:<13}{format_count(total.done)} of {format_count(total.planned)} {view.unit} "
+        f"{view.phase:<12} {format_count(total.done)} of {format_count(total.planned)} {view.unit} "
         f"({percent(share_done(total))}), {short_count(total.rate or total.mean_rate)}/s"
     )
     if total.left is not None and not total.finished:
