@@ -9,7 +9,7 @@
 # In an active conda environment that has ndcctools nothing is built. Elsewhere: the Debian packages of
 # Work Queue, a .venv, and in it wq-runner and bindings/, which is `ndcctools` for these packages.
 set -euo pipefail
-cd "$(dirname "$0")/.."
+cd -P "$(dirname "$0")/.." # a clone is the same one, through whatever links
 
 die() {
     printf 'error: ' >&2
