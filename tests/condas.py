@@ -115,16 +115,17 @@ def _entry(file: File) -> dict[str, object]:
     return entry | ({"prefix_placeholder": sys.base_prefix, "file_mode": "text"} if file.has_prefix else {})
 
 
-def fill(python: Path) -> None:
-    """Install what a processor needs, in the versions that are here."""
-    wanted = [f"{name}=={importlib.metadata.version(name)}" for name in FILLING]
-    pins = "\n".join(
-        f"{one.name}=={one.version}" for one in importlib.metadata.distributions() if one.name != "wq-runner"
-    )
-    constraints = python.parents[1] / "constraints.txt"
-    constraints.write_text(pins)
-    run(python, "-m", "pip", "install", "--quiet", "--constraint", constraints, *wanted)
-    constraints.unlink()
+def spec() -> str:
+    """Return a list of packages that is enough for a processor, in the versions that are here."""
+    pins = [f"      - {name}=={importlib.metadata.version(name)}\n" for name in FILLING]
+    head = f"channels: [nodefaults]\ndependencies:\n  - python {VERSION}\n  - pip\n  - pip:\n"
+    return "".join([head, *pins])
+
+
+def constraints() -> str:
+    """Return the versions that are here of whatever else pip may choose."""
+    here = [one for one in importlib.metadata.distributions() if one.name != "wq-runner"]
+    return "".join(f"{one.name}=={one.version}\n" for one in here)
 
 
 def run(*command: object) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,7 @@ class Place:
             reducer.drain()
             while reducer.busy:
                 self.add_up(reducer)
+                time.sleep(0.001)  # as the manager waits for tasks: the thread that merges needs the lock
             return reducer.finish()
 
     def add_up(self, reducer: Reducer) -> None:

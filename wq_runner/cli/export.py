@@ -93,7 +93,7 @@ def cli(ctx: click.Context, /, batch: tuple[str, str], samples: tuple[str, ...],
 
     from wq_runner.pipeline.export.make import export
     from wq_runner.pipeline.export.settings import Settings
-    from wq_runner.pipeline.run import Request
+    from wq_runner.pipeline.request import Request
 
     names = RunOptions.__dataclass_fields__
     request = Request(

@@ -19,7 +19,7 @@ from wq_runner.units import DEFAULT_PAGE_PORT
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from wq_runner.pipeline.run import Request
+    from wq_runner.pipeline.request import Request
 
 _ABOUT = "About the options"
 
@@ -146,7 +146,8 @@ def _run(
     from rich.console import Console
 
     from wq_runner.monitor.steady import outlive_terminal
-    from wq_runner.pipeline.run import Request, dry_run, run
+    from wq_runner.pipeline.request import Request
+    from wq_runner.pipeline.run import dry_run, run
 
     outlive_terminal()
     request = Request(
@@ -167,7 +168,7 @@ def _run(
 
 def _detach(ctx: click.Context, request: Request, console: Console) -> None:
     from wq_runner.pipeline.detached import detach
-    from wq_runner.pipeline.run import prepare
+    from wq_runner.pipeline.prepare import prepare
 
     prepare(request)  # mistakes are said here and now
     arguments = [argument for argument in sys.argv[1:] if argument != "--detach"]

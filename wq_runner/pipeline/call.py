@@ -22,10 +22,11 @@ from wq_runner.errors import InterruptedRunError, PartialResultError, UsageError
 from wq_runner.execution.files import FileStore
 from wq_runner.execution.phase import StopRequest
 from wq_runner.execution.session import Session, temporary_directory
-from wq_runner.journal import Journal
 from wq_runner.pipeline import engines
 from wq_runner.pipeline import run as steps
+from wq_runner.pipeline.engines import Wanted
 from wq_runner.pipeline.process import Analysis
+from wq_runner.pipeline.request import Request
 from wq_runner.system import RunPaths
 
 WIDTH = 110  # of what is printed below a cell
@@ -93,7 +94,7 @@ def run(
     elif processor is not None:
         options["processor"] = _name(processor if hasattr(processor, "__qualname__") else type(processor))
     chosen = defaulted(_options(options))
-    request = steps.Request(
+    request = Request(
         samples=_names(samples),
         options=chosen,
         origins={
@@ -210,25 +211,18 @@ class Keeper:
     _key: tuple[Any, ...] = ()
     _announced: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
-    def make_session(
-        self,
-        options: RunOptions,
-        environment: WorkerEnvironment,
-        paths: RunPaths,
-        journal: Journal,
-        console: Console,
-        proxy: Path | None = None,
-    ) -> Session:
+    def make_session(self, wanted: Wanted) -> Session:
         """Return the session, which works in the directory of this run from now on."""
+        options, environment, paths = wanted.options, wanted.environment, wanted.paths
         if options.backend.name == "iterative" and options.executor_custom_setup is None:
             # nothing to be kept, and no reason to end what is
-            return engines.make_session(options, environment, paths, journal, console)
+            return engines.make_session(wanted)
         key = _key(options, environment)
         if self.session is None or key != self._key:
             self.close()
-            self._key, self.session = key, self._open(options, environment, journal, console, proxy)
+            self._key, self.session = key, self._open(wanted)
         session = self.session
-        session.journal = journal
+        session.journal = wanted.journal
         session.staging = paths.staging
         session.ledger = paths.ledger
         session.files = FileStore(root=paths.files, naming=options.naming)
@@ -244,19 +238,12 @@ class Keeper:
             self.session.close()
             self.session = None
 
-    def _open(
-        self,
-        options: RunOptions,
-        environment: WorkerEnvironment,
-        journal: Journal,
-        console: Console,
-        proxy: Path | None,
-    ) -> Session:
+    def _open(self, wanted: Wanted) -> Session:
         # its own files are not those of a run: a run's directory may be gone before the session
         home = RunPaths(root=temporary_directory())
         home.staging.mkdir()
         home.workers.mkdir()
-        session = engines.make_session(options, environment, home, journal, console, proxy)
+        session = engines.make_session(dataclasses.replace(wanted, paths=home))
         session.start()
         self._announced.enter_context(session.presence)
         session.presence = contextlib.nullcontext()

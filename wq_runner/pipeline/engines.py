@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
@@ -33,24 +34,29 @@ MOST_INPUTS = 500  # files of one task, however small
 _ANY_PORT = (9123, 32767)  # for workers that we start ourselves and that are told the port
 
 
-def make_session(
-    options: RunOptions,
-    environment: WorkerEnvironment,
-    paths: RunPaths,
-    journal: Journal,
-    console: Console,
-    proxy: Path | None = None,
-) -> Session:
-    """Make the session that the options ask for; nothing is started yet. Tasks get the `proxy`."""
-    settings = loop_settings(options, environment)
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What a session is made of. Tasks get the `proxy`."""
+
+    options: RunOptions
+    environment: WorkerEnvironment
+    paths: RunPaths
+    journal: Journal
+    console: Console
+    proxy: Path | None = None
+
+
+def make_session(wanted: Wanted) -> Session:
+    """Make the session that the options ask for; nothing is started yet."""
+    options, paths, console = wanted.options, wanted.paths, wanted.console
     if options.on_work_queue:
-        session, choice = _work_queue(options, environment, paths, settings, proxy)
+        session, choice = _work_queue(wanted)
         session.on_tick = Attention(session, choice, options, paths, console)
         session.presence = announced(session, choice, options, paths, console)
     else:
         session = _elsewhere(options, paths, console)
-        session.settings = settings_of(session, options, environment)
-    session.journal = journal
+        session.settings = settings_of(session, options, wanted.environment)
+    session.journal = wanted.journal
     session.staging = paths.staging
     session.ledger = paths.ledger
     session.files = FileStore(root=paths.files, naming=options.naming)
@@ -138,13 +144,8 @@ def _elsewhere(options: RunOptions, paths: RunPaths, console: Console) -> Sessio
     )
 
 
-def _work_queue(
-    options: RunOptions,
-    environment: WorkerEnvironment,
-    paths: RunPaths,
-    settings: LoopSettings,
-    proxy: Path | None,
-) -> tuple[Session, Choice]:
+def _work_queue(wanted: Wanted) -> tuple[Session, Choice]:
+    options, environment, paths = wanted.options, wanted.environment, wanted.paths
     choice = choose(
         Wish(
             workers=options.workers,
@@ -162,7 +163,7 @@ def _work_queue(
         payload=write_bundle(paths.staging),
         command=environment.command,
         inputs=environment.inputs,
-        proxy=proxy,
+        proxy=wanted.proxy,
         stall_time=options.stall_time,
         monitor=options.resource_monitor,
         resources_mode=options.resources_mode,
@@ -175,7 +176,11 @@ def _work_queue(
         transactions_log=paths.transactions_log,
     )
     session = work_queue_session(
-        queue, workers=choice.workers, logs=paths.workers, settings=settings, wait_time=options.wait_time
+        queue,
+        workers=choice.workers,
+        logs=paths.workers,
+        settings=loop_settings(options, environment),
+        wait_time=options.wait_time,
     )
     session.catalog = choice.private
     return session, choice

@@ -184,7 +184,7 @@ def _spans(run: Run) -> dict[tuple[str, str, str], list[Range]]:
 def _processor(directory: Path, options: Mapping[str, Any]) -> Any:
     """Return the processor that ends the sum, imported as the run did."""
     from wq_runner.execution.processor import load_processor
-    from wq_runner.pipeline.run import SURVEY
+    from wq_runner.pipeline.request import SURVEY
 
     name = options["processor"] or SURVEY
     arguments = {key: value for mapping in options["processor_args"] for key, value in mapping.items()}

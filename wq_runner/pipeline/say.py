@@ -27,8 +27,9 @@ from wq_runner.units import format_count, format_seconds, format_size
 
 if TYPE_CHECKING:
     from wq_runner.journal import Plan
+    from wq_runner.pipeline.prepare import Prepared
+    from wq_runner.pipeline.request import Request
     from wq_runner.pipeline.resume import Remainder
-    from wq_runner.pipeline.run import Prepared, Request
 
 _WIDE = 78  # columns that the whole table takes
 _MANY = 12  # datasets that are listed one by one

@@ -22,13 +22,15 @@ from wq_runner.errors import OutputError, PartialResultError, UsageError
 from wq_runner.journal import Journal
 from wq_runner.model import Chunk, value_of
 from wq_runner.pipeline import chunks, engines, environments, facts, say, stageout
+from wq_runner.pipeline.engines import Wanted
 from wq_runner.pipeline.export import folder as folders
 from wq_runner.pipeline.export import texts
 from wq_runner.pipeline.export.folder import Export, Folder, Slice
 from wq_runner.pipeline.export.settings import Code, Settings, as_module, code_of, memory_of, shape_of
 from wq_runner.pipeline.export.split import split
 from wq_runner.pipeline.export.texts import SYSTEMS, Node
-from wq_runner.pipeline.run import Prepared, Request, load, prepare
+from wq_runner.pipeline.prepare import Prepared, load, prepare
+from wq_runner.pipeline.request import Request
 from wq_runner.system import RunPaths
 from wq_runner.workers import sites
 from wq_runner.workers.batch.job import Job
@@ -194,7 +196,15 @@ def _plan(request: Request, ready: Prepared, console: Console) -> list[Chunk]:
     options = dataclasses.replace(request.options, executor="futures")
     with tempfile.TemporaryDirectory(prefix="wq-runner-") as scratch:
         paths = RunPaths(root=Path(scratch))
-        session = engines.make_session(options, ready.environment, paths, Journal(), console)
+        session = engines.make_session(
+            Wanted(
+                options=options,
+                environment=ready.environment,
+                paths=paths,
+                journal=Journal(),
+                console=console,
+            )
+        )
         try:
             facts.learn(ready.fileset, ready.knowledge, session=session, cache=ready.cache, **request.limits)
         finally:

@@ -1,0 +1,101 @@
+"""What is checked before anything starts: options, samples and the processor are found to be right."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from wq_runner import samples
+from wq_runner.environment import WorkerEnvironment
+from wq_runner.errors import UsageError
+from wq_runner.model import Fileset
+from wq_runner.pipeline import backends, chunks, environments, facts, places, proxies, resume, stageout
+from wq_runner.pipeline.chunks import Facts
+from wq_runner.pipeline.facts import Knowledge
+from wq_runner.pipeline.filters import check_patterns, chosen
+from wq_runner.pipeline.outputs import Form
+from wq_runner.pipeline.process import Analysis
+from wq_runner.pipeline.request import Request
+from wq_runner.pipeline.select import select
+from wq_runner.samples.cache import FactsCache
+from wq_runner.samples.redirect import idle
+from wq_runner.workers.proxy import Proxy
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """All that can be wrong on the user's side, found to be right before anything starts."""
+
+    fileset: Fileset
+    whole: Fileset  # before anything was left out on purpose
+    environment: WorkerEnvironment
+    knowledge: Knowledge
+    cache: FactsCache
+    fingerprint: Mapping[str, str]
+    form: Form
+    probing: bool = False
+    proxy: Proxy | None = None
+    notes: Sequence[tuple[str, str]] = ()
+
+    @property
+    def known(self) -> Facts:
+        """The facts of all files of the samples that are known, opened now or before."""
+        facts = self.knowledge.facts
+        others = (file for dataset in self.whole for file in dataset.files if file not in facts)
+        return {**self.cache.get_many(others), **facts}
+
+
+def prepare(request: Request) -> Prepared:
+    """Check everything that needs neither the processor, nor workers, nor an output directory."""
+    options = request.options
+    if options.pdb and options.backend.name != "iterative":
+        raise UsageError(
+            f"--pdb cannot open a debugger with --executor {options.executor}: the processor runs elsewhere",
+            hint="add -e iterative, and --select for the chunk that fails",
+        )
+    backends.check(options)
+    if options.stage_out is not None:
+        stageout.destination(options.stage_out)  # that it can be written to is no matter of hours later
+    whole = samples.load(request.samples, treename=options.treename)
+    notes = [("note", text) for text in idle(whole, options.redirector)]
+    whole = places.placed(whole, options)
+    for name in ("chunksize", "memory", "limit_files", "limit_chunks"):
+        check_patterns(name.replace("_", "-"), getattr(options, name), whole)
+    fileset = select(chosen(whole, options.only, options.skip), options.select)
+    fileset = chunks.limit_files(fileset, options.limit_files)
+    if not any(dataset.files for dataset in fileset):
+        raise UsageError(f"there are no files in {', '.join(request.samples)}")
+    proxy = proxies.choose(options, fileset)
+    about_proxy = proxies.describe(options, fileset, proxy)
+    cache = FactsCache()
+    return Prepared(
+        fileset=fileset,
+        whole=whole,
+        probing=options.probe is not None,
+        environment=environments.planned(options),
+        knowledge=facts.known_facts(fileset, cache),
+        cache=cache,
+        fingerprint=resume.fingerprint(
+            processor=request.processor,
+            arguments=request.arguments,
+            schema=options.schema,
+            naming=options.naming,
+            environment=environments.fingerprint(options, resume.installed_packages()),
+            fileset=fileset,
+        ),
+        proxy=proxy,
+        notes=[*notes, *([("proxy", about_proxy)] if about_proxy else [])],
+        form=Form.of(options, fileset),
+    )
+
+
+def load(request: Request) -> Analysis:
+    """Import the processor and the schema; heavy, as it brings coffea."""
+    if request.analysis is not None:
+        return request.analysis
+    from wq_runner.execution.processor import load_processor, load_schema
+
+    return Analysis(
+        processor=load_processor(request.processor, request.arguments),
+        schema=load_schema(request.options.schema),
+    )

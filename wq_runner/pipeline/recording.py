@@ -1,0 +1,56 @@
+"""What a run leaves behind however it ends: its journal, its log, its status, its report, run.json."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import time
+from collections.abc import Iterator
+
+from wq_runner import system
+from wq_runner.errors import InterruptedRunError, OutputError, WqRunnerError
+from wq_runner.journal import Journal, RunEnded, RunStarted
+from wq_runner.monitor.watch import Watch
+from wq_runner.pipeline.directory import start_logging
+from wq_runner.pipeline.record import Record
+from wq_runner.pipeline.request import Request
+from wq_runner.system import RunPaths
+
+
+@contextlib.contextmanager
+def recording(request: Request, record: Record, paths: RunPaths) -> Iterator[tuple[Journal, Watch]]:
+    """Keep the journal, the log, the status, the report and run.json, however the run ends."""
+    watch = Watch(paths, http=request.options.http)
+    journal = Journal(paths.journal, listeners=[watch, record.spent])
+    log_file = start_logging(paths.debug_log, request.options.loglevel)
+    code, message = 1, "an error of wq-runner itself"
+    try:
+        journal.record(
+            RunStarted(
+                command=tuple(request.command), version=request.version, host=platform.node(), pid=os.getpid()
+            )
+        )
+        yield journal, watch
+        code, message = 0, ""
+    except WqRunnerError as error:
+        code, message = error.exit_code, str(error)
+        raise
+    except KeyboardInterrupt as error:
+        stopped = InterruptedRunError(
+            "interrupted", hint="what was done is kept: the same command continues where this one stopped"
+        )
+        code, message = stopped.exit_code, stopped.message
+        raise stopped from error
+    except OSError as error:
+        full = OutputError(f"cannot write to {paths.root}: {error.strerror or error}")
+        code, message = full.exit_code, full.message
+        raise full from error
+    finally:
+        # the disk may be full: what ended the run is said all the same
+        with contextlib.suppress(OSError):
+            journal.record(RunEnded(code=code, message=message))
+            system.write_json(paths.summary, record.as_json(code=code, message=message, finished=time.time()))
+        watch.finish(record.as_json(code=code, message=message, finished=time.time()))
+        journal.close()
+        log_file.close()
