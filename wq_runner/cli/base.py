@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 import click
 
 from wq_runner.cli.leave import leave
+from wq_runner.cli.pages import page_of
 from wq_runner.errors import InterruptedRunError, UsageError, WqRunnerError, did_you_mean
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
@@ -100,6 +101,7 @@ def report(error: WqRunnerError) -> int:
     """Print an error to standard error and return its exit code."""
     label = click.style("error:", fg="red", bold=True)
     click.echo(f"{label} {error}", err=True)
+    click.echo(click.style(f"more: wq-run explain {page_of(error)}", dim=True), err=True)
     return error.exit_code
 
 
@@ -107,13 +109,12 @@ def _translated(error: click.ClickException) -> WqRunnerError:
     if isinstance(error, click.NoSuchOption):
         known = [name for param in _params(error.ctx) for name in param.opts]
         return UsageError(f"no option {error.option_name}.{did_you_mean(error.option_name, known)}")
-    message = error.format_message()
-    if isinstance(error, click.BadParameter) and isinstance(error.param, click.Option):
-        message = f"{max(error.param.opts, key=len)}: {error.message}"
     hint = ""
     if isinstance(error, click.UsageError) and error.ctx is not None:
         hint = f"see {error.ctx.command_path} --help"
-    return UsageError(message, hint=hint)
+    if isinstance(error, click.BadParameter) and isinstance(error.param, click.Option):
+        return UsageError(f"{max(error.param.opts, key=len)}: {error.message}", hint=hint, page="options")
+    return UsageError(error.format_message(), hint=hint)
 
 
 def _params(ctx: click.Context | None) -> list[click.Parameter]:

@@ -133,10 +133,14 @@ def cli(ctx: click.Context, /, samples: tuple[str, ...], **values: Any) -> None:
 
 
 def main() -> NoReturn:
-    if sys.argv[1:2] == ["export"]:  # samples of this name are ./export
+    if sys.argv[1:2] == ["export"]:  # samples of these names are ./export and ./explain
         from wq_runner.cli import export
 
         base.main(export.cli, sys.argv[2:])
+    if sys.argv[1:2] == ["explain"]:
+        from wq_runner.cli import explain
+
+        base.main(explain.cli, sys.argv[2:])
     base.main(cli)
 
 

@@ -173,7 +173,7 @@ def check(file: Path, catalog: str | None) -> None:
     for warning in report.warnings:
         click.echo(f"note: {warning.where}  {warning.text}", err=True)
     if report.errors:
-        raise SamplesError(str(file), report.errors)
+        raise SamplesError(str(file), report.errors, page="factory-files")
     click.echo(f"{file} is fine")
 
 
@@ -282,4 +282,4 @@ def doctor(name: str | None, catalog: str | None) -> None:
         if not one.bad:
             click.echo(f"{one.kind:<10} {one.text}")
     if bad:
-        raise EngineError("\n".join(one.text for one in bad))
+        raise EngineError("\n".join(one.text for one in bad), page="no-workers")
