@@ -8,31 +8,20 @@ import click
 
 from wq_runner.cli import base
 from wq_runner.cli.pages import sections
+from wq_runner.config import completion
 from wq_runner.errors import UsageError, did_you_mean
-
-
-class _Page(click.ParamType[str]):
-    name = "PAGE"
-
-    def shell_complete(
-        self,
-        ctx: click.Context,  # noqa: ARG002 - click's
-        param: click.Parameter,  # noqa: ARG002
-        incomplete: str,
-    ) -> list[click.shell_completion.CompletionItem]:
-        names = [name for name in sections() if name.startswith(incomplete)]
-        return [click.shell_completion.CompletionItem(name) for name in names]
 
 
 @click.command(
     cls=base.Command,
     name="wq-run explain",
+    codes=(0, 2),
     examples="""
     wq-run explain                                   which pages there are
     wq-run explain no-workers                        one of them
     """,
 )
-@click.argument("page", required=False, type=_Page())
+@click.argument("page", required=False, shell_complete=completion.words(*sections()))
 def cli(page: str | None) -> None:
     """Show the page about an error, which the last line of its message names."""
     from rich.console import Console

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from importlib import resources
 
 from wq_runner.errors import WqRunnerError
 
@@ -74,6 +73,8 @@ def page_of_module(name: str) -> str:
 
 def sections() -> dict[str, str]:
     """Return the sections of docs/errors.md, by the names that links to them have."""
+    from importlib import resources
+
     text = resources.files("wq_runner").joinpath("errors.md").read_text(encoding="utf-8")
     _, *found = re.split(r"^## ", text, flags=re.MULTILINE)
     return {one.partition("\n")[0].lower().replace(" ", "-"): f"## {one.rstrip()}\n" for one in found}
