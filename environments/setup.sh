@@ -43,7 +43,7 @@ in_conda() { [[ -x ${CONDA_PREFIX:-}/bin/python ]] && has "$CONDA_PREFIX/bin/pyt
 
 setup_conda() {
     local python=$CONDA_PREFIX/bin/python
-    if ! has "$python" wq_runner pytest mypy xdist cryptography furo; then
+    if ! has "$python" wq_runner pytest mypy xdist cryptography furo pytest_cov build hatch_vcs; then
         step "wq-runner into $(basename "$CONDA_PREFIX")" "$python" -m pip install --quiet --editable . --group dev
     fi
 }

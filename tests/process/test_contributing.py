@@ -48,8 +48,8 @@ def test_an_addition_and_its_test(title: str, tmp_path: Path) -> None:
     assert re.search(r"[1-9] passed", done.stdout)
 
 
-def test_the_most_common_additions_are_shown() -> None:
-    assert list(SECTIONS) == ["A site", "An executor", "A builder of environments", "A dialect of samples"]
+def test_common_additions_are_shown() -> None:
+    assert list(SECTIONS) == ["A site", "A builder of environments", "A dialect of samples"]
 
 
 def test_the_python_in_it_is_formatted() -> None:
