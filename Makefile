@@ -2,6 +2,8 @@
 # make test   set up what is missing and run every check
 # make test-batch  only those with Slurm, HTCondor, XRootD and catalogs
 # make docs   set up what is missing and build the site into build/site
+# make coverage  which lines the tests of tests/unit and tests/process run, or those of RINGS=...
+# make dist   build the packages, into dist/
 # make bench  set up what is missing and compare wq-run with coffea's own executors
 
 export PATH := $(shell environments/setup.sh bin):$(PATH)
@@ -9,7 +11,7 @@ export PATH := $(shell environments/setup.sh bin):$(PATH)
 # they wait for others most of the time
 BATCH := pytest tests/batch --numprocesses 4 --dist loadgroup
 
-.PHONY: setup demo test test-batch docs bench lint clean
+.PHONY: setup demo test test-batch docs coverage dist bench lint clean
 
 setup:
 	@environments/setup.sh
@@ -37,9 +39,22 @@ docs: setup
 	@sphinx-build -W --keep-going --nitpicky --quiet docs build/site
 	@echo "build/site/index.html"
 
+RINGS ?= tests/unit tests/process
+
+coverage: setup
+	@rm -f .coverage .coverage.*
+	@pytest --cov --cov-report= $(RINGS)
+	@coverage report
+	@coverage xml -q
+
+dist: setup
+	@rm -rf dist
+	@python -m build --no-isolation --outdir dist .
+	@python -m build --no-isolation --sdist --outdir dist bindings
+
 bench: setup
 	@python benchmarks/run.py
 
 clean:
-	rm -rf .venv wq-run-* build bindings/build bindings/src/*.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv wq-run-* build dist .coverage* coverage.xml bindings/build bindings/src/*.egg-info .pytest_cache .mypy_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -2,7 +2,7 @@
 # Make sure that the tools, the engine and wq-runner are there; the second call only looks.
 #
 #   setup.sh       set up what is missing
-#   setup.sh test  set up what the tests need besides: a browser, and as batch
+#   setup.sh test  set up what the tests need besides: a browser, shells, and as batch
 #   setup.sh batch set up what tests/batch needs, if this user may: Slurm, an XRootD server
 #   setup.sh bin   print the directory of the programs, and do nothing else
 #
@@ -43,7 +43,7 @@ in_conda() { [[ -x ${CONDA_PREFIX:-}/bin/python ]] && has "$CONDA_PREFIX/bin/pyt
 
 setup_conda() {
     local python=$CONDA_PREFIX/bin/python
-    if ! has "$python" wq_runner pytest mypy xdist cryptography furo; then
+    if ! has "$python" wq_runner pytest mypy xdist cryptography furo pytest_cov build hatch_vcs; then
         step "wq-runner into $(basename "$CONDA_PREFIX")" "$python" -m pip install --quiet --editable . --group dev
     fi
 }
@@ -78,7 +78,13 @@ missing_packages() { # the Debian packages that are needed, by what they bring
     [[ -e $include/Python.h ]] || echo "python$version-dev"
     has "$python" venv ensurepip || echo "python$version-venv"
     [[ $ring != test ]] || has_browser || printf "%s\n" chromium fonts-dejavu-core
+    [[ $ring != test ]] || for_completion
     if [[ $ring ]] && may_install; then missing_for_batch; fi
+}
+
+for_completion() {
+    local shell
+    for shell in zsh fish; do command -v $shell >/dev/null || echo $shell; done
 }
 
 missing_for_batch() {

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from wq_runner import journal
+from wq_runner.cli import pages
 
 T = TypeVar("T")
 
@@ -48,11 +49,16 @@ class Ended:
 
     @property
     def error(self) -> str:
-        """What was said last, after checking that it is one clear message and no traceback of ours."""
+        """What was said last, without the page that it names.
+
+        It is one clear message, no traceback of ours, and there is a page about it.
+        """
         assert self.err.count("error: ") == 1, self.err
         assert "wq_runner/" not in self.err, self.err
         assert "Traceback" not in self.err + self.out, self.err
-        return self.err[self.err.index("error: ") :]
+        message, _, page = self.err[self.err.index("error: ") :].rpartition("more: wq-run explain ")
+        assert page.strip() in pages.sections(), self.err
+        return message
 
 
 def program(name: str) -> str:

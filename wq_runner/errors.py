@@ -12,12 +12,14 @@ WqRunnerError            1
 ├── ProcessorError       6   the processor could not be imported, or failed
 └── InterruptedRunError  130 Ctrl-C or SIGTERM
 
-A message says what happened with which value; `hint` says what to do next.
+A message says what happened with which value; `hint` says what to do next. docs/errors.md has a section for
+each kind: `page` names it where the kind, or the place in the code, says more than the room it was raised in.
 """
 
 from __future__ import annotations
 
 import difflib
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -30,11 +32,14 @@ class WqRunnerError(RuntimeError):
     """
 
     exit_code: ClassVar[int] = 1
+    page: str = ""
 
-    def __init__(self, message: str, *, hint: str = "") -> None:
+    def __init__(self, message: str, *, hint: str = "", page: str = "") -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.page = page or self.page
+        self.raised_in = _module_of_caller()
 
     def __str__(self) -> str:
         return f"{self.message}\n{self.hint}" if self.hint else self.message
@@ -55,24 +60,27 @@ class Problem:
 class SamplesError(UsageError):
     """Samples that cannot be understood, with every problem that was found."""
 
-    def __init__(self, name: str, problems: Sequence[Problem]) -> None:
+    page = "samples"
+
+    def __init__(self, name: str, problems: Sequence[Problem], *, page: str = "") -> None:
         count = "a problem" if len(problems) == 1 else f"{len(problems)} problems"
         width = max(len(problem.where) for problem in problems)
         lines = [f"  {problem.where:<{width}}   {problem.text}" for problem in problems]
-        super().__init__("\n".join([f"{name} has {count}", *lines]))
+        super().__init__("\n".join([f"{name} has {count}", *lines]), page=page)
         self.problems = tuple(problems)
 
 
 class InputError(UsageError):
-    pass
+    page = "input-files"
 
 
 class OutputError(UsageError):
-    pass
+    page = "output"
 
 
 class PartialResultError(WqRunnerError):
     exit_code = 3
+    page = "partial-results"
 
 
 class WorkerEnvironmentError(WqRunnerError):
@@ -84,15 +92,25 @@ class EngineError(WqRunnerError):
 
 
 class NoWorkersError(EngineError):
-    pass
+    page = "no-workers"
 
 
 class ProcessorError(WqRunnerError):
     exit_code = 6
+    page = "processor"
 
 
 class InterruptedRunError(WqRunnerError):
     exit_code = 130
+    page = "interrupted"
+
+
+def _module_of_caller() -> str:
+    """Return the name of the module that makes an error: its room says what it is about."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__") == __name__:
+        frame = frame.f_back
+    return str(frame.f_globals.get("__name__", ""))
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

@@ -101,6 +101,7 @@ def test_mistakes_end_with_2_and_no_traceback(
         "error: s.cfg has 2 problems",
         "  s.cfg:1   DZ.json: no such file (looked in the current directory); nearest: DY.json",
         "  s.cfg:2   rooot://h/: unknown scheme rooot; nearest: root",
+        "more: wq-run explain samples",
     ]
 
 

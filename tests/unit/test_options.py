@@ -52,7 +52,9 @@ def mistake(
         assert caught.value.code == 2
         out, err = capsys.readouterr()
         assert (out, err[:7]) == ("", "error: ")
-        return err[7:]
+        message, _, page = err[7:].rpartition("more: wq-run explain ")
+        assert page in {"command-line\n", "options\n", "executors\n"}
+        return message
 
     return said
 

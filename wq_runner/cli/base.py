@@ -10,9 +10,9 @@ from typing import Any, NoReturn
 import click
 
 from wq_runner.cli.leave import leave
+from wq_runner.cli.manual import Manual, ManualGroup
+from wq_runner.cli.pages import page_of
 from wq_runner.errors import InterruptedRunError, UsageError, WqRunnerError, did_you_mean
-
-_CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 
 class Option(click.Option):
@@ -23,40 +23,14 @@ class Option(click.Option):
         self.group = group
 
 
-class Command(click.Command):
-    """A command whose help lists its options group by group."""
-
-    def __init__(self, *args: Any, examples: str = "", **kwargs: Any) -> None:
-        kwargs["context_settings"] = {**_CONTEXT, **kwargs.get("context_settings", {})}
-        super().__init__(*args, **kwargs)
-        self.examples = examples
-
-    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        groups: dict[str, list[tuple[str, str]]] = {}
-        for param in self.get_params(ctx):
-            record = param.get_help_record(ctx)
-            if record is not None:
-                groups.setdefault(getattr(param, "group", "Other"), []).append(record)
-        for name, records in groups.items():
-            with formatter.section(name):
-                formatter.write_dl(records)
-
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        if self.examples:
-            with formatter.section("Examples"):
-                for line in self.examples.strip().splitlines():
-                    formatter.write(f"  {line.strip()}\n")
-        super().format_epilog(ctx, formatter)
+class Command(Manual):
+    """A command."""
 
 
-class Group(click.Group):
+class Group(ManualGroup):
     """A command with subcommands, which are `Command`s."""
 
     command_class = Command
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        kwargs["context_settings"] = {**_CONTEXT, **kwargs.get("context_settings", {})}
-        super().__init__(*args, **kwargs)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -100,6 +74,7 @@ def report(error: WqRunnerError) -> int:
     """Print an error to standard error and return its exit code."""
     label = click.style("error:", fg="red", bold=True)
     click.echo(f"{label} {error}", err=True)
+    click.echo(click.style(f"more: wq-run explain {page_of(error)}", dim=True), err=True)
     return error.exit_code
 
 
@@ -107,13 +82,12 @@ def _translated(error: click.ClickException) -> WqRunnerError:
     if isinstance(error, click.NoSuchOption):
         known = [name for param in _params(error.ctx) for name in param.opts]
         return UsageError(f"no option {error.option_name}.{did_you_mean(error.option_name, known)}")
-    message = error.format_message()
-    if isinstance(error, click.BadParameter) and isinstance(error.param, click.Option):
-        message = f"{max(error.param.opts, key=len)}: {error.message}"
     hint = ""
     if isinstance(error, click.UsageError) and error.ctx is not None:
         hint = f"see {error.ctx.command_path} --help"
-    return UsageError(message, hint=hint)
+    if isinstance(error, click.BadParameter) and isinstance(error.param, click.Option):
+        return UsageError(f"{max(error.param.opts, key=len)}: {error.message}", hint=hint, page="options")
+    return UsageError(error.format_message(), hint=hint)
 
 
 def _params(ctx: click.Context | None) -> list[click.Parameter]:

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import click
+from click.shell_completion import CompletionItem
 
-from wq_runner.cli import base
-from wq_runner.config import types
+from wq_runner.cli import base, manual
+from wq_runner.config import completion, types
 from wq_runner.errors import UsageError
 
 if TYPE_CHECKING:
@@ -20,7 +21,17 @@ if TYPE_CHECKING:
     from wq_runner.environment.store import Store
 
 
-@click.group(cls=base.Group, name="wq-env")
+def _keys(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG001
+    return completion.begun((entry.key for entry in _store().entries()), incomplete)
+
+
+@click.group(
+    cls=base.Group,
+    name="wq-env",
+    codes=(0, 2, 4),
+    variables=manual.CACHE,
+    files={"~/.cache/wq-runner/environments/": "All of them."},
+)
 def cli() -> None:
     """Build, list, compare and clean the environments that workers get.
 
@@ -39,7 +50,13 @@ def main() -> NoReturn:
     wq-env build -o env.tar.gz                       a file for --environment env.tar.gz
     """
 )
-@click.argument("what", metavar="[FILE|DIRECTORY]", required=False, default=None)
+@click.argument(
+    "what",
+    metavar="[FILE|DIRECTORY]",
+    required=False,
+    default=None,
+    shell_complete=completion.words(files=True),
+)
 @click.option(
     "--output", "-o", cls=base.Option, metavar="FILE", type=click.Path(path_type=Path), help="Copy it."
 )
@@ -80,7 +97,7 @@ def list_() -> None:
 
 
 @cli.command()
-@click.argument("key")
+@click.argument("key", shell_complete=_keys)
 def show(key: str) -> None:
     """Show the packages of a base, or the commits and files of an overlay."""
     from wq_runner.environment import overview
@@ -90,8 +107,8 @@ def show(key: str) -> None:
 
 
 @cli.command()
-@click.argument("a")
-@click.argument("b")
+@click.argument("a", shell_complete=_keys)
+@click.argument("b", shell_complete=_keys)
 def diff(a: str, b: str) -> None:
     """Show what differs between two bases, or two overlays."""
     from wq_runner.environment import overview
@@ -108,7 +125,7 @@ def diff(a: str, b: str) -> None:
     wq-env clean KEY
     """
 )
-@click.argument("keys", metavar="[KEY]...", nargs=-1)
+@click.argument("keys", metavar="[KEY]...", nargs=-1, shell_complete=_keys)
 @click.option("--max-cache", cls=base.Option, type=types.SIZE, help="Delete until at most this is left.")
 @click.option("--unused", cls=base.Option, type=types.SECONDS, help="Delete what was not used for so long.")
 @click.option("--all", "everything", cls=base.Option, is_flag=True, help="Delete all that no run uses.")
@@ -151,10 +168,20 @@ def clean(keys: tuple[str, ...], max_cache: int | None, unused: float | None, *,
     """
 )
 @click.option(
-    "--processor", "-p", cls=base.Option, metavar="MODULE:NAME|FILE.py:NAME", help="Its code goes too."
+    "--processor",
+    "-p",
+    cls=base.Option,
+    metavar="MODULE:NAME|FILE.py:NAME",
+    shell_complete=completion.words(files=True),
+    help="Its code goes too.",
 )
 @click.option(
-    "--environment", cls=base.Option, default="packed", metavar="packed|none|FILE", help="As of wq-run."
+    "--environment",
+    cls=base.Option,
+    default="packed",
+    metavar="packed|none|FILE",
+    shell_complete=completion.words("packed", "none", files=True),
+    help="As of wq-run.",
 )
 @click.option(
     "--extra-file",
@@ -189,9 +216,11 @@ def check(processor: str | None, environment: str, extra: tuple[Path, ...]) -> N
     wq-env shell 3f9c1a --overlay 8be21f4 -- python -m site    a command, with the code of a run
     """,
 )
-@click.argument("key")
+@click.argument("key", shell_complete=_keys)
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
-@click.option("--overlay", cls=base.Option, metavar="KEY", help="The code on top of it.")
+@click.option(
+    "--overlay", cls=base.Option, metavar="KEY", shell_complete=_keys, help="The code on top of it."
+)
 def shell(key: str, command: tuple[str, ...], overlay: str | None) -> None:
     """Stand inside an environment, as a task does."""
     from wq_runner.environment import overview

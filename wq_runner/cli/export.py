@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import sys
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from wq_runner.cli import base
 from wq_runner.cli.layered import LayeredCommand, click_options, origin_of
-from wq_runner.config import types
+from wq_runner.config import completion, types
 from wq_runner.config.options import RunOptions, defaulted
 
 _JOBS = "Jobs"
@@ -36,6 +36,12 @@ class _SystemAtSite(click.ParamType[tuple[str, str]]):
         system, _, site = str(value).partition("@")
         return types.Choice(_SYSTEMS).convert(system, param, ctx), site
 
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        found = completion.workers(ctx, param, incomplete)
+        return [one for one in found if one.value.partition("@")[0] in _SYSTEMS]
+
 
 def _option(*names: str, **kwargs: Any) -> base.Option:
     return base.Option(list(names), group=_JOBS, allow_from_autoenv=False, **kwargs)
@@ -46,7 +52,9 @@ def _option(*names: str, **kwargs: Any) -> base.Option:
     name="wq-run export",
     params=[
         click.Argument(["batch"], type=_SystemAtSite(), metavar="condor|slurm[@SITE]"),
-        click.Argument(["samples"], nargs=-1, required=True, metavar="SAMPLES..."),
+        click.Argument(
+            ["samples"], nargs=-1, required=True, metavar="SAMPLES...", shell_complete=completion.samples()
+        ),
         _option(
             "--files-per-job",
             type=types.COUNT,
@@ -75,12 +83,14 @@ def _option(*names: str, **kwargs: Any) -> base.Option:
             ["-ro", "--run-options"],
             multiple=True,
             metavar="FILE.yaml",
+            shell_complete=completion.words(files=True),
             group="About the options",
             allow_from_autoenv=False,
             help="Options from a file, by their long names. Repeatable: later files win.",
         ),
     ],
     examples=_EXAMPLES,
+    codes=(0, 2, 3, 4),
 )
 @click.pass_context
 def cli(ctx: click.Context, /, batch: tuple[str, str], samples: tuple[str, ...], **values: Any) -> None:
@@ -89,6 +99,8 @@ def cli(ctx: click.Context, /, batch: tuple[str, str], samples: tuple[str, ...],
     The options are those of wq-run; --memory, --cores and --disk are those of a job, and --stage-out is
     where jobs bring their results.
     """
+    from importlib import metadata
+
     from rich.console import Console
 
     from wq_runner.pipeline.export.make import export
@@ -101,7 +113,7 @@ def cli(ctx: click.Context, /, batch: tuple[str, str], samples: tuple[str, ...],
         options=defaulted(RunOptions(**{name: values[name] for name in names})),
         origins={name: origin_of(ctx, name) for name in names},
         command=("wq-run", *sys.argv[1:]),
-        version=importlib.metadata.version("wq-runner"),
+        version=metadata.version("wq-runner"),
     )
     system, site = batch
     asked = {name: values[name] for name in ("files_per_job", "cluster_per", "time")}

@@ -37,6 +37,8 @@ class LayeredCommand(Command):
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
     ) -> click.Context:
+        if extra.get("resilient_parsing"):  # a shell asks what may stand here
+            return super().make_context(info_name, args, parent, **extra)
         check_environment(os.environ, self._names())
         first = super().make_context(info_name, list(args), parent, resilient_parsing=True)
         layers = find_layers(

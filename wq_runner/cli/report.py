@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
+from click.shell_completion import CompletionItem
 
 from wq_runner.cli import base, report_runs
 from wq_runner.errors import UsageError, WqRunnerError
@@ -28,8 +29,20 @@ class ReportGroup(base.Group):
             args = ["page", *args]
         return super().parse_args(ctx, args)
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        return [CompletionItem(incomplete, type="dir"), *super().shell_complete(ctx, incomplete)]
 
-@click.group(cls=ReportGroup, name="wq-report", subcommand_metavar="DIR | COMMAND [ARGS]...")
+
+@click.group(
+    cls=ReportGroup,
+    name="wq-report",
+    subcommand_metavar="DIR | COMMAND [ARGS]...",
+    codes=(0, 2, 3),
+    files={
+        "DIR/report.html": "The report: one page that needs nothing else.",
+        "DIR/plots/": "Pictures.",
+    },
+)
 def cli() -> None:
     """Write the report of the run in DIR, or do one of the commands.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.metadata
+import importlib
 import json
 import shlex
 import sys
@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from wq_runner.cli import base
+from wq_runner.cli import base, manual
 from wq_runner.cli.layered import LayeredCommand, click_options, origin_of
+from wq_runner.config import completion
 from wq_runner.config.options import RunOptions, defaulted
 from wq_runner.units import DEFAULT_PAGE_PORT
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from wq_runner.pipeline.request import Request
 
 _ABOUT = "About the options"
+_PARTS = ("completion", "explain", "export")
 
 _EXAMPLES = """
 wq-run --workers local:4 samples.cfg                          on this machine
@@ -39,6 +41,8 @@ class _RunCommand(LayeredCommand):
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
     ) -> click.Context:
+        if extra.get("resilient_parsing") and (part := _part(args)):  # a shell completes `wq-run export`
+            return part.make_context(part.name, args[1:], parent, **extra)
         for place, name in enumerate(args):
             if name == "--":
                 break
@@ -51,12 +55,15 @@ class _RunCommand(LayeredCommand):
     cls=_RunCommand,
     name="wq-run",
     params=[
-        click.Argument(["samples"], nargs=-1, metavar="SAMPLES..."),
+        click.Argument(
+            ["samples"], nargs=-1, metavar="SAMPLES...", shell_complete=completion.samples(*_PARTS)
+        ),
         *click_options(RunOptions),
         base.Option(
             ["-ro", "--run-options", "--custom-run-options"],
             multiple=True,
             metavar="FILE.yaml",
+            shell_complete=completion.words(files=True),
             group=_ABOUT,
             allow_from_autoenv=False,
             help="Options from a file, by their long names. Repeatable: later files win.",
@@ -107,6 +114,22 @@ class _RunCommand(LayeredCommand):
         ),
     ],
     examples=_EXAMPLES,
+    codes=(0, 2, 3, 4, 5, 6, 130),
+    variables={
+        "WQ_RUNNER_CHUNKSIZE, ...": "An option, by its long name: WQ_RUNNER_CHUNKSIZE=50k.",
+        **manual.CATALOG,
+        "X509_USER_PROXY": "The proxy, where --proxy does not say.",
+        **manual.CACHE,
+        **manual.CONFIG,
+    },
+    files={
+        "pyproject.toml": "Options, in [tool.wq-runner]: here, above, or beside the samples.",
+        "DIR/output.coffea": "The result. DIR is what --output says.",
+        "DIR/run.json": "What was asked for, what was used, what was done and what is missing.",
+        "DIR/missing.json": "Samples of what is missing.",
+        "DIR/wq-run.log": "All that was logged.",
+        "~/.config/wq-runner/sites.yaml": "Sites of your own.",
+    },
 )
 @click.pass_context
 def cli(ctx: click.Context, /, samples: tuple[str, ...], **values: Any) -> None:
@@ -115,6 +138,9 @@ def cli(ctx: click.Context, /, samples: tuple[str, ...], **values: Any) -> None:
     SAMPLES are TopCoffea .cfg and sample JSON files, coffea filesets (JSON, YAML), ROOT files,
     directories or globs. Options can also stand in [tool.wq-runner] of pyproject.toml, in files
     given with --run-options, and in WQ_RUNNER_* variables; the command line wins.
+
+    wq-run export makes batch jobs of a run, wq-run explain shows the page about an error, and
+    wq-run completion prints what makes a shell complete all this.
     """
     names = RunOptions.__dataclass_fields__
     options = RunOptions(**{name: values[name] for name in names})
@@ -133,16 +159,24 @@ def cli(ctx: click.Context, /, samples: tuple[str, ...], **values: Any) -> None:
 
 
 def main() -> NoReturn:
-    if sys.argv[1:2] == ["export"]:  # samples of this name are ./export
-        from wq_runner.cli import export
-
-        base.main(export.cli, sys.argv[2:])
+    if part := _part(sys.argv[1:]):
+        base.main(part, sys.argv[2:])
     base.main(cli)
+
+
+def _part(args: list[str]) -> click.Command | None:
+    """Return the command that the first word names; samples of these names are ./export, for instance."""
+    if not args or args[0] not in _PARTS:
+        return None
+    found: click.Command = importlib.import_module(f"wq_runner.cli.{args[0]}").cli
+    return found
 
 
 def _run(
     ctx: click.Context, samples: tuple[str, ...], options: RunOptions, *, only_show: bool, detach: bool
 ) -> None:
+    from importlib import metadata
+
     from rich.console import Console
 
     from wq_runner.monitor.steady import outlive_terminal
@@ -155,7 +189,7 @@ def _run(
         options=defaulted(options),
         origins={name: origin_of(ctx, name) for name in RunOptions.__dataclass_fields__},
         command=("wq-run", *sys.argv[1:]),
-        version=importlib.metadata.version("wq-runner"),
+        version=metadata.version("wq-runner"),
     )
     console = Console()
     if only_show:
@@ -184,10 +218,12 @@ def _stop(directory: Path) -> None:
 
 
 def _show_version() -> None:
+    from importlib import metadata
+
     from wq_runner.pipeline.record import engine_release
 
-    click.echo(f"wq-runner {importlib.metadata.version('wq-runner')}")
-    click.echo(f"coffea {importlib.metadata.version('coffea')}")
+    click.echo(f"wq-runner {metadata.version('wq-runner')}")
+    click.echo(f"coffea {metadata.version('coffea')}")
     click.echo(f"work queue {engine_release()}")
 
 

@@ -12,8 +12,9 @@ from typing import Any, NoReturn, Protocol, TypeVar
 
 import click
 
-from wq_runner.cli import base
-from wq_runner.config.types import Choice
+from wq_runner.cli import base, manual
+from wq_runner.config import completion
+from wq_runner.config.types import COUNT, Choice
 from wq_runner.errors import OutputError, PartialResultError
 from wq_runner.model import FileFacts, Fileset, InputFile
 
@@ -24,16 +25,33 @@ _LINES = 10
 
 
 def _arguments(function: _F) -> _F:
-    function = click.argument("names", metavar="FILE...", nargs=-1, required=True)(function)
+    function = click.argument(
+        "names", metavar="FILE...", nargs=-1, required=True, shell_complete=completion.samples()
+    )(function)
     return click.option(
         "--treename",
         cls=base.Option,
         metavar="NAME",
-        help="The tree to read, whatever the samples say.  [default: what they say, or Events]",
+        help="The tree to read, whatever the samples say  [default: what they say, or Events]",
     )(function)
 
 
-@click.group(cls=base.Group, name="wq-samples")
+_jobs = click.option(
+    "-j",
+    "--jobs",
+    cls=base.Option,
+    type=COUNT,
+    help="Files to open at the same time  [default: two per core, at most 16]",
+)
+
+
+@click.group(
+    cls=base.Group,
+    name="wq-samples",
+    codes=(0, 2, 3),
+    variables=manual.CACHE,
+    files={"~/.cache/wq-runner/facts.sqlite": "What is known of files that were opened."},
+)
 def cli() -> None:
     """Look at samples: TopCoffea .cfg and JSON, coffea filesets, ROOT files, directories, globs."""
 
@@ -52,20 +70,15 @@ def list_(names: tuple[str, ...], treename: str | None) -> None:
 
 @cli.command(examples="wq-samples check samples.cfg\nwq-samples check --json samples.cfg > report.json")
 @_arguments
-@click.option(
-    "-j",
-    "--jobs",
-    cls=base.Option,
-    type=click.IntRange(min=1),
-    help="Files to open at the same time.  [default: two per core, at most 16]",
-)
+@_jobs
 @click.option(
     "--timeout",
     cls=base.Option,
     type=click.FloatRange(min=0, min_open=True),
     default=60.0,
     show_default=True,
-    help="Seconds to wait for a server.",
+    metavar="SECONDS",
+    help="How long to wait for a server.",
 )
 @click.option("--json", "as_json", cls=base.Option, is_flag=True, help="Print the report as JSON.")
 def check(
@@ -108,7 +121,15 @@ def check(
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Where they are, in a directory for each dataset.",
 )
-@click.option("--json", "samples", cls=base.Option, metavar="FILE", required=True, help="The samples.")
+@click.option(
+    "--json",
+    "samples",
+    cls=base.Option,
+    metavar="FILE",
+    required=True,
+    shell_complete=completion.samples(),
+    help="The samples.",
+)
 @click.option(
     "--output",
     cls=base.Option,
@@ -180,13 +201,7 @@ def convert(names: tuple[str, ...], treename: str | None, dialect: str, output: 
 
 @cli.command(examples="wq-samples update samples.cfg\nwq-samples update --dry-run sample_jsons/*.json")
 @_arguments
-@click.option(
-    "-j",
-    "--jobs",
-    cls=base.Option,
-    type=click.IntRange(min=1),
-    help="Files to open at the same time.  [default: two per core, at most 16]",
-)
+@_jobs
 @click.option("--dry-run", cls=base.Option, is_flag=True, help="Show what would change, and change nothing.")
 def update(names: tuple[str, ...], treename: str | None, jobs: int | None, dry_run: bool) -> None:
     """Count the events of sample JSONs' files, and write nEvents, nGenEvents and nSumOfWeights into them.

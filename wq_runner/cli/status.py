@@ -16,9 +16,11 @@ from wq_runner.system import RunPaths
 @click.command(
     cls=base.Command,
     name="wq-status",
-    examples="wq-status                         the runs below this directory\n"
-    "wq-status wq-run-samples          one run, now\n"
-    "wq-status --watch wq-run-samples  until it ends",
+    codes=(0, 2),
+    files={"DIR/journal.jsonl": "Everything that happened, which is all that is read."},
+    examples="wq-status                          the runs below this directory\n"
+    "wq-status wq-run-samples           one run, now\n"
+    "wq-status --watch wq-run-samples   until it ends",
 )
 @click.argument("directory", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
 @click.option("-w", "--watch", cls=base.Option, is_flag=True, help="Look again until the run has ended.")

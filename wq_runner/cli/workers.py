@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
-from wq_runner.cli import base
-from wq_runner.config import types
+from wq_runner.cli import base, manual
+from wq_runner.config import completion, types
 from wq_runner.errors import SamplesError, UsageError
 
 if TYPE_CHECKING:
@@ -21,7 +21,16 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 _MB = 1_000_000
 
 
-@click.group(cls=base.Group, name="wq-workers")
+@click.group(
+    cls=base.Group,
+    name="wq-workers",
+    codes=(0, 2, 5),
+    variables={**manual.CATALOG, **manual.CONFIG},
+    files={
+        "~/.config/wq-runner/sites.yaml": "Sites of your own.",
+        "~/.config/wq-runner/workers.password": "What --password-file auto made.",
+    },
+)
 def cli() -> None:
     """Start workers, write and check factory.json, and find out why nothing runs."""
 
@@ -43,23 +52,40 @@ def _all(*decorators: Callable[[Any], Any]) -> Callable[[_F], _F]:
     return decorated
 
 
+_RUN, _WORKER, _JOBS = "For which run", "What a worker is", "How jobs are submitted"
+
 _target_options = _all(
-    _option("-M", "--name", metavar="NAME", help="The run they are for  [default: USER-workqueue-coffea]"),
-    _option("--manager", metavar="HOST:PORT", help="Where it is, for one that has no name."),
-    _option("--catalog", type=types.CATALOG, help="Who knows the name  [default: as the engine's programs]"),
+    _option(
+        "-M",
+        "--name",
+        group=_RUN,
+        metavar="NAME",
+        help="The run they are for  [default: USER-workqueue-coffea]",
+    ),
+    _option("--manager", group=_RUN, metavar="HOST:PORT", help="Where it is, for one that has no name."),
+    _option(
+        "--catalog",
+        group=_RUN,
+        type=types.CATALOG,
+        help="Who knows the name  [default: as the engine's programs]",
+    ),
     _option(
         "--password-file",
+        group=_RUN,
         type=types.PASSWORD,
         help="What they present  [default: what the run asks for, if it is one of yours here]",
     ),
 )
 
 _size_options = _all(
-    _option("--cores", type=types.COUNT, default=1, show_default=True, help="Cores of a worker."),
-    _option("--memory", type=types.SIZE, default="4GB", show_default=True, help="Its memory."),
-    _option("--disk", type=types.SIZE, default="8GB", show_default=True, help="Its disk."),
+    _option(
+        "--cores", group=_WORKER, type=types.COUNT, default=1, show_default=True, help="Cores of a worker."
+    ),
+    _option("--memory", group=_WORKER, type=types.SIZE, default="4GB", show_default=True, help="Its memory."),
+    _option("--disk", group=_WORKER, type=types.SIZE, default="8GB", show_default=True, help="Its disk."),
     _option(
         "--timeout",
+        group=_WORKER,
         type=types.SECONDS,
         default="15m",
         show_default=True,
@@ -122,7 +148,15 @@ def local(count: int, timeout: float, **values: Any) -> None:
     help="For which batch system.",
 )
 @_option("-M", "--name", metavar="NAME", help="The run they are for  [default: USER-workqueue-coffea]")
-@_option("--min", "least", type=click.IntRange(min=0), default=0, show_default=True, help="Workers to keep.")
+@_option(
+    "--min",
+    "least",
+    metavar="N",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Workers to keep.",
+)
 @_option("--max", "most", type=types.COUNT, default=20, show_default=True, help="Workers at most.")
 @_option("--per-cycle", type=types.COUNT, help="New ones every 30 s  [default: all]")
 @_size_options
@@ -173,14 +207,14 @@ def check(file: Path, catalog: str | None) -> None:
     for warning in report.warnings:
         click.echo(f"note: {warning.where}  {warning.text}", err=True)
     if report.errors:
-        raise SamplesError(str(file), report.errors)
+        raise SamplesError(str(file), report.errors, page="factory-files")
     click.echo(f"{file} is fine")
 
 
 @cli.command(examples="wq-workers scale factory.json --max 200")
 @click.argument("file", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @_option("--max", "most", type=types.COUNT, help="Workers at most.")
-@_option("--min", "least", type=click.IntRange(min=0), help="Workers to keep.")
+@_option("--min", "least", metavar="N", type=click.IntRange(min=0), help="Workers to keep.")
 @_option("--per-cycle", type=types.COUNT, help="New ones every 30 s.")
 def scale(file: Path, most: int | None, least: int | None, per_cycle: int | None) -> None:
     """Change how many workers a running factory keeps; it follows within a minute."""
@@ -204,21 +238,32 @@ def scale(file: Path, most: int | None, least: int | None, per_cycle: int | None
 @click.argument("count", metavar="N", type=types.COUNT)
 @_target_options
 @_size_options
-@_option("--queue", metavar="NAME", default="", help="Partition of Slurm, JobFlavour of lxplus.")
-@_option("--time", type=types.SECONDS, help="How long a job may take  [default: the queue's limit]")
-@_option("--requirements", metavar="TEXT", default="", help="HTCondor's requirements.")
-@_option("--batch-options", metavar="TEXT", default="", help="Options of sbatch, lines of a submit file.")
-@_option("--worker-image", metavar="IMAGE", default="", help="Apptainer image they run in.")
-@_option("--scratch", metavar="DIR", default="", help="Where they work  [default: the job's own]")
+@_option("--queue", group=_JOBS, metavar="NAME", default="", help="Partition of Slurm, JobFlavour of lxplus.")
+@_option(
+    "--time", group=_JOBS, type=types.SECONDS, help="How long a job may take  [default: the queue's limit]"
+)
+@_option("--requirements", group=_JOBS, metavar="TEXT", default="", help="HTCondor's requirements.")
+@_option(
+    "--batch-options",
+    group=_JOBS,
+    metavar="TEXT",
+    default="",
+    help="Options of sbatch, lines of a submit file.",
+)
+@_option("--worker-image", group=_JOBS, metavar="IMAGE", default="", help="Apptainer image they run in.")
+@_option(
+    "--scratch", group=_JOBS, metavar="DIR", default="", help="Where they work  [default: the job's own]"
+)
 @_option(
     "--logs",
+    group=_JOBS,
     metavar="DIR",
     type=click.Path(path_type=Path),
     default=Path("wq-workers"),
     show_default=True,
     help="What they say, and what was submitted.",
 )
-@_option("--dry-run", is_flag=True, help="Show what would be submitted.")
+@_option("--dry-run", group=_JOBS, is_flag=True, help="Show what would be submitted.")
 def submit(batch: str, count: int, logs: Path, *, dry_run: bool, **values: Any) -> None:
     """Submit N workers as jobs. They carry the worker's program and the password with them."""
     from wq_runner.workers import hand, kit
@@ -255,7 +300,7 @@ def sites_list() -> None:
 
 
 @sites.command("show")
-@click.argument("name", metavar="SITE")
+@click.argument("name", metavar="SITE", shell_complete=completion.site)
 def sites_show(name: str) -> None:
     """Show all that is known of one."""
     from wq_runner.workers import sites as known
@@ -282,4 +327,4 @@ def doctor(name: str | None, catalog: str | None) -> None:
         if not one.bad:
             click.echo(f"{one.kind:<10} {one.text}")
     if bad:
-        raise EngineError("\n".join(one.text for one in bad))
+        raise EngineError("\n".join(one.text for one in bad), page="no-workers")

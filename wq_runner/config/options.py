@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import click
 
-from wq_runner.config import types
+from wq_runner.config import completion, types
 from wq_runner.config.executors import Backend, parse
 from wq_runner.model import PerDataset, ResourcesMode
 
@@ -56,6 +56,7 @@ class RunOptions:
         "-p",
         group=_WHAT,
         metavar="MODULE:NAME|FILE.py:NAME",
+        shell_complete=completion.words(files=True),
         help="A processor class, an instance, or a function of events. Without it: a survey of the samples "
         "(events, sums of weights).",
     )
@@ -79,6 +80,7 @@ class RunOptions:
         "--schema",
         group=_WHAT,
         metavar="NAME",
+        shell_complete=completion.words(*SCHEMAS),
         help="One of coffea.nanoevents, or module:Class.",
     )
     chunksize: int | str | PerDataset[int] = _option(
@@ -101,6 +103,7 @@ class RunOptions:
         "--task-time",
         group=_HOW,
         type=types.SECONDS,
+        default="60s",
         help="A task is as many chunks as fit into this time; the last ones are shorter.",
     )
     executor: str = _option(
@@ -129,6 +132,7 @@ class RunOptions:
         "-w",
         group=_WHERE,
         metavar="local|condor|slurm|SITE:N[xCORES[xMEMORY]]",
+        shell_complete=completion.workers,
         help="Start workers on this machine, or by a factory that ends with the run. condor@SITE:N starts "
         "them as a site wants it. Without it, wait for workers to come. With futures, dask and parsl, or "
         "at a site: how many, such as 4.",
@@ -238,11 +242,13 @@ class RunOptions:
         "auto",
         "--environment",
         group=_WHERE,
-        metavar="auto|packed|shared|none|FILE",
+        metavar="auto|packed|shared|none|FILE|DIRECTORY/",
+        shell_complete=completion.words("auto", "packed", "shared", "none", files=True),
         help="packed: ship this Python environment with the code as it is now. shared: workers use this very "
         "Python, on the same file system. none: only the code is shipped. FILE: an environment that is "
-        "packed (*.tar.gz), or packages to make one of (*.yml). auto: shared if all workers are here, else "
-        "packed.",
+        "packed (*.tar.gz), or packages to make one of: a list (environment.yml, requirements.txt) or a lock "
+        "(conda-lock.yml, an @EXPLICIT list). DIRECTORY/: the environment there. auto: shared if all workers "
+        "are here, else packed.",
     )
     extra_file: tuple[Path, ...] = _option(
         (),
@@ -321,6 +327,7 @@ class RunOptions:
         "--stall-time",
         group=_TASKS,
         type=types.SECONDS,
+        default="10m",
         help="End a chunk that neither computes nor reads for so long, and try it elsewhere; 0 never does.",
     )
     only: tuple[str, ...] = _option(
@@ -329,6 +336,7 @@ class RunOptions:
         group=_LIMITS,
         multiple=True,
         metavar="NAME|KEY=VALUE",
+        shell_complete=completion.dataset,
         help="Only datasets of this name, or with this value in their metadata (year=2018, isData=false); "
         "patterns with * work. Repeatable: for the same key either, for different keys all must match.",
     )
@@ -338,6 +346,7 @@ class RunOptions:
         group=_LIMITS,
         multiple=True,
         metavar="NAME|KEY=VALUE",
+        shell_complete=completion.dataset,
         help="Leave out such datasets. Repeatable.",
     )
     select: tuple[str, ...] = _option(
@@ -346,6 +355,7 @@ class RunOptions:
         group=_LIMITS,
         multiple=True,
         metavar="DATASET[:FILE[:START-STOP]]",
+        shell_complete=completion.dataset,
         help="Only this dataset, or file, or range of events; patterns with * work. Repeatable.",
     )
     limit_files: int | PerDataset[int | None] | None = _option(
@@ -437,6 +447,7 @@ class RunOptions:
         "--stage-out",
         group=_OUTPUT,
         metavar="DIR|URL|none",
+        shell_complete=completion.words("none", files=True),
         help="Copy the output, what the processor wrote, run.json and missing.json there (root://..., or a "
         "path), and read it back to be sure.",
     )
@@ -453,6 +464,7 @@ class RunOptions:
         "--drain-time",
         group=_OUTPUT,
         type=types.SECONDS,
+        default="10m",
         help="How long the first Ctrl-C waits for running tasks. A second one does not wait.",
     )
     http: int | None = _option(

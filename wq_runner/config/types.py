@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from wq_runner import units
 from wq_runner.config import executors
+from wq_runner.config.completion import Complete, executor, words
 from wq_runner.errors import did_you_mean
 from wq_runner.model import PerDataset
 
@@ -21,9 +23,13 @@ DEFAULT_CHUNKSIZE = 100_000
 class Parsed(click.ParamType[Any]):
     """A value that one of our parsers understands; its ValueError is what the user reads."""
 
-    def __init__(self, name: str, parse: Callable[[Any], Any]) -> None:
+    def __init__(self, name: str, parse: Callable[[Any], Any], complete: Complete | None = None) -> None:
         self.name = name
         self._parse = parse
+        self._complete = complete
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:  # noqa: ARG002 - click's
+        return self.name  # its small words are words, which click would write in capitals
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if isinstance(value, tuple):
@@ -32,6 +38,11 @@ class Parsed(click.ParamType[Any]):
             return self._parse(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        return self._complete(ctx, param, incomplete) if self._complete else []
 
 
 class PerDatasetValue(Parsed):
@@ -71,6 +82,11 @@ class ExecutorName(click.ParamType[Any]):
     """An executor, with a place or not; a setup of one's own has its own names."""
 
     name = "NAME[@PLACE]"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        return executor(ctx, param, incomplete)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         try:
@@ -146,17 +162,17 @@ def _outputs(value: str) -> str:
     )
 
 
-OUTPUTS = Parsed("one|per-dataset|group:KEY|files:N", _outputs)
-CATALOG = Parsed("HOST[:PORT]|local|none", _catalog)
-PASSWORD = Parsed("FILE|auto|none", _password)
-PROXY = Parsed("FILE|auto|none", _proxy)
+OUTPUTS = Parsed("one|per-dataset|group:KEY|files:N", _outputs, words(ONE, PER_DATASET, GROUP, FILES))
+CATALOG = Parsed("HOST[:PORT]|local|none", _catalog, words("local", "none"))
+PASSWORD = Parsed("FILE|auto|none", _password, words("auto", "none", files=True))
+PROXY = Parsed("FILE|auto|none", _proxy, words("auto", "none", files=True))
 REDIRECTOR = Parsed("FROM=TO", _redirector)
 COUNT = Parsed("N", units.count)
 COUNTS = PerDatasetValue("N", units.count)
 CHUNKSIZE = PerDatasetValue("N|auto", units.chunksize, default=DEFAULT_CHUNKSIZE)
 SIZE = Parsed("SIZE", units.size)
 SIZES = PerDatasetValue("SIZE", units.size)
-TREEREDUCTION = Parsed("N|SIZE|auto|off", units.treereduction)
+TREEREDUCTION = Parsed("N|SIZE|auto|off", units.treereduction, words("auto", "off"))
 SHARE = Parsed("SHARE", units.share)
 SECONDS = Parsed("TIME", units.seconds)
 PORT = Parsed("PORT", units.port)

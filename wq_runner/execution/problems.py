@@ -42,6 +42,7 @@ def error_of(
                 f"{place} does not fit any worker: {trouble.message} ({reason})",
                 hint="start workers with more memory, or let the processor do with less of the event at once"
                 f"\n{again(items[0])}",
+                page="too-large",
             )
         case _:
             where = f" on {outcome.host}" if outcome.host else ""

@@ -64,7 +64,7 @@ def prepare(request: Request) -> Prepared:
     fileset = select(chosen(whole, options.only, options.skip), options.select)
     fileset = chunks.limit_files(fileset, options.limit_files)
     if not any(dataset.files for dataset in fileset):
-        raise UsageError(f"there are no files in {', '.join(request.samples)}")
+        raise UsageError(f"there are no files in {', '.join(request.samples)}", page="samples")
     proxy = proxies.choose(options, fileset)
     about_proxy = proxies.describe(options, fileset, proxy)
     cache = FactsCache()

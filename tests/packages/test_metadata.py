@@ -1,0 +1,148 @@
+"""What the project says of itself in several places is the same, and is what its code needs."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import nanoaod
+import yaml
+from making import Built
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+PROJECT: dict[str, Any] = tomllib.loads((nanoaod.ROOT / "pyproject.toml").read_text())["project"]
+
+CONDA = {"matplotlib": "matplotlib-base"}
+"""Names that differ on conda-forge."""
+
+ENGINE = "ndcctools"  # of conda-forge, or of bindings/: no wheel has it
+NOTEBOOK = "IPython"  # only where a notebook is, which has it
+
+
+def requirements(texts: list[str]) -> dict[str, Requirement]:
+    return {canonicalize_name(one.name): one for one in map(Requirement, texts)}
+
+
+def for_conda(texts: list[str]) -> set[tuple[str, str]]:
+    """Return names and bounds as conda has them; it has no markers of Python's version in `noarch`."""
+    return {(CONDA.get(name, name), str(one.specifier)) for name, one in requirements(texts).items()}
+
+
+def of_conda(lines: list[Any]) -> set[tuple[str, str]]:
+    names = [str(line).partition(" ") for line in lines if isinstance(line, str)]
+    return {(name, bounds.strip()) for name, _, bounds in names}
+
+
+def imported() -> set[str]:
+    """Return the packages that the code imports, wherever in it, but for Python's own."""
+    found = set()
+    for path in (nanoaod.ROOT / "wq_runner").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                found |= {name.name.partition(".")[0] for name in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                found.add(str(node.module).partition(".")[0])
+    return found - set(sys.stdlib_module_names) - {"wq_runner"}
+
+
+def test_everything_that_is_imported_is_required() -> None:
+    optional = [one for extra in PROJECT["optional-dependencies"].values() for one in extra]
+    known = requirements([*PROJECT["dependencies"], *optional])
+    owners = metadata.packages_distributions()
+    imports = imported()
+    assert {"click", "uproot", "cloudpickle"} <= imports
+    lacking = {
+        name
+        for name in imports - {ENGINE, NOTEBOOK, "tomllib"}
+        if not {canonicalize_name(one) for one in owners.get(name, [name])} & known.keys()
+    }
+    assert lacking <= {"dask", "base"}, (
+        lacking
+    )  # dask comes with distributed; base is a word in generated code
+
+
+def test_the_wheel_requires_what_the_project_does(built: Built) -> None:
+    [info] = metadata.distributions(path=[str(built.wheel)])
+    assert info.metadata["Name"] == "wq-runner"
+    base = [text for text in info.requires or [] if "extra ==" not in text]
+    assert requirements(base) == requirements(PROJECT["dependencies"])
+    assert set(info.metadata.get_all("Provides-Extra") or []) == PROJECT["optional-dependencies"].keys()
+    scripts = {one.name: one.value for one in info.entry_points if one.group == "console_scripts"}
+    assert scripts == PROJECT["scripts"]
+
+
+def test_the_recipe_for_conda_agrees() -> None:
+    recipe = yaml.safe_load((nanoaod.ROOT / "recipe" / "recipe.yaml").read_text())
+    assert recipe["context"]["name"] == PROJECT["name"]
+    assert PROJECT["requires-python"] == f">={recipe['context']['python_min']}"
+    entries = dict(re.split(r"\s*=\s*", one) for one in recipe["build"]["python"]["entry_points"])
+    assert entries == PROJECT["scripts"]
+    needed = of_conda(recipe["requirements"]["run"])
+    more = {name for name, _ in needed - for_conda(PROJECT["dependencies"])}
+    assert for_conda(PROJECT["dependencies"]) <= needed
+    assert more == {"python", "ndcctools", "git", "xrootd", "fsspec-xrootd"}
+    assert for_conda(PROJECT["optional-dependencies"]["xrootd"]) <= needed
+    assert recipe["about"]["license"] == PROJECT["license"]
+    assert recipe["about"]["summary"] == PROJECT["description"]
+
+
+def test_the_environment_of_a_manager_has_it_all() -> None:
+    environment = yaml.safe_load((nanoaod.ROOT / "environments" / "manager.yml").read_text())
+    assert for_conda(PROJECT["dependencies"]) <= of_conda(environment["dependencies"])
+
+
+def test_the_citation_is_one() -> None:
+    """What CFF 1.2.0 requires, and what is also said elsewhere."""
+    citation = yaml.safe_load((nanoaod.ROOT / "CITATION.cff").read_text())
+    assert {"cff-version", "message", "title", "authors"} <= citation.keys()
+    assert citation["cff-version"] == "1.2.0"
+    assert (citation["title"], citation["license"]) == (PROJECT["name"], PROJECT["license"])
+    assert [one["name"] for one in citation["authors"]] == [one["name"] for one in PROJECT["authors"]]
+
+
+def test_the_changelog_names_the_version_that_is_cited() -> None:
+    text = (nanoaod.ROOT / "CHANGELOG.md").read_text()
+    versions = re.findall(r"^## \[(.+?)\]", text, re.MULTILINE)
+    assert versions[0] == "Unreleased"
+    kinds = set(re.findall(r"^### (.*)$", text, re.MULTILINE))
+    assert kinds <= {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
+
+
+def test_workflows_and_forms_are_yaml() -> None:
+    found = list((nanoaod.ROOT / ".github").rglob("*.yml"))
+    assert len(found) >= 4
+    for path in found:
+        content = yaml.safe_load(path.read_text())
+        assert isinstance(content, dict), path
+        if path.parent.name == "ISSUE_TEMPLATE" and path.name != "config.yml":
+            assert {"name", "description", "body"} <= content.keys()
+            ids = [one["id"] for one in content["body"] if "id" in one]
+            assert len(ids) == len(set(ids))
+
+
+def test_every_licence_is_there() -> None:
+    assert "BSD 3-Clause" in (nanoaod.ROOT / "LICENSE").read_text()
+    assert "GNU GENERAL PUBLIC LICENSE" in (nanoaod.ROOT / "bindings" / "COPYING").read_text()
+    bindings = tomllib.loads((nanoaod.ROOT / "bindings" / "pyproject.toml").read_text())["project"]
+    assert bindings["license-files"] == ["COPYING"]
+
+
+def test_no_data_of_others_is_in_the_clone() -> None:
+    """Data of examples and tests are made by a generator; none is a file of an experiment."""
+    data = [
+        path
+        for place in ("examples", "tests", "docs")
+        for path in Path(nanoaod.ROOT / place).rglob("*")
+        if path.suffix in {".root", ".parquet", ".coffea"} and "data" not in path.parts
+    ]
+    assert not data
