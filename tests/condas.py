@@ -124,8 +124,11 @@ def spec() -> str:
 
 def constraints() -> str:
     """Return the versions that are here of whatever else pip may choose."""
-    here = [one for one in importlib.metadata.distributions() if one.name != "wq-runner"]
-    return "".join(f"{one.name}=={one.version}\n" for one in here)
+    here: dict[str, str] = {}
+    for one in importlib.metadata.distributions():
+        # what is found first is what is imported: setuptools puts copies of its own behind
+        here.setdefault(one.name.lower(), one.version)
+    return "".join(f"{name}=={version}\n" for name, version in here.items() if name != "wq-runner")
 
 
 def run(*command: object) -> str:

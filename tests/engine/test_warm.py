@@ -84,7 +84,7 @@ class Worker:
         directory.mkdir()
         preamble = pickle.dumps({"paths": [str(Path(__file__).parent)], "versions": work.versions()})
         (directory / "function").write_bytes(preamble + dill.dumps(function))
-        (directory / "items").write_bytes(pickle.dumps(items))
+        (directory / "items").write_text(work.pack(items))
         process = subprocess.Popen(
             [sys.executable, "-S", "-E", str(self.payload), "function", "items", "result"],
             cwd=directory,
