@@ -167,7 +167,7 @@ def plan(chunks: int, files: int) -> dict[str, float]:
         resume.digest_of(made)
         assert not missing_list(made, found, [])
         spent["account"] = time.perf_counter() - clock
-        total = sum(spent.values())
+        total, peak = sum(spent.values()), _peak()
 
         clock = time.perf_counter()
         events = [event for _, event in journal.read(directory / "journal.jsonl")]
@@ -175,7 +175,14 @@ def plan(chunks: int, files: int) -> dict[str, float]:
         assert not resume.remainder(made, recovered).chunks
         spent["resume"] = time.perf_counter() - clock
     each = 1000 * total / len(made)
-    return {"chunks": len(made), "tasks": tasks, **spent, "ms per chunk": each, "peak MB": _peak()}
+    return {
+        "chunks": len(made),
+        "tasks": tasks,
+        **spent,
+        "ms per chunk": each,
+        "peak MB": peak,
+        "peak MB with resume": _peak(),
+    }
 
 
 def open_files(files: int) -> dict[str, float]:
