@@ -30,6 +30,8 @@ MB = 2**20  # as the engine counts
 MICROSECOND = 1e-6
 CATALOG_PORT = 9097
 PORT_RACES = 3  # that may be lost, one after the other
+LOOK_EVERY = 0.05  # seconds to listen to the manager, while there is a worker that it may have a task for
+GRACE = 0.005  # seconds in which one task follows another
 LOSSES = 3  # of workers, until a task comes back as the possible reason
 PROXY = "x509_proxy"  # its name at a task
 OUTPUT_KEPT = 4000  # characters of what a command printed
@@ -111,7 +113,9 @@ class _Queue:
     def serve(self, connection: Connection) -> None:
         last = EngineStatus()
         while True:
-            while connection.poll():
+            pause = 0.0
+            while connection.poll(pause):
+                pause = GRACE if _wants_tasks(last) else 0.0
                 request: Submit | Avoid | Finish = connection.recv()
                 match request:
                     case Avoid(host=host, avoid=avoid):
@@ -128,6 +132,9 @@ class _Queue:
             if status != last:
                 connection.send(Report(status=status))
                 last = status
+            if _wants_tasks(status):
+                # the engine hears nothing of the manager while it waits; and it does not wait without a task
+                connection.poll(LOOK_EVERY)
 
     def _submit(self, task: Task) -> None:
         self._queue.submit(_engine_task(self._wq, task, self._settings))
@@ -162,6 +169,10 @@ class _Queue:
             bytes_sent=stats.bytes_sent,
             bytes_received=stats.bytes_received,
         )
+
+
+def _wants_tasks(status: EngineStatus) -> bool:
+    return not status.tasks_waiting and (not status.cores or status.cores_used < status.cores)
 
 
 def _listening(wq: Any, settings: QueueSettings) -> Any:

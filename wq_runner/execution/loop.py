@@ -165,9 +165,9 @@ class Loop:
     def _may_start(self, dataset: str) -> bool:
         """Whether to cut another batch of a dataset.
 
-        Of an unknown one, only as many as workers are there: each of these takes a whole worker's memory,
-        to find out what is needed. And before anything was done, only in so many files as prove a processor
-        wrong.
+        Of an unknown one, only as many as workers are there, or about to come: each of these takes a whole
+        worker's memory, to find out what is needed. And before anything was done, only in so many files as
+        prove a processor wrong.
         """
         if self._category is not Category.PROCESSING:
             return True
@@ -177,7 +177,7 @@ class Loop:
             return True
         known = self._allocator.known
         unknown = sum(number for name, number in self._datasets.items() if not known(name))
-        return unknown < max(1, self._engine.status.workers)
+        return unknown < max(1, self._engine.status.workers, self._context.local)
 
     def _fits(self, dataset: str) -> Fits:
         if self._category is not Category.PROCESSING:
@@ -312,7 +312,7 @@ class Loop:
         return not self._allocator.learns(dataset) or bool(had and largest and had >= AT_LARGEST * largest)
 
     def _others(self) -> bool:
-        return not self._context.one_host and self._engine.status.workers > 1
+        return not self._context.local and self._engine.status.workers > 1
 
     def _skip(
         self,

@@ -72,7 +72,8 @@ class Context:
     `staging` is the directory for the files of tasks. With `ledger`, a directory, results are kept
     there, and in `files` what processors write beside them. `numbers` are those of the tasks, never
     used before with this engine or ledger. `hosts` are those of the engine, in whatever phase;
-    `one_host` is whether it is known to be only one. `again` says how to see a chunk fail.
+    `local` is how many workers this host is going to have, 0 if they are elsewhere. `again` says how to see
+    a chunk fail.
     """
 
     staging: Path
@@ -84,4 +85,4 @@ class Context:
     on_tick: Callable[[], None] = lambda: None
     again: Callable[[Item], str] = problems.advice
     hosts: Hosts = field(default_factory=Hosts)
-    one_host: bool = False
+    local: int = 0

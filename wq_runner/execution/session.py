@@ -86,7 +86,7 @@ class Session:
                 on_tick=self._tick,
                 again=self.again,
                 hosts=self.hosts,
-                one_host=self.workers is not None,
+                local=self.workers.spec.count if isinstance(self.workers, LocalWorkers) else 0,
             )
             loop = Loop(self.engine, category=category, settings=self.settings, context=context)
             recovered = self.recovered.holdings if kept else ()

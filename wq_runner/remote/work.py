@@ -28,6 +28,7 @@ from typing import Any
 from . import failure, wire
 from .files import Folder
 from .meter import Meter
+from .trees import Trees
 
 Notify = Callable[[int], None]
 """Called with the index of each item before it is begun."""
@@ -65,6 +66,7 @@ def execute(
     header["wall"] = time.time() - began
     batch.write(result_file, header)
     batch.folder.clear()
+    batch.trees.close()
 
 
 def pack(items: Iterable[Any]) -> str:
@@ -143,6 +145,7 @@ class _Batch:
 
     folder: Folder
     failed: Failed = unseen
+    trees: Trees = field(default_factory=Trees)
     merged: Any = None
     done: list[int] = field(default_factory=list)
     skipped: list[dict[str, Any]] = field(default_factory=list)
@@ -154,8 +157,10 @@ class _Batch:
         """Apply the function to each item; what fails is left out of the merged result and reported."""
         from coffea.processor import accumulate
 
+        function = self.trees.used_by(function)
         for index, item in enumerate(items):
             notify(index)
+            self.trees.more = index + 1 < len(items) and _path(items[index + 1]) == _path(item)
             meter = Meter()
             try:
                 with warnings.catch_warnings(record=True) as caught:
@@ -164,6 +169,7 @@ class _Batch:
                 self.folder.keep(index, item, out)
             except Exception as error:
                 self.failed(error)
+                self.trees.close()  # what its file has to do with it is not known
                 self.folder.drop(index)
                 self.fail(index, error)
                 continue
@@ -204,6 +210,10 @@ class _Batch:
         }
         files = [one for one in self.folder.found if one[0] in self.done]
         wire.write(path, answer, [lz4.frame.compress(result), cloudpickle.dumps(errors)], files)
+
+
+def _path(item: Any) -> Any:
+    return getattr(item, "filename", item)  # what is no chunk has no neighbours
 
 
 def _skip_reason(caught: Sequence[warnings.WarningMessage]) -> str:

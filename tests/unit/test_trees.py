@@ -1,0 +1,149 @@
+"""The tree of a file is read once for all chunks of a task, and never for another file."""
+
+from __future__ import annotations
+
+import functools
+import pickle
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import uproot
+from coffea.processor import Runner
+
+from wq_runner.remote import wire, work
+from wq_runner.remote.trees import Trees
+
+
+@dataclass(frozen=True)
+class Piece:
+    filename: str
+    start: int = 0
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[str]:
+    paths = [str(tmp_path / f"{number}.root") for number in range(2)]
+    for number, path in enumerate(paths):
+        with uproot.recreate(path) as file:
+            file["Events"] = {"x": np.arange(10) + 100 * number}
+    return paths
+
+
+class Reader:
+    """Reads as coffea does, from a file that it opens and closes. Keeps the trees that it was given."""
+
+    def __init__(self, failing: int = -1) -> None:
+        self.trees: list[Any] = []
+        self.failing = failing
+
+    def __call__(self, item: Piece, *, uproot_options: dict[str, Any], savemetrics: bool = False) -> set[int]:
+        assert savemetrics in {True, False}
+        with uproot.open({item.filename: None}, **uproot_options) as file:
+            tree = file["Events"]
+            self.trees.append(tree)
+            if len(self.trees) - 1 == self.failing:
+                raise OSError("no")
+            return {int(tree["x"].array(entry_start=item.start, entry_stop=item.start + 1)[0])}
+
+    @property
+    def read(self) -> int:
+        return len({id(tree) for tree in self.trees})
+
+
+def apply(function: Callable[[Any], Any], items: list[Piece], tmp_path: Path) -> tuple[dict[str, Any], Any]:
+    import lz4.frame
+
+    work.execute(tmp_path / "function", work.pack(items), tmp_path / "result", loaded=function)
+    header, (result, _) = wire.read(tmp_path / "result")
+    return header, pickle.loads(lz4.frame.decompress(result))
+
+
+def pieces(files: list[str], *numbers: int) -> list[Piece]:
+    return [Piece(files[number], start) for start, number in enumerate(numbers)]
+
+
+@pytest.mark.parametrize(
+    ("order", "trees"),
+    [
+        ((0,), 1),
+        ((0, 0), 2),  # that of the first, and one that stays
+        ((0, 0, 0, 0, 0), 2),
+        ((0, 0, 0, 1, 1, 1), 4),
+        ((0, 1, 0, 1), 4),  # nobody comes back to a file
+    ],
+)
+def test_chunks_of_a_file_share_its_tree(
+    files: list[str], order: tuple[int, ...], trees: int, tmp_path: Path
+) -> None:
+    reader = Reader()
+    # as coffea wraps it, and as we do
+    function = functools.partial(_retried, 0, functools.partial(reader, uproot_options={}))
+    header, result = apply(function, pieces(files, *order), tmp_path)
+    assert header["done"] == list(range(len(order)))
+    assert result == {start + 100 * number for start, number in enumerate(order)}
+    assert reader.read == trees
+    assert all(tree.file.closed for tree in reader.trees)
+
+
+def _retried(retries: int, function: Callable[[Any], Any], item: Any) -> Any:
+    assert retries == 0
+    return function(item)
+
+
+def test_a_failure_is_not_handed_on(files: list[str], tmp_path: Path) -> None:
+    reader = Reader(failing=2)
+    header, result = apply(
+        functools.partial(reader, uproot_options={}), pieces(files, 0, 0, 0, 0, 0), tmp_path
+    )
+    assert header["done"] == [0, 1, 3, 4]
+    assert result == {0, 1, 3, 4}
+    assert reader.trees[3] is not reader.trees[2]
+
+
+@pytest.mark.parametrize("option", [{"object_cache": None}, {"object_cache": {}}])
+def test_what_is_asked_for_is_kept(files: list[str], option: dict[str, Any], tmp_path: Path) -> None:
+    reader = Reader()
+    apply(functools.partial(reader, uproot_options=option), pieces(files, 0, 0, 0), tmp_path)
+    assert reader.read == 3
+
+
+def test_where_bytes_of_a_file_are_counted_each_chunk_reads_its_own(files: list[str], tmp_path: Path) -> None:
+    reader = Reader()
+    function = functools.partial(reader, uproot_options={}, savemetrics=True)
+    apply(function, pieces(files, 0, 0, 0), tmp_path)
+    assert reader.read == 3
+
+
+def test_no_chunk_keeps_what_another_has_read(files: list[str], tmp_path: Path) -> None:
+    reader = Reader()
+    cached = []
+
+    def counting(item: Piece, *, uproot_options: dict[str, Any]) -> set[int]:
+        found = reader(item, uproot_options=uproot_options)
+        cached.append(len(reader.trees[-1].file.array_cache))
+        return found
+
+    apply(functools.partial(counting, uproot_options={}), pieces(files, 0, 0, 0, 0), tmp_path)
+    assert cached == [1, 1, 1, 1]
+
+
+def test_coffeas_work_function_is_recognized() -> None:
+    """Nothing would fail if it were not, only time would be lost."""
+    closure = functools.partial(
+        Runner._work_function, "root", 60, None, False, False, processor_instance=b"", uproot_options={}
+    )
+    trees = Trees()
+    found: Any = trees.used_by(functools.partial(Runner.automatic_retries, 0, False, closure))
+    assert found.args[2].keywords["uproot_options"] == {"object_cache": trees}
+    counting = functools.partial(
+        Runner._work_function, "root", 60, None, False, True, processor_instance=b"", uproot_options={}
+    )
+    assert trees.used_by(counting).keywords["uproot_options"] == {}  # type: ignore[attr-defined]
+
+
+def test_it_travels_empty() -> None:
+    assert not pickle.loads(pickle.dumps(Trees()))
