@@ -96,6 +96,18 @@ def test_where_dask_can_be_watched_and_what_it_lacks(data: Path, tmp_path: Path)
     assert {one.ending for one in attempts(tmp_path / "out", "accumulating")} == {"returned"}
 
 
+def test_dask_without_its_dashboard(data: Path, tmp_path: Path) -> None:
+    hidden = tmp_path / "hidden" / "bokeh"
+    hidden.mkdir(parents=True)
+    (hidden / "__init__.py").write_text("raise ImportError\n")
+    options = (*SUMS, "-e", "dask", "-w", 1, "-o", "out", data)
+    ended = running.run_well(*options, cwd=tmp_path, PYTHONPATH=str(hidden.parent))
+    assert "dashboard" not in ended.out
+    assert not (tmp_path / "out" / "dask-report.html").exists()
+    assert ended.err == ""
+    check_complete(tmp_path / "out")
+
+
 # -- a scheduler, and a configuration, of one's own
 
 

@@ -49,7 +49,7 @@ def test_an_addition_and_its_test(title: str, tmp_path: Path) -> None:
 
 
 def test_common_additions_are_shown() -> None:
-    assert list(SECTIONS) == ["A site", "A builder of environments", "A dialect of samples"]
+    assert list(SECTIONS) == ["A site", "An executor", "A builder of environments", "A dialect of samples"]
 
 
 def test_the_python_in_it_is_formatted() -> None:

@@ -27,7 +27,12 @@ SECOND = Item(value=None, dataset="B [x]", path="root://host//n.root", start=0, 
         (
             "-e dask --detach --select A --select=B s.cfg -o out --probe 3",
             FIRST,
-            "-e dask s.cfg -o out -e iterative --select A:/two/n.root:10-20 -o out-debug",
+            "s.cfg -e iterative --select A:/two/n.root:10-20 -o out-debug",
+        ),
+        (
+            "-eiterative --executor=dask -w 3 --output out s.cfg --output=out",
+            FIRST,
+            "-w 3 s.cfg -e iterative --select A:/two/n.root:10-20 -o out-debug",
         ),
         ("-- --select", FIRST, "-e iterative --select A:/two/n.root:10-20 -o out-debug -- --select"),
     ],

@@ -75,7 +75,7 @@ def test_a_site_that_is_none() -> None:
 @pytest.mark.parametrize(
     ("executor", "module", "line"),
     [
-        ("dask", "distributed", 'pip install "wq-runner[dask]"'),
+        ("dask", "distributed", 'pip install "wq-runner[dask,dashboard]"'),
         ("dask@lpc", "dask_jobqueue", "conda install -c conda-forge distributed bokeh cryptography dask-job"),
         ("parsl", "parsl", 'pip install "wq-runner[parsl]"'),
     ],

@@ -37,8 +37,8 @@ EXECUTORS: Mapping[str, Executor] = {
         Executor(name="futures", lacks=(_LIMITS, "workers elsewhere")),
         Executor(
             name="dask",
-            modules=("distributed", "bokeh", "cryptography"),
-            pip="wq-runner[dask]",
+            modules=("distributed", "cryptography"),
+            pip="wq-runner[dask,dashboard]",
             conda="distributed bokeh cryptography dask-jobqueue",
             place="a site, or the address of a scheduler",
             lacks=(_LIMITS, _HOSTS, _PACKING),

@@ -44,7 +44,9 @@ class DaskEngine(FuturesEngine):
     @property
     def dashboard(self) -> str:
         """The address of Dask's page, as seen from this machine; empty if there is none."""
-        if self._client is None or "dashboard" not in self._client.scheduler_info()["services"]:
+        if self._client is None or not _can_draw():
+            return ""
+        if "dashboard" not in self._client.scheduler_info()["services"]:
             return ""
         return str(self._client.dashboard_link)
 
@@ -63,7 +65,7 @@ class DaskEngine(FuturesEngine):
         found = self._source()
         self._ours = not isinstance(found, distributed.Client)
         self._client = self._connect(found) if self._ours else found
-        if self._report_file is not None:
+        if self._report_file is not None and _can_draw():
             with _harmless("performance report"):
                 self._report = distributed.performance_report(filename=str(self._report_file))
                 self._report.__enter__()
@@ -137,6 +139,14 @@ class DaskEngine(FuturesEngine):
                 if self._running:
                     _kill_workers(cluster)
                 cluster.close(timeout=CLOSE_TIMEOUT)
+
+
+def _can_draw() -> bool:
+    try:
+        import bokeh  # noqa: F401
+    except ImportError:
+        return False
+    return True
 
 
 def local_cluster(processes: int, memory: float | None, directory: Path) -> Any:

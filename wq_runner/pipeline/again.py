@@ -10,7 +10,8 @@ from wq_runner.execution.items import Item
 from wq_runner.model import Fileset
 
 _FLAGS = ("--detach",)
-_VALUED = ("--select", "--probe", "--stage-out")  # with a value; no short names
+_VALUED = ("--select", "--probe", "--stage-out", "--executor", "--output")
+_SHORT = ("-e", "-o")
 
 
 def command(
@@ -24,7 +25,7 @@ def command(
     if stage_out:
         options += ["--stage-out", "none"]
     kept = list(_kept(words))
-    place = kept.index("--") if "--" in kept else len(kept)  # of two that say the same, the last wins
+    place = kept.index("--") if "--" in kept else len(kept)
     return shlex.join([*kept[:place], *options, *kept[place:]])
 
 
@@ -42,7 +43,7 @@ def _kept(words: Sequence[str]) -> Iterator[str]:
     for word in rest:
         if word == "--":
             yield from (word, *rest)
-        elif word in _VALUED:
+        elif word in (*_VALUED, *_SHORT):
             next(rest, None)
-        elif word not in _FLAGS and not word.startswith(tuple(f"{name}=" for name in _VALUED)):
+        elif word not in _FLAGS and not word.startswith((*(f"{name}=" for name in _VALUED), *_SHORT)):
             yield word
