@@ -58,6 +58,19 @@ def test_each_item_is_measured_for_itself(tmp_path: Path) -> None:
     assert measured.bytes_read >= 3_000_000
 
 
+def test_what_items_leave_behind_in_cycles_is_not_kept(tmp_path: Path) -> None:
+    """As arrays of events do: they know of the events that they are of."""
+
+    def leave(size: int) -> dict[str, int]:
+        held: dict[str, Any] = {}
+        held["self"] = (held, b"x" * size)
+        return {"held": size}
+
+    size = 50_000_000
+    first, *_, last = run(tmp_path, leave, [size] * 8).measured
+    assert last.memory < first.memory + 2 * size
+
+
 def fail(item: int) -> dict[str, int]:
     if item == 2:
         raise ValueError(f"not {item}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import shlex
@@ -180,24 +181,28 @@ def _run(
     from rich.console import Console
 
     from wq_runner.monitor.steady import outlive_terminal
-    from wq_runner.pipeline.request import Request
-    from wq_runner.pipeline.run import dry_run, run
+    from wq_runner.workers import early
 
     outlive_terminal()
-    request = Request(
-        samples=samples,
-        options=defaulted(options),
-        origins={name: origin_of(ctx, name) for name in RunOptions.__dataclass_fields__},
-        command=("wq-run", *sys.argv[1:]),
-        version=metadata.version("wq-runner"),
-    )
-    console = Console()
-    if only_show:
-        dry_run(request, console)
-    elif detach:
-        _detach(ctx, request, console)
-    else:
-        run(request, console)
+    options = defaulted(options)
+    with contextlib.nullcontext() if only_show or detach else early.imports(options):
+        from wq_runner.pipeline.request import Request
+        from wq_runner.pipeline.run import dry_run, run
+
+        request = Request(
+            samples=samples,
+            options=options,
+            origins={name: origin_of(ctx, name) for name in RunOptions.__dataclass_fields__},
+            command=("wq-run", *sys.argv[1:]),
+            version=metadata.version("wq-runner"),
+        )
+        console = Console()
+        if only_show:
+            dry_run(request, console)
+        elif detach:
+            _detach(ctx, request, console)
+        else:
+            run(request, console)
 
 
 def _detach(ctx: click.Context, request: Request, console: Console) -> None:

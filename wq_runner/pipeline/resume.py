@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
-import importlib.metadata
 import json
 import shutil
 import sys
@@ -31,6 +31,7 @@ from wq_runner.pipeline.ranges import Place
 from wq_runner.pipeline.schemes import Portions
 from wq_runner.system import RunPaths
 
+_METADATA = (".dist-info", ".egg-info")  # of installed packages
 _CODE = "code "  # before the path of a source file, in a fingerprint
 
 
@@ -64,10 +65,15 @@ def code() -> dict[str, str]:
         name = getattr(module, "__file__", None)
         if not isinstance(name, str) or not name.endswith(".py"):
             continue
-        path = Path(name).resolve()
+        path = _resolved(Path(name).parent) / Path(name).name
         if not any(path.is_relative_to(place) for place in installed):
             found[_CODE + str(path)] = _hash_file(path)
     return found
+
+
+@functools.cache  # there are many modules in a directory
+def _resolved(directory: Path) -> Path:
+    return directory.resolve()
 
 
 def code_again(previous: Mapping[str, str]) -> dict[str, str]:
@@ -197,9 +203,9 @@ def plans_of(recovered: Recovered) -> dict[str, Plan]:
 
 def installed_packages() -> str:
     """Return a hash of the names and versions of all packages of this interpreter."""
-    found = sorted(
-        f"{distribution.name} {distribution.version}" for distribution in importlib.metadata.distributions()
-    )
+    places = [Path(place) for place in sys.path if Path(place).is_dir()]
+    # names of these directories have both, and nothing has to be read
+    found = sorted(one.name for place in places for one in place.iterdir() if one.suffix in _METADATA)
     return _digest([sys.version, *found])
 
 

@@ -12,9 +12,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from .ancestor import find_worker
+from . import ready
+from .ancestor import Ancestor, find_worker
 from .guard import Job, Watch, limits_of
-from .warm import Place, Server, ask, may_fork
+from .ready import may_fork
+from .warm import Place, Server, ask
 
 # libraries that would take all cores of the host, whatever the task was given
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_MAX_THREADS")
@@ -32,6 +34,9 @@ def main(payload: str, *arguments: str) -> None:
     match arguments:
         case ("--serve", function, sandbox):
             _serve(Path(function), Path(sandbox))
+        case ("--ready", address):
+            _set_up()
+            ready.main(address, serve)
         case ("--cold", function, items, result):
             _cold(_job(function, items, result))
         case (function, items, result):
@@ -41,13 +46,17 @@ def main(payload: str, *arguments: str) -> None:
 
 
 def _job(function: str, items: str, result: str) -> Job:
-    for name in _THREADS:
-        os.environ.setdefault(name, os.environ.get("CORES", "1") or "1")
-    os.environ.setdefault(*_NO_THREAD)
+    _set_up()
     if os.environ.get(_PROXY):
         # from the task's own directory, wherever the processor goes
         os.environ[_PROXY] = str(Path.cwd() / os.environ[_PROXY])
     return Job(Path(function), Path(items), Path(result), limits_of(dict(os.environ)))
+
+
+def _set_up() -> None:
+    for name in _THREADS:
+        os.environ.setdefault(name, os.environ.get("CORES", "1") or "1")
+    os.environ.setdefault(*_NO_THREAD)
 
 
 def _start(payload: str, job: Job) -> None:
@@ -71,17 +80,21 @@ def _cold(job: Job) -> None:
 
 
 def _serve(function: Path, sandbox: Path) -> None:
-    """Import what the function needs, then fork a child for each task."""
-    from .work import execute, warm_up
-
     worker = find_worker()  # as long as the task that started this process lives
     # the socket is there already: the first clients wait in its queue until we are warm
     with socket.socket(fileno=_LISTENER) as listener:
-        loaded = warm_up(function)
-        if not may_fork():
-            return  # clients see the connection close, and do without
+        serve(listener, function, sandbox, worker)
 
-        def work(job: Job, notify: Callable[[int], None]) -> None:
-            execute(job.function, job.items, job.result, notify, loaded)
 
-        Server(listener, sandbox, work, worker).serve()
+def serve(listener: socket.socket, function: Path, sandbox: Path, worker: Ancestor | None) -> None:
+    """Import what the function needs, then fork a child for each task."""
+    from .work import execute, warm_up
+
+    loaded = warm_up(function)
+    if not may_fork():
+        return  # clients see the connection close, and do without
+
+    def work(job: Job, notify: Callable[[int], None]) -> None:
+        execute(job.function, job.items, job.result, notify, loaded)
+
+    Server(listener, sandbox, work, worker).serve()

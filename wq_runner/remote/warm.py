@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from . import ready
 from .ancestor import Ancestor, find_worker
 from .guard import LOOK_EVERY, Job, Limits, Watch
 
@@ -122,6 +123,8 @@ def _start(listener: socket.socket, function: Path, serve: list[str]) -> None:
     copy = Path(f"function-{os.getpid()}")
     kept = Path(os.environ["WORK_QUEUE_SANDBOX"]) / copy
     kept.write_bytes(function.read_bytes())
+    if ready.ask(listener, kept, kept.parent, find_worker()):
+        return
     payload = kept.with_suffix(".pyz")
     payload.write_bytes(Path(serve[1]).read_bytes())
     if os.fork() == 0:
@@ -222,8 +225,3 @@ class Server:
         del self._jobs[connection]
         connection.close()
         self._busy = time.monotonic()
-
-
-def may_fork() -> bool:
-    """Whether this process has one thread only, so that a copy of it is whole."""
-    return len(os.listdir("/proc/self/task")) == 1  # noqa: PTH208 - only their number

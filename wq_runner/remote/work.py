@@ -27,8 +27,10 @@ from typing import Any
 
 from . import failure, wire
 from .files import Folder
-from .meter import Meter
+from .meter import Meter, resident
 from .trees import Trees
+
+GARBAGE = 16 * 2**20  # bytes by which a process may grow before what is not needed any more is looked for
 
 Notify = Callable[[int], None]
 """Called with the index of each item before it is begun."""
@@ -103,7 +105,7 @@ def warm_up(path: Path) -> Callable[[Any], Any] | None:
         function = load_function(path)
         for name in ("coffea.nanoevents", "coffea.processor.executor"):
             importlib.import_module(name)
-        _unpack_processor(function)
+        _import_for(function)
     except Exception:
         return None
     gc.collect()
@@ -111,17 +113,20 @@ def warm_up(path: Path) -> Callable[[Any], Any] | None:
     return function
 
 
-def _unpack_processor(function: Any) -> None:
-    """Unpickle coffea's processor as its work function will, for the imports that this brings."""
-    while isinstance(function, functools.partial):
-        packed = function.keywords.get("processor_instance")
-        if isinstance(packed, bytes):
-            import cloudpickle
-            import lz4.frame
+def _import_for(function: Any) -> None:
+    """Do what coffea's work function will, for what that imports: the schema, and the processor."""
+    if not isinstance(function, functools.partial):
+        return
+    packed = function.keywords.get("processor_instance")
+    if isinstance(packed, bytes):
+        import cloudpickle
+        import lz4.frame
 
-            cloudpickle.loads(lz4.frame.decompress(packed))
-            return
-        function = next((one for one in function.args if isinstance(one, functools.partial)), None)
+        cloudpickle.loads(lz4.frame.decompress(packed))
+    for one in function.args:
+        if isinstance(one, type) and hasattr(one, "behavior"):
+            one.behavior()
+        _import_for(one)
 
 
 def versions() -> dict[str, str]:
@@ -158,6 +163,7 @@ class _Batch:
         from coffea.processor import accumulate
 
         function = self.trees.used_by(function)
+        held = resident(os.getpid())
         for index, item in enumerate(items):
             notify(index)
             self.trees.more = index + 1 < len(items) and _path(items[index + 1]) == _path(item)
@@ -184,6 +190,11 @@ class _Batch:
                 self.skipped.append({"index": index, "reason": _skip_reason(caught)})
             else:
                 self.done.append(index)
+            if resident(os.getpid()) > held + GARBAGE:
+                # arrays hang together in cycles: without this, chunk by chunk takes new memory
+                del out
+                gc.collect()
+                held = resident(os.getpid())
             self.measured.append({"index": index, **meter.read()})
 
     def fail(self, index: int | None, error: BaseException, kind: str | None = None) -> None:

@@ -1,0 +1,78 @@
+"""The process that imports while the manager does: it is used, it is not needed, and nothing of it stays."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from pathlib import Path
+
+import nanoaod
+import pytest
+import running
+
+from wq_runner.config.options import RunOptions
+from wq_runner.remote.ready import ADDRESS
+from wq_runner.workers import early
+
+EVENTS = 40
+
+# what a process began as is seen on its command line: a server from nothing has --serve there
+SERVER = """
+from pathlib import Path
+from coffea import processor
+
+class Seen(processor.ProcessorABC):
+    def process(self, events):
+        parent = Path("/proc/self/status").read_text().partition("PPid:")[2].split()[0]
+        words = Path(f"/proc/{parent}/cmdline").read_text().split("\\0")
+        return {"entries": len(events), "servers": {next((w for w in words if w.startswith("--")), "")}}
+    def postprocess(self, output):
+        pass
+"""
+
+
+def servers(tmp_path: Path, *more: object, **environ: str) -> set[str]:
+    """Run, and return how the servers of its tasks were started."""
+    nanoaod.write_simple(tmp_path / "data" / "a.root", EVENTS)
+    (tmp_path / "seen.py").write_text(SERVER)
+    mark = uuid.uuid4().hex
+    running.run_well(
+        *("-p", "seen.py:Seen", "--schema", "BaseSchema", "--chunksize", 10, "-w", "local:2", "-o", "out"),
+        *(*more, "data"),
+        cwd=tmp_path,
+        **{running.MARK: mark, **environ},
+    )
+    running.until(lambda: not running.marked(mark), "no process of the run is left")
+    found = running.output(tmp_path / "out")
+    assert found["entries"] == EVENTS
+    return set(found["servers"])
+
+
+def test_servers_come_from_it(tmp_path: Path) -> None:
+    assert servers(tmp_path) == {"--ready"}
+
+
+def test_nobody_needs_it(tmp_path: Path) -> None:
+    """Here it cannot listen, as the name of a socket has 107 characters at most."""
+    place = tmp_path / ("long" * 30)
+    place.mkdir()
+    assert servers(tmp_path, TMPDIR=str(place)) == {"--serve"}
+
+
+@pytest.mark.parametrize(
+    ("options", "there"),
+    [
+        (RunOptions(workers="local:2"), True),
+        (RunOptions(workers="local:1x4", environment="shared"), True),
+        (RunOptions(workers="local:2", environment="packed"), False),
+        (RunOptions(workers="local:2", setup_command=("module load x",)), False),
+        (RunOptions(workers="local:2", executor="dask"), False),
+        (RunOptions(workers="condor:2"), False),
+        (RunOptions(workers="nonsense:2"), False),
+        (RunOptions(), False),
+    ],
+)
+def test_only_workers_of_this_python_have_it(options: RunOptions, there: bool) -> None:
+    with early.imports(options):
+        assert (ADDRESS in os.environ) is there
+    assert ADDRESS not in os.environ

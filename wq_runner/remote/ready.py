@@ -1,0 +1,97 @@
+"""A process that imports what tasks will need, while the manager that started it still imports the same.
+
+Local workers would otherwise begin to import when the manager has ended. The first task for a function asks
+this process for a warm server, and gets one that has only the function left to load. Nobody needs it: where
+it is not there, the task starts a server from nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import os
+import select
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from .ancestor import Ancestor
+
+ADDRESS = "WQ_RUNNER_READY"  # the variable with the path of its socket
+MODULES = ("coffea.nanoevents", "coffea.processor.executor")
+_LOOK_EVERY = 0.5  # seconds between looks whether its parent lives
+_BACKLOG = 128
+
+Serve = Callable[[socket.socket, Path, Path, Ancestor | None], None]
+"""Serves tasks of a function on a listener; the sandbox and the process of the worker say for how long."""
+
+
+def ask(listener: socket.socket, function: Path, sandbox: Path, worker: Ancestor | None) -> bool:
+    """Have a server made that accepts at this listener, and return whether there will be one."""
+    address = os.environ.get(ADDRESS)
+    if not address:
+        return False
+    request = {
+        "function": str(function),
+        "sandbox": str(sandbox),
+        "worker": [worker.pid, worker.born] if worker else None,
+        "environment": dict(os.environ),
+    }
+    try:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(address)
+            socket.send_fds(connection, [json.dumps(request).encode() + b"\n"], [listener.fileno()])
+            return connection.recv(1) == b"+"
+    except OSError:
+        return False
+
+
+def main(address: str, serve: Serve) -> None:
+    """Import, then fork a server for each request, until the parent is gone."""
+    parent = os.getppid()
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(address)
+        listener.listen(_BACKLOG)
+        for name in MODULES:
+            importlib.import_module(name)
+        while may_fork() and os.getppid() == parent:
+            if select.select([listener], [], [], _LOOK_EVERY)[0]:
+                connection, _ = listener.accept()
+                with connection, contextlib.suppress(OSError, ValueError, KeyError):
+                    _answer(connection, listener, serve)
+
+
+def may_fork() -> bool:
+    """Whether this process has one thread only, so that a copy of it is whole."""
+    return len(os.listdir("/proc/self/task")) == 1  # noqa: PTH208 - only their number
+
+
+def _answer(connection: socket.socket, own: socket.socket, serve: Serve) -> None:
+    message, descriptors, _, _ = socket.recv_fds(connection, 1 << 20, 1)
+    while message and not message.endswith(b"\n"):
+        message += connection.recv(1 << 20)
+    request = json.loads(message)
+    with socket.socket(fileno=descriptors[0]) as listener:
+        child = os.fork()
+        if child == 0:
+            if os.fork() == 0:  # nobody's child, so that nobody has to wait for it
+                connection.close()
+                own.close()
+                _become(request, listener, serve)
+            os._exit(0)
+    os.waitpid(child, 0)
+    connection.send(b"+")
+
+
+def _become(request: dict[str, Any], listener: socket.socket, serve: Serve) -> None:
+    try:
+        os.setsid()
+        os.chdir("/")
+        os.environ.clear()
+        os.environ.update(request["environment"])
+        worker = Ancestor(*request["worker"]) if request["worker"] else None
+        serve(listener, Path(request["function"]), Path(request["sandbox"]), worker)
+    finally:
+        os._exit(0)

@@ -1,0 +1,55 @@
+"""Imports for local workers, begun before the manager knows what it is going to run."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+
+from wq_runner import system
+from wq_runner.config.options import RunOptions
+from wq_runner.errors import UsageError
+from wq_runner.remote.ready import ADDRESS
+from wq_runner.workers import spec
+from wq_runner.workers.local import LocalSpec
+
+# with the modules of this interpreter alone, and none of the current directory
+_CODE = "import sys; del sys.path[0]; from wq_runner.remote.main import main; main(*sys.argv)"
+
+
+@contextlib.contextmanager
+def imports(options: RunOptions) -> Iterator[None]:
+    """As long as this lasts, tasks on local workers find a process that has imported what they need."""
+    wanted = _workers(options)
+    if wanted is None:
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="wq-runner-ready-") as directory:
+        address = f"{directory}/socket"
+        process = system.start(
+            [sys.executable, "-c", _CODE, "--ready", address],
+            env={**os.environ, "CORES": str(wanted.cores)},
+            output=subprocess.DEVNULL,
+        )
+        os.environ[ADDRESS] = address
+        try:
+            yield
+        finally:
+            os.environ.pop(ADDRESS, None)
+            system.stop(process)
+
+
+def _workers(options: RunOptions) -> LocalSpec | None:
+    """Return the local workers that run this very Python, if the run starts such."""
+    if not options.on_work_queue or options.workers is None or options.setup_command:
+        return None
+    if options.environment not in {"auto", "shared"}:
+        return None
+    try:
+        found = spec.parse(options.workers)
+    except UsageError:
+        return None  # which the run will say
+    return found if isinstance(found, LocalSpec) else None
