@@ -16,7 +16,7 @@ import pytest
 import running
 
 from wq_runner import journal
-from wq_runner.execution import reduce
+from wq_runner.execution import sums
 from wq_runner.pipeline import ranges
 
 FILES, CHUNKS = 20, 10
@@ -78,7 +78,7 @@ def after_tasks(count: int) -> Moment:
 
 def while_merging(out: Path) -> bool:
     """When the next part makes the ledger write its sums."""
-    return len(list((out / "ledger").iterdir())) >= reduce.MOST_PARTS
+    return len(list((out / "ledger").iterdir())) >= sums.MOST_PARTS
 
 
 def while_writing(out: Path) -> bool:

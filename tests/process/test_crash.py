@@ -17,9 +17,10 @@ from coffea.processor import accumulate
 
 from wq_runner import journal
 from wq_runner.engine.answer import read_result
-from wq_runner.execution import ledger, reduce
+from wq_runner.execution import ledger, reduce, sums
 from wq_runner.execution.files import FileStore
-from wq_runner.execution.reduce import Reducer, TreeSettings
+from wq_runner.execution.reduce import Reducer
+from wq_runner.execution.sums import TreeSettings
 from wq_runner.journal import Accepted, Journal
 from wq_runner.remote import wire
 
@@ -100,7 +101,7 @@ class Place:
 
 @pytest.fixture(autouse=True)
 def often_merged(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reduce, "MOST_PARTS", 4)
+    monkeypatch.setattr(sums, "MOST_PARTS", 4)
     monkeypatch.setattr(reduce, "AT_ONCE", 3)
     monkeypatch.setattr(reduce, "SMALL_ONES", 1)
     monkeypatch.setattr(reduce, "TOGETHER", TASKS + 1)
@@ -254,7 +255,7 @@ def test_only_what_a_damaged_file_held_runs_again(
 def test_a_torn_line_takes_its_task_with_it_and_no_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reduce, "MOST_PARTS", 100)
+    monkeypatch.setattr(sums, "MOST_PARTS", 100)
     place = Place(tmp_path)
     place.run()
     lines = place.journal.read_text().splitlines()
@@ -266,7 +267,7 @@ def test_a_torn_line_takes_its_task_with_it_and_no_other(
 
 
 def test_a_torn_line_in_the_middle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reduce, "MOST_PARTS", 100)
+    monkeypatch.setattr(sums, "MOST_PARTS", 100)
     place = Place(tmp_path)
     place.run()
     lines = place.journal.read_text().splitlines()

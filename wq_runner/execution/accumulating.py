@@ -15,7 +15,8 @@ from wq_runner.execution import events
 from wq_runner.execution.allocation import AllocationSettings, Allocator
 from wq_runner.execution.items import Item
 from wq_runner.execution.phase import Context
-from wq_runner.execution.reduce import Batch, Reducer
+from wq_runner.execution.reduce import Reducer
+from wq_runner.execution.sums import Batch
 from wq_runner.model import MB, Category, Ending, Outcome, Task
 from wq_runner.remote import work
 

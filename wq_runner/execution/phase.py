@@ -14,8 +14,8 @@ from wq_runner.execution.allocation import AllocationSettings
 from wq_runner.execution.files import FileStore
 from wq_runner.execution.hosts import Hosts, HostSettings
 from wq_runner.execution.items import Item, Sum
-from wq_runner.execution.reduce import TreeSettings
 from wq_runner.execution.shaping import ShapeSettings
+from wq_runner.execution.sums import TreeSettings
 from wq_runner.journal import Journal
 
 

@@ -1,21 +1,19 @@
 """Adding results up in the background, so that workers are fed while histograms are merged.
 
-One thread does all that touches results: it keeps them in the ledger, if there is one, and holds one
-sum for each dataset (or portion of it) in memory, whatever the number of chunks. Results that are for
-tasks to add up, or that come faster than this thread adds, stay in the ledger's files, and are given out in
-batches.
+One thread does all that touches results: it keeps them in the ledger, if there is one, and adds them to the
+sums in memory, whatever the number of chunks. Results that are for tasks to add up, or that come faster than
+this thread adds, stay in the ledger's files, and are given out in batches.
 """
 
 from __future__ import annotations
 
-import itertools
 import queue
 import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,78 +23,14 @@ from wq_runner.execution import ledger
 from wq_runner.execution.files import FileStore
 from wq_runner.execution.items import Sum
 from wq_runner.execution.ledger import Holding
+from wq_runner.execution.sums import Batch, Part, Sums, TreeSettings, added, name_of
 from wq_runner.journal import Accepted, Journal, Merged
 
-MOST_PARTS = 48  # files in the ledger before the largest sums are written
 AT_ONCE = 16  # answers that are made safe together, and so many more small ones
 SMALL = 64 * 2**10  # bytes of an answer that costs little more than its file
 SMALL_ONES = 8  # that are dealt with in place of a large one
 TOGETHER = 4  # small answers of one sum that are worth a file of their own
-MOST_BYTES = 512 * 2**20  # the same, by their size
 LAG = 10.0  # seconds of adding that may wait, before tasks are asked to help
-FEW = 3  # files that are worth a task at the end, when workers have nothing else to do
-
-
-@dataclass(frozen=True, kw_only=True)
-class TreeSettings:
-    """When results are added up by tasks: so many, or so many bytes of them, in one.
-
-    `always` is whether all are; otherwise those that would wait too long for the manager.
-    """
-
-    results: int = 20
-    size: int = 2**30
-    always: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Part:
-    """A file of the ledger; `last` and `count` are of the tasks whose results it holds."""
-
-    path: Path
-    size: int
-    last: int
-    count: int = 1
-
-    @property
-    def name(self) -> str:
-        return self.path.name
-
-
-@dataclass(frozen=True, kw_only=True)
-class Batch:
-    """Files of one sum that a task may add up."""
-
-    of: Sum
-    parts: tuple[Part, ...]
-
-    @property
-    def dataset(self) -> str:
-        return self.of[0]
-
-
-@dataclass
-class _Sum:
-    """Results that are added up: their sum, and which files on disk hold it.
-
-    `parts` are newer than the `merged` file. What is `apart` is not in the sum; of this, `out` is with tasks.
-    """
-
-    total: Any = None
-    parts: list[Part] = field(default_factory=list)
-    merged: Part | None = None
-    apart: dict[str, Part] = field(default_factory=dict)
-    out: set[str] = field(default_factory=set)
-
-    @property
-    def size(self) -> int:
-        return sum(part.size for part in self.parts)
-
-    @property
-    def free(self) -> list[Part]:
-        """What tasks may take, the smallest sums first: so the tree is no deeper than it must be."""
-        there = [part for name, part in self.apart.items() if name not in self.out]
-        return sorted(there, key=lambda part: part.count)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,8 +77,7 @@ class Reducer:
         self._journal = journal
         self._directory = directory
         self._files = files
-        self._tree = tree if directory is not None else None
-        self._sums: dict[Sum, _Sum] = {}
+        self._sums = Sums(journal, directory, tree)
         self._messages: queue.SimpleQueue[_Message | None] = queue.SimpleQueue()
         self._batches: queue.SimpleQueue[Batch] = queue.SimpleQueue()
         self._pace = 0.0  # seconds to add one result
@@ -200,16 +133,13 @@ class Reducer:
             As for `add`.
         """
         self._check()
-        if self._tree is None:
-            return False
-        apart = self._tree.always or any(one.apart for one in list(self._sums.values()))
-        return not self._batches.empty() or (apart and self._taken < self._given)
+        return not self._batches.empty() or (self._sums.some_apart and self._taken < self._given)
 
     def finish(self) -> dict[Sum, Any]:
         """Return the sum of each dataset and portion, in the order in which they came."""
         self._stop()
         self._check()
-        return {of: one.total for of, one in self._sums.items()}
+        return self._sums.totals()
 
     def abandon(self) -> None:
         """Leave at once: what was not taken over yet is not in the ledger."""
@@ -247,7 +177,7 @@ class Reducer:
                     try:
                         self._take(messages, pool)
                         if not more:
-                            self._add_rest()
+                            self._sums.add_rest()
                     except Exception as error:
                         self._error = error
                 self._taken += len(messages)
@@ -266,30 +196,28 @@ class Reducer:
         return found, False
 
     def _take(self, messages: Sequence[_Message], pool: ThreadPoolExecutor) -> None:
-        directory = self._directory
         answers: list[_Arrival] = []
         for message in messages:
             match message:
                 case _Arrival():
                     answers.append(message)
-                case Holding() if directory is not None:
-                    self._take_holding(message, directory / message.name)
-                case _Returned(batch=batch, result=result) if directory is not None:
-                    self._take_back(directory, batch, result)
+                case Holding():
+                    self._sums.take_holding(message)
+                case _Returned(batch=batch, result=result):
+                    self._sums.take_back(batch, result)
                 case _Drain():
                     self._draining = True
-                case _:  # of files in the ledger, without one
-                    pass
-        if directory is None:
+        if self._directory is None:
             for one in answers:
                 self._journal.record(one.accepted)
-                self._add(_of(one.accepted), one.result)
+                self._sums.add(_of(one.accepted), one.result)
                 one.result.unlink(missing_ok=True)
             return
         if answers:
-            self._take_into(directory, answers, pool)
-        self._tidy(directory)
-        self._give_out()
+            self._take_into(self._directory, answers, pool)
+        self._sums.tidy()
+        for batch in self._sums.batches(last=self._draining):
+            self._batches.put(batch)
 
     def _take_into(self, directory: Path, answers: Sequence[_Arrival], pool: ThreadPoolExecutor) -> None:
         """Keep the answers in the ledger: small ones as their sum, since a disk is slower than adding."""
@@ -318,21 +246,19 @@ class Reducer:
         began = time.monotonic()
         total: Any = None
         for one in answers:
-            total = _added(answer.read_result(one.result), total)
+            total = added(answer.read_result(one.result), total)
         parts = [
             Part(path=directory / ledger.part_name(one.accepted.task), size=one.size, last=one.accepted.task)
             for one in answers
         ]
-        path = directory / _name_of(parts)
+        path = directory / name_of(parts)
         ledger.write_sum(path, total)
         of = _of(answers[0].accepted)
         merged = Merged(name=path.name, dataset=of[0], of=tuple(part.name for part in parts))
         self._journal.record(*(one.accepted for one in answers), merged, durable=True)
         for one in answers:
             one.result.unlink(missing_ok=True)
-        held = self._sums.setdefault(of, _Sum())
-        held.total = _added(total, held.total)
-        held.parts.append(_sum_of(parts, path))
+        self._sums.add_total(of, total, Part.of_sum(path, parts))
         self._note_pace((time.monotonic() - began) / len(answers))
 
     def _keep_each(
@@ -350,120 +276,21 @@ class Reducer:
         self._journal.record(*(one.accepted for one in answers), durable=True)
         for arrival, path in zip(answers, paths, strict=True):
             of = _of(arrival.accepted)
-            one = self._sums.setdefault(of, _Sum())
             part = Part(path=path, size=arrival.size, last=arrival.accepted.task)
             if apart:
-                one.apart[part.name] = part
+                self._sums.put_apart(of, part)
             else:
                 began = time.monotonic()
-                self._add(of, path)
-                one.parts.append(part)
+                self._sums.add_part(of, part)
                 self._note_pace(time.monotonic() - began)
 
     def _note_pace(self, seconds: float) -> None:
         self._pace = 0.9 * self._pace + 0.1 * seconds
 
     def _puts_apart(self) -> bool:
-        if self._tree is None:
-            return False
-        return self._tree.always or self._messages.qsize() * self._pace > LAG
-
-    def _take_holding(self, holding: Holding, path: Path) -> None:
-        one = self._sums.setdefault(holding.sum, _Sum())
-        part = Part(path=path, size=path.stat().st_size, last=max(holding.tasks), count=len(holding.tasks))
-        if self._tree is not None and self._tree.always:
-            one.apart[part.name] = part
-            return
-        self._add(holding.sum, path)
-        one.parts.append(part)
-
-    def _take_back(self, directory: Path, batch: Batch, result: Path | None) -> None:
-        one = self._sums[batch.of]
-        names = [part.name for part in batch.parts]
-        one.out.difference_update(names)
-        parts = [one.apart.pop(name) for name in names]
-        if result is None:
-            for part in parts:
-                self._add(batch.of, part.path)
-                one.parts.append(part)
-            return
-        path = directory / _name_of(parts)
-        ledger.keep(result, path)
-        self._replace(batch.dataset, parts, path)
-        one.apart[path.name] = _sum_of(parts, path)
-
-    def _add(self, of: Sum, path: Path) -> None:
-        one = self._sums.setdefault(of, _Sum())
-        one.total = _added(answer.read_result(path), one.total)
-
-    def _add_rest(self) -> None:
-        for of, one in self._sums.items():
-            for part in one.apart.values():
-                self._add(of, part.path)
-
-    def _tidy(self, directory: Path) -> None:
-        """Write the largest sums, when there are too many parts or too large ones."""
-        while (
-            sum(len(one.parts) for one in self._sums.values()) > MOST_PARTS
-            or sum(one.size for one in self._sums.values()) > MOST_BYTES
-        ):
-            of, one = max(self._sums.items(), key=lambda entry: (len(entry[1].parts), entry[1].size))
-            self._write_sum(directory, of[0], one)
-
-    def _write_sum(self, directory: Path, dataset: str, one: _Sum) -> None:
-        held = [*([one.merged] if one.merged else []), *one.parts]
-        if len(held) > 1:
-            path = directory / _name_of(held)
-            ledger.write_sum(path, one.total)
-            self._replace(dataset, held, path)
-            one.merged = _sum_of(held, path)
-        else:
-            one.merged = held[0]
-        one.parts = []
-
-    def _replace(self, dataset: str, parts: Sequence[Part], path: Path) -> None:
-        """Say that a file, which is safe, holds what these do, and remove them."""
-        names = tuple(part.name for part in parts)
-        self._journal.record(Merged(name=path.name, dataset=dataset, of=names), durable=True)
-        for part in parts:
-            part.path.unlink(missing_ok=True)
-
-    def _give_out(self) -> None:
-        """Make batches of what is apart: full ones; any, when there are too many files or no more come."""
-        if self._tree is None:
-            return
-        for of, one in self._sums.items():
-            while batch := self._next_batch(of, one, self._tree):
-                one.out.update(part.name for part in batch.parts)
-                self._batches.put(batch)
-
-    def _next_batch(self, of: Sum, one: _Sum, tree: TreeSettings) -> Batch | None:
-        free = one.free
-        sizes = itertools.accumulate(part.size for part in free)
-        most = max(2, sum(size <= tree.size for size in sizes))
-        parts = free[: min(most, tree.results)]
-        full = len(parts) == tree.results or len(parts) < len(free)
-        waiting = sum(len(other.apart) - len(other.out) for other in self._sums.values())
-        rest = waiting > MOST_PARTS or (self._draining and not one.out)
-        if not full and not (rest and len(parts) >= FEW):
-            return None
-        return Batch(of=of, parts=tuple(parts))
-
-
-def _added(result: Any, total: Any) -> Any:
-    from coffea.processor import accumulate
-
-    return result if total is None else accumulate([result], total)
+        tree = self._sums.tree
+        return tree is not None and (tree.always or self._messages.qsize() * self._pace > LAG)
 
 
 def _of(accepted: Accepted) -> Sum:
     return accepted.dataset, accepted.portion
-
-
-def _name_of(parts: Sequence[Part]) -> str:
-    return ledger.merged_name(max(part.last for part in parts), sum(part.count for part in parts))
-
-
-def _sum_of(parts: Sequence[Part], path: Path) -> Part:
-    last, count = max(part.last for part in parts), sum(part.count for part in parts)
-    return Part(path=path, size=path.stat().st_size, last=last, count=count)

@@ -19,9 +19,9 @@ from wq_runner.execution.files import FileStore
 from wq_runner.execution.phase import LoopSettings
 from wq_runner.execution.policy import DEFAULT_BUDGETS, Cause
 from wq_runner.execution.policy import Settings as PolicySettings
-from wq_runner.execution.reduce import TreeSettings
 from wq_runner.execution.session import Session, work_queue_session
 from wq_runner.execution.shaping import ShapeSettings
+from wq_runner.execution.sums import TreeSettings
 from wq_runner.journal import Journal
 from wq_runner.model import MB, PerDataset
 from wq_runner.pipeline import backends, custom
