@@ -110,7 +110,7 @@ def measure(directory: Path) -> list[Point]:
     import manager
 
     points = []
-    for workers, tasks, size in ((10, 2000, 0), (50, 4000, 0), (10, 600, 2_000_000), (50, 1000, 1_000_000)):
+    for workers, tasks, size in ((5, 1000, 0), (50, 5000, 0), (5, 400, 2_000_000), (10, 400, 8_000_000)):
         found = manager.crowd(workers=workers, tasks=tasks, size=size)
         points.append(
             Point(

@@ -20,7 +20,9 @@ from typing import Any
 from .ancestor import Ancestor
 
 ADDRESS = "WQ_RUNNER_READY"  # the variable with the path of its socket
-MODULES = ("coffea.nanoevents", "coffea.processor.executor")
+_MODULES = ("coffea.nanoevents", "coffea.processor.executor")
+# what the first use of a vector imports, in each task anew if it is not here
+_LATER = ("numpy.ma", "vector._compute.planar", "vector._compute.spatial", "vector._compute.lorentz")
 _LOOK_EVERY = 0.5  # seconds between looks whether its parent lives
 _BACKLOG = 128
 
@@ -48,14 +50,22 @@ def ask(listener: socket.socket, function: Path, sandbox: Path, worker: Ancestor
         return False
 
 
+def import_all() -> None:
+    """Import what the tasks of any analysis need."""
+    for name in _MODULES:
+        importlib.import_module(name)
+    for name in _LATER:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+
+
 def main(address: str, serve: Serve) -> None:
     """Import, then fork a server for each request, until the parent is gone."""
     parent = os.getppid()
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(address)
         listener.listen(_BACKLOG)
-        for name in MODULES:
-            importlib.import_module(name)
+        import_all()
         while may_fork() and os.getppid() == parent:
             if select.select([listener], [], [], _LOOK_EVERY)[0]:
                 connection, _ = listener.accept()

@@ -12,7 +12,6 @@ from __future__ import annotations
 import base64
 import functools
 import gc
-import importlib
 import importlib.metadata
 import os
 import pickle
@@ -25,7 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from . import failure, wire
+from . import failure, ready, wire
 from .files import Folder
 from .meter import Meter, resident
 from .trees import Trees
@@ -103,8 +102,7 @@ def warm_up(path: Path) -> Callable[[Any], Any] | None:
     """Load the function and import what it will need; None if that fails, which a task will then say."""
     try:
         function = load_function(path)
-        for name in ("coffea.nanoevents", "coffea.processor.executor"):
-            importlib.import_module(name)
+        ready.import_all()
         _import_for(function)
     except Exception:
         return None
