@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import os
 import sys
 import threading
@@ -27,4 +28,5 @@ def leave(code: int) -> NoReturn:
             for stream in (sys.stdout, sys.stderr):
                 stream.flush()
             os._exit(code)
+    gc.freeze()  # or the interpreter looks for cycles among all that coffea brought, which takes 0.3 s
     sys.exit(code)

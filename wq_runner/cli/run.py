@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from wq_runner import garbage
 from wq_runner.cli import base, manual
 from wq_runner.cli.layered import LayeredCommand, click_options, origin_of
 from wq_runner.config import completion
@@ -186,8 +187,9 @@ def _run(
     outlive_terminal()
     options = defaulted(options)
     with contextlib.nullcontext() if only_show or detach else early.imports(options):
-        from wq_runner.pipeline.request import Request
-        from wq_runner.pipeline.run import dry_run, run
+        with garbage.uncollected():
+            from wq_runner.pipeline.request import Request
+            from wq_runner.pipeline.run import dry_run, run
 
         request = Request(
             samples=samples,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import gc
 import json
 import os
 import platform
@@ -15,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Union, get_args, get_origin
 
-from wq_runner import journal
+from wq_runner import garbage, journal
 from wq_runner.errors import UsageError
 from wq_runner.monitor.collect import Collector
 from wq_runner.monitor.status import tail
@@ -74,7 +72,7 @@ def load(paths: RunPaths, *, log: bool = False) -> RunView:
     view = _written(paths)
     if view is None:
         collector = Collector()
-        with _no_collection():
+        with garbage.uncollected():  # events have no cycles, and there are millions of them
             collector.take_all(journal.read(paths.journal))
         view = collector.view(time.time() if _is_fresh(paths) else None)
     if view.state == RUNNING and not is_alive(view, paths):
@@ -93,18 +91,6 @@ def is_alive(view: RunView, paths: RunPaths) -> bool:
             return True
         return True
     return _is_fresh(paths)
-
-
-@contextlib.contextmanager
-def _no_collection() -> Iterator[None]:
-    """Look for no cycles meanwhile: events have none, and there are millions of them."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def _is_fresh(paths: RunPaths) -> bool:

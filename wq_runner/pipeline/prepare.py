@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from wq_runner import samples
+from wq_runner import garbage, samples
 from wq_runner.environment import WorkerEnvironment
 from wq_runner.errors import UsageError
 from wq_runner.model import Fileset
@@ -93,9 +93,10 @@ def load(request: Request) -> Analysis:
     """Import the processor and the schema; heavy, as it brings coffea."""
     if request.analysis is not None:
         return request.analysis
-    from wq_runner.execution.processor import load_processor, load_schema
+    with garbage.uncollected():
+        from wq_runner.execution.processor import load_processor, load_schema
 
-    return Analysis(
-        processor=load_processor(request.processor, request.arguments),
-        schema=load_schema(request.options.schema),
-    )
+        return Analysis(
+            processor=load_processor(request.processor, request.arguments),
+            schema=load_schema(request.options.schema),
+        )

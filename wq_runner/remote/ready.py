@@ -8,6 +8,7 @@ it is not there, the task starts a server from nothing.
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -51,12 +52,15 @@ def ask(listener: socket.socket, function: Path, sandbox: Path, worker: Ancestor
 
 
 def import_all() -> None:
-    """Import what the tasks of any analysis need."""
+    """Import what the tasks of any analysis need, without a look for cycles among what is going to stay."""
+    gc.disable()
     for name in _MODULES:
         importlib.import_module(name)
     for name in _LATER:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
+    gc.freeze()
+    gc.enable()
 
 
 def main(address: str, serve: Serve) -> None:
