@@ -11,8 +11,8 @@ import pytest
 import running
 
 from wq_runner.config.options import RunOptions
+from wq_runner.pipeline import early
 from wq_runner.remote.ready import ADDRESS
-from wq_runner.workers import early
 
 EVENTS = 40
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from wq_runner import garbage
+from wq_runner import system
 from wq_runner.cli import base, manual
 from wq_runner.cli.layered import LayeredCommand, click_options, origin_of
 from wq_runner.config import completion
@@ -182,12 +182,12 @@ def _run(
     from rich.console import Console
 
     from wq_runner.monitor.steady import outlive_terminal
-    from wq_runner.workers import early
+    from wq_runner.pipeline import early
 
     outlive_terminal()
     options = defaulted(options)
     with contextlib.nullcontext() if only_show or detach else early.imports(options):
-        with garbage.uncollected():
+        with system.uncollected():
             from wq_runner.pipeline.request import Request
             from wq_runner.pipeline.run import dry_run, run
 
@@ -235,7 +235,6 @@ def _show_version() -> None:
 
 
 def _write_options(path: Path, options: RunOptions) -> None:
-    from wq_runner import system
     from wq_runner.config.written import as_yaml
     from wq_runner.errors import OutputError
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Union, get_args, get_origin
 
-from wq_runner import garbage, journal
+from wq_runner import journal, system
 from wq_runner.errors import UsageError
 from wq_runner.monitor.collect import Collector
 from wq_runner.monitor.status import tail
@@ -72,7 +72,7 @@ def load(paths: RunPaths, *, log: bool = False) -> RunView:
     view = _written(paths)
     if view is None:
         collector = Collector()
-        with garbage.uncollected():  # events have no cycles, and there are millions of them
+        with system.uncollected():  # events have no cycles, and there are millions of them
             collector.take_all(journal.read(paths.journal))
         view = collector.view(time.time() if _is_fresh(paths) else None)
     if view.state == RUNNING and not is_alive(view, paths):

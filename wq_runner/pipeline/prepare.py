@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from wq_runner import garbage, samples
+from wq_runner import samples, system
 from wq_runner.environment import WorkerEnvironment
 from wq_runner.errors import UsageError
 from wq_runner.model import Fileset
@@ -93,7 +93,7 @@ def load(request: Request) -> Analysis:
     """Import the processor and the schema; heavy, as it brings coffea."""
     if request.analysis is not None:
         return request.analysis
-    with garbage.uncollected():
+    with system.uncollected():
         from wq_runner.execution.processor import load_processor, load_schema
 
         return Analysis(
