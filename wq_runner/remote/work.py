@@ -26,10 +26,9 @@ from typing import Any
 
 from . import failure, ready, wire
 from .files import Folder
-from .meter import Meter, resident
+from .meter import Meter
+from .sweeper import Sweeper
 from .trees import Trees
-
-GARBAGE = 16 * 2**20  # bytes by which a process may grow before what is not needed any more is looked for
 
 Notify = Callable[[int], None]
 """Called with the index of each item before it is begun."""
@@ -161,7 +160,7 @@ class _Batch:
         from coffea.processor import accumulate
 
         function = self.trees.used_by(function)
-        held = resident(os.getpid())
+        sweeper = Sweeper()
         for index, item in enumerate(items):
             notify(index)
             self.trees.more = index + 1 < len(items) and _path(items[index + 1]) == _path(item)
@@ -188,11 +187,8 @@ class _Batch:
                 self.skipped.append({"index": index, "reason": _skip_reason(caught)})
             else:
                 self.done.append(index)
-            if resident(os.getpid()) > held + GARBAGE:
-                # arrays hang together in cycles: without this, chunk by chunk takes new memory
-                del out
-                gc.collect()
-                held = resident(os.getpid())
+            del out
+            sweeper.look()
             self.measured.append({"index": index, **meter.read()})
 
     def fail(self, index: int | None, error: BaseException, kind: str | None = None) -> None:
