@@ -24,6 +24,7 @@ ADDRESS = "WQ_RUNNER_READY"  # the variable with the path of its socket
 _MODULES = ("coffea.nanoevents", "coffea.processor.executor")
 # what the first use of a vector imports, in each task anew if it is not here
 _LATER = ("numpy.ma", "vector._compute.planar", "vector._compute.spatial", "vector._compute.lorentz")
+_PATIENCE = 60.0  # seconds for it to have imported
 _LOOK_EVERY = 0.5  # seconds between looks whether its parent lives
 _BACKLOG = 128
 
@@ -44,6 +45,7 @@ def ask(listener: socket.socket, function: Path, sandbox: Path, worker: Ancestor
     }
     try:
         with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(_PATIENCE)
             connection.connect(address)
             socket.send_fds(connection, [json.dumps(request).encode() + b"\n"], [listener.fileno()])
             return connection.recv(1) == b"+"
