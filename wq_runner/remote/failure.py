@@ -85,7 +85,7 @@ def _below_machinery(frames: traceback.StackSummary) -> list[traceback.FrameSumm
         inside = Path(frame.filename).parts[-3:-1] == ("coffea", "processor")
         if inside or frame.filename.startswith(_HERE):
             last = depth + 1
-    return list(frames[last:]) or list(frames)
+    return list(frames[last:]) or [frame for frame in frames if not frame.filename.startswith(_HERE)]
 
 
 def _package(filename: str) -> str:

@@ -66,8 +66,10 @@ class Place:
 def ask(job: Job, place: Place, serve: list[str]) -> bool:
     """Have the server do the job; return whether it did. `serve` is the command that starts one.
 
-    Whatever goes wrong, the answer is no, and the task is done without a server.
+    Whatever goes wrong, the answer is no, and the task is done without a server; but if the worker is gone,
+    which ended the server, nobody wants it any more.
     """
+    worker = find_worker()
     try:
         with _connect(place, job.function, serve) as connection:
             request = {
@@ -77,18 +79,20 @@ def ask(job: Job, place: Place, serve: list[str]) -> bool:
                 "environment": dict(os.environ),
             }
             socket.send_fds(connection, [json.dumps(request).encode() + b"\n"], [1, 2])
-            return _await(connection)
+            while not select.select([connection], [], [], WORKER_LOOK_EVERY)[0]:
+                _end_with(worker)
+            if connection.recv(1) == b"+":
+                return True
     except OSError:
-        return False
+        pass
+    _end_with(worker)
+    return False
 
 
-def _await(connection: socket.socket) -> bool:
-    """Wait for the server's word that the job is done. Ends with the worker, and its connection with it."""
-    worker = find_worker()
-    while not select.select([connection], [], [], WORKER_LOOK_EVERY)[0]:
-        if worker is not None and not worker.lives():
-            raise SystemExit(1)
-    return connection.recv(1) == b"+"
+def _end_with(worker: Ancestor | None) -> None:
+    """End with the worker, and its connection with us."""
+    if worker is not None and not worker.lives():
+        raise SystemExit(1)
 
 
 def _connect(place: Place, function: Path, serve: list[str]) -> socket.socket:
