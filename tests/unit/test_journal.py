@@ -1,14 +1,26 @@
 from __future__ import annotations
 
-import dataclasses
 import json
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
+import numpy as np
 import pytest
+from msgspec import structs
 
 from wq_runner import journal
-from wq_runner.journal import Accepted, Event, Journal, PhaseStarted, Plan, RunEnded, RunStarted, SideFile
+from wq_runner.journal import (
+    Accepted,
+    Event,
+    HostBlocked,
+    Journal,
+    PhaseEnded,
+    PhaseStarted,
+    Plan,
+    RunEnded,
+    RunStarted,
+    SideFile,
+)
 
 ITEM = ("/data/é 1.root", "Events", 0, 10, "ff")
 
@@ -17,12 +29,14 @@ def example(kind: type[Event]) -> Event:
     """Make an event with a value in every field."""
     values: dict[str, Any] = {}
     hints = get_type_hints(kind)
-    for field in dataclasses.fields(kind):
+    for field in structs.fields(kind):
         hint = hints[field.name]
         if field.name == "items":
             values[field.name] = (ITEM,) if get_origin(hint) is tuple else 3
         elif field.name == "datasets":
             values[field.name] = {"DY": Plan(items=2, events=10)}
+        elif field.name == "values":
+            values[field.name] = {"the processor": "ab"}
         elif get_origin(hint) is tuple:
             values[field.name] = tuple(
                 SideFile(name="a", size=1, checksum="b") if kind is SideFile else kind(1)
@@ -30,7 +44,7 @@ def example(kind: type[Event]) -> Event:
             )
         elif hint in (str, int, float, bool):
             values[field.name] = hint(1)
-        elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
+        elif field.required:
             values[field.name] = 1.0
     return kind(**values)
 
@@ -66,6 +80,42 @@ def test_what_a_later_version_added_is_passed_over(tmp_path: Path) -> None:
         + "\n"
     )
     assert list(journal.read(path)) == [(2, RunEnded(code=0))]
+
+
+@pytest.mark.parametrize("surrogate", [0xDCFF, 0xD800])
+def test_a_name_that_is_not_utf8_reads_back(tmp_path: Path, surrogate: int) -> None:
+    written = Journal(tmp_path / "journal.jsonl", clock=lambda: 12.5)
+    side = (SideFile(name=f"a{chr(surrogate)}.root", size=1, checksum="b"),)
+    event = Accepted(task=1, category="processing", dataset="DY", events=10, items=(ITEM,), files=side)
+    written.record(event)
+    written.close()
+    assert list(journal.read(tmp_path / "journal.jsonl")) == [(12.5, event)]
+
+
+def test_bytes_of_a_name_are_read_as_they_are() -> None:
+    found = journal.parse(b'{"time":1,"event":"HostBlocked","host":"a\xff","reason":"","seconds":1}\n')
+    assert found == (1, HostBlocked(host="a\udcff", reason="", seconds=1))
+
+
+def test_numbers_of_other_libraries_are_numbers(tmp_path: Path) -> None:
+    written = Journal(tmp_path / "journal.jsonl", clock=lambda: 12.5)
+    written.record(PhaseEnded(category="processing", seconds=np.float64(0.5)))
+    written.close()
+    assert list(journal.read(tmp_path / "journal.jsonl")) == [
+        (12.5, PhaseEnded(category="processing", seconds=0.5))
+    ]
+
+
+def test_a_whole_number_may_be_written_with_a_point() -> None:
+    assert journal.parse(b'{"time":1,"event":"RunEnded","code":3.0}\n') == (1, RunEnded(code=3))
+
+
+@pytest.mark.parametrize(
+    "line", [b"{}", b"[]", b"1", b"null", b'{"time":1}', b'{"time":1,"event":"RunEnded"}', b"\xff", b""]
+)
+def test_what_is_no_event_is_a_value_error(line: bytes) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        journal.parse(line)
 
 
 def test_it_is_on_disk_at_once(tmp_path: Path) -> None:

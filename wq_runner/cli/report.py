@@ -16,6 +16,7 @@ from wq_runner.system import RunPaths
 
 if TYPE_CHECKING:
     from wq_runner.monitor.histograms import Sample
+    from wq_runner.monitor.view import RunView
 
 _FORMATS = click.Choice(("png", "pdf", "svg"))
 
@@ -78,19 +79,20 @@ def page(directory: Path, output: Path | None, plots: str | None) -> None:
     from wq_runner.monitor import report, runs
 
     paths = runs.paths_of(directory)
-    view, record = runs.load(paths), report.read_record(paths)
+    view = runs.load(paths, say=lambda line: click.echo(line, err=True))
+    record = report.read_record(paths)
     path = output or paths.report
     _writing(path, lambda: report.write(view, record, path, name=paths.root.name))
     click.echo(f"report       {_shown(path)}")
     if plots:
-        _plot(paths, plots)
+        _plot(view, paths, plots)
 
 
-def _plot(paths: RunPaths, kind: str) -> None:
-    from wq_runner.monitor import plots, runs, stats_log
+def _plot(view: RunView, paths: RunPaths, kind: str) -> None:
+    from wq_runner.monitor import plots, stats_log
 
     directory = paths.root / "plots"
-    made = _writing(directory, lambda: plots.draw_view(runs.load(paths), directory, kind))
+    made = _writing(directory, lambda: plots.draw_view(view, directory, kind))
     if paths.stats_log.exists():
         try:
             log = stats_log.read(paths.stats_log)

@@ -20,17 +20,17 @@ class Collector:
 
     def take(self, now: float, event: Event) -> None:
         """Add one event."""
-        with self._lock:
-            now = max(now, self._sums.now)
-            if isinstance(event, RunStarted):
-                self._sums = Sums(event, now)
-            elif not self._sums.begun:
-                self._sums = Sums(self._sums.started, now)  # an executor's journal knows no run
-            self._sums.take(now, event)
+        self.take_all(((now, event),))
 
     def take_all(self, events: Iterable[tuple[float, Event]]) -> None:
-        for now, event in events:
-            self.take(now, event)
+        """Add events, which are in the order of time."""
+        with self._lock:
+            for now, event in events:
+                if isinstance(event, RunStarted):
+                    self._sums = Sums(event, max(now, self._sums.now))
+                elif not self._sums.begun:
+                    self._sums = Sums(self._sums.started, now)  # an executor's journal knows no run
+                self._sums.take(now, event)
 
     def view(self, now: float | None = None, *, brief: bool = False) -> RunView:
         """Return the state now, which is the time of the last event if none is given.

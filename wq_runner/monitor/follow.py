@@ -30,7 +30,7 @@ class Follower:
                 if not line.endswith(b"\n"):
                     break  # the rest of it is being written
                 self._offset += len(line)
-                found = journal.parse(line.decode("utf-8", "replace"))
+                found = journal.parse(line)
                 if found is not None:
                     self._collector.take(*found)
         view = self._collector.view(time.time())

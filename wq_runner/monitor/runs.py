@@ -7,11 +7,10 @@ import json
 import os
 import platform
 import time
-import types
-import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Union, get_args, get_origin
+
+import msgspec
 
 from wq_runner import journal, system
 from wq_runner.errors import UsageError
@@ -19,6 +18,7 @@ from wq_runner.monitor.collect import Collector
 from wq_runner.monitor.status import tail
 from wq_runner.monitor.view import DIED, FORMAT, RUNNING, RunView
 from wq_runner.system import RunPaths
+from wq_runner.units import format_size
 
 QUIET = 90.0
 """Seconds without a sign of life after which a run on another machine counts as dead."""
@@ -63,14 +63,17 @@ def find(root: Path, *, depth: int = 3) -> Iterator[RunPaths]:
             yield from find(path, depth=depth - 1)
 
 
-def load(paths: RunPaths, *, log: bool = False) -> RunView:
+def load(paths: RunPaths, *, log: bool = False, say: Callable[[str], None] | None = None) -> RunView:
     """Return the last known state of a run.
 
     What the run itself wrote last is taken where nothing can have happened since, or where the journal
-    is too long to be read for a look.
+    is too long to be read for a look. `say` is called with a line before a journal that long has to be read.
     """
     view = _written(paths)
     if view is None:
+        size = paths.journal.stat().st_size
+        if say is not None and size > _SMALL:
+            say(f"reading {format_size(size)} of {paths.journal.name}")
         collector = Collector()
         with system.uncollected():  # events have no cycles, and there are millions of them
             collector.take_all(journal.read(paths.journal))
@@ -110,28 +113,11 @@ def _written(paths: RunPaths) -> RunView | None:
         values = json.loads(paths.status_json.read_bytes())
         if values.get("format") != FORMAT:
             return None
-        view: RunView = _restored(RunView, values)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        view = msgspec.convert(values, RunView, strict=False)
+    except (OSError, ValueError, AttributeError):
         return None
     if view.ended is not None and _changed(paths.status_json) >= _changed(paths.journal):
         return view
     # a state a minute old, of a journal that takes a minute to read, is as good
     is_long = paths.journal.stat().st_size > _SMALL
     return view if is_long and _changed(paths.journal) - _changed(paths.status_json) < QUIET else None
-
-
-def _restored(kind: Any, value: Any) -> Any:
-    """Make of JSON what it was made of."""
-    origin = get_origin(kind)
-    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
-        hints = typing.get_type_hints(kind)
-        return kind(**{name: _restored(hints[name], one) for name, one in value.items() if name in hints})
-    if origin in {Union, types.UnionType}:
-        if value is None:
-            return None
-        return _restored(next(arm for arm in get_args(kind) if arm is not type(None)), value)
-    if origin is tuple:
-        return tuple(_restored(get_args(kind)[0], one) for one in value)
-    if origin in {dict, Mapping}:
-        return {name: _restored(get_args(kind)[1], one) for name, one in value.items()}
-    return value

@@ -26,7 +26,8 @@ class Sketch:
             return
         self.count += 1
         self.total += value
-        self.most = max(self.most, value)
+        if value > self.most:  # noqa: PLR1730 - twice as fast as max, and there are millions
+            self.most = value
         index = math.floor(math.log(value) * _INDEX)
         bins = self.bins
         bins[index] = bins.get(index, 0) + 1

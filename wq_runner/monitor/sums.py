@@ -75,8 +75,8 @@ class Sums:
         self.chunks = Mean()
 
     def take(self, now: float, event: Event) -> None:
-        """Add one event."""
-        self.now = now
+        """Add one event; one that is earlier than the last happened together with it."""
+        now = self.now = max(now, self.now)
         match event:
             case TaskEnded():
                 self._task_ended(now, event)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 
 from wq_runner.journal import TaskEnded, TaskSubmitted, Workers
 from wq_runner.model import Category
 from wq_runner.monitor.view import CoreTime
 
 _REMEMBERED = 64
+_PREPROCESSING, _PROCESSING = Category.PREPROCESSING.value, Category.PROCESSING.value
 
 
 def attempt_seconds(event: TaskEnded) -> float:
@@ -17,12 +17,6 @@ def attempt_seconds(event: TaskEnded) -> float:
     if event.started > 0 and event.finished > event.started:
         return event.finished - event.started
     return max(0.0, event.wall)
-
-
-@dataclass
-class _Flying:
-    submitted: float
-    chunks: int
 
 
 class Usage:
@@ -46,36 +40,35 @@ class Usage:
         self._startup = 0.0
         self._transfer = 0.0
         self._retries = 0.0
-        self._flying: dict[int, _Flying] = {}
+        self._flying: dict[int, tuple[float, int]] = {}  # when submitted, and of how many items
         self._recent: deque[tuple[int, float]] = deque(maxlen=_REMEMBERED)
 
     def submitted(self, now: float, event: TaskSubmitted) -> None:
-        self._flying[event.task] = _Flying(submitted=now, chunks=event.items)
+        self._flying[event.task] = (now, event.items)
 
     def ended(self, event: TaskEnded, seconds: float) -> int:
         """Add an attempt and return how many items it had."""
-        flying = self._flying.pop(event.task, None)
-        chunks = flying.chunks if flying is not None else event.done
-        self._recent.append((event.task, seconds * event.cores))
-        self._transfer += event.transfer * event.cores
+        cores = event.cores
+        _, chunks = self._flying.pop(event.task, (0.0, event.done))
+        self._recent.append((event.task, seconds * cores))
+        self._transfer += event.transfer * cores
         if not event.done:
-            self._retries += seconds * event.cores
+            self._retries += seconds * cores
             return chunks
         wall = min(event.wall, seconds) if event.wall > 0 else seconds
         startup = min(seconds, seconds - wall + event.startup)
-        self._startup += startup * event.cores
+        self._startup += startup * cores
         rest = seconds - startup
         if event.done < chunks:  # what failed was not measured: it is what the others did not take
             useful = min(rest, event.processing)
-            self._retries += (rest - useful) * event.cores
+            self._retries += (rest - useful) * cores
             rest = useful
-        match Category(event.category):
-            case Category.PREPROCESSING:
-                self._opening += rest * event.cores
-            case Category.ACCUMULATING:
-                self._adding += rest * event.cores
-            case Category.PROCESSING:
-                self._processing += rest * event.cores
+        if event.category == _PROCESSING:
+            self._processing += rest * cores
+        elif event.category == _PREPROCESSING:
+            self._opening += rest * cores
+        else:
+            self._adding += rest * cores
         return chunks
 
     def lost_by(self, task: int) -> float:
@@ -98,7 +91,7 @@ class Usage:
         used = useful + self._startup + self._transfer + self._retries
         running = 0.0
         if live and self._flying:
-            oldest = sorted(one.submitted for one in self._flying.values())[: self._running]
+            oldest = sorted(submitted for submitted, _ in self._flying.values())[: self._running]
             each = self._busy_cores / self._running if self._running else 0.0
             running = min(max(0.0, self._busy - used), sum(now - begun for begun in oldest) * each)
         available = max(self._available, used + running)

@@ -11,7 +11,7 @@ import journals
 from rich.console import Console
 
 from wq_runner.journal import RunEnded
-from wq_runner.monitor import terminal, ticker
+from wq_runner.monitor import report, runs, terminal, ticker
 from wq_runner.monitor.collect import Collector
 from wq_runner.monitor.display import TERMINAL_BUDGET
 from wq_runner.monitor.status import Status
@@ -48,6 +48,18 @@ def test_under_one_percent(tmp_path: Path) -> None:
         console.print(terminal.render(collector.view(brief=True), width=120, height=40))
 
     assert min(cpu(draw) for _ in range(5)) / TERMINAL_BUDGET < 20
+
+
+def test_a_report_of_a_million_tasks_takes_less_than_half_a_minute(tmp_path: Path) -> None:
+    tasks = 30_000
+    paths = RunPaths(root=journals.write(tmp_path, journals.long(tasks, datasets=50, hosts=5000)))
+
+    def make() -> None:
+        report.write(runs.load(paths), {}, paths.report, name="long")
+
+    seconds = min(cpu(make) for _ in range(3)) * 1_000_000 / tasks
+    assert seconds < 30
+    assert paths.report.stat().st_size < 5_000_000
 
 
 def cpu(call) -> float:

@@ -105,7 +105,7 @@ def test_a_follower_sees_that_another_run_began(run_directory: Path) -> None:
     follower = Follower(RunPaths(root=run_directory))
     assert follower.look().total.done == 700
     path = run_directory / "journal.jsonl"
-    path.write_text(journal._line(journals.START, RunStarted(command=("new",), version="1")))
+    path.write_bytes(journal._line(journals.START, RunStarted(command=("new",), version="1")))
     assert follower.look().command == ("new",)
 
 
@@ -131,3 +131,14 @@ def test_the_state_fits_its_schema_at_any_time(part: float) -> None:
     view = journals.view_of(events[: int(part * len(events))])
     found = json.loads(status.to_json(dataclasses.replace(view, log=("a line",))))
     jsonschema.Draft202012Validator(schema.schema()).validate(found)
+
+
+def test_that_a_long_journal_is_read_is_said_before(
+    run_directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths, said = RunPaths(root=run_directory), []
+    runs.load(paths, say=said.append)
+    assert not said
+    monkeypatch.setattr(runs, "_SMALL", 100)
+    runs.load(paths, say=said.append)
+    assert [line.endswith("of journal.jsonl") for line in said] == [True]
