@@ -17,6 +17,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from msgspec import structs
+
 from wq_runner.engine import answer
 from wq_runner.errors import OutputError, ProcessorError, WqRunnerError
 from wq_runner.execution import ledger
@@ -238,7 +240,7 @@ class Reducer:
         if self._files is None:
             return one
         return replace(
-            one, accepted=replace(one.accepted, files=self._files.commit(one.result, one.accepted))
+            one, accepted=structs.replace(one.accepted, files=self._files.commit(one.result, one.accepted))
         )
 
     def _keep_sum(self, directory: Path, answers: Sequence[_Arrival]) -> None:
