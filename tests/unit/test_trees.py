@@ -131,18 +131,38 @@ def test_no_chunk_keeps_what_another_has_read(files: list[str], tmp_path: Path) 
     assert cached == [1, 1, 1, 1]
 
 
-def test_coffeas_work_function_is_recognized() -> None:
+@pytest.mark.parametrize("counting", [False, True])
+def test_coffeas_work_function_is_recognized(counting: bool) -> None:
     """Nothing would fail if it were not, only time would be lost."""
     closure = functools.partial(
-        Runner._work_function, "root", 60, None, False, False, processor_instance=b"", uproot_options={}
+        Runner._work_function, "root", 60, None, False, counting, processor_instance=b"", uproot_options={}
     )
     trees = Trees()
     found: Any = trees.used_by(functools.partial(Runner.automatic_retries, 0, False, closure))
-    assert found.args[2].keywords["uproot_options"] == {"object_cache": trees}
-    counting = functools.partial(
-        Runner._work_function, "root", 60, None, False, True, processor_instance=b"", uproot_options={}
-    )
-    assert trees.used_by(counting).keywords["uproot_options"] == {}  # type: ignore[attr-defined]
+    assert found.args[2].args[1] == ({} if counting else {"object_cache": trees})
+
+
+@pytest.mark.parametrize(
+    ("path", "options", "local"),
+    [
+        ("/data/a.root", {}, True),
+        ("a.root", {}, True),
+        ("root://host//a.root", {}, False),
+        ("https://host/a.root", {}, False),
+        ("simplecache::root://host//a.root", {}, False),
+        ("/data/a.root", {"handler": uproot.MemmapSource}, False),
+    ],
+)
+def test_local_files_are_read_without_threads(path: str, options: dict[str, Any], local: bool) -> None:
+    seen: dict[str, Any] = {}
+
+    def look(item: Piece, *, uproot_options: dict[str, Any]) -> None:
+        assert item.filename == path
+        seen.update(uproot_options)
+
+    Trees().used_by(functools.partial(look, uproot_options=options))(Piece(path))
+    assert (seen.get("use_threads") is False) == local
+    assert seen.get("handler") == (uproot.MultithreadedFileSource if local else options.get("handler"))
 
 
 def test_it_travels_empty() -> None:

@@ -13,6 +13,8 @@ import inspect
 from collections.abc import Callable, Iterator, MutableMapping
 from typing import Any
 
+from . import opening
+
 _ARRAYS = "100 MB"  # what uproot keeps of the arrays of a file
 
 
@@ -27,15 +29,17 @@ class Trees(MutableMapping[str, Any]):
     def used_by(self, function: Callable[[Any], Any]) -> Callable[[Any], Any]:
         """Return coffea's work function, however wrapped, with this as the cache of the files that it opens.
 
-        Other functions are returned as they are, and so is one that counts what is read from each file.
+        Other functions are returned as they are.
         """
         if not isinstance(function, functools.partial):
             return function
-        keywords = function.keywords
-        options = keywords.get("uproot_options")
-        if isinstance(options, dict) and "object_cache" not in options and not _counts(function):
-            keywords = {**keywords, "uproot_options": {**options, "object_cache": self}}
-        return functools.partial(function.func, *map(self.used_by, function.args), **keywords)
+        inner = functools.partial(function.func, *map(self.used_by, function.args), **function.keywords)
+        options = function.keywords.get("uproot_options")
+        if not isinstance(options, dict):
+            return inner
+        # a file of which coffea is to count what is read must be read for itself
+        cache = {} if _counts(function) else {"object_cache": self}
+        return functools.partial(_opened, inner, {**cache, **options})
 
     def __reduce__(self) -> Any:
         return Trees, ()  # what is read lazily may hold it, and travel in a result
@@ -76,6 +80,12 @@ class Trees(MutableMapping[str, Any]):
 
     def __len__(self) -> int:
         return int(self._tree is not None)
+
+
+def _opened(function: Callable[..., Any], options: dict[str, Any], item: Any) -> Any:
+    """Call coffea's work function with options that also suit the file; those that were given go before."""
+    suited = {} if "handler" in options else opening.options_for(getattr(item, "filename", None))
+    return function(item, uproot_options={**suited, **options})
 
 
 def _counts(function: functools.partial[Any]) -> bool:

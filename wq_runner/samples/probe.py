@@ -15,6 +15,7 @@ from typing import Any
 
 from wq_runner.errors import InputError, nearest
 from wq_runner.model import FileFacts, InputFile
+from wq_runner.remote.opening import options_for
 from wq_runner.samples import paths
 
 _DEFAULT_TIMEOUT = 60.0
@@ -79,7 +80,7 @@ def _probe_root(file: InputFile, clusters: bool, timeout: float) -> FileFacts:
     import uproot
 
     # whole seconds: XRootD takes no others
-    with uproot.open({file.path: None}, timeout=math.ceil(timeout)) as root:
+    with uproot.open({file.path: None}, timeout=math.ceil(timeout), **options_for(file.path)) as root:
         _check_size(file, root.file.fEND, lambda: root.file.source.num_bytes)
         tree = _tree(file, root)
         return FileFacts(

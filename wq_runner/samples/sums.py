@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from wq_runner.model import InputFile
+from wq_runner.remote.opening import options_for
 from wq_runner.samples.probe import BadFileError, Cause, classified, probe
 
 _RUNS = "Runs"
@@ -77,7 +78,7 @@ def _sums(file: InputFile, timeout: float) -> Sums:
     import uproot
 
     try:
-        with uproot.open({file.path: None}, timeout=math.ceil(timeout)) as root:
+        with uproot.open({file.path: None}, timeout=math.ceil(timeout), **options_for(file.path)) as root:
             tree = root[file.treename]
             if "genWeight" not in tree.keys():  # noqa: SIM118 - a tree is no dict
                 return Sums(is_data=True, events=entries, generated=entries, weights=float(entries))
