@@ -18,6 +18,7 @@ def test_what_was_limited_is_recorded_and_not_missing(dimuon_samples: Path, tmp_
         *("--only", "isData=false", "--skip", "DY*", "--chunksize", "DoubleMuon=10,TT*=300"),
         *("--limit-chunks", "TT*=3", dimuon_samples),
         cwd=tmp_path,
+        XDG_CACHE_HOME=str(tmp_path / "cache"),  # nobody looked at these files before
     )
     summary = running.summary(tmp_path / "out")
     assert summary["complete"]
