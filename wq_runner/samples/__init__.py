@@ -6,6 +6,7 @@ A new dialect is one sibling module and one line in `READERS`.
 from __future__ import annotations
 
 import glob
+import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -15,6 +16,7 @@ from wq_runner.errors import Problem, SamplesError
 from wq_runner.model import Dataset, Fileset, InputFile
 from wq_runner.samples import cfg, direct, document, paths
 from wq_runner.samples.reading import Found, Reader, Reading
+from wq_runner.system import RunPaths
 
 READERS: Mapping[str, Reader] = {
     ".cfg": cfg.read,
@@ -73,8 +75,20 @@ def _read_name(name: str, reading: Reading) -> list[Found]:
     if "," in name:
         pieces = [piece.strip() for piece in name.split(",")]
         return [item for piece in pieces if piece for item in _read_name(piece, reading)]
-    reading.problem(name, paths.no_such_file(name, [Path()], named=False))
+    reading.problem(name, _nothing_missing(path) or paths.no_such_file(name, [Path()], named=False))
     return []
+
+
+def _nothing_missing(path: Path) -> str | None:
+    """Say why what is missing in a run is not there, if it is because nothing is."""
+    run = RunPaths(root=path.parent)
+    if path != run.missing:
+        return None
+    try:
+        complete = json.loads(run.summary.read_text(encoding="utf-8"))["complete"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+    return f"not there, as the run in {path.parent}/ is complete: nothing is missing" if complete else None
 
 
 def _read_path(path: Path, reading: Reading) -> list[Found]:

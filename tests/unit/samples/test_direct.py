@@ -93,6 +93,21 @@ def test_a_url_is_a_file() -> None:
 
 
 @pytest.mark.parametrize(
+    ("summary", "text"),
+    [
+        ('{"complete": true}', "not there, as the run in out/ is complete: nothing is missing"),
+        ('{"complete": false}', "no such file"),
+        ("[]", "no such file"),
+        ("{", "no such file"),
+    ],
+)
+def test_nothing_is_missing_in_a_complete_run(here: Path, summary: str, text: str) -> None:
+    touch(here, "out/x.root")
+    (here / "out" / "run.json").write_text(summary)
+    assert problem("out/missing.json").startswith(f"out/missing.json: {text}")
+
+
+@pytest.mark.parametrize(
     ("name", "text"),
     [
         ("nano_2.root", "nano_2.root: no such file (looked in the current directory); nearest: nano_1.root"),
