@@ -36,6 +36,7 @@ from rich.text import Text
 ROOT = Path(__file__).resolve().parents[1]
 IMAGES = ROOT / "docs" / "images"
 PLACE = Path("/tmp/dimuon")
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 COLUMNS, ROWS = 110, 40
 HALF = 0.6  # of the events, or so: a run that goes on is shown there
 
@@ -122,7 +123,9 @@ def share_done() -> float:
 
 @contextlib.contextmanager
 def browser() -> Iterator[Browser]:
-    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
+    program = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if program is None:
+        raise SystemExit(f"there is no browser: none of {', '.join(BROWSERS)}")
     with sync_playwright() as playwright:
         yield playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
 
@@ -142,7 +145,7 @@ def prepare() -> None:
     )
     (PLACE / ".venv").symlink_to(sys.prefix)
     subprocess.run(
-        [sys.executable, "make_data.py", "--files", "12", "--samples", "."],
+        [sys.executable, "make_data.py", "--files", "40", "--samples", "."],
         cwd=PLACE,
         check=True,
         stdout=subprocess.DEVNULL,
