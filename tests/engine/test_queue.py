@@ -6,12 +6,18 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import journals
 import nanoaod
 import pytest
 import running
 
+from wq_runner import journal
 from wq_runner.engine.messages import QueueSettings
+from wq_runner.engine.protocol import EngineStatus
+from wq_runner.engine.queue_process import refilled
 from wq_runner.engine.work_queue import WorkQueueEngine
+from wq_runner.journal import TaskEnded
+from wq_runner.model import Ending, Outcome, Resources
 from wq_runner.remote import meter
 from wq_runner.remote.bundle import write_bundle
 
@@ -49,3 +55,59 @@ def test_no_worker_waits_for_the_first_result(tmp_path: Path) -> None:
     lines = (tmp_path / "out" / "transactions.log").read_text().splitlines()
     states = [line.split()[4] for line in lines if " TASK " in line]
     assert states[: states.index("WAITING_RETRIEVAL")].count("RUNNING") == 2
+
+
+def test_what_is_said_to_be_busy_is_what_was_busy(tmp_path: Path) -> None:
+    """The place of a task that came back is empty for a moment, which is not the state until the next."""
+    nanoaod.write_simple(tmp_path / "a.root", 400)
+    running.run_well(
+        *(
+            "-p",
+            f"{running.ANALYSIS.with_name('troubles.py')}:Slow",
+            "--processor-args",
+            "seconds=50",
+            "--schema",
+            "BaseSchema",
+        ),
+        *("--chunksize", 10, "--task-time", 0.001, "-w", "local:2", "-o", "out", "a.root"),
+        cwd=tmp_path,
+    )
+    events = running.events_of(tmp_path / "out")
+    tasks = [one for one in events if isinstance(one, TaskEnded) and one.category == "processing"]
+    held = sum(one.finished - one.started for one in tasks)
+    cores = journals.view_of(journal.read(tmp_path / "out" / "journal.jsonl")).series
+    said = sum(cores.gauges["cores_used"]) * cores.width
+    assert len(tasks) == 40
+    assert said == pytest.approx(held, rel=0.2)
+
+
+def ended(ending: Ending = Ending.RETURNED, **allocated: float) -> Outcome:
+    return Outcome(task_id=1, ending=ending, allocated=Resources(**allocated))
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "waiting", "expected"),
+    [
+        ([], 5, (1, 1, 1e6, 5, 1)),
+        ([ended(cores=1, memory=2)], 5, (2, 2, 1e6 + 2 * 2**20, 4, 2)),
+        ([ended(cores=1, memory=2)], 0, (1, 1, 1e6, 0, 1)),
+        ([ended(cores=2), ended(cores=1)], 1, (2, 3, 1e6, 0, 2)),
+        ([ended(cores=9, memory=9e9)], 1, (2, 4, 1e9, 0, 2)),
+        ([ended(Ending.LOST, cores=1)], 5, (1, 1, 1e6, 5, 1)),
+    ],
+)
+def test_a_task_that_waits_takes_the_place_of_one_that_came_back(
+    outcomes: list[Outcome], waiting: int, expected: tuple[float, ...]
+) -> None:
+    status = EngineStatus(
+        workers=2, cores=4, memory=1e9, workers_busy=1, cores_used=1, memory_used=1e6,
+        tasks_waiting=waiting, tasks_running=1,
+    )  # fmt: skip
+    found = refilled(status, outcomes)
+    assert expected == (
+        found.workers_busy,
+        found.cores_used,
+        found.memory_used,
+        found.tasks_waiting,
+        found.tasks_running,
+    )

@@ -7,8 +7,10 @@ because a crash in C must not take the run with it. It ends with its parent: the
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import sys
 import time
+from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -18,7 +20,6 @@ from wq_runner.engine.messages import (
     Finish,
     Finished,
     QueueSettings,
-    Reply,
     Report,
     Started,
     Submit,
@@ -126,9 +127,10 @@ class _Queue:
                         if release:
                             self._queue.shutdown_workers(0)
                         return
-            for reply in self._collect():
-                connection.send(reply)
-            status = self._status()
+            outcomes = self._collect()
+            for outcome in outcomes:
+                connection.send(Finished(outcome=outcome))
+            status = refilled(self._status(), outcomes)
             if status != last:
                 connection.send(Report(status=status))
                 last = status
@@ -139,12 +141,12 @@ class _Queue:
     def _submit(self, task: Task) -> None:
         self._queue.submit(_engine_task(self._wq, task, self._settings))
 
-    def _collect(self, most: int = 200) -> list[Reply]:
+    def _collect(self, most: int = 200) -> list[Outcome]:
         """Wait at most a second for a task, then take what else is ready."""
-        done: list[Reply] = []
+        done: list[Outcome] = []
         finished = self._queue.wait(1)
         while finished is not None:
-            done.append(Finished(outcome=_outcome(self._wq, finished)))
+            done.append(_outcome(self._wq, finished))
             if len(done) >= most or not self._queue.stats.tasks_with_results:
                 break
             finished = self._queue.wait(0)
@@ -169,6 +171,25 @@ class _Queue:
             bytes_sent=stats.bytes_sent,
             bytes_received=stats.bytes_received,
         )
+
+
+def refilled(status: EngineStatus, outcomes: Sequence[Outcome]) -> EngineStatus:
+    """Return the state once tasks that wait have taken the places of those that came back.
+
+    That is when the engine waits the next time, so what it says now holds for a moment, and would be what is
+    known of the next second.
+    """
+    places = [one.allocated for one in outcomes if one.ending is Ending.RETURNED][: status.tasks_waiting]
+    if not places:
+        return status
+    return dataclasses.replace(
+        status,
+        workers_busy=min(status.workers, status.workers_busy + len(places)),
+        cores_used=min(status.cores, status.cores_used + int(sum(one.cores or 0 for one in places))),
+        memory_used=min(status.memory, status.memory_used + MB * sum(one.memory or 0 for one in places)),
+        tasks_waiting=status.tasks_waiting - len(places),
+        tasks_running=status.tasks_running + len(places),
+    )
 
 
 def _wants_tasks(status: EngineStatus) -> bool:
