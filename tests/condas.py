@@ -29,7 +29,8 @@ SUBDIR = "linux-aarch64" if platform.machine() == "aarch64" else "linux-64"
 _NOT_NEEDED = {"test", "idlelib", "turtledemo", "site-packages", "tkinter", "ensurepip", "lib2to3"}
 # of the pip packages of this environment, those that a processor needs, and wq-run where a job runs it
 FILLING = (
-    "coffea", "dill", "cloudpickle", "lz4", "click", "filelock", "gitpython", "platformdirs", "pyyaml", "rich"
+    "coffea", "dill", "cloudpickle", "lz4", "click", "filelock", "gitpython", "msgspec", "platformdirs",
+    "pyyaml", "rich"
 )  # fmt: skip
 
 

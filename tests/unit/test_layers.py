@@ -13,6 +13,7 @@ import pytest
 import running
 
 import wq_runner
+from wq_runner.pipeline import environments
 
 PACKAGE = Path(wq_runner.__file__).parent
 
@@ -166,3 +167,16 @@ def test_help_is_quick() -> None:
         user, system = (getattr(after, name) - getattr(before, name) for name in CHILDREN)
         seconds.append(user + system)
     assert min(seconds) < 0.3, seconds
+
+
+# -- what workers import, whose environments somebody else may have made --
+
+ONLY_HERE = (
+    *("click", "conda_pack", "cryptography", "filelock", "git", "matplotlib", "mplhep", "msgspec"),
+    *("platformdirs", "venv_pack"),
+)
+
+
+@pytest.mark.parametrize("module", [*environments.OURS, "wq_runner.execution.anywhere"])
+def test_tasks_need_no_package_that_only_the_manager_has(module: str) -> None:
+    run_python(f"import sys\nsys.modules.update(dict.fromkeys({ONLY_HERE}))\nimport {module}")

@@ -11,7 +11,7 @@ from typing import Any
 from wq_runner.engine import answer
 from wq_runner.engine.answer import Answer, DamagedError, Kind
 from wq_runner.engine.protocol import Engine
-from wq_runner.execution import events
+from wq_runner.execution import adding, events
 from wq_runner.execution.allocation import AllocationSettings, Allocator
 from wq_runner.execution.items import Item
 from wq_runner.execution.phase import Context
@@ -23,19 +23,6 @@ from wq_runner.remote import work
 log = logging.getLogger(__name__)
 
 ATTEMPTS = 3  # of a batch, before it is added up here
-
-
-@dataclass(frozen=True, kw_only=True)
-class Result:
-    """A file with a result: beside the task where an engine brought it, else where it is."""
-
-    path: Path
-
-
-def read(result: Result) -> Any:
-    """Return what is in the file: the function of these tasks, which merge what it returns."""
-    here = Path(result.path.name)
-    return answer.read_result(here if here.exists() else result.path)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,10 +96,10 @@ class Accumulation:
 
     def _submit(self, batch: Batch, attempt: int) -> None:
         if self._function is None:
-            self._function = self._write_function(read)
+            self._function = self._write_function(adding.read)
         number = next(self._context.numbers)
         items = tuple(
-            Item(value=Result(path=part.path), dataset=batch.dataset, path=str(part.path))
+            Item(value=adding.Result(path=part.path), dataset=batch.dataset, path=str(part.path))
             for part in batch.parts
         )
         task = Task(

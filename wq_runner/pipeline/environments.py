@@ -20,7 +20,7 @@ from wq_runner.pipeline import say
 from wq_runner.system import RunPaths
 from wq_runner.workers.spec import are_local
 
-OURS = ("wq_runner.pipeline.facts",)  # opens files on workers
+OURS = ("wq_runner.samples.anywhere", "wq_runner.execution.adding")  # what tasks of ours need on workers
 
 
 def wish(options: RunOptions) -> Wish:

@@ -11,13 +11,12 @@ from dataclasses import dataclass, field
 from wq_runner.execution.session import Session
 from wq_runner.model import Category, FileFacts, Fileset, InputFile
 from wq_runner.pipeline import chunks
-from wq_runner.samples.anywhere import probe_anywhere
+from wq_runner.samples.anywhere import PATIENCE, FileToOpen, open_file, probe_anywhere
 from wq_runner.samples.cache import FactsCache
 
 FEW = 48
 """So many files are opened from here, while workers start; more are opened by tasks."""
 
-PATIENCE = 30.0  # seconds without any file that opens
 _THREADS = 8
 
 
@@ -112,28 +111,6 @@ def _open_here(files: Sequence[InputFile], patience: float = PATIENCE) -> dict[I
             if facts is not None:
                 found[file] = facts
     return {file: found[file] for file in files if file in found}  # as asked, not as they came
-
-
-@dataclass(frozen=True, kw_only=True)
-class FileToOpen:
-    """The argument of a preprocessing task."""
-
-    number: int
-    dataset: str
-    file: InputFile
-
-    @property
-    def path(self) -> str:
-        return self.file.path
-
-    @property
-    def treename(self) -> str:
-        return self.file.treename
-
-
-def open_file(item: FileToOpen) -> dict[int, FileFacts]:
-    """Do what a preprocessing task does: runs on a worker."""
-    return {item.number: probe_anywhere(item.file, patience=PATIENCE)}
 
 
 def _open_by_tasks(

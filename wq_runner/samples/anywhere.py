@@ -1,12 +1,15 @@
-"""The facts of a file from wherever it can be read: its path, or the next of its fallbacks."""
+"""The facts of a file from where it can be read: its path, or the next of its fallbacks. Runs on workers."""
 
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import dataclass
 
 from wq_runner.model import FileFacts, InputFile
 from wq_runner.remote import servers
 from wq_runner.samples.probe import BadFileError, probe
+
+PATIENCE = 30.0  # seconds without any file that opens
 
 
 def probe_anywhere(file: InputFile, *, patience: float | None = None) -> FileFacts:
@@ -30,3 +33,25 @@ def probe_anywhere(file: InputFile, *, patience: float | None = None) -> FileFac
             servers.note_failure(path)
             errors[path] = error
     raise errors[file.path] from errors[file.path].__cause__
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileToOpen:
+    """The argument of a preprocessing task."""
+
+    number: int
+    dataset: str
+    file: InputFile
+
+    @property
+    def path(self) -> str:
+        return self.file.path
+
+    @property
+    def treename(self) -> str:
+        return self.file.treename
+
+
+def open_file(item: FileToOpen) -> dict[int, FileFacts]:
+    """Do what a preprocessing task does."""
+    return {item.number: probe_anywhere(item.file, patience=PATIENCE)}
