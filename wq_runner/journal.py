@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, get_args
 
 import msgspec
 from msgspec import Struct, structs
@@ -215,25 +215,7 @@ Event = (
 )
 _BLOCK = 2**20  # bytes
 
-_KINDS: dict[str, type[Event]] = {
-    kind.__name__: kind
-    for kind in (
-        RunStarted,
-        PhaseStarted,
-        TaskSubmitted,
-        TaskEnded,
-        Accepted,
-        Merged,
-        Dropped,
-        Resumed,
-        Fingerprint,
-        Decided,
-        HostBlocked,
-        Workers,
-        PhaseEnded,
-        RunEnded,
-    )
-}
+_KINDS: dict[str, type[Event]] = {kind.__name__: kind for kind in get_args(Event)}
 
 # lenient, as a whole number may come as 3.0
 _DECODERS = {name: msgspec.json.Decoder(kind, strict=False) for name, kind in _KINDS.items()}
