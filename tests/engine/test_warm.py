@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import pickle
 import signal
 import subprocess
 import sys
@@ -82,7 +81,7 @@ class Worker:
         self.tasks += 1
         directory = self.sandbox / f"t.{self.tasks}"
         directory.mkdir()
-        preamble = pickle.dumps({"paths": [str(Path(__file__).parent)], "versions": work.versions()})
+        preamble = work.preamble([str(Path(__file__).parent)])
         (directory / "function").write_bytes(preamble + dill.dumps(function))
         (directory / "items").write_text(work.pack(items))
         process = subprocess.Popen(

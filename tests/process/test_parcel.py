@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,7 @@ def new_process() -> Iterator[None]:
 def write(directory: Path, function: Callable[[Any], Any], **versions: str) -> Parcel:
     """Write the files of a task, as the loop does."""
     directory.mkdir()
-    preamble = pickle.dumps({"paths": [], "versions": {**work.versions(), **versions}})
+    preamble = work.preamble(wanted={**work.versions(), **versions})
     (directory / "function-1234").write_bytes(preamble + dill.dumps(function))
     return Parcel(str(directory / "function-1234"), work.pack([1, 2, 3]), str(directory / "7.result"))
 

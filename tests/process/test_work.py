@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import pickle
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -24,9 +23,10 @@ def run(
     function: Callable[[Any], Any],
     items: Sequence[Any],
     versions: dict[str, str] | None = None,
+    sources: dict[str, str] | None = None,
 ) -> Answer:
     """Do a task in a watched process, and return its answer."""
-    preamble = pickle.dumps({"paths": [], "versions": versions or work.versions()})
+    preamble = work.preamble(wanted=versions, sources=sources or {})
     (directory / "function").write_bytes(preamble + dill.dumps(function))
     (directory / "items").write_text(work.pack(items))
     job = Job(directory / "function", directory / "items", directory / "result", Limits())
@@ -98,6 +98,14 @@ def test_a_failure_is_data_and_costs_only_its_item(tmp_path: Path) -> None:
     assert "remote/work.py" not in failure.traceback, "only the user's own code"
     (error,) = answer.read_exceptions(tmp_path / "result")
     assert isinstance(error, ValueError)
+
+
+def test_a_failure_shows_the_line_of_a_file_that_is_not_here(tmp_path: Path) -> None:
+    text, name = "def fail(item):\n    return item / 0  # here\n", "/elsewhere/analysis.py"
+    space: dict[str, Any] = {"__name__": "analysis"}
+    exec(compile(text, name, "exec"), space)
+    (failure,) = run(tmp_path, space["fail"], [1], sources={name: text}).failures
+    assert f'File "{name}", line 2, in fail\n    return item / 0  # here\n' in failure.traceback
 
 
 def test_the_same_failure_has_the_same_signature(tmp_path: Path) -> None:

@@ -6,10 +6,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import cloudpickle
 import pytest
 from coffea.nanoevents import BaseSchema
 
 from wq_runner.errors import ProcessorError, UsageError
+from wq_runner.execution import travelling
 from wq_runner.execution.processor import load_processor, load_schema
 
 ONE = """
@@ -48,6 +50,16 @@ def own_modules(here: Path) -> Iterator[None]:
 def test_a_class_of_a_file_or_a_module(place: str) -> None:
     assert load_processor(f"{place}:One", {}).scale == 2
     assert load_processor(place, {"scale": 5}).scale == 5  # the only one that there is
+
+
+def test_the_code_of_a_file_travels_with_its_name_and_text(here: Path) -> None:
+    """As workers have no such file, and a debugger must find its lines."""
+    copy = cloudpickle.loads(cloudpickle.dumps(load_processor("one.py:One", {})))
+    name = copy.process.__func__.__code__.co_filename
+    assert Path(name).resolve() == here / "one.py"
+    assert travelling.sources()[name] == ONE
+    Path(name).unlink()
+    assert name not in travelling.sources()
 
 
 def test_an_instance_and_a_function() -> None:

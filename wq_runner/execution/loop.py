@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import math
-import pickle
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -16,7 +15,7 @@ from wq_runner.engine import answer
 from wq_runner.engine.answer import Answer, DamagedError, Failure
 from wq_runner.engine.protocol import Engine, EngineStatus
 from wq_runner.errors import OutputError, ProcessorError
-from wq_runner.execution import events, policy
+from wq_runner.execution import events, policy, travelling
 from wq_runner.execution.accumulating import Accumulation
 from wq_runner.execution.allocation import AllocationSettings, Allocator
 from wq_runner.execution.attempts import Attempts
@@ -139,7 +138,7 @@ class Loop:
                 hint="open files, locks and connections cannot be attributes of a processor; "
                 "create them in process()",
             ) from error
-        preamble = pickle.dumps({"paths": list(self._settings.paths), "versions": work.versions()})
+        preamble = work.preamble(self._settings.paths, travelling.sources())
         # the name is the content: workers cache the file by its name
         digest = hashlib.blake2b(preamble + content, digest_size=8).hexdigest()
         path = self._staging / f"function-{digest}"

@@ -15,6 +15,7 @@ from coffea import nanoevents
 from coffea.processor import ProcessorABC
 
 from wq_runner.errors import ProcessorError, UsageError, did_you_mean
+from wq_runner.execution import travelling
 
 
 def load_processor(name: str, args: Mapping[str, Any]) -> Any:
@@ -63,6 +64,7 @@ def _import_file(path: Path) -> ModuleType:
     module = _run_import(path.stem, str(path))
     # its code travels inside the task: the name of a single file may mean something else on a worker
     cloudpickle.register_pickle_by_value(module)
+    travelling.name_files()
     return module
 
 

@@ -18,7 +18,7 @@ from wq_runner.engine.messages import QueueSettings
 from wq_runner.engine.protocol import Engine
 from wq_runner.engine.work_queue import WorkQueueEngine
 from wq_runner.errors import NoWorkersError
-from wq_runner.execution import problems
+from wq_runner.execution import problems, travelling
 from wq_runner.execution.files import FileStore
 from wq_runner.execution.hosts import Hosts
 from wq_runner.execution.items import Item, describe
@@ -67,6 +67,7 @@ class Session:
 
     def __post_init__(self) -> None:
         self.hosts = Hosts(self.settings.hosts)
+        travelling.name_files()
 
     def run(self, values: Iterable[Any], function: Callable[[Any], Any], category: Category) -> LoopResult:
         """Apply the function to each value on the engine's workers and sum the results.

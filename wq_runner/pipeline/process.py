@@ -32,6 +32,9 @@ def pickled(processor: Any) -> str:
     """
     import cloudpickle
 
+    from wq_runner.execution import travelling
+
+    travelling.name_files()
     return hashlib.blake2b(cloudpickle.dumps(processor), digest_size=8).hexdigest()
 
 

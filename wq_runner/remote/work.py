@@ -13,15 +13,17 @@ import base64
 import functools
 import gc
 import importlib.metadata
+import linecache
 import os
 import pickle
 import platform
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from . import failure, ready, wire
@@ -80,6 +82,20 @@ def unpack(text: str) -> list[Any]:
     return items
 
 
+def preamble(
+    paths: Sequence[str] = (),
+    sources: Mapping[str, str] = MappingProxyType({}),
+    wanted: Mapping[str, str] | None = None,
+) -> bytes:
+    """Return what stands before the function.
+
+    `paths` are where to import from, `sources` the texts of files that only the manager has, by their
+    names, `wanted` the versions that it takes (None: those of this process).
+    """
+    needs = dict(wanted or versions())
+    return pickle.dumps({"paths": list(paths), "sources": dict(sources), "versions": needs})
+
+
 def load_function(path: Path) -> Callable[[Any], Any]:
     """Unpickle the function, once for all tasks of this process."""
     return _load_function(str(path.resolve()), path.stat().st_mtime_ns)
@@ -90,9 +106,12 @@ def _load_function(path: str, _mtime_ns: int) -> Callable[[Any], Any]:
     import dill
 
     with Path(path).open("rb") as stream:
-        preamble = pickle.load(stream)
-        sys.path[:0] = [entry for entry in preamble["paths"] if entry not in sys.path]
-        check_versions(preamble["versions"])
+        before = pickle.load(stream)
+        sys.path[:0] = [entry for entry in before["paths"] if entry not in sys.path]
+        check_versions(before["versions"])
+        for name, text in before["sources"].items():
+            # for tracebacks, as if it had been looked up: here is no such file, or it was edited since
+            linecache.cache[name] = (len(text), None, text.splitlines(keepends=True), name)
         function: Callable[[Any], Any] = dill.load(stream)
     return function
 
