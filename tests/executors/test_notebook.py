@@ -109,6 +109,24 @@ except wq_runner.errors.UsageError as error:
     print(error)
 """
 
+SWAPPED = """
+try:
+    wq_runner.run(Sums(), "data")
+except wq_runner.errors.UsageError as error:
+    print(error)
+"""
+
+FAILED = """
+class Wrong(Sums):
+    def process(self, events):
+        return {"entries": len(events.z)}
+try:
+    wq_runner.run("data", Wrong(), output="four", **common)
+except wq_runner.errors.ProcessorError as error:
+    print(error)
+assert processes() == set()
+"""
+
 CLOSED = """
 wq_runner.close()
 assert not processes(), processes()
@@ -181,10 +199,12 @@ def test_a_notebook(directory: Path) -> None:
         INTERRUPTED,
         REST,
         MISTAKE,
+        SWAPPED,
+        FAILED,
         CLOSED,
         EXECUTOR,
     )
-    _, first, again, interrupted, rest, mistake, _, executor = cells
+    _, first, again, interrupted, rest, mistake, swapped, failed, _, executor = cells
     assert "processor    __main__:Sums  (run())" in printed(first)
     assert re.search(r"complete +400 of 400 events", printed(first))
     assert any("400/400" in text or "100%" in text for text in shown(first)), first["outputs"]
@@ -193,4 +213,9 @@ def test_a_notebook(directory: Path) -> None:
     assert re.search(r"<partial: \d+ of 400 events, in three>", printed(interrupted))
     assert "resuming" in printed(rest)
     assert "run() has no option chunksise. Did you mean chunksize?" in printed(mistake)
+    assert "the samples are Sums: run() takes the samples first, then the processor" in printed(swapped)
+    assert '\n    return {"entries": len(events.z)}\n' in printed(failed)
+    assert re.search(
+        r"wq_runner.run\(..., executor='iterative', select='data:f\d.root:\d+-\d+'", printed(failed)
+    )
     assert shown(executor)

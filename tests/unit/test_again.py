@@ -42,6 +42,12 @@ def test_only_this_chunk_in_this_process(words: str, item: Item, expected: str) 
     assert text == f"wq-run {expected}"
 
 
+def test_in_python_it_is_a_call() -> None:
+    text = again.call(SECOND, FILESET, Path("out"))
+    made = "executor='iterative', select='B [x]:n.root', output='out-debug'"
+    assert text == f"wq_runner.run(..., {made})"
+
+
 def test_nothing_is_copied_to_where_results_go() -> None:
     words = ["wq-run", "s.cfg", "--stage-out", "root://host//store"]
     text = again.command(words, FIRST, FILESET, Path("out"), stage_out=True)

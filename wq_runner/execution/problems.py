@@ -11,8 +11,9 @@ from wq_runner.model import Outcome
 
 
 def advice(item: Item) -> str:
-    """Say which options run a chunk in one process."""
-    return f"to see it here, in one process, add\n  -e iterative --select {_select(item)}"
+    """Say how coffea's Runner has a chunk in one process."""
+    alone = f"{{{item.dataset!r}: [{item.path!r}]}}"
+    return f"to see it here, in one process, with Runner(executor=IterativeExecutor()):\n  {alone}"
 
 
 def error_of(
@@ -47,8 +48,3 @@ def error_of(
         case _:
             where = f" on {outcome.host}" if outcome.host else ""
             return EngineError(f"{trouble.cause.value}{where}: {trouble.message} ({reason}); {place}")
-
-
-def _select(item: Item) -> str:
-    name = item.path.rsplit("/", 1)[-1]
-    return f"{item.dataset}:{name}:{item.start}-{item.stop}"

@@ -1,4 +1,4 @@
-"""The command that runs one chunk again, here, in one process: what a failure's message ends with."""
+"""What runs one chunk again, here, in one process: what a failure's message ends with."""
 
 from __future__ import annotations
 
@@ -27,6 +27,12 @@ def command(
     kept = list(_kept(words))
     place = kept.index("--") if "--" in kept else len(kept)
     return shlex.join([*kept[:place], *options, *kept[place:]])
+
+
+def call(item: Item, fileset: Fileset, directory: Path) -> str:
+    """Return the call for it, but for samples and processor."""
+    options = {"executor": "iterative", "select": selection(item, fileset), "output": f"{directory}-debug"}
+    return f"wq_runner.run(..., {', '.join(f'{name}={value!r}' for name, value in options.items())})"
 
 
 def selection(item: Item, fileset: Fileset) -> str:

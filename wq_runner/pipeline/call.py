@@ -153,8 +153,12 @@ def _converted(kind: Any, name: str, value: Any) -> Any:
 def _names(samples: str | Path | Mapping[str, Any] | Sequence[str | Path]) -> list[str]:
     if isinstance(samples, str | Path):
         return [str(samples)]
-    if not isinstance(samples, Mapping):
+    if isinstance(samples, Sequence):
         return [str(one) for one in samples]
+    if not isinstance(samples, Mapping):
+        raise UsageError(
+            f"the samples are {type(samples).__name__}: run() takes the samples first, then the processor"
+        )
     path = temporary_directory() / "samples.json"
     path.write_text(json.dumps(samples, default=str), encoding="utf-8")
     return [str(path)]

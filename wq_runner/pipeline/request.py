@@ -40,6 +40,11 @@ class Request:
     keeper: Keeper | None = None
 
     @property
+    def in_python(self) -> bool:
+        """Whether it is a call of Python rather than a command."""
+        return self.keeper is not None
+
+    @property
     def processor(self) -> str:
         return self.options.processor or SURVEY
 

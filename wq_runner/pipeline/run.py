@@ -159,7 +159,7 @@ def _run(
     )
     proxies.keep(session, courier, console, lambda: place.watch.glance().total.left)
     session.numbers = itertools.count(max(place.recovered.last_task + 1, next(session.numbers)))
-    session.again = lambda item: say.again(_command_of(request, ready, item))
+    session.again = lambda item: _how_to_see(request, ready, item)
     if options.pdb and isinstance(session.engine, InlineEngine):
         session.engine.failed = debugger.opener(console, shown.close)
     with contextlib.ExitStack() as stack:
@@ -192,9 +192,11 @@ def _run(
     _finish(ready, plan, found, record, place, console)
 
 
-def _command_of(request: Request, ready: Prepared, item: Item) -> str:
+def _how_to_see(request: Request, ready: Prepared, item: Item) -> str:
+    if request.in_python:
+        return say.again(again.call(item, ready.whole, request.directory), pdb="pdb=True")
     staged = request.options.stage_out is not None
-    return again.command(request.command, item, ready.whole, request.directory, stage_out=staged)
+    return say.again(again.command(request.command, item, ready.whole, request.directory, stage_out=staged))
 
 
 def _plan(request: Request, ready: Prepared, session: Session) -> list[Chunk]:

@@ -270,9 +270,9 @@ def partial(
     return "\n".join(lines)
 
 
-def again(command: str) -> str:
+def again(call: str, pdb: str = "--pdb") -> str:
     """Say how to see a chunk fail."""
-    return f"to see it here, in one process (--pdb opens the debugger there):\n  {command}"
+    return f"to see it here, in one process ({pdb} opens the debugger there):\n  {call}"
 
 
 def _piece(one: Mapping[str, Any]) -> str:
