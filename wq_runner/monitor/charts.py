@@ -53,7 +53,7 @@ def histogram(title: str, found: Distribution, *, shown: Format) -> Html:
         return figure(title, _svg([_note("nothing yet")], f"{title}: nothing yet"), [])
     top = _nice_top(max(found.counts))
     step = 1 / len(found.counts)
-    parts = [*_y_axis(top, lambda value: f"{value:,.0f}")]
+    parts = [*_y_axis(top, _whole)]
     for place, count in enumerate(found.counts):
         if count:
             height = (HEIGHT - _TOP - _BOTTOM) * count / top
@@ -182,6 +182,11 @@ def _y_axis(top: float, shown: Format) -> list[Html]:
         if quarter % 2 == 0:
             parts.append(tag("text", shown(value), x=_LEFT - 5, y=_short(_y(value, top) + 4), class_="y"))
     return parts
+
+
+def _whole(value: float) -> str:
+    """Return a count for an axis; half a task is none."""
+    return f"{value:,.0f}" if float(value).is_integer() else ""
 
 
 def _time_axis(seconds: float) -> list[Html]:

@@ -153,6 +153,9 @@ def test_bars_have_the_heights_of_their_counts() -> None:
     drawn = charts.histogram("t", found, shown=str)
     assert drawn.count("<rect") == 2
     assert "4 to 8: 1" in drawn
+    assert [line for line in ("0", "2", "4") if f">{line}</text>" in drawn] == ["0", "2", "4"]
+    alone = charts.histogram("t", Distribution(count=1, edges=(3, 4), counts=(1,)), shown=str)
+    assert alone.count(">0</text>") == 1, "there is no half of a task, nor is it none"
 
 
 def test_markup_escapes_what_is_not_markup() -> None:
