@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 
 from wq_runner.journal import (
     Accepted,
@@ -64,7 +64,7 @@ class Sums:
         self.failures = 0
         self.other_problems = 0
         self.last_problem = ""
-        self.hosts: dict[str, HostTally] = {}
+        self.hosts: defaultdict[str, HostTally] = defaultdict(HostTally)
         self.blocked: dict[str, str] = {}
         self.chunk_memory: dict[str, ChunkTally] = {}
         self.files = Files()
@@ -157,7 +157,7 @@ class Sums:
         tally.memory.add(event.memory)
         tally.allocated.add(event.allocated)
         if event.host:
-            self.hosts.setdefault(event.host, HostTally()).add(event, core_seconds)
+            self.hosts[event.host].add(event, core_seconds)
         self.moved["read"] += event.bytes_read
         counts = self.timeline.counts(now)
         counts[_TASKS] += 1
