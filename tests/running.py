@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import itertools
 import json
 import os
 import pty
+import random
 import re
 import select
 import signal
@@ -245,8 +247,24 @@ def kill(pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
+def _ports() -> Iterator[int]:
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    mine = range(10_000 + 2000 * (worker % 11), 12_000 + 2000 * (worker % 11))
+    start = random.randrange(len(mine))
+    return itertools.cycle([*mine[start:], *mine[:start]])
+
+
+_PORTS = _ports()
+
+
 def free_port() -> int:
-    """Return a port that was free a moment ago."""
-    with socket.socket() as sock:
-        sock.bind(("", 0))
-        return int(sock.getsockname()[1])
+    """Return a port that is free, and will be until it is used.
+
+    It is none of those that the kernel gives to whoever asks for any, none of another process of this run of
+    the tests, and none that was returned before.
+    """
+    for port in _PORTS:
+        with socket.socket() as sock, contextlib.suppress(OSError):
+            sock.bind(("", port))
+            return port
+    raise AssertionError("there is always another one")

@@ -119,13 +119,14 @@ def test_without_a_catalog_workers_come_by_host_and_port(
 def test_the_second_run_of_a_name_is_told(
     follow: Follow, address: Address, samples: Path, tmp_path: Path
 ) -> None:
-    options = (*ports(), "--catalog", address, "--name", "twice")
-    with follow("wq-run", *SUMS, *options, "-o", "one", samples) as first:
+    options = ("--catalog", address, "--name", "twice")
+    with follow("wq-run", *SUMS, *options, *ports(), "-o", "one", samples) as first:
         assert "another run has the name" not in first.says("waiting for workers as twice")
-        with follow("wq-run", *SUMS, *options, "-o", "two", samples) as second:
+        with follow("wq-run", *SUMS, *options, *ports(), "-o", "two", samples) as second:
             assert f"in {tmp_path / 'one'}" in second.says("another run has the name twice")
         # somebody else's, of which only the catalog knows
-        with follow("wq-run", *SUMS, *options, "-o", "three", samples, XDG_CACHE_HOME=str(tmp_path)) as third:
+        elsewhere = {"XDG_CACHE_HOME": str(tmp_path)}
+        with follow("wq-run", *SUMS, *options, *ports(), "-o", "three", samples, **elsewhere) as third:
             third.says("another run has the name twice")
 
 

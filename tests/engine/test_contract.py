@@ -4,12 +4,12 @@ import gc
 import os
 import shlex
 import shutil
-import socket
 import subprocess
 import sys
 import time
 
 import pytest
+import running
 
 try:
     import ndcctools.work_queue as wq
@@ -97,17 +97,11 @@ def command(text, **needs):
     return task
 
 
-def free_port():
-    with socket.socket() as sock:
-        sock.bind(("", 0))
-        return sock.getsockname()[1]
-
-
 # ports
 
 
 def test_listens_on_the_first_free_port_of_a_range():
-    port = free_port()
+    port = running.free_port()
     with wq.WorkQueue(port=[port, port + 10]) as first, wq.WorkQueue(port=[port, port + 10]) as second:
         assert port <= first.port < second.port <= port + 10
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from dataclasses import dataclass
 
 from wq_runner.model import FileFacts, InputFile
 from wq_runner.remote import servers
 from wq_runner.samples.probe import BadFileError, probe
+
+log = logging.getLogger(__name__)
 
 PATIENCE = 30.0  # seconds without any file that opens
 
@@ -30,6 +33,7 @@ def probe_anywhere(file: InputFile, *, patience: float | None = None) -> FileFac
         try:
             return probe(dataclasses.replace(file, path=path), timeout=patience)
         except BadFileError as error:
+            log.info("%s", error.message)  # another place may have it
             servers.note_failure(path)
             errors[path] = error
     raise errors[file.path] from errors[file.path].__cause__
