@@ -29,7 +29,8 @@ def test_they_end_with_how_to_see_the_chunk_fail(cause: Cause, kind: type[WqRunn
     error = error_of(trouble, "twice", (CHUNK,), outcome, lambda item: f"wq-run --select {item.start}")
     assert isinstance(error, kind)
     assert str(error).splitlines()[-1] == "wq-run --select 10"
-    assert str(error_of(trouble, "twice", (CHUNK,), outcome)).endswith("--select A:n.root:10-20")
+    said = str(error_of(trouble, "twice", (CHUNK,), outcome))  # of one's own Runner
+    assert said.endswith("Runner(executor=IterativeExecutor()):\n  {'A': ['/data/n.root']}")
 
 
 def test_a_file_that_never_opened_is_no_chunk() -> None:
