@@ -8,7 +8,7 @@ import functools
 import importlib.metadata
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -58,7 +58,7 @@ class Result:
 
 
 def run(
-    samples: str | Path | Mapping[str, Any] | Sequence[str | Path],
+    samples: str | Path | Mapping[str, Any] | Iterable[str | Path],
     processor: Any = None,
     *,
     schema: Any = None,
@@ -150,15 +150,15 @@ def _converted(kind: Any, name: str, value: Any) -> Any:
         raise UsageError(f"{name}: {error.message}") from error
 
 
-def _names(samples: str | Path | Mapping[str, Any] | Sequence[str | Path]) -> list[str]:
+def _names(samples: str | Path | Mapping[str, Any] | Iterable[str | Path]) -> list[str]:
     if isinstance(samples, str | Path):
         return [str(samples)]
-    if isinstance(samples, Sequence):
-        return [str(one) for one in samples]
-    if not isinstance(samples, Mapping):
+    if not isinstance(samples, Iterable):
         raise UsageError(
             f"the samples are {type(samples).__name__}: run() takes the samples first, then the processor"
         )
+    if not isinstance(samples, Mapping):
+        return [str(one) for one in samples]
     path = temporary_directory() / "samples.json"
     path.write_text(json.dumps(samples, default=str), encoding="utf-8")
     return [str(path)]
