@@ -201,7 +201,12 @@ def output(directory: Path) -> Any:
 
 def marked(mark: str) -> dict[int, str]:
     """Return the processes that inherited the mark, but for this one: ids and command lines."""
-    wanted = f"{MARK}={mark}".encode()
+    return inherited(MARK, mark)
+
+
+def inherited(name: str, value: str) -> dict[int, str]:
+    """Return the processes, but for this one, that started with such an environment variable."""
+    wanted = f"{name}={value}".encode()
     found = {}
     for place in Path("/proc").iterdir():
         if not place.name.isdecimal() or int(place.name) == os.getpid():

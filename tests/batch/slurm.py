@@ -158,3 +158,8 @@ def _end(slurm: Slurm) -> None:
         except subprocess.TimeoutExpired:
             daemon.kill()
             daemon.wait()
+    # the engine's script of a job has a loop that says every 30 s that it lives; the script ends it, but
+    # not the pause that it is in. A cluster with control groups ends all of a job.
+    for pid, command in running.inherited("SLURM_CONF", slurm.environ["SLURM_CONF"]).items():
+        if command == "sleep 30 ":
+            running.kill(pid)
