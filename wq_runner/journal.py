@@ -156,6 +156,25 @@ class Decided(Struct, frozen=True, kw_only=True):
     traceback: str = ""
 
 
+class ReadElsewhere(Struct, frozen=True, kw_only=True):
+    """Items of a task were not read from their own server but from another; `path` is one of them.
+
+    Servers have the form ``root://host:port``, or are `local paths`. `reason` is empty where the first was
+    not asked again, as it had failed lately.
+    """
+
+    task: int
+    category: str
+    dataset: str
+    host: str
+    server: str
+    instead: str
+    items: int
+    events: int
+    path: str
+    reason: str = ""
+
+
 class HostBlocked(Struct, frozen=True, kw_only=True):
     """The workers of this host get no tasks for so many seconds."""
 
@@ -208,6 +227,7 @@ Event = (
     | Resumed
     | Fingerprint
     | Decided
+    | ReadElsewhere
     | HostBlocked
     | Workers
     | PhaseEnded
@@ -249,6 +269,8 @@ class Journal:
 
     def record(self, *events: Event, durable: bool = False) -> None:
         """Append events, all at once; durable ones are on the disk itself before this returns."""
+        if not events:
+            return
         with self._lock:
             now = self.clock()
             if self.path is not None:

@@ -9,7 +9,9 @@ import certificates
 import pytest
 import running
 import xrootd
-from conftest import SUMS, Follow, complete
+from conftest import ENTRIES, SUMS, Follow, complete
+
+from wq_runner.journal import ReadElsewhere
 
 WORKERS = ("--workers", "local:1", "-o", "out")
 
@@ -42,8 +44,13 @@ def test_over_http_in_ranges(data: Path, tmp_path: Path) -> None:
 def test_the_first_place_never_answers(data: Path, tmp_path: Path) -> None:
     with xrootd.web(data) as (url, _):
         gone = f"http://127.0.0.1:{running.free_port()}/"
-        running.run_well(*SUMS, *WORKERS, written(tmp_path, gone, url), cwd=tmp_path)
+        said = running.run_well(*SUMS, *WORKERS, written(tmp_path, gone, url), cwd=tmp_path).out
     complete(tmp_path / "out")
+    told = [one for one in running.events_of(tmp_path / "out") if isinstance(one, ReadElsewhere)]
+    assert {(f"{one.server}/", f"{one.instead}/") for one in told} == {(gone, url)}
+    assert sum(one.events for one in told) == ENTRIES
+    assert "8 chunks from " in said
+    assert "refused" in said or "Connect call failed" in said
 
 
 def test_a_server_that_dies_in_mid_run(follow: Follow, data: Path, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from wq_runner.remote.wire import DamagedError
 __all__ = [
     "Answer",
     "DamagedError",
+    "Elsewhere",
     "Failure",
     "Kind",
     "Measurement",
@@ -72,6 +73,15 @@ class Measurement:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Elsewhere:
+    """Where an item was read, if not at its first place; `reason` is empty where that was not asked again."""
+
+    index: int
+    place: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Answer:
     """The header of an answer: which items of the batch are in the result, which are not, and why.
 
@@ -85,6 +95,7 @@ class Answer:
     skipped: Mapping[int, str]
     failures: tuple[Failure, ...]
     measured: tuple[Measurement, ...]
+    elsewhere: tuple[Elsewhere, ...] = ()
 
 
 def read_answer(path: Path, *, files: bool = False) -> Answer:
@@ -110,6 +121,7 @@ def read_answer(path: Path, *, files: bool = False) -> Answer:
             Failure(**{**entry, "kind": Kind(entry["kind"])}) for entry in header.get("failures", ())
         ),
         measured=tuple(Measurement(**entry) for entry in header.get("measured", ())),
+        elsewhere=tuple(Elsewhere(**entry) for entry in header.get("elsewhere", ())),
     )
 
 

@@ -15,21 +15,29 @@ Table = Mapping[str, tuple[str, ...]]
 def apply_anywhere(table: Table, function: Callable[[Any], Any], item: Any) -> Any:
     """Apply coffea's work function to an item, at the next place if its file cannot be read.
 
-    A server that failed lately on this worker is asked last.
+    A server that failed lately on this worker is asked last. What is read at another place than the item's
+    own is told by a `servers.ElsewhereWarning`.
     """
+    reason = ""
     places = sorted((item.filename, *table.get(item.filename, ())), key=servers.failures)
     while True:
         path = places.pop(0)
         try:
             out = function(dataclasses.replace(item, filename=path))
         except Exception as error:
-            if failure.describe(None, error)["kind"] != "input":
+            found = failure.describe(None, error)
+            if found["kind"] != "input":
                 raise
             servers.note_failure(path)
+            if path == item.filename:
+                reason = f"{found['type']}: {found['message']}"
             if not places:
                 raise
             continue
-        return out if path == item.filename else _as_asked(out, item.filename)
+        if path == item.filename:
+            return out
+        servers.tell_elsewhere(path, reason)
+        return _as_asked(out, item.filename)
 
 
 def _as_asked(out: Any, path: str) -> Any:

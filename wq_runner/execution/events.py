@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from wq_runner.engine.answer import Answer
+from collections import defaultdict
+from collections.abc import Iterator
+
+from wq_runner.engine.answer import Answer, Elsewhere
 from wq_runner.engine.protocol import EngineStatus
 from wq_runner.execution.items import Item
 from wq_runner.execution.policy import Trouble
-from wq_runner.journal import Accepted, Decided, TaskEnded, TaskSubmitted, Workers
+from wq_runner.journal import Accepted, Decided, ReadElsewhere, TaskEnded, TaskSubmitted, Workers
 from wq_runner.model import MB, Outcome, Task
+from wq_runner.remote.servers import server_of
 
 
 def submitted(task: Task, batch: tuple[Item, ...]) -> TaskSubmitted:
@@ -64,6 +68,27 @@ def accepted(task: Task, batch: tuple[Item, ...], found: Answer) -> Accepted:
         cpu=tuple(round(measured[index].cpu, 4) for index in found.done),
         read=tuple(measured[index].bytes_read for index in found.done),
     )
+
+
+def read_elsewhere(task: Task, batch: tuple[Item, ...], found: Answer) -> Iterator[ReadElsewhere]:
+    """Yield one event for each pair of servers, the first one and that which was read from."""
+    pairs: defaultdict[tuple[str, str], list[Elsewhere]] = defaultdict(list)
+    for one in found.elsewhere:
+        pairs[server_of(batch[one.index].path), server_of(one.place)].append(one)
+    for (server, instead), told in pairs.items():
+        items = [batch[one.index] for one in told]
+        yield ReadElsewhere(
+            task=task.id,
+            category=task.category.value,
+            dataset=batch[0].dataset,
+            host=found.host,
+            server=server,
+            instead=instead,
+            items=len(items),
+            events=sum(item.events for item in items),
+            path=items[0].path,
+            reason=next((one.reason for one in told if one.reason), ""),
+        )
 
 
 def decided(

@@ -246,6 +246,7 @@ class Loop:
             done = [batch[index] for index in found.done]
             self._done += done
             self._context.hosts.done(outcome.host, done)
+            self._journal.record(*events.read_elsewhere(task, batch, found))
         for index, reason in found.skipped.items():
             trouble = Trouble(cause=Cause.INPUT, message=reason)
             self._skip((batch[index],), trouble, reason, task, found.host, by_function=True)

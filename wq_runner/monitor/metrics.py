@@ -89,6 +89,12 @@ def metrics(view: RunView) -> str:
             [({"cause": k}, v) for k, v in view.retries.items()],
         ),
         _metric(
+            "chunks_read_elsewhere_total",
+            "counter",
+            "Chunks read from another server than the first.",
+            [({"server": one.server, "instead": one.instead}, one.chunks) for one in view.elsewhere],
+        ),
+        _metric(
             "core_seconds_total",
             "counter",
             "Where the time of the cores went.",

@@ -260,6 +260,31 @@ def failures(view: RunView) -> Html:
         "Failures",
         tag("p", causes or "none so far" if view.state == RUNNING else causes or "none"),
         found,
+        _elsewhere(view),
+    )
+
+
+def _elsewhere(view: RunView) -> Html | None:
+    rows = [
+        [
+            one.server,
+            one.instead,
+            one.reason,
+            one.path,
+            f"{one.chunks:,}" if one.chunks else "",
+            format_count(one.events) if one.chunks else "",
+            f"{one.opened:,}" if one.opened else "",
+        ]
+        for one in view.elsewhere
+    ]
+    if not rows:
+        return None
+    return table(
+        "elsewhere-table",
+        "read from another server than the first",
+        ("server", "read from", "why", "for example", "chunks", "events", "files opened"),
+        rows,
+        texts=4,
     )
 
 

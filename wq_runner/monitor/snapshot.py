@@ -62,6 +62,9 @@ def brief(sums: Sums, now: float) -> RunView:
         failures=sums.failures,
         retries=dict(sums.retries.most_common()),
         last_problem=sums.last_problem,
+        elsewhere=tuple(
+            tally.summary(server, instead) for (server, instead), tally in sums.elsewhere.items()
+        ),
     )
 
 

@@ -11,6 +11,7 @@ from wq_runner.journal import (
     HostBlocked,
     PhaseEnded,
     PhaseStarted,
+    ReadElsewhere,
     Resumed,
     RunEnded,
     RunStarted,
@@ -24,6 +25,7 @@ from wq_runner.monitor.sketch import Mean, Sketch
 from wq_runner.monitor.tallies import (
     PROBLEMS_KEPT,
     DatasetTally,
+    ElsewhereTally,
     Files,
     HostTally,
     ProblemTally,
@@ -66,6 +68,7 @@ class Sums:
         self.last_problem = ""
         self.hosts: defaultdict[str, HostTally] = defaultdict(HostTally)
         self.blocked: dict[str, str] = {}
+        self.elsewhere: defaultdict[tuple[str, str], ElsewhereTally] = defaultdict(ElsewhereTally)
         self.chunk_memory: dict[str, ChunkTally] = {}
         self.files = Files()
         self.rate = Rate()
@@ -90,15 +93,10 @@ class Sums:
                 self._set_workers(now, event)
             case Decided():
                 self._decided(now, event)
-            case PhaseStarted():
-                self._phase_started(now, event)
-            case PhaseEnded(category=category, seconds=seconds):
-                self.phases = [
-                    Phase(category=one.category, started=one.started, seconds=seconds)
-                    if one.category == category and one.seconds is None
-                    else one
-                    for one in self.phases
-                ]
+            case PhaseStarted() | PhaseEnded():
+                self._set_phase(now, event)
+            case ReadElsewhere(server=server, instead=instead, category=category):
+                self.elsewhere[server, instead].add(event, opened=category != PROCESSING)
             case HostBlocked(host=host, reason=reason):
                 self.blocked[host] = reason
             case Resumed(datasets=datasets):
@@ -131,7 +129,15 @@ class Sums:
             self.tallies[category, dataset] = found
         return found
 
-    def _phase_started(self, now: float, event: PhaseStarted) -> None:
+    def _set_phase(self, now: float, event: PhaseStarted | PhaseEnded) -> None:
+        if isinstance(event, PhaseEnded):
+            self.phases = [
+                Phase(category=one.category, started=one.started, seconds=event.seconds)
+                if one.category == event.category and one.seconds is None
+                else one
+                for one in self.phases
+            ]
+            return
         self.phase = event.category
         self.phases.append(Phase(category=event.category, started=now))
         for name, plan in event.datasets.items():

@@ -8,9 +8,9 @@ from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from wq_runner.journal import Decided, Plan, TaskEnded
+from wq_runner.journal import Decided, Plan, ReadElsewhere, TaskEnded
 from wq_runner.monitor.sketch import Fit, Mean, Sketch
-from wq_runner.monitor.view import FileTime, HostTime, Memory, Problem, Progress
+from wq_runner.monitor.view import Elsewhere, FileTime, HostTime, Memory, Problem, Progress
 
 FILES_KEPT = 10_000
 PROBLEMS_KEPT = 50
@@ -253,6 +253,37 @@ class ProblemTally:
             first=self.first,
             last=self.last,
             traceback=self.example.traceback[-TRACEBACK_KEPT:],
+        )
+
+
+@dataclass
+class ElsewhereTally:
+    """What was read from one server instead of another."""
+
+    chunks: int = 0
+    events: int = 0
+    opened: int = 0
+    path: str = ""
+    reason: str = ""
+
+    def add(self, event: ReadElsewhere, *, opened: bool) -> None:
+        if opened:
+            self.opened += event.items
+        else:
+            self.chunks += event.items
+            self.events += event.events
+        if event.reason or not self.path:
+            self.path, self.reason = event.path, event.reason
+
+    def summary(self, server: str, instead: str) -> Elsewhere:
+        return Elsewhere(
+            server=server,
+            instead=instead,
+            chunks=self.chunks,
+            events=self.events,
+            opened=self.opened,
+            path=self.path,
+            reason=one_line(self.reason),
         )
 
 

@@ -183,6 +183,22 @@ class Problem:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Elsewhere:
+    """What was not read from its own server but from another: chunks, their events, and files opened.
+
+    `reason` is what the first server said the last time, `path` the file that it said it of.
+    """
+
+    server: str
+    instead: str
+    chunks: int
+    events: int
+    opened: int
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class FileTime:
     """A file that took long; `excess` are the seconds beyond what its dataset takes for as many events."""
 
@@ -296,6 +312,7 @@ class RunView:
     problems: tuple[Problem, ...] = ()
     other_problems: int = 0
     last_problem: str = ""
+    elsewhere: tuple[Elsewhere, ...] = ()
     slow_files: tuple[FileTime, ...] = ()
     hosts: tuple[HostTime, ...] = ()
     host_count: int = 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wq_runner.monitor.view import RUNNING, USES, ChunkMemory, CoreTime, Progress, RunView
+from wq_runner.monitor.view import RUNNING, USES, ChunkMemory, CoreTime, Elsewhere, Progress, RunView
 from wq_runner.units import format_count, format_seconds, format_size
 
 _SHOWN = 4  # datasets whose memory is named
@@ -98,6 +98,8 @@ def status(view: RunView) -> str:
         parts.append(f"{view.workers.engine_restarts} engine restarts")
     if view.tasks.skipped:
         parts.append(f"{view.tasks.skipped:,} skipped")
+    if chunks := sum(one.chunks for one in view.elsewhere):
+        parts.append(f"{count(chunks, 'chunk')} read elsewhere")
     return " · ".join(part for part in (*parts, *retries(view)) if part)
 
 
@@ -131,8 +133,15 @@ def afterwards(view: RunView) -> list[tuple[str, str]]:
         rows.append(("" if number else "memory", f"{one.dataset} {chunk_memory(one)}"))
     if len(largest) > _SHOWN:
         rows.append(("", f"and {len(largest) - _SHOWN} more, which took less"))
+    rows += [("read", elsewhere(one)) for one in view.elsewhere]
     rows += [("host", f"{host} was not used for a while: {why}") for host, why in view.blocked_hosts.items()]
     return rows
+
+
+def elsewhere(one: Elsewhere) -> str:
+    """Return ``12 chunks from root://b.example instead of root://a.example: OSError: timed out``."""
+    what = count(one.chunks, "chunk") if one.chunks else f"{count(one.opened, 'file')} opened"
+    return f"{what} from {one.instead} instead of {one.server}" + (f": {one.reason}" if one.reason else "")
 
 
 def chunk_memory(one: ChunkMemory) -> str:

@@ -173,6 +173,7 @@ class _Batch:
     failures: list[dict[str, Any]] = field(default_factory=list)
     exceptions: list[list[BaseException]] = field(default_factory=list)
     measured: list[dict[str, float]] = field(default_factory=list)
+    elsewhere: list[dict[str, Any]] = field(default_factory=list)
 
     def apply(self, function: Callable[[Any], Any], items: Sequence[Any], notify: Notify) -> None:
         """Apply the function to each item; what fails is left out of the merged result and reported."""
@@ -206,6 +207,7 @@ class _Batch:
                 self.skipped.append({"index": index, "reason": _skip_reason(caught)})
             else:
                 self.done.append(index)
+                self.elsewhere += _read_elsewhere(index, caught)
             del out
             sweeper.look()
             self.measured.append({"index": index, **meter.read()})
@@ -231,6 +233,7 @@ class _Batch:
             "skipped": self.skipped,
             "failures": self.failures,
             "measured": self.measured,
+            "elsewhere": self.elsewhere,
         }
         files = [one for one in self.folder.found if one[0] in self.done]
         wire.write(path, answer, [lz4.frame.compress(result), cloudpickle.dumps(errors)], files)
@@ -238,6 +241,12 @@ class _Batch:
 
 def _path(item: Any) -> Any:
     return getattr(item, "filename", item)  # what is no chunk has no neighbours
+
+
+def _read_elsewhere(index: int, caught: Sequence[warnings.WarningMessage]) -> list[dict[str, Any]]:
+    # by name: who warns has it from wq_runner, which this code travels without
+    told: list[Any] = [one.message for one in caught if one.category.__name__ == "ElsewhereWarning"]
+    return [{"index": index, "place": one.place, "reason": one.reason} for one in told]
 
 
 def _skip_reason(caught: Sequence[warnings.WarningMessage]) -> str:

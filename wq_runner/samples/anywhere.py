@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from wq_runner.model import FileFacts, InputFile
@@ -15,11 +16,18 @@ log = logging.getLogger(__name__)
 PATIENCE = 30.0  # seconds without any file that opens
 
 
-def probe_anywhere(file: InputFile, *, patience: float | None = None) -> FileFacts:
+def _note(place: str, reason: str) -> None:
+    log.info("read at %s instead: %s", place, reason or "the server of its first place failed lately")
+
+
+def probe_anywhere(
+    file: InputFile, *, patience: float | None = None, elsewhere: Callable[[str, str], None] = _note
+) -> FileFacts:
     """Return the facts of a file, from the first place where it can be read.
 
     A server that failed lately is asked last. Where there is another place, each is given `patience` seconds
-    for an answer: one may accept connections and never say a word.
+    for an answer: one may accept connections and never say a word. `elsewhere` is told the place if it is not
+    the path, and why.
 
     Raises
     ------
@@ -31,11 +39,14 @@ def probe_anywhere(file: InputFile, *, patience: float | None = None) -> FileFac
     errors: dict[str, BadFileError] = {}
     for path in sorted((file.path, *file.fallbacks), key=servers.failures):
         try:
-            return probe(dataclasses.replace(file, path=path), timeout=patience)
+            facts = probe(dataclasses.replace(file, path=path), timeout=patience)
         except BadFileError as error:
-            log.info("%s", error.message)  # another place may have it
             servers.note_failure(path)
             errors[path] = error
+            continue
+        if path != file.path:
+            elsewhere(path, errors[file.path].text if file.path in errors else "")
+        return facts
     raise errors[file.path] from errors[file.path].__cause__
 
 
@@ -58,4 +69,5 @@ class FileToOpen:
 
 def open_file(item: FileToOpen) -> dict[int, FileFacts]:
     """Do what a preprocessing task does."""
-    return {item.number: probe_anywhere(item.file, patience=PATIENCE)}
+    facts = probe_anywhere(item.file, patience=PATIENCE, elsewhere=servers.tell_elsewhere)
+    return {item.number: facts}

@@ -8,7 +8,18 @@ import journals
 import pytest
 from journals import START, ended, item, long, view_of, workers
 
-from wq_runner.journal import Accepted, Decided, PhaseStarted, Plan, Resumed, RunEnded, RunStarted, TaskEnded
+from wq_runner.journal import (
+    Accepted,
+    Decided,
+    PhaseStarted,
+    Plan,
+    ReadElsewhere,
+    Resumed,
+    RunEnded,
+    RunStarted,
+    TaskEnded,
+)
+from wq_runner.monitor import words
 from wq_runner.monitor.collect import Collector
 from wq_runner.monitor.view import USES, RunView
 
@@ -196,6 +207,35 @@ def test_alike_failures_are_one_problem_whatever_file_and_number_they_name() -> 
     assert problem.place == "f4, events 0-10"
     assert "line 41" in problem.traceback
     assert view.last_problem == "A: ValueError: bad value 4"
+
+
+def read_elsewhere(instead: str, reason: str = "", *, category: str = "processing") -> ReadElsewhere:
+    return ReadElsewhere(
+        task=1, category=category, dataset="A", host="node1", server="root://a", instead=instead,
+        items=2, events=200 if category == "processing" else 0, path=f"root://a//{reason}", reason=reason,
+    )  # fmt: skip
+
+
+def test_what_was_read_elsewhere_is_counted_by_servers_and_is_no_failure() -> None:
+    events = [
+        read_elsewhere("root://b", category="preprocessing"),
+        read_elsewhere("root://b"),
+        read_elsewhere("root://b", "timed out"),
+        read_elsewhere("root://b"),
+        read_elsewhere("root://c"),
+    ]
+    view = view_of([(START, RunStarted(command=(), version="1")), *((START + 1, event) for event in events)])
+    b, c = view.elsewhere
+    assert (b.server, b.instead, b.chunks, b.events, b.opened) == ("root://a", "root://b", 6, 600, 2)
+    assert (b.path, b.reason) == ("root://a//timed out", "timed out")
+    assert (c.instead, c.chunks) == ("root://c", 2)
+    assert view.failures == 0
+    assert "8 chunks read elsewhere" in words.status(view)
+    rows = [text for name, text in words.afterwards(view) if name == "read"]
+    assert rows == [
+        "6 chunks from root://b instead of root://a: timed out",
+        "2 chunks from root://c instead of root://a",
+    ]
 
 
 def test_files_being_opened_are_counted_in_files() -> None:

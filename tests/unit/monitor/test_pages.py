@@ -14,7 +14,7 @@ from journals import NASTY
 
 from wq_runner.monitor import charts, html, page, report
 from wq_runner.monitor.collect import Collector
-from wq_runner.monitor.view import Distribution, RunView
+from wq_runner.monitor.view import Distribution, Elsewhere, RunView
 
 RECORD = {
     "environment": f"shared {NASTY}",
@@ -69,6 +69,9 @@ def test_texts_are_text(simple: RunView, kind: str) -> None:
         command=("wq-run", NASTY),
         datasets=tuple(dataclasses.replace(one, name=NASTY) for one in simple.datasets),
         hosts=tuple(dataclasses.replace(one, host=NASTY) for one in simple.hosts),
+        elsewhere=(
+            Elsewhere(server=NASTY, instead=NASTY, chunks=1, events=2, opened=3, path=NASTY, reason=NASTY),
+        ),
         problems=tuple(dataclasses.replace(one, traceback=NASTY, cause=NASTY) for one in simple.problems),
         state="running" if kind == "page" else "partial",
     )
