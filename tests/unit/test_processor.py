@@ -71,7 +71,8 @@ def test_an_instance_and_a_function() -> None:
     ("name", "args", "said"),
     [
         ("one.py:Oen", {}, "one.py has no Oen. Did you mean One?"),
-        ("onee.py:One", {}, "no processor file onee.py. Did you mean one.py?"),
+        ("onee.py:One", {}, "no processor file onee.py. Did you mean one.py?\nlooked in /"),
+        ("json.py:One", {}, "json.py has the name of a module that is imported already: /"),
         ("pack.two:One", {}, "no module pack.two for the processor pack.two"),
         ("nothing:One", {}, "no module nothing for the processor nothing\nlooked in "),
         ("one:One", {"scal": 1}, "one:One cannot be built with {'scal': 1}: "),
@@ -81,6 +82,7 @@ def test_an_instance_and_a_function() -> None:
     ],
 )
 def test_mistakes(name: str, args: dict[str, int], said: str) -> None:
+    Path("json.py").write_text(ONE)
     with pytest.raises(UsageError) as caught:
         load_processor(name, args)
     assert str(caught.value).startswith(said)

@@ -15,7 +15,7 @@ from wq_runner.engine import answer
 from wq_runner.engine.answer import Answer, DamagedError, Failure
 from wq_runner.engine.protocol import Engine, EngineStatus
 from wq_runner.errors import OutputError, ProcessorError
-from wq_runner.execution import events, policy, travelling
+from wq_runner.execution import events, imported, policy, travelling
 from wq_runner.execution.accumulating import Accumulation
 from wq_runner.execution.allocation import AllocationSettings, Allocator
 from wq_runner.execution.attempts import Attempts
@@ -138,7 +138,9 @@ class Loop:
                 hint="open files, locks and connections cannot be attributes of a processor; "
                 "create them in process()",
             ) from error
-        preamble = work.preamble(self._settings.paths, travelling.sources())
+        code = {name: one.now for name, one in imported.renewable().items()}
+        work.has_imported(code)
+        preamble = work.preamble(self._settings.paths, travelling.sources(), code=code)
         # the name is the content: workers cache the file by its name
         digest = hashlib.blake2b(preamble + content, digest_size=8).hexdigest()
         path = self._staging / f"function-{digest}"

@@ -15,7 +15,7 @@ from coffea import nanoevents
 from coffea.processor import ProcessorABC
 
 from wq_runner.errors import ProcessorError, UsageError, did_you_mean
-from wq_runner.execution import travelling
+from wq_runner.execution import imported, travelling
 
 
 def load_processor(name: str, args: Mapping[str, Any]) -> Any:
@@ -30,6 +30,7 @@ def load_processor(name: str, args: Mapping[str, Any]) -> Any:
     ProcessorError
         If the user's code fails while it is imported or built.
     """
+    imported.renew()
     place, _, attribute = name.rpartition(":") if ":" in name else (name, "", "")
     module = _import_file(Path(place)) if place.endswith(".py") else _import_module(place)
     found = getattr(module, attribute, None) if attribute else _only_processor(module)
@@ -57,15 +58,29 @@ def load_schema(name: str) -> Any:
 def _import_file(path: Path) -> ModuleType:
     if not path.is_file():
         others = [str(other.relative_to(path.parent)) for other in path.parent.glob("*.py")]
-        raise UsageError(f"no processor file {path}.{did_you_mean(path.name, others)}")
-    directory = str(path.resolve().parent)
-    if directory not in sys.path:
-        sys.path.insert(0, directory)  # for the modules beside it, as `python file.py` does
+        raise UsageError(
+            f"no processor file {path}.{did_you_mean(path.name, others)}",
+            hint=f"looked in {path.resolve().parent}",
+        )
+    _put_first(str(path.resolve().parent))  # for the modules beside it, as `python file.py` does
+    imported.make_way(path)
     module = _run_import(path.stem, str(path))
+    file = getattr(module, "__file__", None)
+    if file is None or Path(file).resolve() != path.resolve():
+        raise UsageError(
+            f"{path} has the name of a module that is imported already: {file or 'one of Python itself'}",
+            hint="rename the file",
+        )
     # its code travels inside the task: the name of a single file may mean something else on a worker
     cloudpickle.register_pickle_by_value(module)
     travelling.name_files()
     return module
+
+
+def _put_first(directory: str) -> None:
+    if directory in sys.path:
+        sys.path.remove(directory)
+    sys.path.insert(0, directory)
 
 
 def _import_module(name: str) -> ModuleType:

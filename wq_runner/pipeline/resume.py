@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 import shutil
 import sys
-import sysconfig
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +17,7 @@ from rich.console import Console
 
 from wq_runner import journal
 from wq_runner.config.options import RunOptions
-from wq_runner.execution import ledger
+from wq_runner.execution import imported, ledger
 from wq_runner.execution.files import FileStore
 from wq_runner.execution.items import Key
 from wq_runner.execution.ledger import Holding, Recovered
@@ -57,28 +55,19 @@ def fingerprint(
 
 
 def code() -> dict[str, str]:
-    """Return the hash of every source file that was imported and is not part of an installed package."""
-    installed = [Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
-    installed.append(Path(__file__).parents[1])
-    found = {}
-    for module in tuple(sys.modules.values()):
-        name = getattr(module, "__file__", None)
-        if not isinstance(name, str) or not name.endswith(".py"):
-            continue
-        path = _resolved(Path(name).parent) / Path(name).name
-        if not any(path.is_relative_to(place) for place in installed):
-            found[_CODE + str(path)] = _hash_file(path)
-    return found
+    """Return the hash of every source file that was imported and is not part of an installed package.
 
-
-@functools.cache  # there are many modules in a directory
-def _resolved(directory: Path) -> Path:
-    return directory.resolve()
+    Of one that was edited since, both hashes: what ran is neither what was there nor what is.
+    """
+    return {
+        _CODE + str(one.path): f"{one.imported} {one.now}" if one.edited else one.now
+        for one in imported.sources().values()
+    }
 
 
 def code_again(previous: Mapping[str, str]) -> dict[str, str]:
     """Return the hashes as they are now of the source files of an earlier fingerprint."""
-    return {name: _hash_file(Path(name[len(_CODE) :])) for name in previous if name.startswith(_CODE)}
+    return {name: imported.hash_file(Path(name[len(_CODE) :])) for name in previous if name.startswith(_CODE)}
 
 
 def source_files(fingerprint: Mapping[str, str]) -> list[Path]:
@@ -298,10 +287,3 @@ def _places(keys: Iterable[Key]) -> tuple[dict[Place, list[Range]], frozenset[Pl
 def _digest(value: Any) -> str:
     text = json.dumps(value, sort_keys=True, default=str)
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
-
-
-def _hash_file(path: Path) -> str:
-    try:
-        return hashlib.blake2b(path.read_bytes(), digest_size=8).hexdigest()
-    except OSError:
-        return "gone"

@@ -16,7 +16,7 @@ from wq_runner import system
 from wq_runner.config.options import RunOptions
 from wq_runner.engine.inline import InlineEngine
 from wq_runner.errors import InterruptedRunError, PartialResultError
-from wq_runner.execution import signals
+from wq_runner.execution import imported, signals
 from wq_runner.execution.items import Item
 from wq_runner.execution.ledger import Recovered
 from wq_runner.execution.session import Session
@@ -96,6 +96,7 @@ def run(request: Request, console: Console) -> None:
             say.finished(console, paths)
             return
         analysis = load(request)
+        say.edited(console, sorted(one.path for one in imported.sources().values() if one.edited))
         record.fingerprint = {**ready.fingerprint, **resume.code()}
         recovered = resume.start(paths, record.fingerprint, request.options, console)
         with recording(request, record, paths) as (journal, watch):

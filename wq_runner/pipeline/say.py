@@ -213,6 +213,18 @@ def how(console: Console, request: Request, ready: Prepared) -> None:
         line(console, label, text)
 
 
+def edited(console: Console, files: Sequence[Path]) -> None:
+    """Print which files are not what this session of Python has imported, if there are any."""
+    if files:
+        names = ", ".join(map(path, files[:3])) + (f" and {len(files) - 3} more" if len(files) > 3 else "")
+        line(
+            console,
+            "note",
+            f"edited since imported here: {names}. What runs may be the old code: importlib.reload() it, or "
+            "name the processor as FILE.py:NAME",
+        )
+
+
 def resuming(
     console: Console, paths: RunPaths, plan: Sequence[Chunk], left: Remainder, done: Mapping[str, Plan]
 ) -> None:

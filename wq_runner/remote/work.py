@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 import functools
 import gc
+import importlib
 import importlib.metadata
 import linecache
 import os
@@ -86,14 +87,21 @@ def preamble(
     paths: Sequence[str] = (),
     sources: Mapping[str, str] = MappingProxyType({}),
     wanted: Mapping[str, str] | None = None,
+    code: Mapping[str, str] = MappingProxyType({}),
 ) -> bytes:
     """Return what stands before the function.
 
     `paths` are where to import from, `sources` the texts of files that only the manager has, by their
-    names, `wanted` the versions that it takes (None: those of this process).
+    names, `wanted` the versions that it takes (None: those of this process), `code` the hashes of the
+    analysis's modules, by their names.
     """
-    needs = dict(wanted or versions())
-    return pickle.dumps({"paths": list(paths), "sources": dict(sources), "versions": needs})
+    before = {
+        "paths": list(paths),
+        "sources": dict(sources),
+        "versions": dict(wanted or versions()),
+        "code": dict(code),
+    }
+    return pickle.dumps(before)
 
 
 def load_function(path: Path) -> Callable[[Any], Any]:
@@ -109,11 +117,30 @@ def _load_function(path: str, _mtime_ns: int) -> Callable[[Any], Any]:
         before = pickle.load(stream)
         sys.path[:0] = [entry for entry in before["paths"] if entry not in sys.path]
         check_versions(before["versions"])
+        _renew(before["code"])
         for name, text in before["sources"].items():
             # for tracebacks, as if it had been looked up: here is no such file, or it was edited since
             linecache.cache[name] = (len(text), None, text.splitlines(keepends=True), name)
         function: Callable[[Any], Any] = dill.load(stream)
     return function
+
+
+# as sys.modules, it is of the process: the hashes of the analysis's modules that it has
+_code: dict[str, str] = {}
+
+
+def has_imported(code: Mapping[str, str]) -> None:
+    """Note that this process has these modules as they are: it need not import them for functions."""
+    _code.update(code)
+
+
+def _renew(code: Mapping[str, str]) -> None:
+    """Forget the analysis's modules if one was edited since, so that the function gets the new ones."""
+    if any(_code.get(name, now) != now for name, now in code.items()):
+        for name in code:
+            sys.modules.pop(name, None)
+        importlib.invalidate_caches()
+    has_imported(code)
 
 
 def warm_up(path: Path) -> Callable[[Any], Any] | None:

@@ -1,0 +1,95 @@
+"""What this process imported of the analysis, and what of it was edited since."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from wq_runner.execution import imported
+from wq_runner.execution.processor import load_processor
+from wq_runner.pipeline import resume
+
+
+@pytest.fixture(autouse=True)
+def own_modules(here: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let nothing but what is below this directory count, and forget it afterwards."""
+    before = set(sys.modules)
+    monkeypatch.setattr(imported, "_seen", {})
+    monkeypatch.setattr(sys, "path", [str(here), *sys.path])
+    own = imported._own
+    monkeypatch.setattr(imported, "_own", lambda: (one for one in own() if one[2].is_relative_to(here)))
+    yield
+    for name in set(sys.modules) - before:
+        file = getattr(sys.modules[name], "__file__", None)
+        if file and Path(file).is_relative_to(here):
+            del sys.modules[name]
+
+
+def write(path: str, text: str) -> None:
+    Path(path).parent.mkdir(exist_ok=True)
+    Path(path).write_text(text)
+
+
+def edited() -> list[str]:
+    return [name for name, one in imported.sources().items() if one.edited]
+
+
+def test_a_file_is_edited_until_it_is_reloaded() -> None:
+    write("mine_a.py", "X = 1\n")
+    module = importlib.import_module("mine_a")
+    assert edited() == []
+    write("mine_a.py", "X = 22\n")
+    assert edited() == ["mine_a"]
+    importlib.reload(module)
+    assert edited() == []
+    assert module.X == 22
+
+
+def test_what_was_edited_and_not_reloaded_counts_as_neither() -> None:
+    write("mine_a.py", "X = 1\n")
+    importlib.import_module("mine_a")
+    (name,) = before = resume.code()
+    write("mine_a.py", "X = 22\n")
+    assert resume.code()[name] not in {before[name], *resume.code_again(before).values()}
+    imported.renew()
+    importlib.import_module("mine_a")
+    assert resume.code() == resume.code_again(before) != before
+
+
+def test_all_are_imported_anew_if_one_was_edited() -> None:
+    write("mine_b.py", "X = 1\n")
+    write("mine_a.py", "from mine_b import X\ndef mine(events): return X\n")
+    assert load_processor("mine_a.py:mine", {})(None) == 1
+    first = sys.modules["mine_a"]
+    assert load_processor("mine_a.py:mine", {})(None) == 1
+    assert sys.modules["mine_a"] is first
+    write("mine_b.py", "X = 22\n")
+    assert load_processor("mine_a.py:mine", {})(None) == 22
+    assert load_processor("mine_a:mine", {})(None) == 22
+
+
+def test_two_analyses_may_have_files_of_the_same_names() -> None:
+    for place in ("one", "two"):
+        write(f"{place}/mine_b.py", f"X = {place!r}\n")
+        write(f"{place}/mine_a.py", "from mine_b import X\ndef mine(events): return X\n")
+    for place in ("one", "two", "one"):
+        assert load_processor(f"{place}/mine_a.py:mine", {})(None) == place
+
+
+def test_packages_that_we_need_ourselves_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A developer of one has it editable; who imported it before would not know the new one."""
+    monkeypatch.delitem(sys.modules, "dask_jobqueue", raising=False)
+    write("dask_jobqueue.py", "X = 1\n")
+    write("mine_a.py", "X = 1\n")
+    ours = [importlib.import_module(name) for name in ("dask_jobqueue", "mine_a")]
+    assert edited() == []
+    write("dask_jobqueue.py", "X = 22\n")
+    imported.renew()
+    assert edited() == ["dask_jobqueue"]
+    write("mine_a.py", "X = 22\n")
+    imported.renew()
+    assert [sys.modules.get(one.__name__) for one in ours] == [ours[0], None]
