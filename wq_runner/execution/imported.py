@@ -19,6 +19,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from wq_runner.execution import lazily
+
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
@@ -38,14 +40,27 @@ _seen: dict[str, tuple[Any, str]] = {}
 
 
 def sources() -> dict[str, Source]:
-    """Return the source of every module that was imported and is not part of an installed package."""
-    found = {}
+    """Return the source of every module that was imported and is not part of an installed package.
+
+    And of those that one of these imports when it runs, by their names.
+    """
+    found: dict[str, Source] = {}
+    wanted: set[str] = set()
     for name, module, path in _own():
         now = hash_file(path)
         spec = getattr(module, "__spec__", None)
         if name not in _seen or _seen[name][0] is not spec:
             _seen[name] = (spec, now)
         found[name] = Source(path=path, imported=_seen[name][1], now=now)
+        wanted |= lazily.inside(path, now, getattr(module, "__package__", None) or "")
+    while wanted:
+        name = wanted.pop()
+        if name in sys.modules or name in found or (place := lazily.find(name)) is None:
+            continue
+        if (own := _own_path(str(place.path))) is not None:
+            now = hash_file(own)
+            found[name] = Source(path=own, imported=now, now=now)
+            wanted |= lazily.names(own, now, place.package)
     return found
 
 

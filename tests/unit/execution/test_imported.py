@@ -72,6 +72,27 @@ def test_all_are_imported_anew_if_one_was_edited() -> None:
     assert load_processor("mine_a:mine", {})(None) == 22
 
 
+def test_what_is_imported_when_code_runs_counts_as_well() -> None:
+    write("mine_p/__init__.py", "")
+    write(
+        "mine_p/a.py",
+        "def mine(events):\n    from .b import x\n    import mine_c.d as e\n    import torch, json\n",
+    )
+    write("mine_p/b.py", "from . import f\nfrom .. import nothing\nfrom mine_p.g import name\nx = 1\n")
+    write("mine_p/f.py", "import mine_p.b\n")
+    write("mine_p/g.py", "def broken(:\n")
+    write("mine_c/__init__.py", "")
+    write("mine_c/d.py", "")
+    write("mine_c/h.py", "")
+    importlib.import_module("mine_p.a")
+    found = imported.sources()
+    assert set(found) == {"mine_p", *(f"mine_p.{one}" for one in "abfg"), "mine_c", "mine_c.d"}
+    before = resume.code()
+    write("mine_p/f.py", "import mine_p.b, os\n")
+    assert [Path(name).name for name, now in resume.code().items() if now != before[name]] == ["f.py"]
+    assert "mine_p.b" not in sys.modules
+
+
 def test_two_analyses_may_have_files_of_the_same_names() -> None:
     for place in ("one", "two"):
         write(f"{place}/mine_b.py", f"X = {place!r}\n")
