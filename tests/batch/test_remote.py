@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import certificates
+import nanoaod
 import pytest
 import running
 import xrootd
@@ -39,6 +40,18 @@ def test_over_http_in_ranges(data: Path, tmp_path: Path) -> None:
         running.run_well(*SUMS, *WORKERS, written(tmp_path, url), cwd=tmp_path)
     complete(tmp_path / "out")
     assert [one for one in asked if one.startswith("bytes=")]
+
+
+def test_a_file_that_was_written_anew_is_opened_anew(data: Path, tmp_path: Path) -> None:
+    with xrootd.web(data) as (url, _):
+        samples = written(tmp_path, url)
+        running.run_well(*SUMS, *WORKERS, samples, cwd=tmp_path)
+        (data / "a.root").unlink()
+        nanoaod.write_simple(data / "a.root", 2 * ENTRIES)
+        again = (*SUMS, "--workers", "local:1", "-o", "again", samples)
+        assert "it was written anew since it was opened" in running.run(*again, cwd=tmp_path).error
+        assert f"{2 * ENTRIES} of {2 * ENTRIES} events" in running.run_well(*again, cwd=tmp_path).out
+    assert running.output(tmp_path / "again")["entries"] == 2 * ENTRIES
 
 
 def test_the_first_place_never_answers(data: Path, tmp_path: Path) -> None:

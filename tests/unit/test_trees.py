@@ -15,13 +15,20 @@ import uproot
 from coffea.processor import Runner
 
 from wq_runner.remote import wire, work
-from wq_runner.remote.trees import Trees
+from wq_runner.remote.trees import Checked, Trees
 
 
 @dataclass(frozen=True)
 class Piece:
     filename: str
     start: int = 0
+
+
+@dataclass(frozen=True)
+class Chunk(Piece):
+    """A piece of a file that says which."""
+
+    fileuuid: bytes = b""
 
 
 @pytest.fixture
@@ -104,6 +111,28 @@ def test_a_failure_is_not_handed_on(files: list[str], tmp_path: Path) -> None:
     assert reader.trees[3] is not reader.trees[2]
 
 
+@pytest.mark.parametrize("counting", [False, True])
+@pytest.mark.parametrize("known", ["", "first", "second"])
+def test_a_file_that_was_written_anew_is_not_read(
+    known: str, counting: bool, files: list[str], tmp_path: Path
+) -> None:
+    """Or the first events of the new file would pass for all of the old one."""
+    uuids = [uproot.open(path).file.uuid.bytes for path in files]
+    uuid = {"": b"", "first": uuids[0], "second": uuids[1]}[known]
+    items = [Chunk(files[0], start, uuid) for start in range(2)]
+    reader = Reader()
+    found, result = apply(functools.partial(reader, uproot_options={}, savemetrics=counting), items, tmp_path)
+    if known == "second":
+        assert [one["kind"] for one in found["failures"]] == ["input", "input"]
+        assert found["failures"][0]["message"].startswith(
+            "it was written anew since it was opened: its uuid is"
+        )
+        assert reader.trees == []
+    else:
+        assert not found["failures"]
+        assert result == {0, 1}
+
+
 @pytest.mark.parametrize("option", [{"object_cache": None}, {"object_cache": {}}])
 def test_what_is_asked_for_is_kept(files: list[str], option: dict[str, Any], tmp_path: Path) -> None:
     reader = Reader()
@@ -139,7 +168,9 @@ def test_coffeas_work_function_is_recognized(counting: bool) -> None:
     )
     trees = Trees()
     found: Any = trees.used_by(functools.partial(Runner.automatic_retries, 0, False, closure))
-    assert found.args[2].args[1] == ({} if counting else {"object_cache": trees})
+    cache = found.args[2].args[1]["object_cache"]
+    assert (cache is trees) is not counting
+    assert isinstance(cache, Checked)
 
 
 @pytest.mark.parametrize(

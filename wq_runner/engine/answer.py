@@ -56,7 +56,10 @@ class Failure:
     @property
     def summary(self) -> str:
         first, *_ = self.message.strip().splitlines() or [""]
-        if self.kind in {Kind.MEMORY, Kind.STALL, Kind.CRASH} or self.type == "BadFileError":
+        if self.kind in {Kind.MEMORY, Kind.STALL, Kind.CRASH} or self.type in {
+            "BadFileError",
+            "ChangedFileError",
+        }:
             return first
         return f"{self.type}: {first}" if first else self.type
 

@@ -8,7 +8,9 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from wq_runner.execution.policy import Cause
 from wq_runner.execution.session import Session
+from wq_runner.journal import Decided, Event, Listener
 from wq_runner.model import Category, FileFacts, Fileset, InputFile
 from wq_runner.pipeline import chunks
 from wq_runner.samples.anywhere import PATIENCE, FileToOpen, open_file, probe_anywhere
@@ -18,6 +20,8 @@ FEW = 48
 """So many files are opened from here, while workers start; more are opened by tasks."""
 
 _THREADS = 8
+
+_GIVEN_UP = ("skip", "abort")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +41,16 @@ class Knowledge:
     bad: list[BadFile] = field(default_factory=list)
     cached: int = 0
     opened: int = 0
+
+
+def forgetful(cache: FactsCache) -> Listener:
+    """Return what forgets the facts of files that were not to be read: the next run opens them anew."""
+
+    def listen(_: float, event: Event) -> None:
+        if isinstance(event, Decided) and event.cause == Cause.INPUT.value and event.action in _GIVEN_UP:
+            cache.forget({path for path, *_ in event.items})
+
+    return listen
 
 
 def known_facts(fileset: Fileset, cache: FactsCache) -> Knowledge:

@@ -143,7 +143,7 @@ def _run(
 ) -> None:
     options, paths = request.options, place.paths
     shown = display(console, place.watch.glance)
-    place.journal.listeners.append(shown)
+    place.journal.listeners += [shown, facts.forgetful(ready.cache)]
     if place.watch.server is not None:
         say.page(console, place.watch.server.url, place.watch.server.tunnel)
     courier = proxies.courier(ready.proxy)

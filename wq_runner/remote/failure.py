@@ -15,6 +15,10 @@ READERS = ("uproot", "fsspec", "fsspec_xrootd", "XRootD", "aiohttp", "pyarrow")
 _HERE = str(Path(__file__).parent)
 
 
+class ChangedFileError(RuntimeError):
+    """A file is not the one that was planned: it was written anew under its name."""
+
+
 def chain(error: BaseException) -> list[BaseException]:
     """Return the exception and its causes, outermost first."""
     links: list[BaseException] = []
@@ -67,7 +71,7 @@ def portable(error: BaseException) -> BaseException:
 def _is_input_error(error: BaseException) -> bool:
     # by name: this code travels without wq_runner
     names = [(kind.__module__, kind.__name__) for kind in type(error).__mro__]
-    return ("wq_runner.errors", "InputError") in names
+    return isinstance(error, ChangedFileError) or ("wq_runner.errors", "InputError") in names
 
 
 def _kind(error: BaseException, root: BaseException, own: Sequence[traceback.FrameSummary]) -> str:

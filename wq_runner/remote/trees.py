@@ -12,16 +12,64 @@ import functools
 import inspect
 from collections.abc import Callable, Iterator, MutableMapping
 from typing import Any
+from uuid import UUID
 
 from . import opening
+from .failure import ChangedFileError
 
 _ARRAYS = "100 MB"  # what uproot keeps of the arrays of a file
 
 
-class Trees(MutableMapping[str, Any]):
-    """uproot's cache of objects for a task: the last tree, with a file of its own that stays open."""
+class Checked(MutableMapping[str, Any]):
+    """uproot's cache of objects, whose keys begin with the uuid of their file: no other file is read.
+
+    `expected` is that of the file that was planned, empty if it is not known.
+    """
 
     def __init__(self) -> None:
+        self.expected = ""
+        self._objects: dict[str, Any] = {}
+
+    def __reduce__(self) -> Any:
+        return type(self), ()  # what is read lazily may hold it, and travel in a result
+
+    def __getitem__(self, key: str) -> Any:
+        self.check(key)
+        return self._objects[key]
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self._objects[key] = value
+
+    def __delitem__(self, key: str) -> None:
+        del self._objects[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._objects)
+
+    def __len__(self) -> int:
+        return len(self._objects)
+
+    def expect(self, item: Any) -> None:
+        """Get ready for an item, which may be of another file; not every item says of which."""
+        known = getattr(item, "fileuuid", b"")
+        is_known = isinstance(known, bytes) and len(known) == 16 and any(known)
+        self.expected = str(UUID(bytes=known)) if is_known else ""
+        self._objects.clear()
+
+    def check(self, key: str) -> None:
+        found = key.partition(":")[0]
+        if self.expected and found != self.expected:
+            raise ChangedFileError(
+                f"it was written anew since it was opened: its uuid is {found} now, not {self.expected}. "
+                "The next run opens it anew, unless the samples say what is in it"
+            )
+
+
+class Trees(Checked):
+    """The cache of a task: the last tree, with a file of its own that stays open."""
+
+    def __init__(self) -> None:
+        super().__init__()
         self.more = False  # whether the next chunk is of the same file
         self._key = ""
         self._tree: Any = None
@@ -38,11 +86,8 @@ class Trees(MutableMapping[str, Any]):
         if not isinstance(options, dict):
             return inner
         # a file of which coffea is to count what is read must be read for itself
-        cache = {} if _counts(function) else {"object_cache": self}
-        return functools.partial(_opened, inner, {**cache, **options})
-
-    def __reduce__(self) -> Any:
-        return Trees, ()  # what is read lazily may hold it, and travel in a result
+        cache = Checked() if _counts(function) else self
+        return functools.partial(_opened, inner, {"object_cache": cache, **options})
 
     def close(self) -> None:
         """Forget the tree, and close its file."""
@@ -52,6 +97,7 @@ class Trees(MutableMapping[str, Any]):
                 tree.file.close()
 
     def __getitem__(self, key: str) -> Any:
+        self.check(key)
         if self._tree is None or key != self._key:
             raise KeyError(key)
         self._tree.file.array_cache = _ARRAYS  # no chunk needs what others read
@@ -84,6 +130,8 @@ class Trees(MutableMapping[str, Any]):
 
 def _opened(function: Callable[..., Any], options: dict[str, Any], item: Any) -> Any:
     """Call coffea's work function with options that also suit the file; those that were given go before."""
+    if isinstance(cache := options["object_cache"], Checked):
+        cache.expect(item)
     suited = {} if "handler" in options else opening.options_for(getattr(item, "filename", None))
     return function(item, uproot_options={**suited, **options})
 

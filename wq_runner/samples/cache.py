@@ -83,6 +83,12 @@ class FactsCache:
         rows = [_row(file, known) for file, known in facts.items()]
         self._safely(lambda connection: _put(connection, [row for row in rows if row]), default=None)
 
+    def forget(self, paths: Iterable[str]) -> None:
+        """Forget the facts of these files, of all their trees."""
+        rows = [(path,) for path in paths]
+        if rows and self.path.exists():
+            self._safely(lambda connection: _forget(connection, rows), default=None)
+
     def _safely(self, use: Callable[[sqlite3.Connection], T], *, default: T) -> T:
         try:
             try:
@@ -150,6 +156,10 @@ def _select(connection: sqlite3.Connection, batch: Sequence[str]) -> Iterator[_R
 
 def _put(connection: sqlite3.Connection, rows: Sequence[_Row]) -> None:
     connection.executemany(_PUT, rows)
+
+
+def _forget(connection: sqlite3.Connection, rows: Sequence[tuple[str]]) -> None:
+    connection.executemany("DELETE FROM facts WHERE path = ?", rows)
 
 
 def _row(file: InputFile, facts: FileFacts) -> _Row | None:

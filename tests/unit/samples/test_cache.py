@@ -48,6 +48,14 @@ def test_a_local_file_that_changed_is_not_known(cache: FactsCache, local: InputF
     assert cache.get_many([local]) == {}
 
 
+def test_what_is_forgotten_is_opened_anew(cache: FactsCache) -> None:
+    cache.forget([REMOTE.path])  # there is nothing yet
+    runs, other = InputFile(path=REMOTE.path, treename="Runs"), InputFile(path="root://h//store/b.root")
+    cache.put_many({REMOTE: FACTS, runs: FACTS, other: FACTS})
+    cache.forget([REMOTE.path, "root://h//never.root"])
+    assert cache.get_many([REMOTE, runs, other]) == {other: FACTS}
+
+
 def test_clusters_stay_while_the_file_is_the_same(cache: FactsCache) -> None:
     with_clusters = FileFacts(entries=7, uuid=FACTS.uuid, clusters=(0, 3, 7))
     cache.put_many({REMOTE: with_clusters})
