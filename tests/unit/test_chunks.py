@@ -96,6 +96,26 @@ def test_empty_file_is_one_empty_chunk() -> None:
     assert (chunk.start, chunk.stop) == (0, 0)
 
 
+def test_copies_are_files_of_one_uuid_in_one_dataset() -> None:
+    def chunk(dataset: str, path: str, uuid: int, start: int = 0) -> Chunk:
+        identity = uuid.to_bytes(16, "big")
+        return Chunk(
+            dataset=dataset, path=path, treename="Events", start=start, stop=start + 9, uuid=identity
+        )
+
+    plan = [
+        chunk("d", "root://a//x.root", 1),
+        chunk("d", "root://a//x.root", 1, 9),
+        chunk("e", "root://b//x.root", 1),
+        chunk("d", "root://b//x.root", 1),
+        chunk("d", "root://b//x.root", 1, 9),
+        chunk("d", "/unknown.root", 0),
+        chunk("d", "/unknown_too.root", 0),
+        chunk("d", "/y.root", 2),
+    ]
+    assert chunks.copies(plan) == [("d", "root://a//x.root", "root://b//x.root")]
+
+
 def test_limit_files_and_without() -> None:
     files = tuple(InputFile(path=f"/{number}.root") for number in range(4))
     fileset = (Dataset(name="d", files=files, metadata={"year": 2018}),)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,6 +81,15 @@ def test_samples(console: Console) -> None:
         "samples      3 datasets, 3 files, 19 events (1 file known from before, 2 opened in 0.2 s)",
         "             none has no files",
     ]
+
+
+def test_files_that_are_there_twice_are_named(console: Console) -> None:
+    copies = [dataclasses.replace(PLAN[0], path=f"/{number}.root", uuid=b"1" * 16) for number in range(6)]
+    say.samples(console, FILESET[:1], Knowledge(), copies)
+    _, *notes, more = shown(console.file)  # type: ignore[arg-type]
+    assert notes[0] == "note         DY: /1.root is /0.root again, by its uuid: its events count twice"
+    assert len(notes) == 3
+    assert more == "             and 2 more files that are in their dataset already"
 
 
 def test_files_that_are_left_out_are_named(console: Console) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from wq_runner.model import Chunk, Dataset, FileFacts, Fileset, InputFile, PerDataset, Range, value_of
@@ -49,6 +49,22 @@ def plan(fileset: Fileset, facts: Facts, *, chunksize: Size, limit_chunks: Limit
         for dataset in fileset
         for chunk in chunks_of(dataset, facts, chunksize)[: value_of(limit_chunks, dataset.name)]
     ]
+
+
+def copies(plan: Iterable[Chunk]) -> list[tuple[str, str, str]]:
+    """Return dataset, first path and other path of each file that is in its dataset more than once.
+
+    That is one file on two servers or by a link, or a copy: paths differ, the file's own uuid does not.
+    """
+    firsts: dict[tuple[str, str, bytes], str] = {}
+    found = {
+        (chunk.dataset, first, chunk.path): None
+        for chunk in plan
+        if any(chunk.uuid)
+        and (first := firsts.setdefault((chunk.dataset, chunk.treename, chunk.uuid), chunk.path))
+        != chunk.path
+    }
+    return list(found)
 
 
 def limit_files(fileset: Fileset, limit: Limit) -> Fileset:

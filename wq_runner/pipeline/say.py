@@ -18,6 +18,7 @@ from wq_runner.monitor import words
 from wq_runner.monitor.advice import advice
 from wq_runner.monitor.next_time import next_time
 from wq_runner.monitor.view import RunView
+from wq_runner.pipeline.chunks import copies
 from wq_runner.pipeline.facts import Knowledge
 from wq_runner.pipeline.limited import LeftOut
 from wq_runner.pipeline.probe import Probed, suggestion
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from wq_runner.pipeline.resume import Remainder
 
 _WIDE = 78  # columns that the whole table takes
+_COPIES = 3  # files that are named if they are there twice
 _MANY = 12  # datasets that are listed one by one
 
 
@@ -65,6 +67,11 @@ def samples(
             line(console, "", f"{dataset.name} has no files")
     for bad in knowledge.bad:
         line(console, "", f"left out: {bad.reason}")
+    again = copies(plan)
+    for name, first, other in again[:_COPIES]:
+        line(console, "note", f"{name}: {other} is {first} again, by its uuid: its events count twice")
+    if len(again) > _COPIES:
+        line(console, "", f"and {len(again) - _COPIES:,} more files that are in their dataset already")
 
 
 def chunks(console: Console, plan: Sequence[Chunk], chunksize: int | str | PerDataset[int]) -> None:
