@@ -35,6 +35,8 @@ class Source:
         return self.imported != self.now
 
 
+_PACKAGES = frozenset({"site-packages", "dist-packages"})
+
 # as sys.modules, it is of the process: a module's spec, which a reload replaces, and the hash of its file
 _seen: dict[str, tuple[Any, str]] = {}
 
@@ -124,6 +126,8 @@ def _own_path(file: str) -> Path | None:
     if not file.endswith(".py"):
         return None
     path = _resolved(Path(file).parent) / Path(file).name
+    if _PACKAGES.intersection(path.parts):
+        return None  # of another stack too, which PYTHONPATH may bring
     return None if any(path.is_relative_to(place) for place in _installed()) else path
 
 

@@ -30,7 +30,7 @@ def own_modules(here: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def write(path: str, text: str) -> None:
-    Path(path).parent.mkdir(exist_ok=True)
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
     Path(path).write_text(text)
 
 
@@ -99,6 +99,13 @@ def test_two_analyses_may_have_files_of_the_same_names() -> None:
         write(f"{place}/mine_a.py", "from mine_b import X\ndef mine(events): return X\n")
     for place in ("one", "two", "one"):
         assert load_processor(f"{place}/mine_a.py:mine", {})(None) == place
+
+
+def test_packages_of_another_stack_are_installed() -> None:
+    write("stack/lib/site-packages/mine_s.py", "")
+    sys.path.insert(0, str(Path("stack/lib/site-packages").resolve()))
+    importlib.import_module("mine_s")
+    assert "mine_s" not in imported.sources()
 
 
 def test_packages_that_we_need_ourselves_stay(monkeypatch: pytest.MonkeyPatch) -> None:
