@@ -17,6 +17,7 @@ from wq_runner.execution.phase import Skipped
 from wq_runner.model import Chunk, Dataset, InputFile
 from wq_runner.pipeline import record, say
 from wq_runner.pipeline.facts import BadFile, Knowledge
+from wq_runner.pipeline.invitation import invitation
 from wq_runner.pipeline.process import Processed
 from wq_runner.system import RunPaths
 
@@ -145,15 +146,15 @@ def test_ending(console: Console, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_waiting_says_what_to_paste() -> None:
-    text = say.waiting("me-workqueue-coffea", 9123, None).plain
+    text = invitation("me-workqueue-coffea", 9123, None).plain
     assert "work_queue_worker --cores 1 --memory 4000 --disk 8000 -M me-workqueue-coffea" in text
     for batch in ("HTCondor", "Slurm", "factory"):
         assert f"  {batch}" in text
     assert "any program that reaches port 9123 can join" in text
-    text = say.waiting("me", 9123, Path("/home/me/secret")).plain
+    text = invitation("me", 9123, Path("/home/me/secret")).plain
     assert text.count("-P /home/me/secret") >= 4
     assert "no password" not in text
-    text = say.waiting("me", 9123, None, host="here.example", catalog="127.0.0.1:9097", tls=True).plain
+    text = invitation("me", 9123, None, host="here.example", catalog="127.0.0.1:9097", tls=True).plain
     assert "--disk 8000 --ssl here.example 9123\n" in text
     assert "-E--ssl here.example 9123 10\n" in text
 

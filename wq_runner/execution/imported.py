@@ -83,7 +83,7 @@ def renew() -> None:
 def make_way(path: Path) -> None:
     """Forget the own module that has the name of a file and is another one, with what is beside it."""
     for name, _, other in tuple(_own()):
-        if name == path.stem and other != path.resolve():
+        if name == path.stem and other.resolve() != path.resolve():
             _forget(other.parent)
 
 

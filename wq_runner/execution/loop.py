@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import math
 import time
@@ -14,11 +13,12 @@ from typing import Any
 from wq_runner.engine import answer
 from wq_runner.engine.answer import Answer, DamagedError, Failure
 from wq_runner.engine.protocol import Engine, EngineStatus
-from wq_runner.errors import OutputError, ProcessorError
-from wq_runner.execution import events, imported, policy, travelling
+from wq_runner.errors import OutputError
+from wq_runner.execution import events, policy
 from wq_runner.execution.accumulating import Accumulation
 from wq_runner.execution.allocation import AllocationSettings, Allocator
 from wq_runner.execution.attempts import Attempts
+from wq_runner.execution.function import write_function
 from wq_runner.execution.hosts import Block, Unblock
 from wq_runner.execution.items import Item, plans
 from wq_runner.execution.ledger import Holding
@@ -83,11 +83,11 @@ class Loop:
             self._reducer,
             allocation=self._settings.allocation,
             context=self._context,
-            write_function=self._write_function,
+            write_function=self._write,
         )
         try:
             self._reducer.recover(recovered)
-            self._function = self._write_function(function)
+            self._function = self._write(function)
             while (self._backlog or self._running) and not self._stopped():
                 self._feed()
                 self._turn()
@@ -127,25 +127,8 @@ class Loop:
         idle = waited > IDLE and not self._engine.status.tasks_running
         return not self._running or idle or waited > self._settings.drain_time
 
-    def _write_function(self, function: Callable[[Any], Any]) -> Path:
-        import dill
-
-        try:
-            content = dill.dumps(function)
-        except Exception as error:
-            raise ProcessorError(
-                f"the processor cannot be sent to workers: {type(error).__name__}: {error}",
-                hint="open files, locks and connections cannot be attributes of a processor; "
-                "create them in process()",
-            ) from error
-        code = {name: one.now for name, one in imported.renewable().items()}
-        work.has_imported(code)
-        preamble = work.preamble(self._settings.paths, travelling.sources(), code=code)
-        # the name is the content: workers cache the file by its name
-        digest = hashlib.blake2b(preamble + content, digest_size=8).hexdigest()
-        path = self._staging / f"function-{digest}"
-        path.write_bytes(preamble + content)
-        return path
+    def _write(self, function: Callable[[Any], Any]) -> Path:
+        return write_function(function, self._staging, self._settings.paths)
 
     # -- feeding
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wq_runner.monitor import sections, words
+from wq_runner.monitor import sections, troubles, words
 from wq_runner.monitor.html import document, tag
 from wq_runner.monitor.view import RUNNING, RunView
 
@@ -28,9 +28,9 @@ def status_page(view: RunView, *, name: str, every: float) -> str:
         sections.datasets(view),
         sections.over_time(view),
         sections.core_time(view),
-        sections.failures(view),
+        troubles.failures(view),
         sections.memory(view),
-        sections.slowest(view),
+        troubles.slowest(view),
         sections.log_tail(view),
         sections.about(view),
         id="main",

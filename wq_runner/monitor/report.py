@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from wq_runner import system
-from wq_runner.monitor import charts, sections, words
+from wq_runner.monitor import charts, sections, troubles, words
 from wq_runner.monitor.advice import advice
 from wq_runner.monitor.html import Child, Html, document, facts, section, table, tag
 from wq_runner.monitor.next_time import next_time
@@ -62,8 +62,8 @@ def report_page(view: RunView, record: Record, *, name: str) -> str:
         sections.core_time(view),
         _tasks(view),
         sections.memory(view),
-        sections.slowest(view),
-        sections.failures(view),
+        troubles.slowest(view),
+        troubles.failures(view),
         _environment(record),
         sections.about(view, _results(record)),
         id="main",

@@ -18,6 +18,7 @@ from wq_runner.errors import EngineError
 from wq_runner.execution.session import Session
 from wq_runner.model import MB, value_of
 from wq_runner.pipeline import say
+from wq_runner.pipeline.invitation import invitation
 from wq_runner.system import RunPaths
 from wq_runner.workers import catalog, managers
 from wq_runner.workers.choice import Choice
@@ -135,7 +136,7 @@ class Attention:
     def _ask(self, port: int) -> None:
         if self._session.workers is None and not self._session.engine.status.workers_joined:
             self._console.print(
-                say.waiting(
+                invitation(
                     self._choice.name,
                     port,
                     self._choice.password_file,

@@ -19,6 +19,7 @@ from wq_runner import journal
 from wq_runner.config.options import RunOptions
 from wq_runner.execution import imported, ledger
 from wq_runner.execution.files import FileStore
+from wq_runner.execution.imported import Source
 from wq_runner.execution.items import Key
 from wq_runner.execution.ledger import Holding, Recovered
 from wq_runner.journal import Accepted, Dropped, Event, Fingerprint, Journal, Merged, Plan
@@ -54,15 +55,12 @@ def fingerprint(
     }
 
 
-def code() -> dict[str, str]:
-    """Return the hash of every source file that was imported and is not part of an installed package.
+def code(sources: Iterable[Source]) -> dict[str, str]:
+    """Return the hash of each source file.
 
     Of one that was edited since, both hashes: what ran is neither what was there nor what is.
     """
-    return {
-        _CODE + str(one.path): f"{one.imported} {one.now}" if one.edited else one.now
-        for one in imported.sources().values()
-    }
+    return {_CODE + str(one.path): f"{one.imported} {one.now}" if one.edited else one.now for one in sources}
 
 
 def code_again(previous: Mapping[str, str]) -> dict[str, str]:

@@ -96,8 +96,9 @@ def run(request: Request, console: Console) -> None:
             say.finished(console, paths)
             return
         analysis = load(request)
-        say.edited(console, sorted(one.path for one in imported.sources().values() if one.edited))
-        record.fingerprint = {**ready.fingerprint, **resume.code()}
+        sources = imported.sources().values()
+        say.edited(console, sorted(one.path for one in sources if one.edited))
+        record.fingerprint = {**ready.fingerprint, **resume.code(sources)}
         recovered = resume.start(paths, record.fingerprint, request.options, console)
         with recording(request, record, paths) as (journal, watch):
             journal.record(Fingerprint(values=record.fingerprint))

@@ -38,6 +38,10 @@ def edited() -> list[str]:
     return [name for name, one in imported.sources().items() if one.edited]
 
 
+def code() -> dict[str, str]:
+    return resume.code(imported.sources().values())
+
+
 def test_a_file_is_edited_until_it_is_reloaded() -> None:
     write("mine_a.py", "X = 1\n")
     module = importlib.import_module("mine_a")
@@ -52,12 +56,15 @@ def test_a_file_is_edited_until_it_is_reloaded() -> None:
 def test_what_was_edited_and_not_reloaded_counts_as_neither() -> None:
     write("mine_a.py", "X = 1\n")
     importlib.import_module("mine_a")
-    (name,) = before = resume.code()
+    (name,) = before = code()
     write("mine_a.py", "X = 22\n")
-    assert resume.code()[name] not in {before[name], *resume.code_again(before).values()}
+    assert code()[name] not in {
+        before[name],
+        *resume.code_again(before).values(),
+    }
     imported.renew()
     importlib.import_module("mine_a")
-    assert resume.code() == resume.code_again(before) != before
+    assert code() == resume.code_again(before) != before
 
 
 def test_all_are_imported_anew_if_one_was_edited() -> None:
@@ -87,9 +94,9 @@ def test_what_is_imported_when_code_runs_counts_as_well() -> None:
     importlib.import_module("mine_p.a")
     found = imported.sources()
     assert set(found) == {"mine_p", *(f"mine_p.{one}" for one in "abfg"), "mine_c", "mine_c.d"}
-    before = resume.code()
+    before = code()
     write("mine_p/f.py", "import mine_p.b, os\n")
-    assert [Path(name).name for name, now in resume.code().items() if now != before[name]] == ["f.py"]
+    assert [Path(name).name for name, now in code().items() if now != before[name]] == ["f.py"]
     assert "mine_p.b" not in sys.modules
 
 

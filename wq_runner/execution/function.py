@@ -1,0 +1,42 @@
+"""The function of a phase as the file that its tasks get."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from wq_runner.errors import ProcessorError
+from wq_runner.execution import imported, travelling
+from wq_runner.remote import work
+
+
+def write_function(function: Callable[[Any], Any], staging: Path, paths: Sequence[str]) -> Path:
+    """Write a function, with what it needs to be the same on workers, and return the file.
+
+    `paths` are where workers import from. The name is the content, code of the analysis included: workers
+    cache the file, and a process that has imported for it, by its name.
+
+    Raises
+    ------
+    ProcessorError
+        If the function cannot be pickled.
+    """
+    import dill
+
+    try:
+        content = dill.dumps(function)
+    except Exception as error:
+        raise ProcessorError(
+            f"the processor cannot be sent to workers: {type(error).__name__}: {error}",
+            hint="open files, locks and connections cannot be attributes of a processor; "
+            "create them in process()",
+        ) from error
+    code = {name: one.now for name, one in imported.renewable().items()}
+    work.has_imported(code)
+    preamble = work.preamble(paths, travelling.sources(), code=code)
+    digest = hashlib.blake2b(preamble + content, digest_size=8).hexdigest()
+    path = staging / f"function-{digest}"
+    path.write_bytes(preamble + content)
+    return path

@@ -1,0 +1,117 @@
+"""The parts of status page and report that say what went wrong, or took long."""
+
+from __future__ import annotations
+
+from wq_runner.monitor import words
+from wq_runner.monitor.html import Html, facts, section, table, tag
+from wq_runner.monitor.sections import moment
+from wq_runner.monitor.view import RUNNING, Problem, RunView
+from wq_runner.units import format_count, format_seconds
+
+
+def failures(view: RunView) -> Html:
+    found = [_problem(place, one) for place, one in enumerate(view.problems)]
+    if view.other_problems:
+        found.append(tag("p", f"and {view.other_problems:,} failures of more kinds", class_="note"))
+    by_cause: dict[str, int] = {}
+    for one in view.problems:
+        by_cause[one.cause] = by_cause.get(one.cause, 0) + one.count
+    causes = ", ".join(f"{count:,} × {cause}" for cause, count in by_cause.items())
+    return section(
+        "failures",
+        "Failures",
+        tag("p", causes or "none so far" if view.state == RUNNING else causes or "none"),
+        found,
+        _elsewhere(view),
+    )
+
+
+def _elsewhere(view: RunView) -> Html | None:
+    rows = [
+        [
+            one.server,
+            one.instead,
+            one.reason,
+            one.path,
+            f"{one.chunks:,}" if one.chunks else "",
+            format_count(one.events) if one.chunks else "",
+            f"{one.opened:,}" if one.opened else "",
+        ]
+        for one in view.elsewhere
+    ]
+    if not rows:
+        return None
+    return table(
+        "elsewhere-table",
+        "read from another server than the first",
+        ("server", "read from", "why", "for example", "chunks", "events", "files opened"),
+        rows,
+        texts=4,
+    )
+
+
+def _problem(place: int, one: Problem) -> Html:
+    done = ", ".join(f"{count:,} × {action}" for action, count in one.actions.items())
+    return tag(
+        "details",
+        tag("summary", tag("b", f"{one.count:,} × {one.cause}"), f" {one.reason}"),
+        facts(
+            [
+                ("what was done", done),
+                ("last in", one.place),
+                ("datasets", ", ".join(one.datasets)),
+                ("hosts", ", ".join(one.hosts)),
+                ("events", f"{one.events:,}"),
+                ("from, to", f"{moment(one.first)}, {moment(one.last)}"),
+            ]
+        ),
+        tag("pre", one.traceback, id=f"traceback-{place}", tabindex=0) if one.traceback else None,
+        id=f"problem-{place}",
+    )
+
+
+def slowest(view: RunView) -> Html:
+    files = [
+        [
+            one.path,
+            one.dataset,
+            f"{one.events:,}",
+            format_seconds(one.seconds),
+            f"+{format_seconds(one.excess)}",
+            f"{words.short_count(one.events / one.seconds)}/s" if one.seconds else "",
+        ]
+        for one in view.slow_files
+    ]
+    hosts = [
+        [
+            one.host,
+            f"{one.tasks:,}",
+            f"{one.failed:,}" if one.failed else "",
+            format_count(one.events),
+            words.hours(one.core_seconds),
+            f"{one.speed:.2f}",
+        ]
+        for one in view.hosts
+    ]
+    shown = "" if len(view.hosts) == view.host_count else f": {len(hosts)} of {view.host_count:,}"
+    return section(
+        "slowest",
+        "Slowest files and hosts",
+        table(
+            "files-table",
+            "files that took longer than their dataset's others for as many events",
+            ("file", "dataset", "events", "time", "longer by", "rate"),
+            files,
+            texts=2,
+        )
+        if files
+        else tag("p", "no file stands out", class_="soft"),
+        table(
+            "hosts-table",
+            f"hosts, the slowest first{shown} (speed 1 is that of all together)",
+            ("host", "attempts", "failed", "events", "core hours", "speed"),
+            hosts,
+        )
+        if hosts
+        else None,
+    )
