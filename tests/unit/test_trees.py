@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 import pytest
@@ -31,13 +32,18 @@ class Chunk(Piece):
     fileuuid: bytes = b""
 
 
+def written(directory: Path, **options: Any) -> list[str]:
+    paths = [str(directory / f"{number}.root") for number in range(2)]
+    for number, path in enumerate(paths):
+        with uproot.recreate(path, **options) as file:
+            file.mktree("Events", {"x": "i8"})
+            file["Events"].extend({"x": np.arange(10) + 100 * number})
+    return paths
+
+
 @pytest.fixture
 def files(tmp_path: Path) -> list[str]:
-    paths = [str(tmp_path / f"{number}.root") for number in range(2)]
-    for number, path in enumerate(paths):
-        with uproot.recreate(path) as file:
-            file["Events"] = {"x": np.arange(10) + 100 * number}
-    return paths
+    return written(tmp_path)
 
 
 class Reader:
@@ -94,6 +100,18 @@ def test_chunks_of_a_file_share_its_tree(
     assert result == {start + 100 * number for start, number in enumerate(order)}
     assert reader.read == trees
     assert all(tree.file.closed for tree in reader.trees)
+
+
+@pytest.mark.parametrize("counting", [False, True])
+@pytest.mark.parametrize("order", [(0, 0, 1, 1), (0, 1, 0, 1), (0, 0, 0, 1)])
+def test_files_of_one_uuid_are_not_read_one_for_another(
+    order: tuple[int, ...], counting: bool, tmp_path: Path
+) -> None:
+    """As ROOT writes them with ``?reproducible``: also their trees are at one place."""
+    same = written(tmp_path, uuid_function=lambda: UUID(int=0))
+    function = functools.partial(Reader(), uproot_options={}, savemetrics=counting)
+    _, result = apply(function, pieces(same, *order), tmp_path)
+    assert result == {start + 100 * number for start, number in enumerate(order)}
 
 
 def _retried(retries: int, function: Callable[[Any], Any], item: Any) -> Any:

@@ -23,10 +23,12 @@ _ARRAYS = "100 MB"  # what uproot keeps of the arrays of a file
 class Checked(MutableMapping[str, Any]):
     """uproot's cache of objects, whose keys begin with the uuid of their file: no other file is read.
 
-    `expected` is that of the file that was planned, empty if it is not known.
+    `path` is that of the file that is open, as several may have one uuid: ROOT writes zeros where files are
+    to be reproducible. `expected` is the uuid of the file that was planned, empty if it is not known.
     """
 
     def __init__(self) -> None:
+        self.path: Any = None
         self.expected = ""
         self._objects: dict[str, Any] = {}
 
@@ -51,6 +53,7 @@ class Checked(MutableMapping[str, Any]):
 
     def expect(self, item: Any) -> None:
         """Get ready for an item, which may be of another file; not every item says of which."""
+        self.path = getattr(item, "filename", None)
         known = getattr(item, "fileuuid", b"")
         is_known = isinstance(known, bytes) and len(known) == 16 and any(known)
         self.expected = str(UUID(bytes=known)) if is_known else ""
@@ -71,7 +74,7 @@ class Trees(Checked):
     def __init__(self) -> None:
         super().__init__()
         self.more = False  # whether the next chunk is of the same file
-        self._key = ""
+        self._key: tuple[Any, str] = (None, "")  # path of the file, and uproot's key
         self._tree: Any = None
 
     def used_by(self, function: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -98,7 +101,7 @@ class Trees(Checked):
 
     def __getitem__(self, key: str) -> Any:
         self.check(key)
-        if self._tree is None or key != self._key:
+        if self._tree is None or (self.path, key) != self._key:
             raise KeyError(key)
         self._tree.file.array_cache = _ARRAYS  # no chunk needs what others read
         return self._tree
@@ -115,14 +118,14 @@ class Trees(Checked):
             directory = uproot.open(
                 {file.file_path: None}, object_cache=None, array_cache=_ARRAYS, **file.options
             )
-            self._key, self._tree = key, directory[value.object_path]
+            self._key, self._tree = (self.path, key), directory[value.object_path]
 
     def __delitem__(self, key: str) -> None:
         del key
         self.close()
 
     def __iter__(self) -> Iterator[str]:
-        return iter(() if self._tree is None else (self._key,))
+        return iter(() if self._tree is None else (self._key[1],))
 
     def __len__(self) -> int:
         return int(self._tree is not None)
