@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from wq_runner.pipeline import resume
+from wq_runner.pipeline import identity
 
 # where a run went, or how it looked, is no reason for another result
 _HARMLESS = frozenset(
@@ -49,7 +49,7 @@ def compare(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, list[
 
 
 def _code(one: Mapping[str, Any], other: Mapping[str, Any]) -> Iterator[str]:
-    for name in resume.changes(one["fingerprint"], other["fingerprint"]):
+    for name in identity.changes(one["fingerprint"], other["fingerprint"]):
         yield f"{name} differs"
     before, after = ({entry["name"]: entry for entry in run.get("sources", ())} for run in (one, other))
     for name in sorted({*before, *after}):

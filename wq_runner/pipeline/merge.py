@@ -24,7 +24,7 @@ from wq_runner.execution.items import Key, Sum
 from wq_runner.execution.ledger import Holding, Recovered
 from wq_runner.journal import Accepted, Fingerprint, Journal
 from wq_runner.model import Category, Range
-from wq_runner.pipeline import outputs, ranges, resume, say, schemes
+from wq_runner.pipeline import identity, outputs, ranges, resume, say, schemes
 from wq_runner.pipeline.directory import open_directory
 from wq_runner.pipeline.outputs import Form
 from wq_runner.pipeline.record import Account
@@ -141,7 +141,7 @@ def merge(
 def _check_same(runs: Sequence[Run], *, accept_stale: bool) -> None:
     first = runs[0]
     for run in runs[1:]:
-        differing = resume.changes(first.summary["fingerprint"], run.summary["fingerprint"])
+        differing = identity.changes(first.summary["fingerprint"], run.summary["fingerprint"])
         if differing and not accept_stale:
             raise UsageError(
                 f"{say.path(first.paths.root)} and {say.path(run.paths.root)} differ in "

@@ -9,7 +9,7 @@ from wq_runner import samples, system
 from wq_runner.environment import WorkerEnvironment
 from wq_runner.errors import UsageError
 from wq_runner.model import Fileset
-from wq_runner.pipeline import backends, chunks, environments, facts, places, proxies, resume, stageout
+from wq_runner.pipeline import backends, chunks, environments, facts, identity, places, proxies, stageout
 from wq_runner.pipeline.chunks import Facts
 from wq_runner.pipeline.facts import Knowledge
 from wq_runner.pipeline.filters import check_patterns, chosen
@@ -75,12 +75,12 @@ def prepare(request: Request) -> Prepared:
         environment=environments.planned(options),
         knowledge=facts.known_facts(fileset, cache),
         cache=cache,
-        fingerprint=resume.fingerprint(
+        fingerprint=identity.fingerprint(
             processor=request.processor,
             arguments=request.arguments,
             schema=options.schema,
             naming=options.naming,
-            environment=environments.fingerprint(options, resume.installed_packages()),
+            environment=environments.fingerprint(options, identity.installed_packages()),
             fileset=fileset,
         ),
         proxy=proxy,

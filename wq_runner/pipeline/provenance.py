@@ -11,7 +11,7 @@ from uuid import UUID
 from wq_runner.environment.gitstate import GitTree, open_git
 from wq_runner.model import Chunk, Fileset
 from wq_runner.pipeline.facts import Knowledge
-from wq_runner.pipeline.resume import source_files
+from wq_runner.pipeline.identity import source_files
 
 
 def inputs(fileset: Fileset, knowledge: Knowledge, plan: Sequence[Chunk]) -> list[dict[str, Any]]:

@@ -5,93 +5,27 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import sys
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 from rich.console import Console
 
 from wq_runner import journal
 from wq_runner.config.options import RunOptions
-from wq_runner.execution import imported, ledger
+from wq_runner.execution import ledger
 from wq_runner.execution.files import FileStore
-from wq_runner.execution.imported import Source
 from wq_runner.execution.items import Key
 from wq_runner.execution.ledger import Holding, Recovered
 from wq_runner.journal import Accepted, Dropped, Event, Fingerprint, Journal, Merged, Plan
-from wq_runner.model import Chunk, Fileset, Range
-from wq_runner.pipeline import outputs, ranges, say
+from wq_runner.model import Chunk, Range
+from wq_runner.pipeline import identity, outputs, ranges, say
 from wq_runner.pipeline.outputs import Form
 from wq_runner.pipeline.ranges import Place
 from wq_runner.pipeline.schemes import Portions
 from wq_runner.system import RunPaths
-
-_METADATA = (".dist-info", ".egg-info")  # of installed packages
-_CODE = "code "  # before the path of a source file, in a fingerprint
-
-
-def fingerprint(
-    *,
-    processor: str,
-    arguments: Mapping[str, Any],
-    schema: str,
-    naming: str,
-    environment: str,
-    fileset: Fileset,
-) -> dict[str, str]:
-    """Return what results depend on besides the input, without the code."""
-    metadata = {dataset.name: dict(dataset.metadata) for dataset in fileset}
-    return {
-        "the processor": processor,
-        "the arguments of the processor": _digest(arguments),
-        "the schema": schema,
-        "the naming of files": naming,
-        "the environment": environment,
-        **{f"the metadata of {name}": _digest(values) for name, values in metadata.items()},
-    }
-
-
-def code(sources: Iterable[Source]) -> dict[str, str]:
-    """Return the hash of each source file.
-
-    Of one that was edited since, both hashes: what ran is neither what was there nor what is.
-    """
-    return {_CODE + str(one.path): f"{one.imported} {one.now}" if one.edited else one.now for one in sources}
-
-
-def code_again(previous: Mapping[str, str]) -> dict[str, str]:
-    """Return the hashes as they are now of the source files of an earlier fingerprint."""
-    return {name: imported.hash_file(Path(name[len(_CODE) :])) for name in previous if name.startswith(_CODE)}
-
-
-def source_files(fingerprint: Mapping[str, str]) -> list[Path]:
-    """Return the source files of a fingerprint."""
-    return [Path(name[len(_CODE) :]) for name in fingerprint if name.startswith(_CODE)]
-
-
-def code_name(name: str) -> str:
-    """Return the name of an entry, that of a source file without the place where it lies."""
-    return _CODE + "/".join(Path(name).parts[-2:]) if name.startswith(_CODE) else name
-
-
-def changes(previous: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
-    """Say in words what differs. Datasets that came or went are no change: their chunks tell."""
-    found = []
-    for name in sorted({*previous, *now}):
-        if previous.get(name) == now.get(name):
-            continue
-        if name.startswith("the metadata of ") and not (name in previous and name in now):
-            continue
-        if name.startswith(_CODE):
-            path = Path(name[len(_CODE) :])
-            found.append(f"the code ({path.parent.name}/{path.name})")
-        else:
-            found.append(name)
-    return found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,7 +63,7 @@ def start(paths: RunPaths, now: Mapping[str, str], options: RunOptions, console:
     if found is None or options.fresh:
         forget(paths)
         return Recovered()
-    differing = changes(found.fingerprint, now)
+    differing = identity.changes(found.fingerprint, now)
     if differing and not options.accept_stale:
         done = ledger.holdings(found.events)[0]
         count = sum(len(one.items) for one in done)
@@ -160,7 +94,7 @@ def is_finished(paths: RunPaths, now: Mapping[str, str], plan: Sequence[Chunk], 
         as_before = Form(**last["form"]) == form
     except (OSError, ValueError, KeyError, TypeError):
         return False
-    same = not changes(previous, {**now, **code_again(previous)})
+    same = not identity.changes(previous, {**now, **identity.code_again(previous)})
     there = outputs.are_there(paths.root, written) and as_before
     there = there and _number_of_files(paths.files) == files
     return bool(complete and same and there and plan and inputs == digest_of(plan))
@@ -186,14 +120,6 @@ def plans_of(recovered: Recovered) -> dict[str, Plan]:
         dataset: Plan(items=len(keys), events=sum(stop - start for _, _, start, stop, _ in keys))
         for dataset, keys in recovered.done.items()
     }
-
-
-def installed_packages() -> str:
-    """Return a hash of the names and versions of all packages of this interpreter."""
-    places = [Path(place) for place in sys.path if Path(place).is_dir()]
-    # names of these directories have both, and nothing has to be read
-    found = sorted(one.name for place in places for one in place.iterdir() if one.suffix in _METADATA)
-    return _digest([sys.version, *found])
 
 
 def forget(paths: RunPaths) -> None:
@@ -280,8 +206,3 @@ def _places(keys: Iterable[Key]) -> tuple[dict[Place, list[Range]], frozenset[Pl
         else:
             found[path, treename, uuid].append((start, stop))
     return {where: ranges.merged(all_) for where, all_ in found.items()}, frozenset(empty)
-
-
-def _digest(value: Any) -> str:
-    text = json.dumps(value, sort_keys=True, default=str)
-    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()

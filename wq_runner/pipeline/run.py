@@ -32,6 +32,7 @@ from wq_runner.pipeline import (
     engines,
     environments,
     facts,
+    identity,
     outputs,
     probe,
     provenance,
@@ -98,7 +99,7 @@ def run(request: Request, console: Console) -> None:
         analysis = load(request)
         sources = imported.sources().values()
         say.edited(console, sorted(one.path for one in sources if one.edited))
-        record.fingerprint = {**ready.fingerprint, **resume.code(sources)}
+        record.fingerprint = {**ready.fingerprint, **identity.code(sources)}
         recovered = resume.start(paths, record.fingerprint, request.options, console)
         with recording(request, record, paths) as (journal, watch):
             journal.record(Fingerprint(values=record.fingerprint))

@@ -11,7 +11,7 @@ import pytest
 
 from wq_runner.execution import imported
 from wq_runner.execution.processor import load_processor
-from wq_runner.pipeline import resume
+from wq_runner.pipeline import identity
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +39,7 @@ def edited() -> list[str]:
 
 
 def code() -> dict[str, str]:
-    return resume.code(imported.sources().values())
+    return identity.code(imported.sources().values())
 
 
 def test_a_file_is_edited_until_it_is_reloaded() -> None:
@@ -60,11 +60,11 @@ def test_what_was_edited_and_not_reloaded_counts_as_neither() -> None:
     write("mine_a.py", "X = 22\n")
     assert code()[name] not in {
         before[name],
-        *resume.code_again(before).values(),
+        *identity.code_again(before).values(),
     }
     imported.renew()
     importlib.import_module("mine_a")
-    assert code() == resume.code_again(before) != before
+    assert code() == identity.code_again(before) != before
 
 
 def test_all_are_imported_anew_if_one_was_edited() -> None:

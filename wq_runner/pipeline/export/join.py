@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from wq_runner.errors import UsageError
-from wq_runner.pipeline import merge, resume, say
+from wq_runner.pipeline import identity, merge, say
 from wq_runner.pipeline.export import folder as folders
 from wq_runner.pipeline.export.check import DONE, verdicts_of
 from wq_runner.pipeline.export.deliver import fetch
@@ -62,7 +62,7 @@ def _results(exported: Export, scratch: Path) -> list[Path]:
 def _check_code(runs: Sequence[Run]) -> None:
     first, *others = [(run, placeless(run.summary["fingerprint"])) for run in runs]
     for run, values in others:
-        differing = resume.changes(first[1], values)
+        differing = identity.changes(first[1], values)
         if differing:
             names = f"job {first[0].paths.root.name} and job {run.paths.root.name}"
             raise UsageError(
@@ -73,5 +73,5 @@ def _check_code(runs: Sequence[Run]) -> None:
 
 def placeless(fingerprint: Mapping[str, str]) -> dict[str, str]:
     """Return a fingerprint that does not say where code lies, only what it is: pure."""
-    found = {resume.code_name(name): value for name, value in fingerprint.items()}
+    found = {identity.code_name(name): value for name, value in fingerprint.items()}
     return found | {"the processor": Path(fingerprint["the processor"]).name}
