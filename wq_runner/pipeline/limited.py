@@ -29,22 +29,37 @@ def left_out(
     whole: Fileset, plan: Sequence[Chunk], bad: Sequence[BadFile], facts: Mapping[InputFile, FileFacts]
 ) -> dict[str, LeftOut]:
     """Compare what the samples hold with what is planned; datasets of which all is planned are not listed."""
-    planned: defaultdict[str, set[str]] = defaultdict(set)
     events: Counter[str] = Counter()
     for chunk in plan:
-        planned[chunk.dataset].add(chunk.path)
         events[chunk.dataset] += chunk.events
-    for one in bad:
-        planned[one.dataset].add(one.path)
     unreadable = {one.path for one in bad}
+    counts = files_left_out(whole, plan, bad)
     found = {}
     for dataset in whole:
-        files = sum(file.path not in planned[dataset.name] for file in dataset.files)
+        files, of_files = counts[dataset.name]
         total = _events(dataset, facts, unreadable)
         lacking = None if total is None else total - events[dataset.name]
         if files or lacking:
-            found[dataset.name] = LeftOut(files=files, of_files=len(dataset.files), events=lacking)
+            found[dataset.name] = LeftOut(files=files, of_files=of_files, events=lacking)
     return found
+
+
+def files_left_out(
+    whole: Fileset, plan: Sequence[Chunk], bad: Sequence[BadFile]
+) -> dict[str, tuple[int, int]]:
+    """Return how many files of each dataset are not planned, and how many it has."""
+    planned: defaultdict[str, set[str]] = defaultdict(set)
+    for chunk in plan:
+        planned[chunk.dataset].add(chunk.path)
+    for one in bad:
+        planned[one.dataset].add(one.path)
+    return {
+        dataset.name: (
+            sum(file.path not in planned[dataset.name] for file in dataset.files),
+            len(dataset.files),
+        )
+        for dataset in whole
+    }
 
 
 def _events(dataset: Dataset, facts: Mapping[InputFile, FileFacts], unreadable: set[str]) -> int | None:

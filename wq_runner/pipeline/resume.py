@@ -20,7 +20,7 @@ from wq_runner.execution.files import FileStore
 from wq_runner.execution.items import Key
 from wq_runner.execution.ledger import Holding, Recovered
 from wq_runner.journal import Accepted, Dropped, Event, Fingerprint, Journal, Merged, Plan
-from wq_runner.model import Chunk, Range
+from wq_runner.model import Chunk, InputFile, Range
 from wq_runner.pipeline import identity, outputs, ranges, say
 from wq_runner.pipeline.outputs import Form
 from wq_runner.pipeline.ranges import Place
@@ -85,31 +85,67 @@ def _and(words: Sequence[str]) -> str:
     return few[0] if len(few) == 1 else f"{', '.join(few[:-1])} and {few[-1]}"
 
 
-def is_finished(paths: RunPaths, now: Mapping[str, str], plan: Sequence[Chunk], form: Form) -> bool:
-    """Whether an earlier run did all of this plan, with this code, and left its output."""
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What a run is asked for, as far as it is known before a file is opened.
+
+    `unknown` are the files that have to be opened before the plan is all that is asked for; `left_out`
+    are the files of each dataset that are not to be processed, and all that it has.
+    """
+
+    datasets: Sequence[str]
+    plan: Sequence[Chunk]
+    unknown: Sequence[InputFile]
+    left_out: Mapping[str, tuple[int, int]]
+
+    @property
+    def digest(self) -> str:
+        return digest_of(self.datasets, self.plan)
+
+
+def is_finished(paths: RunPaths, now: Mapping[str, str], asked: Asked, form: Form) -> bool:
+    """Whether an earlier run did all that is asked for, with this code, and left its output.
+
+    What is in a file that is not known is asked for as well: such a run is not finished.
+    """
+    if asked.unknown or not asked.plan:
+        return False
     try:
         last = json.loads(paths.summary.read_text(encoding="utf-8"))
         previous, inputs, complete = last["fingerprint"], last["inputs"], last["complete"]
         written, files = last["outputs"], last["files_written"]
         as_before = Form(**last["form"]) == form
+        limited = {name: (one["files_left_out"], one["files"]) for name, one in last["limited"].items()}
     except (OSError, ValueError, KeyError, TypeError):
         return False
     same = not identity.changes(previous, {**now, **identity.code_again(previous)})
     there = outputs.are_there(paths.root, written) and as_before
     there = there and _number_of_files(paths.files) == files
-    return bool(complete and same and there and plan and inputs == digest_of(plan))
+    return bool(
+        complete and same and there and inputs == asked.digest and _files(limited) == _files(asked.left_out)
+    )
+
+
+def _files(left_out: Mapping[str, tuple[int, int]]) -> dict[str, tuple[int, int]]:
+    """Return the datasets of which whole files are left out: entries of the others are in the plan."""
+    return {name: counts for name, counts in left_out.items() if counts[0]}
 
 
 def _number_of_files(directory: Path) -> int:
     return sum(path.is_file() for path in directory.rglob("*"))
 
 
-def digest_of(plan: Iterable[Chunk]) -> str:
-    """Return a hash of which events a plan covers, however it cuts them."""
-    covered = {(chunk.dataset, *ranges.place(chunk)) for chunk in plan}
-    spans = ranges.by_place(plan)
+def digest_of(datasets: Iterable[str], plan: Iterable[Chunk]) -> str:
+    """Return a hash of which events of which datasets a plan covers, however it cuts them."""
+    spans = {dataset: ranges.by_place(chunks) for dataset, chunks in _by_dataset(plan).items()}
     text = json.dumps(
-        [[*sorted(covered)], sorted((*where, *map(list, found)) for where, found in spans.items())]
+        [
+            sorted({*datasets, *spans}),
+            [
+                [name, sorted([*where, *found] for where, found in spans[name].items())]
+                for name in sorted(spans)
+            ],
+        ]
     )
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 

@@ -44,7 +44,7 @@ from wq_runner.pipeline import (
 )
 from wq_runner.pipeline.directory import open_directory
 from wq_runner.pipeline.engines import Wanted
-from wq_runner.pipeline.limited import left_out
+from wq_runner.pipeline.limited import files_left_out, left_out
 from wq_runner.pipeline.missing import missing_fileset, missing_list
 from wq_runner.pipeline.outputs import Form
 from wq_runner.pipeline.prepare import Prepared, load, prepare
@@ -52,7 +52,7 @@ from wq_runner.pipeline.process import Analysis, Processed, add_up, process
 from wq_runner.pipeline.record import Record, accounts
 from wq_runner.pipeline.recording import recording
 from wq_runner.pipeline.request import Request
-from wq_runner.pipeline.resume import Remainder
+from wq_runner.pipeline.resume import Asked, Remainder
 from wq_runner.pipeline.schemes import Portions
 from wq_runner.system import RunPaths
 
@@ -88,12 +88,8 @@ def run(request: Request, console: Console) -> None:
     ready = prepare(request)
     paths, lock = open_directory(request.directory)
     with lock:
-        if not request.options.fresh and resume.is_finished(
-            paths,
-            ready.fingerprint,
-            chunks.plan(ready.fileset, ready.knowledge.facts, **request.limits),
-            ready.form,
-        ):
+        asked = _asked(request, ready)
+        if not request.options.fresh and resume.is_finished(paths, ready.fingerprint, asked, ready.form):
             say.finished(console, paths)
             return
         analysis = load(request)
@@ -126,6 +122,18 @@ def run(request: Request, console: Console) -> None:
                 ),
                 console,
             )
+
+
+def _asked(request: Request, ready: Prepared) -> Asked:
+    """Return what is asked for, as far as it is known now."""
+    facts = ready.knowledge.facts
+    plan = chunks.plan(ready.fileset, facts, **request.limits)
+    return Asked(
+        datasets=[dataset.name for dataset in ready.fileset],
+        plan=plan,
+        unknown=chunks.files_to_open(ready.fileset, facts, **request.limits),
+        left_out=files_left_out(ready.whole, plan, ()),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -244,7 +252,7 @@ def _finish(
     """Account for the result, write it, and say what is in it."""
     bad, paths = ready.knowledge.bad, place.paths
     record.accounts = accounts(ready.fileset, plan, found, bad)
-    record.inputs = resume.digest_of(plan)
+    record.inputs = resume.digest_of((dataset.name for dataset in ready.fileset), plan)
     record.missing = missing_list(plan, found, bad)
     record.limited = left_out(ready.whole, plan, bad, ready.known)
     clock = time.monotonic()

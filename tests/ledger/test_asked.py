@@ -1,0 +1,55 @@
+"""A run is finished when all that was asked for is accounted for, and not when all that is known is."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import nanoaod
+import running
+
+COMMON = ("-p", f"{running.ANALYSIS}:Sums", "--schema", "BaseSchema", "-e", "iterative", "-o", "out")
+
+
+def write(path: Path, datasets: dict[str, list[Path]]) -> None:
+    path.write_text(
+        json.dumps(
+            {name: {"files": list(map(str, files)), "metadata": {}} for name, files in datasets.items()}
+        )
+    )
+
+
+def entries(*options: object, cwd: Path) -> int:
+    running.run_well(*COMMON, *options, "samples.json", cwd=cwd)
+    found: int = running.output(cwd / "out")["entries"]
+    return found
+
+
+def test_what_is_new_in_the_samples_is_processed(tmp_path: Path) -> None:
+    files = [nanoaod.write_simple(tmp_path / f"{number}.root", 100) for number in range(4)]
+    write(tmp_path / "samples.json", {"one": files[:2]})
+    assert entries("--limit-files", 1, cwd=tmp_path) == 100
+    assert entries(cwd=tmp_path) == 200
+    write(tmp_path / "samples.json", {"one": files[:3]})
+    assert entries(cwd=tmp_path) == 300
+    write(tmp_path / "samples.json", {"one": files[:3], "two": files[3:]})
+    assert entries(cwd=tmp_path) == 400
+    assert entries("--skip", "one", cwd=tmp_path) == 100
+    again = running.run_well(*COMMON, "--skip", "one", "samples.json", cwd=tmp_path)
+    assert "is there already" in again.out
+
+
+def test_a_file_that_was_left_out_is_tried_again(tmp_path: Path) -> None:
+    files = [nanoaod.write_simple(tmp_path / f"{number}.root", 100) for number in range(2)]
+    whole = files[1].read_bytes()
+    files[1].write_bytes(whole[:1000])
+    write(tmp_path / "samples.json", {"one": files})
+    command = (*COMMON, "--skip-bad-files", "samples.json")
+    assert running.run(*command, cwd=tmp_path).code == 3
+    assert running.run(*command, cwd=tmp_path).code == 3
+    files[1].write_bytes(whole)
+    running.run_well(*command, cwd=tmp_path)
+    assert running.output(tmp_path / "out")["entries"] == 200
+    shutil.rmtree(tmp_path / "out" / "ledger")
+    assert "is there already" in running.run_well(*command, cwd=tmp_path).out
