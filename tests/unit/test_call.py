@@ -33,3 +33,12 @@ def test_a_fileset() -> None:
 def test_a_processor_is_none() -> None:
     with pytest.raises(UsageError, match="the samples are object: run\\(\\) takes the samples first"):
         call._names(object())  # type: ignore[arg-type]
+
+
+def test_values_of_python_go_to_the_processor_as_they_are() -> None:
+    given = {"syst": "False", "era": 2018}
+    for form in (given, [given]):
+        [found] = call._options({"processor_args": form}).processor_args
+        assert (found, type(found)) == (given, dict)
+    [found] = call._options({"processor_args": "syst=False"}).processor_args
+    assert found == {"syst": False}

@@ -17,7 +17,7 @@ from wq_runner.pipeline import environments
 
 PACKAGE = Path(wq_runner.__file__).parent
 
-VALUES = ("errors", "model", "units")
+VALUES = ("errors", "model", "units", "literals")
 BASE = (*VALUES, "system", "journal")
 ROOMS = ("samples", "environment", "engine", "workers", "monitor", "survey")
 LAYERS: dict[str, tuple[str, ...]] = {
@@ -25,6 +25,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "errors": (),
     "model": (),
     "units": (),
+    "literals": (),
     "remote": (),  # travels to workers by itself
     "system": VALUES,
     "journal": VALUES,

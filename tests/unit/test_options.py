@@ -147,6 +147,17 @@ def test_processor_args(resolve: Resolve, arguments: list[str], values: dict[str
     assert merged == values
 
 
+def test_processor_args_of_the_environment(resolve: Resolve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WQ_RUNNER_PROCESSOR_ARGS", "syst=no  bins=[1, 2] name='a b' era=2018")
+    found = resolve("s.cfg")[0].processor_args
+    assert found == ({"syst": False}, {"bins": [1, 2]}, {"name": "a b"}, {"era": 2018})
+
+
+def test_processor_args_of_settings_have_types_already(here: Path, resolve: Resolve) -> None:
+    (here / "pyproject.toml").write_text('[tool.wq-runner]\nprocessor-args = {syst = false, on = "no", x = 1e3}\n')
+    assert resolve("s.cfg")[0].processor_args == ({"syst": False, "on": "no", "x": 1000.0},)
+
+
 def test_processor_args_of_a_file(here: Path, resolve: Resolve) -> None:
     (here / "a.yaml").write_text("processor-args: {min_pt: 3, bins: [1, 2]}\n")
     (here / "b.yaml").write_text("processor-args: [min_pt=3, {year: 2018}]\n")

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from wq_runner import literals
 from wq_runner.config import pocketcoffea
 from wq_runner.errors import UsageError, did_you_mean
 
 ENV_PREFIX = "WQ_RUNNER"
 TABLE = "wq-runner"
+LITERALS = ("processor_args",)
 PATHS = ("processor", "password_file", "extra_file")  # relative to the file that names them
 
 
@@ -135,11 +137,25 @@ def _yaml_mapping(path: Path) -> Mapping[str, Any]:
     import yaml
 
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        text = path.read_text(encoding="utf-8")
+        content = yaml.safe_load(text) or {}
     except FileNotFoundError as error:
         raise UsageError(f"{path}: no such file of run options") from error
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise UsageError(f"{path} cannot be read: {error}") from error
     if not isinstance(content, Mapping):
         raise UsageError(f"{path} is not a mapping of options to values")
-    return content
+    return {**content, **_arguments(text)}
+
+
+def _arguments(text: str) -> dict[str, Any]:
+    """Return a file's options that are literals, read as on the command line: YAML has no None, nor 1e3."""
+    import yaml
+
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    pairs = root.value if isinstance(root, yaml.MappingNode) else []
+    return {
+        key.value: literals.arguments_from(value)
+        for key, value in pairs
+        if isinstance(key, yaml.ScalarNode) and key.value.replace("-", "_") in LITERALS and value.value
+    }

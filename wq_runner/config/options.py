@@ -66,7 +66,8 @@ class RunOptions:
         group=_WHAT,
         multiple=True,
         type=types.KEY_VALUES,
-        help="Keyword arguments of the processor class: name=value, or a JSON object. Repeatable.",
+        help="Keyword arguments of the processor class: name=value, or a JSON object. Repeatable. "
+        "Literals (no, None, .5, [a, b]) are values, text like that needs quotes; annotations decide.",
     )
     treename: str | None = _option(
         None,

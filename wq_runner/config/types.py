@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
 
-from wq_runner import units
+from wq_runner import literals, units
 from wq_runner.config import executors
 from wq_runner.config.completion import Complete, executor, words
 from wq_runner.errors import did_you_mean
+from wq_runner.literals import Arguments
 from wq_runner.model import PerDataset
 
 AUTO = "auto"
@@ -97,26 +97,29 @@ class ExecutorName(click.ParamType[Any]):
 
 
 class KeyValues(click.ParamType[Any]):
-    """Keyword arguments: ``name=value`` with a JSON value or plain text, or a JSON object, or a mapping."""
+    """Keyword arguments: ``name=value`` with a literal or plain text, or a JSON object, or a mapping."""
 
     name = "KEY=VALUE"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if isinstance(value, Arguments):
+            return value
         if isinstance(value, Mapping):
-            return dict(value)
+            return Arguments({str(name): one for name, one in value.items()})
         text = str(value).strip()
-        if text.startswith("{"):
-            try:
-                return dict(json.loads(text))
-            except ValueError as error:
-                self.fail(f"not a JSON object: {error}", param, ctx)
-        name, equals, rest = text.partition("=")
-        if not equals or not name.isidentifier():
-            self.fail(f"{text!r} is not name=value", param, ctx)
         try:
-            return {name: json.loads(rest)}
-        except ValueError:
-            return {name: rest}
+            if text.startswith("{"):
+                return literals.mapping(text)
+            name, equals, rest = text.partition("=")
+            if not equals or not name.strip().isidentifier():
+                raise ValueError(f"{text!r} is not name=value")  # noqa: TRY301 - said as the others are
+            return Arguments.of(name.strip(), rest)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+    def split_envvar_value(self, rv: str) -> Sequence[str]:
+        """Split at blanks that are outside of brackets and quotes."""
+        return literals.words(rv)
 
 
 def _password(value: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from wq_runner import literals
 from wq_runner.config import types
 from wq_runner.config.layers import PATHS
 from wq_runner.config.options import RunOptions
@@ -64,6 +65,8 @@ def _plain(name: str, value: Any, kind: Any) -> Any:
         return _size(value)
     if kind is types.PORTS:
         return "-".join(map(str, value))
+    if name == "processor_args":
+        return literals.written(value)
     if isinstance(value, tuple):
         return [_plain(name, one, None) for one in value]
     if name in PATHS:

@@ -16,12 +16,14 @@ from coffea.processor import ProcessorABC
 
 from wq_runner.errors import ProcessorError, UsageError, did_you_mean
 from wq_runner.execution import imported, travelling
+from wq_runner.execution.arguments import understood
 
 
 def load_processor(name: str, args: Mapping[str, Any]) -> Any:
     """Import ``module:name`` or ``file.py:name`` and return a ProcessorABC or a function of events.
 
-    A class is built with `args`. Without ``:name``, the module's only processor class is taken.
+    A class is built with `args`, as it wants them. Without ``:name``, the module's only processor class is
+    taken.
 
     Raises
     ------
@@ -30,13 +32,19 @@ def load_processor(name: str, args: Mapping[str, Any]) -> Any:
     ProcessorError
         If the user's code fails while it is imported or built.
     """
+    found = find(name)
+    return build(found, name, understood(found, args))
+
+
+def find(name: str) -> Any:
+    """Import what ``module:name`` or ``file.py:name`` names: a class, an instance or a function."""
     imported.renew()
     place, _, attribute = name.rpartition(":") if ":" in name else (name, "", "")
     module = _import_file(Path(place)) if place.endswith(".py") else _import_module(place)
     found = getattr(module, attribute, None) if attribute else _only_processor(module)
     if found is None:
         raise UsageError(f"{place} has no {attribute}.{did_you_mean(attribute, _public(module))}")
-    return _built(found, name, args)
+    return found
 
 
 def load_schema(name: str) -> Any:
@@ -139,7 +147,8 @@ def _only_processor(module: ModuleType) -> Any:
     return classes[0]
 
 
-def _built(found: Any, name: str, args: Mapping[str, Any]) -> Any:
+def build(found: Any, name: str, args: Mapping[str, Any]) -> Any:
+    """Return a processor: a class is built with `args`, which nothing else takes."""
     if isinstance(found, type):
         try:
             found = found(**args)

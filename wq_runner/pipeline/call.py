@@ -17,6 +17,7 @@ import click
 from rich.console import Console
 
 from wq_runner.config.options import RunOptions, defaulted
+from wq_runner.config.types import KEY_VALUES
 from wq_runner.environment import WorkerEnvironment
 from wq_runner.errors import InterruptedRunError, PartialResultError, UsageError, did_you_mean
 from wq_runner.execution.files import FileStore
@@ -135,7 +136,9 @@ def _options(given: Mapping[str, Any]) -> RunOptions:
         kind = settings.get("type")
         many = settings.get("multiple", False)
         parts = list(value) if many and isinstance(value, list | tuple) else [value]
-        if kind is not None:
+        if kind is KEY_VALUES and all(isinstance(part, Mapping) for part in parts):
+            parts = [dict(part) for part in parts]  # values of Python are what they are
+        elif kind is not None:
             parts = [_converted(kind, name, part) for part in parts]
         values[name] = tuple(parts) if many else parts[0]
     return RunOptions(**values)

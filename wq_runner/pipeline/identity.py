@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from wq_runner import literals
 from wq_runner.execution import imported
 from wq_runner.execution.imported import Source
 from wq_runner.model import Fileset
@@ -30,7 +31,7 @@ def fingerprint(
     metadata = {dataset.name: dict(dataset.metadata) for dataset in fileset}
     return {
         "the processor": processor,
-        "the arguments of the processor": _digest(arguments),
+        "the arguments of the processor": _digest(literals.identity(arguments)),
         "the schema": schema,
         "the naming of files": naming,
         "the environment": environment,

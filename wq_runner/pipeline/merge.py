@@ -18,7 +18,7 @@ from rich.console import Console
 from wq_runner import journal, system
 from wq_runner.config.types import ONE
 from wq_runner.errors import OutputError, PartialResultError, UsageError
-from wq_runner.execution import ledger
+from wq_runner.execution import arguments, ledger
 from wq_runner.execution.files import FileStore
 from wq_runner.execution.items import Key, Sum
 from wq_runner.execution.ledger import Holding, Recovered
@@ -106,7 +106,7 @@ def merge(
         **(told or {}),
     }
     options = {name: entry["value"] for name, entry in summary["options"].items()}
-    processor = _processor(Path(summary["directory"]), options)
+    processor = _processor(summary, options)
     paths, lock = open_directory(output)
     with lock:
         if any(run.paths.root == paths.root for run in runs):
@@ -181,15 +181,14 @@ def _spans(run: Run) -> dict[tuple[str, str, str], list[Range]]:
     }
 
 
-def _processor(directory: Path, options: Mapping[str, Any]) -> Any:
+def _processor(summary: Mapping[str, Any], options: Mapping[str, Any]) -> Any:
     """Return the processor that ends the sum, imported as the run did."""
     from wq_runner.execution.processor import load_processor
     from wq_runner.pipeline.request import SURVEY
 
     name = options["processor"] or SURVEY
-    arguments = {key: value for mapping in options["processor_args"] for key, value in mapping.items()}
-    with _inside(directory):
-        return load_processor(name, arguments)
+    with _inside(Path(summary["directory"])):
+        return load_processor(name, arguments.again(options["processor_args"], summary.get("arguments", {})))
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from wq_runner import samples, system
 from wq_runner.environment import WorkerEnvironment
 from wq_runner.errors import UsageError
+from wq_runner.execution.arguments import understood
 from wq_runner.model import Fileset
 from wq_runner.pipeline import backends, chunks, environments, facts, identity, places, proxies, stageout
 from wq_runner.pipeline.chunks import Facts
@@ -94,9 +95,12 @@ def load(request: Request) -> Analysis:
     if request.analysis is not None:
         return request.analysis
     with system.uncollected():
-        from wq_runner.execution.processor import load_processor, load_schema
+        from wq_runner.execution.processor import build, find, load_schema
 
+        found = find(request.processor)
+        arguments = understood(found, request.arguments)
         return Analysis(
-            processor=load_processor(request.processor, request.arguments),
+            processor=build(found, request.processor, arguments),
             schema=load_schema(request.options.schema),
+            arguments=arguments,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from wq_runner.errors import InterruptedRunError, PartialResultError, UsageError
@@ -23,6 +23,8 @@ class Analysis:
 
     processor: Any
     schema: Any
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    """Of the processor, as its class understood them."""
 
 
 def pickled(processor: Any) -> str:

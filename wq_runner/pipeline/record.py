@@ -80,6 +80,7 @@ class Record:
     options: Mapping[str, tuple[Any, str]]
     samples: Sequence[str]
     started: float
+    arguments: Mapping[str, Any] = field(default_factory=dict)
     environment: Mapping[str, Any] = field(default_factory=dict)
     fingerprint: Mapping[str, str] = field(default_factory=dict)
     inputs: str = ""
@@ -126,6 +127,7 @@ class Record:
             "options": {
                 name: {"value": value, "origin": origin} for name, (value, origin) in self.options.items()
             },
+            "arguments": dict(self.arguments),
             "samples": list(self.samples),
             "datasets": {name: account.as_json() for name, account in self.accounts.items()},
             "missing": self.missing,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from wq_runner import literals
 from wq_runner.config.options import RunOptions
 from wq_runner.execution.session import Session
 from wq_runner.pipeline.directory import default_directory
@@ -49,10 +50,10 @@ class Request:
         return self.options.processor or SURVEY
 
     @property
-    def arguments(self) -> dict[str, Any]:
+    def arguments(self) -> Mapping[str, Any]:
         if self.analysis is not None:
             return {"pickled": pickled(self.analysis.processor)}
-        return {key: value for mapping in self.options.processor_args for key, value in mapping.items()}
+        return literals.merged(self.options.processor_args)
 
     @property
     def directory(self) -> Path:

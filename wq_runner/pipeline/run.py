@@ -16,7 +16,7 @@ from wq_runner import system
 from wq_runner.config.options import RunOptions
 from wq_runner.engine.inline import InlineEngine
 from wq_runner.errors import InterruptedRunError, PartialResultError
-from wq_runner.execution import imported, signals
+from wq_runner.execution import arguments, imported, signals
 from wq_runner.execution.items import Item
 from wq_runner.execution.ledger import Recovered
 from wq_runner.execution.session import Session
@@ -60,10 +60,10 @@ from wq_runner.system import RunPaths
 def dry_run(request: Request, console: Console) -> None:
     """Show what would be run, as far as it is known without opening a file."""
     ready = prepare(request)
-    load(request)
+    analysis = load(request)
     plan = chunks.plan(ready.fileset, ready.knowledge.facts, **request.limits)
     say.samples(console, ready.fileset, ready.knowledge, plan)
-    say.how(console, request, ready)
+    say.how(console, request, ready, analysis.arguments)
     say.chunks(console, plan, request.options.chunksize)
     unknown = len(chunks.files_to_open(ready.fileset, ready.knowledge.facts, **request.limits))
     if unknown:
@@ -93,6 +93,7 @@ def run(request: Request, console: Console) -> None:
             say.finished(console, paths)
             return
         analysis = load(request)
+        record.arguments = arguments.as_json(analysis.arguments, request.arguments)
         sources = imported.sources().values()
         say.edited(console, sorted(one.path for one in sources if one.edited))
         record.fingerprint = {**ready.fingerprint, **identity.code(sources)}
@@ -184,7 +185,7 @@ def _run(
         plan = _plan(request, ready, session)
         record.phases["preprocessing"] = time.monotonic() - clock
         say.samples(console, ready.fileset, ready.knowledge, plan, record.phases["preprocessing"])
-        say.how(console, request, ready)
+        say.how(console, request, ready, analysis.arguments)
         say.chunks(console, plan, options.chunksize)
         portions = schemes.portions(options.outputs, ready.fileset)
         session.portion = schemes.of_items(portions)

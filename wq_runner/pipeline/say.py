@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from wq_runner.execution.arguments import described
 from wq_runner.model import Chunk, Fileset, PerDataset
 from wq_runner.monitor import words
 from wq_runner.monitor.advice import advice
@@ -208,11 +210,15 @@ def afterwards(console: Console, view: RunView, chunksize: int | None) -> None:
         line(console, "advice", one.text)
 
 
-def how(console: Console, request: Request, ready: Prepared) -> None:
-    """Print the processor and the environment, and why it is these."""
+def how(
+    console: Console, request: Request, ready: Prepared, understood: Mapping[str, Any] = MappingProxyType({})
+) -> None:
+    """Print the processor with its arguments and the environment, and why it is these."""
     origin = request.origins["processor"]
     name = request.options.processor or "survey of events and weights (no --processor)"
     line(console, "processor", name + (f"  ({origin})" if origin != "default" else ""))
+    if understood:
+        line(console, "arguments", described(understood))
     line(console, "environment", f"{ready.environment.description}  ({ready.environment.reason})")
     for label, text in ready.notes:
         line(console, label, text)

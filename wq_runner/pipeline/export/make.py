@@ -15,7 +15,7 @@ from typing import Any
 
 from rich.console import Console
 
-from wq_runner import system
+from wq_runner import literals, system
 from wq_runner.config.options import RunOptions
 from wq_runner.environment import WorkerEnvironment
 from wq_runner.errors import OutputError, PartialResultError, UsageError
@@ -232,7 +232,8 @@ def _environment(request: Request, settings: Settings, draft: Folder, console: C
 
 
 def _options_of(job: Slice, options: RunOptions, processor: str | None) -> dict[str, Any]:
-    given: Mapping[str, Any] = {name: value_of(getattr(options, name), job.dataset) for name in _HANDED_ON}
+    given: dict[str, Any] = {name: value_of(getattr(options, name), job.dataset) for name in _HANDED_ON}
+    given["processor_args"] = tuple(literals.written(given["processor_args"]))
     found = {"executor": "iterative", "processor": processor, **given}
     return {
         name.replace("_", "-"): list(value) if isinstance(value, tuple) else value
