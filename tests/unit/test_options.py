@@ -154,7 +154,8 @@ def test_processor_args_of_the_environment(resolve: Resolve, monkeypatch: pytest
 
 
 def test_processor_args_of_settings_have_types_already(here: Path, resolve: Resolve) -> None:
-    (here / "pyproject.toml").write_text('[tool.wq-runner]\nprocessor-args = {syst = false, on = "no", x = 1e3}\n')
+    values = '{syst = false, on = "no", x = 1e3}'
+    (here / "pyproject.toml").write_text(f"[tool.wq-runner]\nprocessor-args = {values}\n")
     assert resolve("s.cfg")[0].processor_args == ({"syst": False, "on": "no", "x": 1000.0},)
 
 
