@@ -72,6 +72,23 @@ def test_one_file_for_each_dataset(samples: Path, tmp_path: Path) -> None:
     assert not (out / "outputs").exists()
 
 
+def test_each_dataset_has_a_file_of_its_own_however_it_is_called(tmp_path: Path) -> None:
+    from coffea.util import load
+
+    datasets = ["a b", "a-b", "a/b", "A-b", "..", "long" * 60, "long" * 61]
+    fileset = {
+        name: {"files": [str(nanoaod.write_simple(tmp_path / f"{number}.root", number + 1))], "metadata": {}}
+        for number, name in enumerate(datasets)
+    }
+    (tmp_path / "samples.json").write_text(json.dumps(fileset))
+    running.run_well(*COMMON, "--outputs", "per-dataset", "samples.json", cwd=tmp_path)
+    written = running.summary(tmp_path / "out")["form"]["names"]
+    assert {name: load(tmp_path / f"out/outputs/{written[name]}.coffea")["entries"] for name in datasets} == {
+        name: number + 1 for number, name in enumerate(datasets)
+    }
+    assert (written["a b"], written["a/b"]) == ("a~_b", "a~-b")
+
+
 def test_staged_out(samples: Path, tmp_path: Path) -> None:
     there = tmp_path / "there"
     ended = running.run_well(*COMMON, "--stage-out", there, samples, cwd=tmp_path)

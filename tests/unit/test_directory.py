@@ -16,7 +16,7 @@ from wq_runner.pipeline.directory import default_directory, open_directory, star
         (["cfg/samples.cfg"], "wq-run-samples"),
         (["a.json.gz", "b.cfg"], "wq-run-a"),
         (["/data/DYJets 2018/*.root"], "wq-run-samples"),
-        (["/data/DYJets 2018/"], "wq-run-DYJets-2018"),
+        (["/data/DYJets 2018/"], "wq-run-DYJets~_2018"),
         (["root://host.example//store/nano_1.root"], "wq-run-nano_1"),
         (["/"], "wq-run-samples"),
     ],

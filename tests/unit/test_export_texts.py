@@ -93,15 +93,17 @@ SHAPE = Job(count=1, cores=2, memory=3_000_000_000, queue="long", time=7200)
 
 def test_what_is_submitted_together() -> None:
     assert {name: [job.name for job in jobs] for name, jobs in texts.clusters(JOBS, "dataset").items()} == {
-        "a-b": ["0000", "0001"],
-        "a-b-0002": ["0002"],
+        "a~-b": ["0000", "0001"],
+        "a-b": ["0002"],
     }
-    assert list(texts.clusters(JOBS, "job")) == ["a-b-0000", "a-b-0001", "a-b-0002"]
+    assert list(texts.clusters(JOBS, "job")) == ["a~-b-0000", "a~-b-0001", "a-b-0002"]
     many = [Slice(name=f"{number:04}", dataset="a", files=1, events=1) for number in range(1500)]
     assert {name: len(jobs) for name, jobs in texts.clusters(many, "dataset").items()} == {
         "a": 1000,
         "a-1000": 500,
     }
+    late = Slice(name="1500", dataset="a-1000", files=1, events=1)
+    assert list(texts.clusters([*many, late], "dataset")) == ["a", "a-1000", "a-1000~j1500"]
 
 
 def test_the_submit_description_of_condor() -> None:

@@ -18,7 +18,7 @@ from wq_runner.pipeline import environments
 PACKAGE = Path(wq_runner.__file__).parent
 
 VALUES = ("errors", "model", "units", "literals")
-BASE = (*VALUES, "system", "journal")
+BASE = (*VALUES, "names", "system", "journal")
 ROOMS = ("samples", "environment", "engine", "workers", "monitor", "survey")
 LAYERS: dict[str, tuple[str, ...]] = {
     # what a room may import beside itself
@@ -27,6 +27,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "units": (),
     "literals": (),
     "remote": (),  # travels to workers by itself
+    "names": (),
     "system": VALUES,
     "journal": VALUES,
     "samples": (*BASE, "remote"),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 from click.shell_completion import CompletionItem
 
+from wq_runner import names
 from wq_runner.cli import base, report_runs
 from wq_runner.errors import UsageError, WqRunnerError
 from wq_runner.system import RunPaths
@@ -197,9 +198,10 @@ def show(
     )
     _warn_of_missing(record, normalize=normalize)
     directory = directory or path.parent / "plots"
+    files = names.file_names(picture.name or "histogram" for picture in pictures)
     for picture in pictures:
         drawn = histograms.normalized(picture, known, lumi) if normalize else picture
-        target = directory / f"{histograms.file_name(picture.name)}.{plots}"
+        target = directory / f"{files[picture.name or 'histogram']}.{plots}"
         unit = f"events / bin, {lumi:g} fb⁻¹" if normalize else "events / bin"
         if _writing(
             target,

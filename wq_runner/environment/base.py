@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from wq_runner import names
 from wq_runner.environment import packing, smoke
 from wq_runner.environment.choice import ARCHIVES
 from wq_runner.environment.editables import Editable, find_editables
@@ -63,9 +64,9 @@ def look(prefix: Path, store: Store, editables: tuple[Editable, ...] | None = No
     if editables is None:
         editables = find_editables(prefix)
     metadata = [editable.metadata for editable in editables if editable.metadata]
-    name = str(prefix.resolve()).replace("/", "+").strip("+")
+    name = names.file_name(str(prefix.resolve()))
     try:
-        return inspect(prefix, kind, leave_out=metadata, cache=store.packages / f"{name[-150:]}.json")
+        return inspect(prefix, kind, leave_out=metadata, cache=store.packages / f"{name}.json")
     except (ValueError, KeyError) as error:
         raise WorkerEnvironmentError(f"the metadata of {prefix} is damaged: {error}") from error
     except OSError as error:

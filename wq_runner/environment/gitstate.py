@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 
 from wq_runner import system
 from wq_runner.environment.trees import LINK, Content, Source, Tree, foreign_directories, is_foreign, left_out
+from wq_runner.names import file_name
 from wq_runner.system import CommandError
 
 _GITLINK = 0o160000
@@ -216,7 +217,7 @@ def _run(
 
 def _scratch_for(scratch: Path, top: Path) -> Path:
     number = sum(1 for _ in scratch.iterdir())
-    directory = scratch / f"{number}-{top.name}"
+    directory = scratch / f"{number}-{file_name(top.name)}"
     directory.mkdir(parents=True)
     return directory
 

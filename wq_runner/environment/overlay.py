@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import wq_runner
+from wq_runner import names
 from wq_runner.environment import scripts, wheels
 from wq_runner.environment.editables import Editable, Module
 from wq_runner.environment.generated import generated_files
@@ -78,7 +79,7 @@ class Draft:
             text = tree.patch() if source.changed else ""
             if text:
                 directory.mkdir(parents=True, exist_ok=True)
-                path = directory / f"{source.name}-{source.tree[:8]}.patch"
+                path = directory / f"{names.file_name(source.name)}-{source.tree[:8]}.patch"
                 path.write_text(text, encoding="utf-8", errors="surrogateescape")
                 written.append(path)
         return written

@@ -9,16 +9,20 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from uuid import UUID
 
-from wq_runner import system
+from wq_runner import names, system
 from wq_runner.execution.items import Key
 from wq_runner.journal import Accepted, SideFile
 from wq_runner.remote import wire
+
+_SUFFIX, _TREE = (
+    30,
+    40,
+)  # bytes at most in a name: with `names.PART` and a range it is less than file systems take
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +31,8 @@ class FileStore:
 
     root: Path
     naming: str = "uuid"
+    folders: Mapping[str, str] = field(default_factory=dict)
+    """The directories of datasets, where all are known."""
 
     def commit(self, result: Path, accepted: Accepted) -> tuple[SideFile, ...]:
         """Give the files in an answer their names, safely on disk, and cut them off the answer."""
@@ -48,7 +54,7 @@ class FileStore:
 
     def _free_name(self, dataset: str, key: Key, name: str) -> str:
         """Return a name that no other chunk has: two copies of a file have the same uuid."""
-        found = file_name(self.naming, dataset, key, name)
+        found = file_name(self.naming, dataset, key, name, folder=self.folders.get(dataset))
         if not (self.root / found).exists():
             return found
         path = PurePosixPath(found)
@@ -70,36 +76,40 @@ class FileStore:
                 path.unlink()
 
 
-def file_name(naming: str, dataset: str, key: Key, name: str) -> str:
+def file_name(naming: str, dataset: str, key: Key, name: str, *, folder: str | None = None) -> str:
     """Return the name of a file that a chunk wrote as `name`: pure.
 
     ``uuid``   DATASET/NAME_UUID_START-STOP.parquet
     ``legacy`` DATASET/NAME/UUID_TREE_START-STOP.parquet, as HiggsDNA calls its files by their uuid
     ``das``    DATASET/NAME/FILE_TREE_START-STOP.parquet, with the name of the input file
 
-    Directories that the processor made are kept; with the last two they stand in for NAME.
+    Directories that the processor made are kept; with the last two they stand in for NAME. DATASET is the
+    `folder`, if one is given.
     """
     path, treename, start, stop, uuid = key
     written = PurePosixPath(name)
-    suffix = "".join(written.suffixes)
-    stem = written.name.removesuffix(suffix) if suffix else written.name
-    folder = PurePosixPath(_plain(dataset))
-    above = [_plain(part) for part in written.parent.parts]
+    place = PurePosixPath(folder or names.file_name(dataset))
+    above = [names.file_name(part) for part in written.parent.parts]
+    stem, suffix = _stem_and_suffix(written)
     span = f"{start}-{stop}{suffix}"
     if naming == "uuid":
-        return str(folder.joinpath(*above, f"{stem}_{_uuid_text(uuid)}_{span}"))
+        return str(place.joinpath(*above, f"{names.file_name(stem, names.PART)}_{_uuid_text(uuid)}_{span}"))
     source = PurePosixPath(path.rsplit("/", 1)[-1]).stem if naming == "das" else _uuid_text(uuid)
-    tree = treename.rpartition("/")[2]
-    return str(folder.joinpath(*(above or [stem]), f"{source}_{tree}_{span}"))
+    tree = names.file_name(treename.rpartition("/")[2], _TREE)
+    in_name = f"{names.file_name(source, names.PART)}_{tree}_{span}"
+    return str(place.joinpath(*(above or [names.file_name(stem)]), in_name))
+
+
+def _stem_and_suffix(written: PurePosixPath) -> tuple[str, str]:
+    """Split a name before its suffixes, which are short and stay as they are."""
+    suffix = "".join(written.suffixes)
+    if not suffix or len(suffix) > _SUFFIX or names.file_name(suffix[1:]) != suffix[1:]:
+        return written.name, ""
+    return written.name.removesuffix(suffix), suffix
 
 
 def _uuid_text(uuid: str) -> str:
     return str(UUID(hex=uuid)) if len(uuid) == 32 else uuid or "none"
-
-
-def _plain(name: str) -> str:
-    plain = re.sub(r"[/\\\0]", "-", name)
-    return f"_{plain}" if plain in {".", ".."} else plain
 
 
 def _size(path: Path) -> int:

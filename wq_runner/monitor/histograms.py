@@ -5,7 +5,6 @@ Only here does anything of the monitor need the libraries of the analysis: hist 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -215,7 +214,3 @@ def _stack(picture: Picture, axes: Any, samples: Mapping[str, Sample], mplhep: A
     if len(order) + len(data) > 1:
         axes.legend(frameon=False)
     axes.set_ylim(bottom=0)
-
-
-def file_name(name: str) -> str:
-    return re.sub(r"[^\w.+-]+", "-", name).strip("-") or "histogram"

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import filelock
 
+from wq_runner import names
 from wq_runner.errors import OutputError
 from wq_runner.system import RunPaths
 
@@ -25,8 +26,8 @@ def default_directory(samples: Sequence[str], *, part: str = "") -> Path:
     """
     name = Path(samples[0]).name
     stem = re.sub(r"(\.json\.gz|\.[A-Za-z]+)$", "", name)
-    name = re.sub(r"[^\w.+-]+", "-", stem).strip("-") or "samples"
-    return Path("-".join(["wq-run", name, *([part] if part else [])]))
+    name = re.sub(r"^[-.*?]+|[*?]+", "", stem) or "samples"
+    return Path("-".join(["wq-run", names.file_name(name), *([part] if part else [])]))
 
 
 def open_directory(root: Path) -> tuple[RunPaths, AbstractContextManager[object]]:

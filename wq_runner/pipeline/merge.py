@@ -15,8 +15,8 @@ from typing import Any
 
 from rich.console import Console
 
-from wq_runner import journal, system
-from wq_runner.config.types import ONE
+from wq_runner import journal, names, system
+from wq_runner.config.types import ONE, PER_DATASET
 from wq_runner.errors import OutputError, PartialResultError, UsageError
 from wq_runner.execution import arguments, ledger
 from wq_runner.execution.files import FileStore
@@ -116,7 +116,7 @@ def merge(
         whole = _add_up(runs, paths)
         form = Form(
             scheme=options.get("outputs", ONE),
-            names={name: stem for run in runs for name, stem in run.summary["form"]["names"].items()},
+            names=_stems(runs, options.get("outputs", ONE)),
             pkl_gz=bool(options.get("pkl_gz", False)),
         )
         written = outputs.write(outputs.postprocessed(processor, whole), processor, paths, form)
@@ -136,6 +136,13 @@ def merge(
             f"the sum is partial: {sum(len(one['files']) for one in lacking.values())} files are not whole",
             hint=f"the rest: wq-run {say.path(paths.missing)}",
         )
+
+
+def _stems(runs: Sequence[Run], scheme: str) -> dict[str, str]:
+    """Return the files that datasets go to; names that are alike may come from different runs."""
+    if scheme == PER_DATASET:
+        return names.file_names(name for run in runs for name in run.summary["datasets"])
+    return {name: stem for run in runs for name, stem in run.summary["form"]["names"].items()}
 
 
 def _check_same(runs: Sequence[Run], *, accept_stale: bool) -> None:
@@ -235,6 +242,7 @@ def _add_up(runs: Sequence[Run], paths: RunPaths) -> Any:
 
 def _sums(runs: Sequence[Run]) -> dict[Sum, list[tuple[Run, list[Holding]]]]:
     """Return what is added up together. Portions of different runs stay apart, with new numbers."""
+    written = names.file_names(one.dataset for run in runs for one in run.recovered.holdings)
     found: dict[Sum, list[tuple[Run, list[Holding]]]] = {}
     numbers: dict[str, int] = defaultdict(int)
     for run in runs:
@@ -242,7 +250,7 @@ def _sums(runs: Sequence[Run]) -> dict[Sum, list[tuple[Run, list[Holding]]]]:
         for holding in run.recovered.holdings:
             by_sum[holding.sum].append(holding)
         for (dataset, portion), holdings in sorted(by_sum.items()):
-            name = schemes.portion_name(dataset, numbers[dataset]) if portion else ""
+            name = schemes.portion_name(written[dataset], numbers[dataset]) if portion else ""
             numbers[dataset] += bool(portion)
             found.setdefault((dataset, name), []).append((run, holdings))
     return found

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from wq_runner import journal, system
+from wq_runner import journal, names, system
 from wq_runner.config.options import RunOptions
 from wq_runner.config.types import FILES, ONE
 from wq_runner.execution import ledger
@@ -41,7 +41,7 @@ class Form:
     def of(cls, options: RunOptions, fileset: Fileset) -> Form:
         return cls(
             scheme=options.outputs,
-            names=schemes.names(options.outputs, fileset),
+            names=schemes.stems(options.outputs, fileset),
             pkl_gz=options.pkl_gz,
             stage_out=options.stage_out,
         )
@@ -50,7 +50,7 @@ class Form:
         """Return the name of the file that a result goes to."""
         # what is apart in the ledger may be written together
         portion = holding.portion if self.scheme.startswith(FILES) else ""
-        return portion or self.names.get(holding.dataset) or schemes.plain(holding.dataset)
+        return portion or self.names.get(holding.dataset) or names.file_name(holding.dataset)
 
 
 def write(output: Any, processor: Any, paths: RunPaths, form: Form) -> list[dict[str, Any]]:

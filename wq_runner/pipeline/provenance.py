@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from wq_runner import names
 from wq_runner.environment.gitstate import GitTree, open_git
 from wq_runner.model import Chunk, Fileset
 from wq_runner.pipeline.facts import Knowledge
@@ -59,7 +60,7 @@ def sources(fingerprint: Mapping[str, str], directory: Path) -> list[dict[str, A
             text = tree.patch() if source.changed else ""
             if text:
                 directory.mkdir(parents=True, exist_ok=True)
-                patch = directory / f"{source.name}-{source.tree[:8]}.patch"
+                patch = directory / f"{names.file_name(source.name)}-{source.tree[:8]}.patch"
                 patch.write_text(text, encoding="utf-8", errors="surrogateescape")
                 entry["patch"] = f"{directory.name}/{patch.name}"
             found.append(entry)

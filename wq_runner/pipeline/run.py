@@ -12,7 +12,7 @@ from typing import Any
 
 from rich.console import Console
 
-from wq_runner import system
+from wq_runner import names, system
 from wq_runner.config.options import RunOptions
 from wq_runner.engine.inline import InlineEngine
 from wq_runner.errors import InterruptedRunError, PartialResultError
@@ -189,6 +189,9 @@ def _run(
         say.chunks(console, plan, options.chunksize)
         portions = schemes.portions(options.outputs, ready.fileset)
         session.portion = schemes.of_items(portions)
+        if session.files is not None:
+            folders = names.file_names(dataset.name for dataset in ready.whole)
+            session.files = dataclasses.replace(session.files, folders=folders)
         left = _what_is_left(plan, place, session, portions, console)
         say.line(console, "workers", engines.describe(session, options))
         if not options.on_work_queue and (limits := backends.limits(options, request.origins)):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 
+from wq_runner import names
 from wq_runner.config.types import FILES, GROUP, PER_DATASET
 from wq_runner.errors import UsageError, did_you_mean
 from wq_runner.execution.items import Item
@@ -14,7 +14,7 @@ Portions = Mapping[tuple[str, str], str]
 """By dataset and path of a file: the name under which its results are added up apart."""
 
 
-def names(outputs: str, fileset: Fileset) -> dict[str, str]:
+def stems(outputs: str, fileset: Fileset) -> dict[str, str]:
     """Return the name of the file that each dataset goes to; empty where that is not by dataset.
 
     Raises
@@ -23,7 +23,7 @@ def names(outputs: str, fileset: Fileset) -> dict[str, str]:
         If datasets are to be grouped by what is not in their metadata.
     """
     if outputs == PER_DATASET:
-        return {dataset.name: plain(dataset.name) for dataset in fileset}
+        return names.file_names(dataset.name for dataset in fileset)
     if not outputs.startswith(GROUP):
         return {}
     key = outputs.removeprefix(GROUP)
@@ -34,7 +34,8 @@ def names(outputs: str, fileset: Fileset) -> dict[str, str]:
             f"--outputs {outputs}: {lacking[0]} has no {key} in its metadata.{did_you_mean(key, known)}",
             hint=f"known: {', '.join(known) or 'none'}",
         )
-    return {dataset.name: plain(str(dataset.metadata[key])) for dataset in fileset}
+    files = names.file_names(str(dataset.metadata[key]) for dataset in fileset)
+    return {dataset.name: files[str(dataset.metadata[key])] for dataset in fileset}
 
 
 def portions(outputs: str, fileset: Fileset) -> Portions:
@@ -42,22 +43,19 @@ def portions(outputs: str, fileset: Fileset) -> Portions:
     if not outputs.startswith(FILES):
         return {}
     size = int(outputs.removeprefix(FILES))
+    files = names.file_names(dataset.name for dataset in fileset)
     return {
-        (dataset.name, file.path): portion_name(dataset.name, number // size)
+        (dataset.name, file.path): portion_name(files[dataset.name], number // size)
         for dataset in fileset
         for number, file in enumerate(dataset.files)
     }
 
 
-def portion_name(dataset: str, number: int) -> str:
-    return f"{plain(dataset)}-{number:04}"
+def portion_name(written: str, number: int) -> str:
+    """Return the name of a portion of a dataset, whose name is `written` as that of a file."""
+    return f"{written}-{number:04}"
 
 
 def of_items(found: Portions) -> Callable[[Item], str]:
     """Return what tells the portion of an item."""
     return lambda item: found.get((item.dataset, item.path), "")
-
-
-def plain(name: str) -> str:
-    """Return a name that a file can have."""
-    return re.sub(r"[/\s]+", "-", name).strip("-") or "none"

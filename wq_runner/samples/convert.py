@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from wq_runner import names
 from wq_runner.errors import Problem, SamplesError
 from wq_runner.model import DEFAULT_TREENAME, Dataset, Fileset, InputFile
 
@@ -107,16 +108,17 @@ def topcoffea(fileset: Fileset) -> Written:
     """Return a sample JSON for each dataset, and the .cfg that names them."""
     losses = _Losses("a sample JSON")
     documents: dict[str, Any] = {}
+    written = names.file_names(dataset.name for dataset in fileset)
     for dataset in fileset:
-        names = losses.names(dataset, any_tree=True)
+        files = losses.names(dataset, any_tree=True)
         trees = [file.treename for file in dataset.files] or [DEFAULT_TREENAME]
         simulated = dataset.is_simulation
         kind = {} if simulated is None else {"isData": not simulated}
         fields = {key: value for key, value in dataset.metadata.items() if key not in {"isMC", "isData"}}
-        documents[f"{dataset.name.replace('/', '-')}.json"] = {
+        documents[f"{written[dataset.name]}.json"] = {
             **fields,
             "treeName": trees[0],
-            "files": names,
+            "files": files,
             **kind,
         }
     return losses.written({**documents, "samples.cfg": list(documents)})

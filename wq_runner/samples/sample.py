@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from wq_runner import names
 from wq_runner.errors import nearest
 from wq_runner.model import DEFAULT_TREENAME, Dataset
 from wq_runner.samples import metadata, paths
@@ -31,6 +32,7 @@ def read(
         reading.problem(shown, f"has no list of files{hint}")
         return []
     name = re.sub(r"\.(json|json\.gz|yaml|yml)$", "", path.name, flags=re.IGNORECASE)
+    name = names.original(name) or name  # of one that `wq-samples convert` wrote
     files = FileList(
         where=shown,
         dataset=name,

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from wq_runner import names
 from wq_runner.model import Dataset, FileFacts, Fileset, InputFile, Range
 from wq_runner.samples.ranges import merge
 
@@ -52,11 +53,13 @@ def find(fileset: Fileset, source: Path, convention: str, facts: Facts) -> Found
     """
     lacking: list[Lacking] = []
     unsure: list[InputFile] = []
+    folders = names.file_names(dataset.name for dataset in fileset)
     for dataset in fileset:
-        there = parts_of(source / dataset.name)
+        there = parts_of(_folder(source, folders[dataset.name], dataset.name))
         for file in dataset.files:
             known = facts(file) if convention == "Legacy" else None
-            done = there.get(_identity(file, convention, known))
+            identity = _identity(file, convention, known)
+            done = there.get(identity, there.get(names.file_name(identity, names.PART)))
             if done is None:
                 lacking.append(Lacking(dataset=dataset.name, file=file, ranges=file.ranges))
                 continue
@@ -68,6 +71,12 @@ def find(fileset: Fileset, source: Path, convention: str, facts: Facts) -> Found
             if missing:
                 lacking.append(Lacking(dataset=dataset.name, file=file, ranges=missing))
     return Found(lacking=lacking, unsure=unsure, files=sum(len(dataset.files) for dataset in fileset))
+
+
+def _folder(source: Path, written: str, name: str) -> Path:
+    """Return the directory of a dataset: as we name it, else as others do."""
+    ours = (source / written, source / names.file_name(name))
+    return next((place for place in ours if place.is_dir()), source / name.lstrip("/"))
 
 
 def parts_of(directory: Path) -> Mapping[str, tuple[Range, ...]]:

@@ -58,6 +58,15 @@ def test_das_names_alone_tell_which_files_are_missing(tmp_path: Path) -> None:
     assert lacking(found) == dict.fromkeys("abcd")
 
 
+def test_datasets_and_files_by_the_names_that_their_files_have(tmp_path: Path) -> None:
+    file = InputFile(path="root://host//store/a b.root")
+    fileset = (Dataset(name="/DY/Run3", files=(file,)), Dataset(name="DY", files=(file,)))
+    found = ("a~_b_Events_0-100.parquet",)
+    touch(tmp_path / "~-DY~-Run3", *found)
+    touch(tmp_path / "DY", *found)
+    assert not unprocessed.find(fileset, tmp_path, "DAS", lambda _: None).lacking
+
+
 def test_a_file_that_cannot_be_opened(tmp_path: Path) -> None:
     touch(tmp_path / "DY", "a_Events_0-50.parquet", "a_Events_70-90.parquet")
     found = unprocessed.find(FILESET, tmp_path, "DAS", lambda _: None)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 
+from wq_runner import names
 from wq_runner.pipeline.export.folder import Folder, Slice
 from wq_runner.workers.batch import condor, slurm
 from wq_runner.workers.batch.job import Job
@@ -81,7 +81,7 @@ def slurm_text(folder: Folder, jobs: Sequence[Slice], shape: Job, inputs: Sequen
     """Return the batch script of some jobs: an array, if they are several."""
     array = f"--array=0-{len(jobs) - 1}"
     options = [
-        f"--job-name={_plain(jobs[0].dataset)}",
+        f"--job-name={names.file_name(jobs[0].dataset)}",
         *([array] if len(jobs) > 1 else []),
         f"--output={folder.logs}/%x-%A_%a.log" if len(jobs) > 1 else f"--output={folder.logs}/%x-%j.log",
         *slurm.resource_options(shape),
@@ -118,22 +118,19 @@ def clusters(jobs: Iterable[Slice], per: str) -> dict[str, list[Slice]]:
     by_dataset: dict[str, list[Slice]] = {}
     for job in jobs:
         by_dataset.setdefault(job.dataset, []).append(job)
+    files = names.file_names(by_dataset)
     found: dict[str, list[Slice]] = {}
     for dataset, mine in by_dataset.items():
         size = 1 if per == "job" else MOST_JOBS
         for first in range(0, len(mine), size):
             some = mine[first : first + size]
-            name = _plain(dataset) + (f"-{some[0].name}" if per == "job" or first else "")
-            # two datasets may have the same name when what no file name can hold is gone
-            found[name if name not in found else f"{name}-{some[0].name}"] = some
+            name = files[dataset] + (f"-{some[0].name}" if per == "job" or first else "")
+            # a dataset may be called as the second part of another
+            found[name if name not in found else f"{files[dataset]}~j{some[0].name}"] = some
     return found
 
 
-def submit_script(program: str, names: Sequence[str]) -> str:
+def submit_script(program: str, files: Sequence[str]) -> str:
     """Return the script that submits all of these files, which lie in `submit/` beside it."""
-    lines = [f"{program} submit/{shlex.quote(name)} || exit 1" for name in names]
+    lines = [f"{program} submit/{shlex.quote(name)} || exit 1" for name in files]
     return "\n".join(["#!/bin/sh", 'cd "$(dirname "$0")" || exit 1', *lines, ""])
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[^\w.+-]+", "-", name).strip("-") or "jobs"
