@@ -158,6 +158,8 @@ class Ending(str, Enum):
     """The result file is there."""
     NO_RESULT = "no result"
     """The command ended, by exit or by signal, without one."""
+    DIED = "died"
+    """The process that did it ended while it did, and no other task can have been the reason."""
     EXHAUSTED = "exhausted"
     """It went over its allocation of memory, disk or time."""
     LOST = "lost"

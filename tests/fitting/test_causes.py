@@ -34,14 +34,20 @@ def marks(tmp_path: Path) -> Path:
 
 
 def run(
-    samples: Path, cwd: Path, *options: object, what: str, files: int = FILES, **arguments: object
+    samples: Path,
+    cwd: Path,
+    *options: object,
+    what: str,
+    files: int = FILES,
+    executor: tuple[object, ...] = ("--workers", "local:2x1x1GB"),
+    **arguments: object,
 ) -> running.Ended:
     """Run the processor that goes wrong, in `out`."""
     given = {"what": what, **arguments}
     return running.run(
         *("-p", f"{TROUBLES}:Troubled", "--schema", "BaseSchema", "-o", "out", "--limit-files", files),
         *(part for name, value in given.items() for part in ("--processor-args", f"{name}={value}")),
-        *("--workers", "local:2x1x1GB", *options, samples),
+        *(*executor, *options, samples),
         cwd=cwd,
     )
 
@@ -96,7 +102,42 @@ def test_events_that_end_their_workers_are_found(trees: Path, tmp_path: Path) ->
     assert "its worker was lost each time (these events end their workers)" in ended.error
 
 
+LOCAL = ("--workers", "local:2x1x1GB")
+FUTURES = ("-e", "futures", "-w", 2)
+
+
+@pytest.mark.parametrize("executor", [LOCAL, FUTURES], ids=["work_queue", "futures"])
+def test_an_interpreter_that_always_dies_stops_the_run(
+    trees: Path, tmp_path: Path, marks: Path, executor: tuple[object, ...]
+) -> None:
+    ended = run(trees, tmp_path, "--chunksize", 500, what="segv", marks=marks, executor=executor)
+    assert ended.code == 6, ended.out + ended.err
+    assert "the same way in 3 files, and nothing was done" in ended.error
+    assert len({mark.name.split("-")[0] for mark in marks.iterdir()}) <= 3
+
+
+def test_a_neighbour_in_the_pool_is_not_blamed(trees: Path, tmp_path: Path) -> None:
+    options = ["--chunksize", 500, "--min-chunk", 50]
+    ended = run(trees, tmp_path, *options, what="exit", file="f1.root", entry=123, files=3, executor=FUTURES)
+    assert ended.code == 3, ended.out + ended.err
+    ((name, start, stop),) = missing(tmp_path)
+    assert name == "f1.root"
+    assert start <= 123 < stop <= start + 50
+    assert_all_but(stop - start, tmp_path, files=3)
+    assert "exit code 3" in ended.error
+
+
 # -- the processor
+
+
+@pytest.mark.parametrize("executor", [LOCAL, FUTURES, ("-e", "iterative")], ids=lambda given: given[1])
+def test_a_processor_that_leaves_failed(
+    trees: Path, tmp_path: Path, marks: Path, executor: tuple[object, ...]
+) -> None:
+    ended = run(trees, tmp_path, "--chunksize", 500, what="leave", marks=marks, executor=executor)
+    assert ended.code == 6
+    assert ended.error.count("SystemExit: there are no corrections for this era") == 1
+    assert len({mark.name.split("-")[0] for mark in marks.iterdir()}) <= 3
 
 
 @pytest.mark.parametrize(("share", "reason"), [("0", "attempt 2 of 2"), ("50%", "the same way in 3 files")])

@@ -31,6 +31,8 @@ class Kind(str, Enum):
 
     INPUT = "input"
     PROCESSOR = "processor"
+    SCHEMA = "schema"
+    """What failed before the processor was called, in a file that can be read."""
     MEMORY = "memory"
     STALL = "stall"
     CRASH = "crash"

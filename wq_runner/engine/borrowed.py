@@ -35,7 +35,7 @@ class BorrowedPool(FuturesEngine):
 
     def _ending(self, error: Exception) -> Ending | None:
         broken = isinstance(error, concurrent.futures.BrokenExecutor)
-        return Ending.NO_RESULT if broken else None
+        return Ending.DIED if broken else None
 
     def _stop(self) -> None:
         for _, future in self._running.values():
@@ -75,7 +75,7 @@ class CoffeaExecutor(FuturesEngine):
         return EngineStatus(workers=self._workers, workers_joined=self._workers, cores=self._workers)
 
     def _ending(self, error: Exception) -> Ending | None:  # noqa: ARG002 - it says nothing of the one task
-        return Ending.NO_RESULT
+        return Ending.DIED
 
     def _stop(self) -> None:
         thread, self._thread = self._thread, None

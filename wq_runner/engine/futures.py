@@ -151,7 +151,7 @@ class FuturesEngine(abc.ABC):
         return Outcome(
             task_id=task.id,
             ending=ending or Ending.NO_RESULT,
-            exit_code=-1 if ending else 1,
+            exit_code=0 if ending else 1,
             output=text,
             detail=text,
             finished=time.time(),

@@ -72,7 +72,7 @@ class ParslEngine(FuturesEngine):
         from parsl.executors.high_throughput.errors import ManagerLost, WorkerLost
 
         if isinstance(error, WorkerLost):
-            return Ending.NO_RESULT  # the process that did this very task ended
+            return Ending.DIED  # the process that did this very task ended
         return Ending.LOST if isinstance(error, ManagerLost | ExecutorError) else None
 
     def _stop(self) -> None:

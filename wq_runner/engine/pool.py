@@ -4,75 +4,133 @@ from __future__ import annotations
 
 import concurrent.futures
 import os
+import re
 import signal
 import threading
 import time
+from collections import deque
 
 from wq_runner.engine.inline import run_here
 from wq_runner.engine.protocol import EngineStatus
 from wq_runner.model import Ending, Outcome, Task
 
+Running = concurrent.futures.Future[Outcome]
+
 
 class PoolEngine:
-    """As many processes as `workers`, which stay warm from task to task."""
+    """As many processes as `workers`, which stay warm from task to task.
+
+    A process that dies takes the whole pool with it, and nobody can tell which of its tasks did that. So all
+    that were in it are suspects, and run again one by one in a process of their own before any is blamed.
+    """
 
     def __init__(self, workers: int) -> None:
         self._workers = workers
         self._pool: concurrent.futures.Executor | None = None
-        self._running: dict[concurrent.futures.Future[Outcome], Task] = {}
+        self._apart: concurrent.futures.Executor | None = None
+        self._running: dict[Running, Task] = {}
+        self._suspects: deque[Task] = deque()
+        self._alone: tuple[Running, Task] | None = None
 
     @property
     def status(self) -> EngineStatus:
-        running = min(len(self._running), self._workers)
+        tasks = len(self._running) + len(self._suspects) + bool(self._alone)
+        busy = min(tasks, self._workers)
         return EngineStatus(
             workers=self._workers,
             workers_joined=self._workers,
-            workers_busy=running,
+            workers_busy=busy,
             cores=self._workers,
-            cores_used=running,
-            tasks_running=running,
-            tasks_waiting=len(self._running) - running,
+            cores_used=busy,
+            tasks_running=busy,
+            tasks_waiting=tasks - busy,
         )
 
     def start(self) -> None:
-        import loky  # comes with coffea; does not re-run the user's script as spawn does
-
         if self._pool is None:
-            self._pool = loky.ProcessPoolExecutor(
-                max_workers=self._workers, initializer=_end_with, initargs=(os.getpid(),)
-            )
+            self._pool = _pool(self._workers)
 
     def submit(self, task: Task) -> None:
-        self.start()
-        assert self._pool is not None
-        self._running[self._pool.submit(run_here, task)] = task
+        while True:
+            self.start()
+            assert self._pool is not None
+            try:
+                self._running[self._pool.submit(run_here, task)] = task
+            except concurrent.futures.BrokenExecutor:  # its tasks come back from wait() as suspects
+                self._pool = None
+            else:
+                return
 
     def wait(self, timeout: float) -> list[Outcome]:
+        self._try_alone()
+        watched = [*self._running, *([self._alone[0]] if self._alone else [])]
         done, _ = concurrent.futures.wait(
-            self._running, timeout=timeout, return_when=concurrent.futures.FIRST_COMPLETED
+            watched, timeout=timeout, return_when=concurrent.futures.FIRST_COMPLETED
         )
-        return [self._outcome(future) for future in done]
+        outcomes = [self._outcome(future) for future in done]
+        return [outcome for outcome in outcomes if outcome is not None]
 
-    def _outcome(self, future: concurrent.futures.Future[Outcome]) -> Outcome:
+    def _try_alone(self) -> None:
+        if self._alone is None and self._suspects:
+            self._apart = self._apart or _pool(1)
+            task = self._suspects.popleft()
+            self._alone = (self._apart.submit(run_here, task), task)
+
+    def _outcome(self, future: Running) -> Outcome | None:
+        if self._alone is not None and future is self._alone[0]:
+            _, task = self._alone
+            self._alone = None
+            return self._of_suspect(future, task)
         task = self._running.pop(future)
         error = future.exception()
-        if error is None:
-            return future.result()
         if isinstance(error, concurrent.futures.BrokenExecutor):
-            # one process died and took the pool with it: the others' tasks end the same way
             self._pool = None
-        return Outcome(
-            task_id=task.id, ending=Ending.NO_RESULT, exit_code=-1, detail=str(error), finished=time.time()
-        )
+            self._suspects.append(task)
+            return None
+        return _failed(task, error) if error is not None else future.result()
+
+    def _of_suspect(self, future: Running, task: Task) -> Outcome:
+        error = future.exception()
+        if isinstance(error, concurrent.futures.BrokenExecutor):
+            self._apart = None
+        return _failed(task, error) if error is not None else future.result()
 
     def avoid(self, host: str, *, avoid: bool) -> None:
         """Do nothing: there is one host only."""
 
     def close(self) -> None:
         self._running.clear()
-        if self._pool is not None:
-            self._pool.shutdown(wait=False, kill_workers=True)  # type: ignore[call-arg] # loky's
-            self._pool = None
+        self._suspects.clear()
+        self._alone = None
+        for pool in (self._pool, self._apart):
+            if pool is not None:
+                pool.shutdown(wait=False, kill_workers=True)  # type: ignore[call-arg] # loky's
+        self._pool = self._apart = None
+
+
+def _pool(workers: int) -> concurrent.futures.Executor:
+    import loky  # comes with coffea; does not re-run the user's script as spawn does
+
+    pool: concurrent.futures.Executor = loky.ProcessPoolExecutor(
+        max_workers=workers,
+        initializer=_end_with,
+        initargs=(os.getpid(),),
+        # else loky prints 30 lines of frames for each process that dies; whoever set it wants them
+        env={"PYTHONFAULTHANDLER": os.environ.get("PYTHONFAULTHANDLER", "")},
+    )
+    return pool
+
+
+def _failed(task: Task, error: BaseException) -> Outcome:
+    # loky's text ends with how each of its processes did: SIGSEGV(-11), EXIT(3)
+    ended = re.search(r"(SIG[A-Z]+|EXIT)\((-?\d+)\)", str(error))
+    how = f"exit code {ended[2]}" if ended and ended[1] == "EXIT" else ended[1] if ended else str(error)
+    return Outcome(
+        task_id=task.id,
+        ending=Ending.DIED,
+        detail=f"the interpreter ended with {how}",
+        finished=time.time(),
+    )
 
 
 def _end_with(parent: int) -> None:

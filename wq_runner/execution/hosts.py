@@ -12,7 +12,9 @@ from wq_runner.execution.policy import Cause
 AT_ONCE = frozenset({Cause.ENVIRONMENT, Cause.TRANSFER, Cause.DAMAGED, Cause.LOST})
 
 # what may be the chunk's fault, until another host does it
-IF_OTHERS_CAN = frozenset({Cause.INPUT, Cause.PROCESSOR, Cause.RESULT, Cause.CRASHED, Cause.STALLED})
+IF_OTHERS_CAN = frozenset(
+    {Cause.INPUT, Cause.PROCESSOR, Cause.SCHEMA, Cause.RESULT, Cause.CRASHED, Cause.STALLED}
+)
 
 
 @dataclass(frozen=True, kw_only=True)

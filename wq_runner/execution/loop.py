@@ -230,6 +230,7 @@ class Loop:
             self._reducer.add(task.result, events.accepted(task, batch, found))
             done = [batch[index] for index in found.done]
             self._done += done
+            self._attempts.succeeded()
             self._context.hosts.done(outcome.host, done)
             self._journal.record(*events.read_elsewhere(task, batch, found))
         for index, reason in found.skipped.items():
@@ -240,7 +241,6 @@ class Loop:
         self, task: Task, items: tuple[Item, ...], outcome: Outcome, failure: Failure, number: int
     ) -> None:
         trouble = policy.trouble_of_failure(failure)
-        self._attempts.seen(failure.signature, items)
         if trouble.cause is Cause.EXHAUSTED:
             self._grow(items, trouble, task)
         self._perform(trouble, items, task, outcome, lambda: _exception(task.result, number))
@@ -258,6 +258,7 @@ class Loop:
         outcome: Outcome,
         exception: Callable[[], BaseException | None] = lambda: None,
     ) -> None:
+        self._attempts.seen(trouble.signature, items)
         action = policy.decide(
             trouble,
             items=len(items),
@@ -310,7 +311,7 @@ class Loop:
         by_function: bool = False,
     ) -> None:
         self._skipped += [Skipped(item=item, reason=reason, by_function=by_function) for item in items]
-        self._attempts.skipped(items)
+        self._attempts.skipped(items, trouble.signature)
         self._journal.record(events.decided("skip", trouble, reason, items, task, host))
 
     # -- in between

@@ -23,6 +23,7 @@ class Cause(str, Enum):
     EXHAUSTED = "out of resources"
     INPUT = "unreadable input"
     PROCESSOR = "processor error"
+    SCHEMA = "schema does not fit"
     RESULT = "result cannot be sent"
 
 
@@ -55,6 +56,7 @@ DEFAULT_BUDGETS: Mapping[Cause, int] = {
     Cause.EXHAUSTED: 6,
     Cause.INPUT: 2,
     Cause.PROCESSOR: 1,
+    Cause.SCHEMA: 1,
     Cause.RESULT: 0,
 }
 
@@ -63,12 +65,13 @@ DEFAULT_BUDGETS: Mapping[Cause, int] = {
 class Settings:
     """How often each cause is forgiven to an item, and what may be missing in the end.
 
+    `same_failure` is in how many places the same failure of the code stops the run.
     `min_chunk` is how finely a chunk that kills its process is cut to find the events that do it.
-    `max_failed` is the share of the events that may fail in the processor before the run stops.
+    `max_failed` is the share of the events that may be left out, for whatever cause, before the run stops.
     """
 
     budgets: Mapping[Cause, int] = field(default_factory=lambda: DEFAULT_BUDGETS)
-    same_failure_files: int = 3
+    same_failure: int = 3
     skip_bad_files: bool = False
     min_chunk: int = 1000
     max_failed: float = 0.0
@@ -78,16 +81,18 @@ class Settings:
 class History:
     """What came before, and how it stands now.
 
-    `attempts` is how often this cause hit these items. `files_with_signature` and `chunks_with_signature`
-    are where this failure was seen; chunks count where a dataset has `few_files`. `at_largest` is whether
-    they had the largest worker's memory; `failed_share` is the share of all events that would be lost if
-    these were given up. `others` is whether there are workers on more than one host, as far as is known.
+    `attempts` is how often this cause hit these items. `places` is in how many `unit`s this failure was
+    seen (files, or chunks where a dataset has few files), `given_up` in how many it was or would be for good.
+    `anything_done` is whether any item succeeded so far. `at_largest` is whether they had the largest
+    worker's memory; `failed_share` is the share of all events that would be lost if these were given up.
+    `others` is whether there are workers on more than one host, as far as is known.
     """
 
     attempts: int = 0
-    files_with_signature: int = 0
-    chunks_with_signature: int = 0
-    few_files: bool = False
+    places: int = 0
+    given_up: int = 0
+    unit: str = "files"
+    anything_done: bool = True
     at_largest: bool = True
     failed_share: float = 1.0
     others: bool = False
@@ -128,12 +133,12 @@ def decide(  # noqa: PLR0912 - one table
     budget = settings.budgets[trouble.cause]
     left = history.attempts < budget
     times = f"{history.attempts + 1} of {budget + 1}"
+    if items == 1 and (reason := _hopeless(trouble.cause, history, settings)):
+        return Abort(reason=reason)
     match trouble.cause:
-        case Cause.PROCESSOR | Cause.RESULT:
+        case Cause.PROCESSOR | Cause.SCHEMA | Cause.RESULT:
             if items > 1:
                 return Split(reason="to find the chunk that does it")
-            if repeated := _repeated(history, settings):
-                return Abort(reason=repeated)
             if left:
                 return Retry(reason="once more, elsewhere")
             return _give_up(history, settings, f"attempt {times}")
@@ -148,11 +153,13 @@ def decide(  # noqa: PLR0912 - one table
                 return Retry(reason=f"attempt {times}")
             if items > 1 or events > settings.min_chunk:
                 return Split(reason="to find the events that do it")
-            return Skip(reason="these events end the interpreter")
+            return _leave_out(history, settings, "these events end the interpreter")
         case Cause.DEADLY:
             if items > 1 or events > settings.min_chunk:
                 return Split(reason="to find the events that do it")
-            return Retry(reason=f"attempt {times}") if left else Skip(reason="these events end their workers")
+            if left:
+                return Retry(reason=f"attempt {times}")
+            return _leave_out(history, settings, "these events end their workers")
         case Cause.EXHAUSTED:
             if not history.at_largest and left:
                 return Retry(reason="with more memory")
@@ -160,7 +167,7 @@ def decide(  # noqa: PLR0912 - one table
                 return Split(reason="it is too large for the largest worker")
             return _give_up(history, settings, "it does not fit the largest worker")
         case Cause.STALLED:
-            return Retry(reason="elsewhere") if left else Skip(reason=f"attempt {times}")
+            return Retry(reason="elsewhere") if left else _leave_out(history, settings, f"attempt {times}")
         case Cause.LOST:
             return Retry(reason="not the task's fault") if left else Abort(reason=f"attempt {times}")
         case Cause.TRANSFER | Cause.DAMAGED | Cause.ENVIRONMENT:
@@ -171,25 +178,46 @@ def decide(  # noqa: PLR0912 - one table
             return Abort(reason=f"{history.attempts + 1} times")
 
 
+# what may be the code's fault in every chunk. Memory is not among these: chunks that are too large for the
+# workers are all cut first
+_OF_THE_CODE = frozenset(
+    {Cause.PROCESSOR, Cause.SCHEMA, Cause.RESULT, Cause.CRASHED, Cause.DEADLY, Cause.STALLED}
+)
+
+
+def _hopeless(cause: Cause, history: History, settings: Settings) -> str:
+    """Say where this very failure was seen, if nothing else was: then it is not these events that do it."""
+    if cause in _OF_THE_CODE and not history.anything_done and history.places >= settings.same_failure:
+        return f"the same way in {history.places} {history.unit}, and nothing was done"
+    return ""
+
+
 def _repeated(history: History, settings: Settings) -> str:
-    """Say where else this very failure was seen, if it was seen often enough to end the run."""
-    limit = settings.same_failure_files
-    if history.files_with_signature >= limit:
-        return f"the same way in {history.files_with_signature} files"
-    if history.few_files and history.chunks_with_signature >= limit:
-        return f"the same way in {history.chunks_with_signature} chunks"
+    if history.given_up >= settings.same_failure:
+        return f"the same way in {history.given_up} {history.unit}"
     return ""
 
 
 def _give_up(history: History, settings: Settings, reason: str) -> Skip | Abort:
+    """Leave these events out as far as was allowed."""
+    if repeated := _repeated(history, settings):
+        return Abort(reason=repeated)
     if history.failed_share <= settings.max_failed:
         return Skip(reason=f"{reason}; within --max-failed")
     return Abort(reason=reason)
 
 
+def _leave_out(history: History, settings: Settings, reason: str) -> Skip | Abort:
+    """Leave out events that end their process: a few, and then only as far as was allowed."""
+    if history.failed_share > settings.max_failed and (repeated := _repeated(history, settings)):
+        return Abort(reason=f"{repeated}: {reason}")
+    return Skip(reason=reason)
+
+
 _CAUSES = {
     Kind.INPUT: Cause.INPUT,
     Kind.PROCESSOR: Cause.PROCESSOR,
+    Kind.SCHEMA: Cause.SCHEMA,
     Kind.MEMORY: Cause.EXHAUSTED,
     Kind.STALL: Cause.STALLED,
     Kind.CRASH: Cause.CRASHED,
@@ -220,14 +248,29 @@ def trouble_of_outcome(outcome: Outcome) -> Trouble:
             had = max(outcome.measured.memory or 0, outcome.allocated.memory or 0)
             return Trouble(cause=Cause.EXHAUSTED, message=outcome.detail, memory=int(had * MB))
         case Ending.DEADLY:
-            return Trouble(cause=Cause.DEADLY, message="its worker was lost each time")
+            return Trouble(cause=Cause.DEADLY, message="its worker was lost each time", signature="deadly")
+        case Ending.DIED:
+            return Trouble(cause=Cause.CRASHED, message=outcome.detail, signature=outcome.detail)
         case Ending.NO_RESULT | Ending.RETURNED:
-            # what goes wrong once Python runs is an answer; above 128 a signal ended the command
-            broken = 0 < outcome.exit_code <= 128
-            return Trouble(cause=Cause.ENVIRONMENT if broken else Cause.CRASHED, message=_last_words(outcome))
+            cause, message = _without_answer(outcome)
+            return Trouble(cause=cause, message=message, signature=message if cause is Cause.CRASHED else "")
 
 
-def _last_words(outcome: Outcome) -> str:
-    how = f"signal {-outcome.exit_code}" if outcome.exit_code < 0 else f"exit code {outcome.exit_code}"
+# the code of a command that the engine never started, or whose process is gone without a trace
+NEVER_RAN = -1
+
+
+def _without_answer(outcome: Outcome) -> tuple[Cause, str]:
+    """Return the cause and the last words of a command that ended by itself."""
+    code = outcome.exit_code
     lines = outcome.output.strip().splitlines()
-    return f"no answer ({how}): {lines[-1]}" if lines else f"no answer ({how})"
+    if code == NEVER_RAN:
+        how = outcome.detail or "it did not run"
+    elif code < 0:
+        how = f"signal {-code}"
+    else:
+        how = f"exit code {code}"
+    # what goes wrong once Python runs is an answer; above 128 a signal ended the command
+    started = code > 128 or code < NEVER_RAN
+    text = f"no answer ({how}): {lines[-1]}" if lines else f"no answer ({how})"
+    return Cause.CRASHED if started or not code else Cause.ENVIRONMENT, text

@@ -32,7 +32,15 @@ def error_of(
             # a file that was never opened is no chunk yet
             more = f"\n{again(items[0])}" if items[0].events else ""
             return InputError(f"{items[0].path} cannot be read: {text}", hint=f"{left_out}{more}")
-        case Cause.PROCESSOR | Cause.RESULT | Cause.CRASHED:
+        case Cause.SCHEMA:
+            return ProcessorError(
+                f"the schema does not fit {items[0].path}, which can be read ({reason})\n\n"
+                f"{trouble.traceback or trouble.message}\n\nfirst seen in {place}",
+                hint="--schema names another one; BaseSchema takes any tree as it is"
+                + f"\n{again(items[0])}",
+                page="schema",
+            )
+        case Cause.PROCESSOR | Cause.RESULT | Cause.CRASHED | Cause.DEADLY | Cause.STALLED:
             text = trouble.traceback or trouble.message
             return ProcessorError(
                 f"the processor failed, so the run stopped ({reason})\n\n{text}\n\nfirst seen in {place}",

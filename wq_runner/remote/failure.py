@@ -5,12 +5,10 @@ from __future__ import annotations
 import hashlib
 import pickle
 import traceback
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-# Failures below these packages while reading are failures of the input, not of the processor.
-READERS = ("uproot", "fsspec", "fsspec_xrootd", "XRootD", "aiohttp", "pyarrow")
+from . import blame
 
 _HERE = str(Path(__file__).parent)
 
@@ -42,10 +40,10 @@ def describe(index: int | None, error: BaseException, kind: str | None = None) -
     place = "|".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in own[-5:])
     return {
         "index": index,
-        "kind": kind or _kind(error, root, own),
+        "kind": kind or (blame.INPUT if any(map(_is_input_error, links)) else blame.kind_of(links)),
         "type": name,
-        "message": str(root),
-        "traceback": "".join(traceback.format_list(own)) + f"{name}: {root}",
+        "message": _message(root),
+        "traceback": "".join(traceback.format_list(own)) + f"{name}: {_message(root)}",
         "signature": hashlib.sha1(f"{name}|{place}".encode(), usedforsecurity=False).hexdigest()[:12],
     }
 
@@ -74,12 +72,10 @@ def _is_input_error(error: BaseException) -> bool:
     return isinstance(error, ChangedFileError) or ("wq_runner.errors", "InputError") in names
 
 
-def _kind(error: BaseException, root: BaseException, own: Sequence[traceback.FrameSummary]) -> str:
-    if isinstance(root, MemoryError):
-        return "memory"
-    if _is_input_error(root) or str(error).startswith("Failed to open file"):
-        return "input"
-    return "input" if any(_package(frame.filename) in READERS for frame in own) else "processor"
+def _message(error: BaseException) -> str:
+    if isinstance(error, SystemExit) and not isinstance(error.code, str):
+        return f"the processor called sys.exit({'' if error.code is None else error.code})"
+    return str(error)
 
 
 def _below_machinery(frames: traceback.StackSummary) -> list[traceback.FrameSummary]:
@@ -90,11 +86,3 @@ def _below_machinery(frames: traceback.StackSummary) -> list[traceback.FrameSumm
         if inside or frame.filename.startswith(_HERE):
             last = depth + 1
     return list(frames[last:]) or [frame for frame in frames if not frame.filename.startswith(_HERE)]
-
-
-def _package(filename: str) -> str:
-    parts = Path(filename).parts
-    for root in ("site-packages", "dist-packages"):
-        if root in parts:
-            return parts[parts.index(root) + 1].removesuffix(".py")
-    return ""

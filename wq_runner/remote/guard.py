@@ -150,7 +150,8 @@ class Watch:
                         "type": kind,
                         "message": message,
                         "traceback": "",
-                        "signature": kind,
+                        # how it ended is all that is known of where
+                        "signature": f"{kind}: {message}" if kind == "crash" else kind,
                         "memory": self._peak,
                     }
                 ],

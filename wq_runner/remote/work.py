@@ -217,7 +217,7 @@ class _Batch:
                     warnings.simplefilter("always")
                     out = function(self.folder.enter(index, item))
                 self.folder.keep(index, item, out)
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 self.failed(error)
                 self.trees.close()  # what its file has to do with it is not known
                 self.folder.drop(index)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from wq_runner.execution.attempts import Attempts
@@ -35,14 +37,38 @@ def test_attempts_are_counted_by_cause_and_item(attempts: Attempts) -> None:
     assert history(attempts, *FILES).attempts == 2
 
 
-def test_a_failure_is_seen_in_files_and_chunks(attempts: Attempts) -> None:
+def test_a_failure_is_seen_in_files_and_of_few_files_in_chunks(attempts: Attempts) -> None:
     for item in (*FEW, FILES[0]):
         attempts.seen("here", [item])
     attempts.seen("elsewhere", [FILES[1]])
     attempts.seen("here", FILES)  # in which of them is not known
-    found = history(attempts, FEW[0])
-    assert (found.files_with_signature, found.chunks_with_signature, found.few_files) == (2, 4, True)
-    assert not history(attempts, FILES[0]).few_files
+    assert (history(attempts, FILES[0]).places, history(attempts, FILES[0]).unit) == (2, "files")
+    assert (history(attempts, FEW[0]).places, history(attempts, FEW[0]).unit) == (4, "chunks")
+
+
+def test_a_chunk_that_was_cut_counts_by_its_parts(attempts: Attempts) -> None:
+    whole, half, quarter = (dataclasses.replace(FEW[0], stop=stop) for stop in (100, 50, 25))
+    for item in (whole, half, quarter):
+        attempts.seen("here", [item])
+    assert history(attempts, quarter).places == 1, "it is one place, that is found more and more exactly"
+    other = dataclasses.replace(FEW[0], start=50)
+    attempts.seen("here", [other])
+    assert history(attempts, other).places == 2
+
+
+def test_what_is_given_up_counts_with_what_is_about_to_be(attempts: Attempts) -> None:
+    attempts.skipped(FILES[:2], "here")
+    attempts.skipped(FILES[2:3], "elsewhere")
+    assert history(attempts, FILES[3]).given_up == 3
+    assert history(attempts, FILES[1]).given_up == 2
+
+
+def test_whether_anything_was_done_counts_earlier_runs(attempts: Attempts) -> None:
+    assert history(attempts, FILES[0]).anything_done
+    new = Attempts(FILES, Settings())
+    assert not history(new, FILES[0]).anything_done
+    new.succeeded()
+    assert history(new, FILES[0]).anything_done
 
 
 def test_the_share_that_is_lost_is_that_of_the_whole_run(attempts: Attempts) -> None:

@@ -55,15 +55,25 @@ def case(reason: str, *values: Any) -> Any:
         case("processor: again", Cause.PROCESSOR, {"attempts": 1}, MANY, Settings(), Abort),
         case("processor: within --max-failed", Cause.PROCESSOR, {"attempts": 1, "failed_share": 0.01}, MANY, LOSSY, Skip),
         case("processor: beyond --max-failed", Cause.PROCESSOR, {"attempts": 1, "failed_share": 0.011}, MANY, LOSSY, Abort),
-        case("processor: the same in 3 files", Cause.PROCESSOR, {"files_with_signature": 3, "failed_share": 0.0}, MANY, LOSSY, Abort),
-        case("processor: the same in 3 chunks of 2 files", Cause.PROCESSOR, {"files_with_signature": 2, "chunks_with_signature": 3, "few_files": True}, MANY, LOSSY, Abort),
-        case("processor: the same in 3 chunks of 2 files of many", Cause.PROCESSOR, {"files_with_signature": 2, "chunks_with_signature": 3}, MANY, LOSSY, Retry),
+        case("processor: given up in 3 files", Cause.PROCESSOR, {"attempts": 1, "given_up": 3, "failed_share": 0.0}, MANY, LOSSY, Abort),
+        case("processor: seen in 3 files, of which others were done", Cause.PROCESSOR, {"places": 3}, MANY, Settings(), Retry),
+        case("processor: nothing else was seen", Cause.PROCESSOR, {"places": 3, "anything_done": False}, MANY, LOSSY, Abort),
+        case("processor: two files tell little", Cause.PROCESSOR, {"places": 2, "anything_done": False}, MANY, LOSSY, Retry),
+        case("schema: once more, elsewhere", Cause.SCHEMA, {}, MANY, Settings(), Retry),
+        case("schema: again", Cause.SCHEMA, {"attempts": 1}, MANY, Settings(), Abort),
         case("result: find the chunk", Cause.RESULT, {}, {"events": 10, "items": 4}, Settings(), Split),
         case("result: it will not be better", Cause.RESULT, {}, MANY, Settings(), Abort),
         case("result: within --max-failed", Cause.RESULT, {"failed_share": 0.0}, MANY, LOSSY, Skip),
         case("interpreter died: once more to be sure", Cause.CRASHED, {}, MANY, Settings(), Retry),
         case("interpreter died: find the events", Cause.CRASHED, {"attempts": 1}, MANY, Settings(), Split),
         case("interpreter died: these events do it", Cause.CRASHED, {"attempts": 1}, FEW, Settings(), Skip),
+        case("interpreter died: a third place", Cause.CRASHED, {"attempts": 1, "given_up": 3}, FEW, Settings(), Abort),
+        case("interpreter died: a third place within --max-failed", Cause.CRASHED, {"attempts": 1, "given_up": 3, "failed_share": 0.01}, FEW, LOSSY, Skip),
+        case("interpreter died: it always does", Cause.CRASHED, {"places": 3, "anything_done": False}, MANY, Settings(), Abort),
+        case("workers die of it: they always do", Cause.DEADLY, {"places": 3, "anything_done": False}, MANY, Settings(), Abort),
+        case("stalled: it always does", Cause.STALLED, {"places": 3, "anything_done": False}, MANY, Settings(), Abort),
+        case("out of memory: chunks are too large for the workers", Cause.EXHAUSTED, {"places": 3, "anything_done": False}, MANY, Settings(), Split),
+        case("unreadable: a server may be down", Cause.INPUT, {"places": 3, "anything_done": False}, MANY, Settings(), Retry),
         case("stalled: elsewhere", Cause.STALLED, {"attempts": 1}, MANY, Settings(), Retry),
         case("stalled: everywhere", Cause.STALLED, {"attempts": 2}, MANY, Settings(), Skip),
     ],
@@ -89,9 +99,10 @@ def test_decision(
 histories = st.builds(
     History,
     attempts=st.integers(0, 30),
-    files_with_signature=st.integers(0, 5),
+    places=st.integers(0, 5),
+    given_up=st.integers(0, 5),
     at_largest=st.booleans(),
-    few_files=st.booleans(),
+    anything_done=st.booleans(),
     failed_share=st.floats(0, 1),
     others=st.booleans(),
 )
@@ -134,10 +145,13 @@ def test_retries_on_a_broken_worker_wait_longer_and_longer() -> None:
         (Outcome(task_id=1, ending=Ending.DEADLY), Cause.DEADLY),
         (Outcome(task_id=1, ending=Ending.TRANSFER), Cause.TRANSFER),
         (Outcome(task_id=1, ending=Ending.EXHAUSTED), Cause.EXHAUSTED),
+        (Outcome(task_id=1, ending=Ending.DIED, exit_code=0), Cause.CRASHED),
         (Outcome(task_id=1, ending=Ending.NO_RESULT, exit_code=97), Cause.ENVIRONMENT),
         (Outcome(task_id=1, ending=Ending.NO_RESULT, exit_code=127), Cause.ENVIRONMENT),
         (Outcome(task_id=1, ending=Ending.NO_RESULT, exit_code=137), Cause.CRASHED),
         (Outcome(task_id=1, ending=Ending.NO_RESULT, exit_code=-11), Cause.CRASHED),
+        (Outcome(task_id=1, ending=Ending.NO_RESULT, exit_code=-1), Cause.ENVIRONMENT),
+        (Outcome(task_id=1, ending=Ending.NO_RESULT, exit_code=0), Cause.CRASHED),
     ],
 )
 def test_cause_of_an_attempt_without_an_answer(outcome: Outcome, cause: Cause) -> None:
@@ -168,3 +182,8 @@ def test_every_kind_of_failure_has_a_cause(kind: Kind) -> None:
 def test_the_last_words_of_a_command_are_kept() -> None:
     outcome = Outcome(task_id=1, ending=Ending.NO_RESULT, exit_code=97, output="one\nno space left\n")
     assert policy.trouble_of_outcome(outcome).message == "no answer (exit code 97): no space left"
+
+
+def test_a_command_that_never_ran_was_ended_by_no_signal() -> None:
+    outcome = Outcome(task_id=1, ending=Ending.NO_RESULT, exit_code=-1, detail="output missing")
+    assert policy.trouble_of_outcome(outcome).message == "no answer (output missing)"

@@ -18,7 +18,10 @@ FILE = Item(value=None, dataset="A", path="/data/n.root")
     ("cause", "kind"),
     [
         (Cause.PROCESSOR, ProcessorError),
+        (Cause.SCHEMA, ProcessorError),
         (Cause.CRASHED, ProcessorError),
+        (Cause.DEADLY, ProcessorError),
+        (Cause.STALLED, ProcessorError),
         (Cause.INPUT, InputError),
         (Cause.EXHAUSTED, EngineError),
     ],
