@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from wq_runner.cli import base
-from wq_runner.errors import UsageError
+from wq_runner.errors import PartialResultError, UsageError
 from wq_runner.system import RunPaths
 
 _DIRECTORY = click.Path(path_type=Path)
@@ -114,8 +114,17 @@ def _join(directories: tuple[Path, ...], kind: str, output: Path | None) -> None
             f"--kind {kind} takes one run", hint="merge the runs first, then the files of the sum"
         )
     paths = RunPaths(root=directories[0].absolute())
-    for path in join(paths, kind, output or directories[0] / "merged"):
+    found = join(paths, kind, output or directories[0] / "merged")
+    for path in found.made:
         click.echo(f"{path}  {path.stat().st_size / 1e6:,.1f} MB")
+    for note in found.notes:
+        click.echo(f"note: {note}", err=True)
+    if found.left_out:
+        raise PartialResultError(
+            "\n  ".join(["what was joined is there, but these are in no sum:", *found.left_out]),
+            hint="they are as they were in files/",
+            page="merging",
+        )
 
 
 def _summary(directory: Path) -> dict[str, object]:
