@@ -23,12 +23,15 @@ Range = tuple[int, int]
 class FileFacts:
     """What is known of a file once it has been opened.
 
-    `clusters` are the entry offsets at which all branches have a boundary, with 0 and the number
-    of entries; None where nobody asked.
+    `uuid` is coffea's (of parquet a hash of the path). `identity` follows from the content, whatever the
+    file is called (see `remote.identity`); it is empty where only the samples tell of the file. `clusters`
+    are the entry offsets at which all branches have a boundary, with 0 and the number of entries; None
+    where nobody asked.
     """
 
     entries: int
     uuid: bytes
+    identity: bytes = b""
     clusters: tuple[int, ...] | None = None
 
 
@@ -101,6 +104,7 @@ class Chunk:
     start: int
     stop: int
     uuid: bytes = b""
+    identity: bytes = b""
 
     @property
     def events(self) -> int:

@@ -14,7 +14,7 @@ from wq_runner.journal import Decided, Event, Listener
 from wq_runner.model import Category, FileFacts, Fileset, InputFile
 from wq_runner.pipeline import chunks
 from wq_runner.samples.anywhere import PATIENCE, FileToOpen, open_file, probe_anywhere
-from wq_runner.samples.cache import FactsCache
+from wq_runner.samples.cache import FactsCache, states_of
 
 FEW = 48
 """So many files are opened from here, while workers start; more are opened by tasks."""
@@ -85,6 +85,7 @@ def learn(
         )
         if not wanted:
             return
+        before = states_of(wanted)
         found = _open_here(wanted) if len(wanted) <= FEW else {}
         elsewhere = [file for file in wanted if file not in found]
         if elsewhere:
@@ -93,7 +94,7 @@ def learn(
             knowledge.bad += bad
         knowledge.facts |= found
         knowledge.opened += len(found)
-        cache.put_many(found)
+        cache.put_many(found, before)
 
 
 def _open_here(files: Sequence[InputFile], patience: float = PATIENCE) -> dict[InputFile, FileFacts]:

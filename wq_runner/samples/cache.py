@@ -6,12 +6,12 @@ import json
 import logging
 import os
 import sqlite3
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from wq_runner.model import FileFacts, InputFile
 from wq_runner.samples import paths
@@ -20,8 +20,8 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-_VERSION = 1
-"""Raise when the meaning of a column changes: a cache of another version is emptied."""
+_VERSION = 2
+"""Raise when the meaning of a column changes, or `remote.identity`: a cache of another version is emptied."""
 
 _BATCH = 500
 """Names in one query; SQLite takes 999."""
@@ -31,39 +31,40 @@ _PATIENCE = 5.0
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS facts (
-    path TEXT NOT NULL, treename TEXT NOT NULL, size INTEGER, mtime_ns INTEGER,
-    entries INTEGER NOT NULL, uuid BLOB NOT NULL, clusters TEXT,
+    path TEXT NOT NULL, treename TEXT NOT NULL, size INTEGER, mtime_ns INTEGER, ctime_ns INTEGER,
+    entries INTEGER NOT NULL, uuid BLOB NOT NULL, identity BLOB NOT NULL, clusters TEXT,
+    checksum INTEGER NOT NULL,
     PRIMARY KEY (path, treename)
 ) WITHOUT ROWID
 """
 
-# clusters that were found once are kept while the file is the same
-_PUT = """
-INSERT INTO facts VALUES (?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (path, treename) DO UPDATE SET
-    clusters = CASE WHEN excluded.clusters IS NULL AND facts.uuid = excluded.uuid
-        AND facts.entries = excluded.entries THEN facts.clusters ELSE excluded.clusters END,
-    size = excluded.size, mtime_ns = excluded.mtime_ns, entries = excluded.entries, uuid = excluded.uuid
-"""
+_PUT = "INSERT OR REPLACE INTO facts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
+_Name = tuple[str, str]
+"""``(path, treename)``"""
 
-_Row = tuple[str, str, int | None, int | None, int, bytes, str | None]
+_Row = tuple[str, str, int | None, int | None, int | None, int, bytes, bytes, str | None, int]
 """The columns of the table."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class _State:
-    """What tells a local file from an earlier one of the same name; of remote ones it is not known."""
+_State = tuple[int | None, int | None, int | None]
+"""Size and times of a local file, by which it is told from an earlier one of its name.
 
-    size: int | None = None
-    mtime_ns: int | None = None
+Who sets one of the times back does not set the other. Of remote files nothing is known.
+"""
+
+_REMOTE: _State = (None, None, None)
+
+States = Mapping[str, _State]
+"""How files were before they were opened, by path."""
 
 
 class FactsCache:
-    """Facts by path and tree: of a local file while its size and time are the same.
+    """Facts by path and tree: of a local file while its size and times are the same.
 
-    Of a remote file they are kept by its path alone; whoever reads it later sees by its uuid if it
-    changed. Nothing raises here: a cache that cannot be used is said once, and is empty.
+    Of a remote file they are kept by its path alone; whoever reads it later sees by its identity if it
+    changed. What is damaged is forgotten. Nothing raises here: a cache that cannot be used is said once,
+    and is empty.
     """
 
     def __init__(self, path: Path | None = None) -> None:
@@ -77,11 +78,12 @@ class FactsCache:
         wanted = list(files)
         return self._safely(lambda connection: _get(connection, wanted), default={})
 
-    def put_many(self, facts: Mapping[InputFile, FileFacts]) -> None:
+    def put_many(self, facts: Mapping[InputFile, FileFacts], states: States | None = None) -> None:
+        """Remember facts. With `states`, only of files that are as they were before they were opened."""
         if not facts:
             return
-        rows = [_row(file, known) for file, known in facts.items()]
-        self._safely(lambda connection: _put(connection, [row for row in rows if row]), default=None)
+        rows = [row for file, known in facts.items() if (row := _row(file, known, states))]
+        self._safely(lambda connection: _put(connection, rows), default=None)
 
     def forget(self, paths: Iterable[str]) -> None:
         """Forget the facts of these files, of all their trees."""
@@ -93,9 +95,9 @@ class FactsCache:
         try:
             try:
                 return self._use(use)
-            except sqlite3.DatabaseError as error:
-                if type(error) is not sqlite3.DatabaseError:
-                    raise  # locked, full, not writable: not damaged
+            except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+                if not _is_damage(error):
+                    raise  # locked, full, not writable
                 log.warning("%s is damaged (%s): starting a new one", self.path, error)
                 self._remove()
                 return self._use(use)
@@ -133,20 +135,47 @@ def _prepare(connection: sqlite3.Connection) -> None:
     connection.execute(f"PRAGMA user_version = {_VERSION}")
 
 
+def _is_damage(error: Exception) -> bool:
+    # names of tables and columns may be damaged, or texts
+    words = ("no such ", "has no column", "values were supplied", "decode to UTF-8")
+    plain = type(error) in {sqlite3.DatabaseError, UnicodeDecodeError}
+    return plain or any(word in str(error) for word in words)
+
+
 def _get(connection: sqlite3.Connection, files: Sequence[InputFile]) -> dict[InputFile, FileFacts]:
-    wanted: dict[tuple[str, str], list[InputFile]] = {}
+    wanted: dict[_Name, list[InputFile]] = {}
     for file in files:
         wanted.setdefault((file.path, file.treename), []).append(file)
     names = iter({path for path, _ in wanted})
     found: dict[InputFile, FileFacts] = {}
+    damaged = False
     while batch := list(islice(names, _BATCH)):
         for row in _select(connection, batch):
-            path, treename, size, mtime_ns, entries, uuid, clusters = row
-            same = wanted.get((path, treename))
-            if same and _state(path) == _State(size=size, mtime_ns=mtime_ns):
-                facts = FileFacts(entries=entries, uuid=uuid, clusters=_clusters(clusters))
+            if row[-1] != _checksum(row[:-1]):
+                damaged = True
+                continue
+            same = wanted.get(row[:2])
+            if same and _state(row[0]) == row[2:5]:
+                entries, uuid, identity, clusters = row[5:-1]
+                facts = FileFacts(entries=entries, uuid=uuid, identity=identity, clusters=_clusters(clusters))
                 found.update(dict.fromkeys(same, facts))
+    if damaged:
+        _mend(connection)
     return found
+
+
+def _mend(connection: sqlite3.Connection) -> None:
+    """Write anew what is whole: a damaged row may not even be found by its name."""
+    whole = [row for row in connection.execute("SELECT * FROM facts") if row[-1] == _checksum(row[:-1])]
+    connection.execute("DROP TABLE facts")
+    connection.execute(_SCHEMA)
+    connection.executemany(_PUT, whole)
+    _, _, place = connection.execute("PRAGMA database_list").fetchone()
+    log.warning("%s is damaged: it forgets the files of damaged lines, which are opened anew", place)
+
+
+def _checksum(row: tuple[Any, ...]) -> int:
+    return zlib.crc32(repr(row).encode())
 
 
 def _select(connection: sqlite3.Connection, batch: Sequence[str]) -> Iterator[_Row]:
@@ -155,19 +184,39 @@ def _select(connection: sqlite3.Connection, batch: Sequence[str]) -> Iterator[_R
 
 
 def _put(connection: sqlite3.Connection, rows: Sequence[_Row]) -> None:
-    connection.executemany(_PUT, rows)
+    """Write rows; clusters that were found once are kept while the file is the same."""
+    lacking = {row[:2]: row for row in rows if row[-2] is None}
+    paths = iter({path for path, _ in lacking})
+    kept: dict[_Name, _Row] = {}
+    while batch := list(islice(paths, _BATCH)):
+        for old in _select(connection, batch):
+            new = lacking.get(old[:2])
+            if new and old[-2] is not None and new[5:8] == old[5:8] and old[-1] == _checksum(old[:-1]):
+                row = (*new[:-2], old[-2])
+                kept[new[:2]] = (*row, _checksum(row))
+    connection.executemany(_PUT, [kept.get(row[:2], row) for row in rows])
 
 
 def _forget(connection: sqlite3.Connection, rows: Sequence[tuple[str]]) -> None:
     connection.executemany("DELETE FROM facts WHERE path = ?", rows)
 
 
-def _row(file: InputFile, facts: FileFacts) -> _Row | None:
+def _row(file: InputFile, facts: FileFacts, states: States | None) -> _Row | None:
     state = _state(file.path)
-    if state is None:
+    if state is None or (states is not None and states.get(file.path) != state):
         return None
-    clusters = None if facts.clusters is None else json.dumps(facts.clusters)
-    return file.path, file.treename, state.size, state.mtime_ns, facts.entries, facts.uuid, clusters
+    row = (
+        *(file.path, file.treename),
+        *state,
+        *(facts.entries, facts.uuid, facts.identity),
+        None if facts.clusters is None else json.dumps(facts.clusters),
+    )
+    return (*row, _checksum(row))
+
+
+def states_of(files: Iterable[InputFile]) -> States:
+    """Return how files are now, to be compared when they have been opened: one may be written meanwhile."""
+    return {file.path: state for file in files if (state := _state(file.path)) is not None}
 
 
 def _clusters(text: str | None) -> tuple[int, ...] | None:
@@ -177,9 +226,9 @@ def _clusters(text: str | None) -> tuple[int, ...] | None:
 def _state(path: str) -> _State | None:
     """Return the state of a file, None if it is local and not there."""
     if paths.is_url(path):
-        return _State()
+        return _REMOTE
     try:
         stat = os.stat(path)  # noqa: PTH116 - 150,000 times
     except OSError:
         return None
-    return _State(size=stat.st_size, mtime_ns=stat.st_mtime_ns)
+    return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns

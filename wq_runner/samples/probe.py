@@ -15,6 +15,7 @@ from typing import Any
 
 from wq_runner.errors import InputError, nearest
 from wq_runner.model import FileFacts, InputFile
+from wq_runner.remote import identity
 from wq_runner.remote.opening import options_for
 from wq_runner.samples import paths
 
@@ -86,6 +87,7 @@ def _probe_root(file: InputFile, clusters: bool, timeout: float) -> FileFacts:
         return FileFacts(
             entries=int(tree.num_entries),
             uuid=bytes(root.file.fUUID),
+            identity=identity.of_root(tree),
             clusters=_clusters(tree) if clusters else None,
         )
 
@@ -93,14 +95,15 @@ def _probe_root(file: InputFile, clusters: bool, timeout: float) -> FileFacts:
 def _probe_parquet(file: InputFile, clusters: bool, timeout: float) -> FileFacts:  # noqa: ARG001 - as for ROOT
     from pyarrow import parquet
 
-    with parquet.ParquetFile(file.path) as opened:
+    with Path(file.path).open("rb") as stream, parquet.ParquetFile(stream) as opened:
         groups = [opened.metadata.row_group(i).num_rows for i in range(opened.metadata.num_row_groups)]
-        # coffea's own identity of a parquet file, which has none
-        identity = hashlib.md5(file.path.encode(), usedforsecurity=False).digest()
+        # coffea's own uuid of a parquet file, which has none
+        uuid = hashlib.md5(file.path.encode(), usedforsecurity=False).digest()
         ends = tuple(sum(groups[:count]) for count in range(1, len(groups) + 1))
         return FileFacts(
             entries=opened.metadata.num_rows,
-            uuid=identity,
+            uuid=uuid,
+            identity=identity.of_parquet(stream),
             clusters=tuple(sorted({0, *ends})) if clusters else None,
         )
 

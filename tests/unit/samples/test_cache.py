@@ -2,16 +2,18 @@ from __future__ import annotations
 
 import logging
 import os
+import random
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from wq_runner.model import FileFacts, InputFile
-from wq_runner.samples.cache import FactsCache
+from wq_runner.samples.cache import FactsCache, states_of
 
-FACTS = FileFacts(entries=7, uuid=b"0123456789abcdef")
+FACTS = FileFacts(entries=7, uuid=b"0123456789abcdef", identity=b"content.")
 REMOTE = InputFile(path="root://h//store/a.root")
 
 
@@ -33,7 +35,7 @@ def test_what_was_put_is_there_for_the_next_process(cache: FactsCache, local: In
     assert FactsCache(cache.path).get_many([local, REMOTE, runs]) == {local: FACTS, REMOTE: FACTS}
 
 
-@pytest.mark.parametrize("change", ["size", "time", "gone"])
+@pytest.mark.parametrize("change", ["size", "time", "time that was set back", "gone"])
 def test_a_local_file_that_changed_is_not_known(cache: FactsCache, local: InputFile, change: str) -> None:
     cache.put_many({local: FACTS})
     path = Path(local.path)
@@ -43,6 +45,9 @@ def test_a_local_file_that_changed_is_not_known(cache: FactsCache, local: InputF
         os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
     elif change == "time":
         os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns + 1))
+    elif change == "time that was set back":
+        path.write_bytes(b"toor")
+        os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
     else:
         path.unlink()
     assert cache.get_many([local]) == {}
@@ -57,11 +62,11 @@ def test_what_is_forgotten_is_opened_anew(cache: FactsCache) -> None:
 
 
 def test_clusters_stay_while_the_file_is_the_same(cache: FactsCache) -> None:
-    with_clusters = FileFacts(entries=7, uuid=FACTS.uuid, clusters=(0, 3, 7))
+    with_clusters = replace(FACTS, clusters=(0, 3, 7))
     cache.put_many({REMOTE: with_clusters})
     cache.put_many({REMOTE: FACTS})
     assert cache.get_many([REMOTE]) == {REMOTE: with_clusters}
-    other = FileFacts(entries=7, uuid=b"another 16 bytes")
+    other = replace(FACTS, identity=b"another.")
     cache.put_many({REMOTE: other})
     assert cache.get_many([REMOTE]) == {REMOTE: other}
 
@@ -79,6 +84,45 @@ def test_a_damaged_cache_is_replaced(cache: FactsCache, caplog: pytest.LogCaptur
     assert "damaged" in caplog.text
     cache.put_many({REMOTE: FACTS})
     assert cache.get_many([REMOTE]) == {REMOTE: FACTS}
+
+
+def test_a_damaged_bit_never_changes_a_fact(cache: FactsCache, caplog: pytest.LogCaptureFixture) -> None:
+    """Whichever it is: facts are as they were or forgotten, and no damage survives two starts."""
+    facts = {
+        InputFile(path=f"root://h//{i}.root"): FileFacts(
+            entries=1000 + i, uuid=i.to_bytes(16, "big"), identity=b"%08d" % i, clusters=(0, 1000 + i)
+        )
+        for i in range(20)
+    }
+    cache.put_many(facts)
+    whole = cache.path.read_bytes()
+    chance = random.Random(16)
+    forgotten = 0
+    for _ in range(100):
+        damaged = bytearray(whole)
+        bit = chance.randrange(8 * len(whole))
+        damaged[bit // 8] ^= 1 << bit % 8
+        cache.path.write_bytes(damaged)
+        for _start in range(2):
+            found = cache.get_many(facts)
+            assert found.items() <= facts.items()
+            forgotten += len(found) < len(facts)
+            cache.put_many({file: known for file, known in facts.items() if file not in found})
+        caplog.clear()
+        assert cache.get_many(facts) == facts
+        assert not caplog.records
+    assert forgotten > 5
+
+
+def test_a_file_that_was_written_while_it_was_opened_is_not_known(
+    cache: FactsCache, local: InputFile
+) -> None:
+    before = states_of([local, REMOTE])
+    Path(local.path).write_bytes(b"root of another file")
+    cache.put_many({local: FACTS, REMOTE: FACTS}, before)
+    assert cache.get_many([local, REMOTE]) == {REMOTE: FACTS}
+    cache.put_many({local: FACTS}, states_of([local]))
+    assert cache.get_many([local]) == {local: FACTS}
 
 
 def test_a_cache_of_another_version_is_emptied(cache: FactsCache) -> None:
