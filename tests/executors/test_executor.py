@@ -111,6 +111,23 @@ def test_skipbadfiles(executor: WorkQueueExecutor, simple: dict[str, Any], tmp_p
     assert ours["entries"] == 60
 
 
+def test_names_are_those_of_where_they_were_written(
+    executor: WorkQueueExecutor, simple: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker's current directory is another one; and a file that it skips is said here."""
+    first = Path(simple["d"][0])
+    monkeypatch.chdir(first.parent)
+    files = {"d": [first.name, f"./{Path(simple['d'][1]).name}"], "twice": [first.name, str(first)]}
+    for skip in (False, True):
+        ours, theirs = both(executor, files, entries, schema=BaseSchema, skipbadfiles=skip)
+        assert ours == theirs
+        assert ours["entries"] == 80
+    runner = processor.Runner(executor=executor, schema=BaseSchema, skipbadfiles=True)
+    with pytest.warns(UserWarning, match=rf"Skipping bad files, 1: {first.parent}/gone\.root"):
+        ours = runner({"d": [first.name, "gone.root"]}, entries, treename="Events")
+    assert ours["entries"] == 20
+
+
 def test_without_skipbadfiles_a_bad_file_is_an_error(
     executor: WorkQueueExecutor, simple: dict[str, Any], tmp_path: Path
 ) -> None:

@@ -6,6 +6,7 @@ import atexit
 import contextlib
 import functools
 import logging
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from wq_runner.environment.smoke import NEEDED
 from wq_runner.errors import InterruptedRunError, PartialResultError, WqRunnerError
 from wq_runner.execution import progress, signals
 from wq_runner.execution.anywhere import Table, apply_anywhere
+from wq_runner.execution.local_names import absolute, as_named
 from wq_runner.execution.phase import LoopResult, LoopSettings, StopRequest
 from wq_runner.execution.session import Session, temporary_directory, work_queue_session
 from wq_runner.model import Category
@@ -32,6 +34,7 @@ log = logging.getLogger(__name__)
 
 # what coffea's Runner calls the function that opens files
 _METADATA = "get_metadata"
+_NAMED = 20  # files that are skipped, and named
 _STOPPING = "interrupted: waiting for what runs; once more to leave now"
 
 
@@ -56,7 +59,7 @@ class EngineExecutor(ExecutorBase):  # type: ignore[misc] # coffea has no types
         WqRunnerError
             If the run cannot go on; the exception of the worker is its cause.
         """
-        values = list(items)
+        values, names = absolute(items)
         if not values:
             return accumulator, 0
         if self.session is None:
@@ -66,7 +69,8 @@ class EngineExecutor(ExecutorBase):  # type: ignore[misc] # coffea has no types
             function = functools.partial(apply_anywhere, self.fallbacks, function)
         found = self.session.run(values, function, category)
         error = _lacking(found)
-        merged = accumulate(found.results.values(), accumulator)
+        merged = as_named(accumulate(found.results.values(), accumulator), names)
+        _say_skipped(found)
         if merged is None and error is not None:
             raise error
         return merged, error or 0
@@ -84,6 +88,16 @@ class EngineExecutor(ExecutorBase):  # type: ignore[misc] # coffea has no types
 
     def _make_session(self) -> Session:
         raise NotImplementedError("an EngineExecutor needs a session")
+
+
+def _say_skipped(found: LoopResult) -> None:
+    """Warn of what coffea's function left out on a worker, where nobody sees its own warnings."""
+    skipped = [one for one in found.skipped if one.by_function]
+    if skipped:
+        files = dict.fromkeys(one.item.path or str(one.item.value) for one in skipped)
+        more = f" and {len(files) - _NAMED} more" if len(files) > _NAMED else ""
+        text = f"{', '.join(list(files)[:_NAMED])}{more}. The first: {skipped[0].reason}"
+        warnings.warn(f"Skipping bad files, {len(files)}: {text}", stacklevel=3)
 
 
 def _lacking(found: LoopResult) -> WqRunnerError | None:
