@@ -52,11 +52,20 @@ class InputFile:
 
 @dataclass(frozen=True, kw_only=True)
 class Dataset:
-    """A named set of files. `metadata` reaches the processor as ``events.metadata``."""
+    """A named set of files. `metadata` reaches the processor as ``events.metadata``.
+
+    `preload` are branches that coffea reads all at once, before the processor asks for them.
+    """
 
     name: str
     files: tuple[InputFile, ...]
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    preload: tuple[str, ...] | None = None
+
+    def document(self, files: Mapping[str, Any]) -> dict[str, Any]:
+        """Return it as filesets of coffea have it, with these files and what is known of each."""
+        found = {"files": dict(files), "metadata": dict(self.metadata)}
+        return found if self.preload is None else {**found, "preload": list(self.preload)}
 
     @property
     def is_simulation(self) -> bool | None:

@@ -63,7 +63,7 @@ def missing_fileset(
             if (dataset.name, file.path) in lacking or (dataset.name, file.path) in unread
         }
         if files:
-            whole[dataset.name] = {"files": files, "metadata": dict(dataset.metadata)}
+            whole[dataset.name] = dataset.document(files)
     return whole
 
 

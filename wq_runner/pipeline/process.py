@@ -107,6 +107,7 @@ def _work_items(fileset: Fileset, plan: Sequence[Chunk]) -> list[Any]:
 
     # each chunk gets a directory of its own there, unless the samples name one
     metadata = {dataset.name: {OUTPUT_DIR: PLACEHOLDER, **dataset.metadata} for dataset in fileset}
+    preload = {dataset.name: frozenset(dataset.preload) for dataset in fileset if dataset.preload is not None}
     return [
         WorkItem(
             dataset=chunk.dataset,
@@ -116,6 +117,7 @@ def _work_items(fileset: Fileset, plan: Sequence[Chunk]) -> list[Any]:
             entrystop=chunk.stop,
             fileuuid=chunk.uuid,
             usermeta=metadata[chunk.dataset],
+            preload=preload.get(chunk.dataset),
         )
         for chunk in plan
     ]

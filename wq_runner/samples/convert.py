@@ -39,11 +39,16 @@ class _Losses:
         if len(trees) > 1 or (trees != {DEFAULT_TREENAME} and trees and not any_tree):
             self._problem(dataset, f"reads {', '.join(sorted(trees))}")
         self.fallbacks(dataset)
+        self.preload(dataset)
         return [file.path for file in dataset.files]
 
     def fallbacks(self, dataset: Dataset) -> None:
         if any(file.fallbacks for file in dataset.files):
             self.remarks.append(f"{dataset.name}: other places of the same files are left out")
+
+    def preload(self, dataset: Dataset) -> None:
+        if dataset.preload is not None:
+            self.remarks.append(f"{dataset.name}: what is to be preloaded is left out")
 
     def metadata(self, dataset: Dataset) -> None:
         if dataset.metadata:
@@ -69,7 +74,7 @@ def coffea(fileset: Fileset) -> Written:
     for dataset in fileset:
         losses.fallbacks(dataset)
         files = {file.path: _details(file) for file in dataset.files}
-        document[dataset.name] = {"files": files, "metadata": dict(dataset.metadata)}
+        document[dataset.name] = dataset.document(files)
     return losses.written({"": document})
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
+import logging
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,13 @@ from wq_runner.model import FileFacts, InputFile
 from wq_runner.samples import paths
 from wq_runner.samples.ranges import BadRangesError, read_ranges
 from wq_runner.samples.reading import Prefixes, Reading
+
+log = logging.getLogger(__name__)
+
+_FIELDS = (
+    *("object_path", "steps", "num_entries", "uuid", "ranges", "fallbacks"),
+    *("format", "lfn", "pfn"),  # coffea's own, that say nothing about what to process
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +41,10 @@ def read_files(value: Any, files: FileList, reading: Reading) -> tuple[InputFile
     """
     first: dict[tuple[str, str], str] = {}
     inputs = []
+    unknown: dict[str, None] = {}
     for name, details in _entries(value, files, reading):
+        if isinstance(details, dict):
+            unknown |= dict.fromkeys(str(key) for key in details if key not in _FIELDS)
         try:
             file = _file(name, details, files)
         except ValueError as error:
@@ -42,7 +54,38 @@ def read_files(value: Any, files: FileList, reading: Reading) -> tuple[InputFile
         if known is not name:
             reading.problem(files.where, f"{files.dataset}: {_twice(name, known)}")
         inputs.append(file)
+    _say_unknown(unknown, files, reading)
     return tuple(inputs)
+
+
+def _say_unknown(names: Iterable[str], files: FileList, reading: Reading) -> None:
+    """Refuse fields of files that were meant to be ours; of others it is logged that they say nothing."""
+    others = []
+    for name in names:
+        close = difflib.get_close_matches(name, _FIELDS, n=1, cutoff=0.8)
+        if close:
+            reading.problem(files.where, f"{files.dataset}: no field {name} of files; nearest: {close[0]}")
+        else:
+            others.append(name)
+    if others:
+        text = "%s: %s: fields of files that say nothing here are left out: %s"
+        log.warning(text, files.where, files.dataset, ", ".join(others))
+
+
+def read_preload(
+    value: Any, files: FileList, inputs: Sequence[InputFile], reading: Reading
+) -> tuple[str, ...] | None:
+    """Read the branches that a dataset has coffea preload."""
+    if value is None:
+        return None
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        reading.problem(
+            files.where, f"{files.dataset}: preload is {value!r}, expected a list of names of branches"
+        )
+        return None
+    if any(file.path.lower().endswith(".parquet") for file in inputs):
+        reading.problem(files.where, f"{files.dataset}: preload is for ROOT files, not for parquet files")
+    return tuple(dict.fromkeys(value))
 
 
 def _entries(value: Any, files: FileList, reading: Reading) -> Iterator[tuple[str, Any]]:

@@ -9,11 +9,11 @@ from typing import Any
 
 from wq_runner.model import DEFAULT_TREENAME, Dataset
 from wq_runner.samples import metadata, paths
-from wq_runner.samples.files import FileList, read_files
+from wq_runner.samples.files import FileList, read_files, read_preload
 from wq_runner.samples.reading import Found, Prefixes, Reading
 
-_FIELDS = ("files", "treename", "treeName", "metadata")
-_IGNORED = ("form", "compressed_form", "format", "did", "preload")
+_FIELDS = ("files", "treename", "treeName", "metadata", "preload")
+_IGNORED = ("form", "compressed_form", "format", "did")
 """Fields of coffea's own that say nothing about what to process."""
 
 
@@ -48,10 +48,12 @@ def _dataset(name: str, body: Any, path: Path, prefixes: Prefixes, reading: Read
         prefixes=prefixes,
         treename=fields.get("treename", fields.get("treeName")) or DEFAULT_TREENAME,
     )
+    inputs = read_files(fields["files"], files, reading)
     return Dataset(
         name=name,
-        files=read_files(fields["files"], files, reading),
+        files=inputs,
         metadata=metadata.kept(_metadata(fields), dataset=name, where=where),
+        preload=read_preload(fields.get("preload"), files, inputs, reading),
     )
 
 

@@ -11,10 +11,10 @@ from wq_runner import names
 from wq_runner.errors import nearest
 from wq_runner.model import DEFAULT_TREENAME, Dataset
 from wq_runner.samples import metadata, paths
-from wq_runner.samples.files import FileList, read_files
+from wq_runner.samples.files import FileList, read_files, read_preload
 from wq_runner.samples.reading import Found, Prefixes, Reading
 
-_NOT_METADATA = {"files", "treeName", "treename", "metadata"}
+_NOT_METADATA = {"files", "treeName", "treename", "metadata", "preload"}
 
 
 def is_sample(value: Mapping[Any, Any]) -> bool:
@@ -40,10 +40,12 @@ def read(
         prefixes=prefixes,
         treename=_treename(value, shown, reading),
     )
+    inputs = read_files(value["files"], files, reading)
     dataset = Dataset(
         name=name,
-        files=read_files(value["files"], files, reading),
+        files=inputs,
         metadata=metadata.kept(_metadata(value), dataset=name, where=shown),
+        preload=read_preload(value.get("preload"), files, inputs, reading),
     )
     return [Found(dataset=dataset, origin=str(path.resolve()), where=where)]
 

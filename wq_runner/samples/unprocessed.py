@@ -92,10 +92,10 @@ def parts_of(directory: Path) -> Mapping[str, tuple[Range, ...]]:
 
 def as_samples(found: Found, fileset: Fileset) -> dict[str, Any]:
     """Return what is missing as a fileset that wq-run takes."""
-    metadata = {dataset.name: dict(dataset.metadata) for dataset in fileset}
+    datasets = {dataset.name: dataset for dataset in fileset}
     made: dict[str, Any] = {}
     for one in found.lacking:
-        body = made.setdefault(one.dataset, {"files": {}, "metadata": metadata[one.dataset]})
+        body = made.setdefault(one.dataset, datasets[one.dataset].document({}))
         entry: dict[str, Any] = {"object_path": one.file.treename}
         if one.ranges is not None:
             entry["ranges"] = [list(part) for part in one.ranges]

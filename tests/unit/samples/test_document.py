@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from wq_runner.errors import SamplesError
-from wq_runner.model import FileFacts, InputFile
-from wq_runner.samples import load
+from wq_runner.model import Chunk, FileFacts, InputFile
+from wq_runner.pipeline import process
+from wq_runner.samples import convert, load
 
 UUID = "01234567-89ab-cdef-0123-456789abcdef"
 BYTES = uuid.UUID(UUID).bytes
@@ -203,3 +204,40 @@ def test_ranges_are_of_their_own_tree(here: Path) -> None:
     ((where, problem),) = problems(name, treename="Runs")
     assert where == "ds"
     assert "ranges of the tree Events, not of Runs" in problem
+
+
+def test_preload_reaches_the_work_items_and_what_is_written_anew(here: Path) -> None:
+    body = {"files": {"/a.root": "Events"}, "preload": ["Muon_pt", "nMuon"]}
+    fileset = load([write(here, {"DY": body})])
+    assert fileset[0].preload == ("Muon_pt", "nMuon")
+    assert load([write(here, {**body, "files": ["/a.root"]}, "DY.json")]) == fileset
+    chunk = Chunk(dataset="DY", path="/a.root", treename="Events", start=0, stop=5)
+    [item] = process._work_items(fileset, [chunk])
+    assert item.preload == frozenset({"Muon_pt", "nMuon"})
+    assert load([write(here, convert.coffea(fileset).documents[""])]) == fileset
+    assert convert.lists(fileset).lost == ("DY: what is to be preloaded is left out",)
+    [item] = process._work_items(load([write(here, {"DY": ["/a.root"]})]), [chunk])
+    assert item.preload is None
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"files": ["a.root"], "preload": "x"}, "D: preload is 'x', expected a list of names of branches"),
+        ({"files": ["a.parquet"], "preload": ["x"]}, "D: preload is for ROOT files, not for parquet files"),
+        ({"files": {"a.root": {"num_entires": 5}}}, "D: no field num_entires of files; nearest: num_entries"),
+        (
+            {"files": {"a.root": {"object-path": "T"}}},
+            "D: no field object-path of files; nearest: object_path",
+        ),
+    ],
+)
+def test_fields_that_were_meant_to_be_ours(here: Path, body: object, said: str) -> None:
+    assert problems(write(here, {"D": body})) == [("f.json", said)]
+
+
+def test_fields_of_files_that_say_nothing_are_said(here: Path, caplog: pytest.LogCaptureFixture) -> None:
+    files = {f"/{number}.root": {"object_path": "T", "site": "T2_DE", "lfn": "/store"} for number in (1, 2)}
+    with caplog.at_level(logging.WARNING):
+        load([write(here, {"D": {"files": files}})])
+    assert caplog.messages == ["f.json: D: fields of files that say nothing here are left out: site"]

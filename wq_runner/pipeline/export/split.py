@@ -32,7 +32,7 @@ def split(
         events = sum(chunk.events for chunks in covered.values() for chunk in chunks)
         job = Slice(name=f"{number:0{width}}", dataset=dataset.name, files=len(files), events=events)
         entries = {file.path: _entry(file, facts.get(file), covered[file]) for file in files}
-        made.append((job, {dataset.name: {"files": entries, "metadata": dict(dataset.metadata)}}))
+        made.append((job, {dataset.name: dataset.document(entries)}))
     return made
 
 
