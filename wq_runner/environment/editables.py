@@ -1,38 +1,27 @@
 """Editable packages of an environment: whose code lies elsewhere and changes under our hands.
 
-pip writes PEP 610's `direct_url.json` and either a `.pth` file or a finder module; `setup.py develop`
-wrote an `.egg-link` and a line in `easy-install.pth`; some people write `.pth` files themselves.
+pip writes PEP 610's `direct_url.json` and either a `.pth` file or a finder module; flit links the package
+into site-packages; `setup.py develop` wrote an `.egg-link` and a line in `easy-install.pth`; some people
+write `.pth` files and links themselves.
 """
 
 from __future__ import annotations
 
 import ast
 import json
+import os
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
+from wq_runner.environment import declared, importable
+from wq_runner.environment.importable import Module
 from wq_runner.environment.spec import read_metadata, site_packages
 
-# what lies beside the packages of a project and is never installed with them
-_NOT_INSTALLED = {
-    "test", "tests", "testing", "doc", "docs", "example", "examples", "benchmark", "benchmarks", "build",
-    "dist", "node_modules", "notebooks", "scripts", "tools", "venv", "setup.py", "conftest.py", "noxfile.py",
-    "tasks.py", "fabfile.py",
-}  # fmt: skip
-_OTHER_PROJECTS = ("pyproject.toml", "setup.py", "pyvenv.cfg", "conda-meta")
 _COMPILING_BACKENDS = ("scikit_build_core", "mesonpy", "maturin", "skbuild", "enscons", "sipbuild", "cmeel")
 _COMPILED = (".so", ".pyd", ".abi3.so")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Module:
-    """A module or package directory, and the path that it has below site-packages."""
-
-    target: str
-    source: Path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,13 +45,20 @@ def find_editables(prefix: Path) -> tuple[Editable, ...]:
     """Return the editable packages of the environment at `prefix`, by name."""
     found: list[Editable] = []
     for site in site_packages(prefix):
-        known = [*_with_direct_url(site), *_with_egg_link(site)]
+        known = [*_with_direct_url(site, prefix), *_with_egg_link(site)]
         known += _by_hand(site, prefix, known)
-        found += known
+        known += _linked(site, prefix, known)
+        # in the order in which Python looks: site-packages itself, then what its .pth files add
+        added = (root for path in sorted(site.glob("*.pth")) for root in pth_directories(path))
+        roots = list(dict.fromkeys([site, *(root for root in added if root.is_dir())]))
+        visible = [
+            replace(one, modules=tuple(importable.without_hidden(one.modules, roots))) for one in known
+        ]
+        found += visible
     return tuple(sorted(found, key=lambda one: one.name))
 
 
-def _with_direct_url(site: Path) -> Iterator[Editable]:
+def _with_direct_url(site: Path, prefix: Path) -> Iterator[Editable]:
     for path in sorted(site.glob("*.dist-info/direct_url.json")):
         try:
             facts = json.loads(path.read_text(encoding="utf-8"))
@@ -74,15 +70,20 @@ def _with_direct_url(site: Path) -> Iterator[Editable]:
         info = path.parent
         files = _recorded(info)
         headers = read_metadata(info)
-        modules = tuple(_unique(module for file in files for module in _modules_of(file, site)))
+        name = headers.get("name", info.name.split("-")[0])
+        names = declared.top_level(project, name, info)
+        modules = _unique(module for file in files for module in _modules_of(file, site, names))
+        compiled = _is_compiled(project, modules, files)
+        if not modules and not compiled:
+            modules = _unique(importable.asked(prefix, names | _beside(project)))
         yield Editable(
-            name=headers.get("name", info.name.split("-")[0]),
+            name=name,
             version=headers.get("version", ""),
             project=project,
-            modules=modules,
+            modules=tuple(modules),
             metadata=info,
             files=(info, *files),
-            compiled=_is_compiled(project, modules, files),
+            compiled=compiled,
         )
 
 
@@ -90,20 +91,9 @@ def _with_egg_link(site: Path) -> Iterator[Editable]:
     for link in sorted(site.glob("*.egg-link")):
         first, *_ = [*link.read_text(encoding="utf-8").splitlines(), ""]
         root = Path(first.strip())
-        if not root.is_dir():
-            continue
-        info = next(iter(sorted(root.glob(f"{link.stem.replace('-', '_')}.egg-info"))), None)
-        headers = read_metadata(info) if info else {}
-        modules = tuple(_top_level(root, info))
-        yield Editable(
-            name=headers.get("name", link.stem),
-            version=headers.get("version", ""),
-            project=root,
-            modules=modules,
-            metadata=info,
-            files=(link,),
-            compiled=_is_compiled(root, modules, ()),
-        )
+        if root.is_dir():
+            info = next(iter(sorted(root.glob(f"{link.stem.replace('-', '_')}.egg-info"))), None)
+            yield _on_path(root, link.stem, info, files=(link,))
 
 
 def _by_hand(site: Path, prefix: Path, known: Sequence[Editable]) -> Iterator[Editable]:
@@ -117,17 +107,61 @@ def _by_hand(site: Path, prefix: Path, known: Sequence[Editable]) -> Iterator[Ed
             if root.is_relative_to(prefix) or not root.is_dir():
                 continue
             info = next(iter(sorted(root.glob("*.egg-info"))), None)
-            modules = tuple(module for module in _top_level(root, info) if module.source not in covered)
-            headers = read_metadata(info) if info else {}
-            if modules:
-                yield Editable(
-                    name=headers.get("name", root.name),
-                    version=headers.get("version", ""),
-                    project=root,
-                    modules=modules,
-                    metadata=info,
-                    compiled=_is_compiled(root, modules, ()),
-                )
+            found = _on_path(root, root.name, info)
+            rest = tuple(module for module in found.modules if module.source not in covered)
+            if rest:
+                yield replace(found, modules=rest)
+
+
+def _linked(site: Path, prefix: Path, known: Sequence[Editable]) -> Iterator[Editable]:
+    """Yield what somebody linked into site-packages and no package has on record."""
+    recorded = {file for editable in known for file in editable.files}
+    for link in _links(site):
+        module = _link_target(link, site, prefix)
+        if link not in recorded and module is not None:
+            yield Editable(
+                name=link.stem, version="", project=module.source.parent, modules=(module,), files=(link,)
+            )
+
+
+def _links(directory: Path) -> Iterator[Path]:
+    for entry in sorted(os.scandir(directory), key=lambda one: one.name):
+        path = Path(entry.path)
+        if entry.is_symlink():
+            yield path
+        elif entry.is_dir() and entry.name.isidentifier() and not (path / "__init__.py").exists():
+            yield from _links(path)  # a namespace, whose parts may be links
+
+
+def _link_target(link: Path, site: Path, prefix: Path) -> Module | None:
+    source = link.resolve()
+    outside = link.is_symlink() and source.exists() and not source.is_relative_to(prefix.resolve())
+    if not outside or (source.is_file() and link.suffix != ".py"):
+        return None
+    return Module(target=str(link.relative_to(site)), source=source)
+
+
+def _on_path(root: Path, name: str, info: Path | None, files: tuple[Path, ...] = ()) -> Editable:
+    """Describe a directory that is on the path, with the egg-info in it, if there is one."""
+    headers = read_metadata(info) if info else {}
+    name = headers.get("name", name)
+    modules = tuple(importable.below(root, declared.top_level(root, name, info)))
+    return Editable(
+        name=name,
+        version=headers.get("version", ""),
+        project=root,
+        modules=modules,
+        metadata=info,
+        files=files,
+        compiled=_is_compiled(root, modules, ()),
+    )
+
+
+def _beside(project: Path) -> set[str]:
+    """Return the names that a project may have modules of, to ask for."""
+    roots = (project, project / "src", project / "lib", project / "python")
+    modules = (module for root in roots if root.is_dir() for module in importable.below(root))
+    return {module.target.partition(".")[0] for module in modules}
 
 
 def pth_directories(path: Path) -> list[Path]:
@@ -144,57 +178,51 @@ def _recorded(info: Path) -> tuple[Path, ...]:
     if not record.is_file():
         return ()
     names = [line.rsplit(",", 2)[0].strip('"') for line in record.read_text(encoding="utf-8").splitlines()]
-    return tuple((info.parent / name).resolve() for name in names if name and not name.startswith(info.name))
+    # a link keeps its own name
+    return tuple(
+        Path(os.path.normpath(info.parent.resolve() / name))
+        for name in names
+        if name and not name.startswith(info.name)
+    )
 
 
-def _modules_of(file: Path, site: Path) -> Iterator[Module]:
-    if file.parent != site.resolve():
+def _modules_of(file: Path, site: Path, names: set[str]) -> Iterator[Module]:
+    if file.is_symlink():
+        module = _link_target(file, site, site.parents[2])
+        if module is not None:
+            yield module
+    elif file.parent != site or not file.is_file():
         return
-    if file.suffix == ".pth" and file.is_file():
+    elif file.suffix == ".pth":
         for root in pth_directories(file):
             if root.is_dir():
-                yield from _top_level(root, None)
-    elif re.fullmatch(r"__editable__.*_finder\.py", file.name) and file.is_file():
+                yield from importable.below(root, names, all_data=True)
+    elif re.fullmatch(r"__editable__.*_finder\.py|_editable_impl_.*\.py", file.name):
         for name, source in _finder_mapping(file).items():
             path = Path(source)
+            path = path.parent if path.name == "__init__.py" else path
             path = path if path.exists() else path.with_suffix(".py")
             target = name.replace(".", "/") + (".py" if path.is_file() else "")
-            yield Module(target=target, source=path.resolve())
+            if path.exists():
+                yield Module(target=target, source=path.resolve())
 
 
 def _finder_mapping(finder: Path) -> dict[str, str]:
-    """Read MAPPING out of a finder of setuptools, without running it."""
+    """Read what a finder maps, without running it: MAPPING of setuptools, map_module() of editables."""
+    found: dict[str, str] = {}
     for node in ast.parse(finder.read_text(encoding="utf-8")).body:
         targets = [node.target] if isinstance(node, ast.AnnAssign) else getattr(node, "targets", [])
+        value = getattr(node, "value", None)
         if any(isinstance(target, ast.Name) and target.id == "MAPPING" for target in targets):
-            value = getattr(node, "value", None)
-            return dict(ast.literal_eval(value)) if value is not None else {}
-    return {}
+            found |= dict(ast.literal_eval(value)) if value is not None else {}
+        elif (
+            isinstance(value, ast.Call) and getattr(value.func, "attr", "") == "map_module" and value.args[1:]
+        ):
+            found[ast.literal_eval(value.args[0])] = ast.literal_eval(value.args[1])
+    return found
 
 
-def _top_level(root: Path, info: Path | None) -> Iterator[Module]:
-    """Yield what is importable from a directory that is on the path."""
-    listed = info / "top_level.txt" if info else None
-    names = set(listed.read_text().split()) if listed and listed.is_file() else None
-    for path in sorted(root.iterdir()):
-        if path.name in _NOT_INSTALLED or path.name.startswith((".", "__")):
-            continue
-        if names is not None and path.stem not in names:
-            continue
-        is_package = path.is_dir() and path.name.isidentifier() and _has_python(path)
-        if is_package or path.suffix == ".py":
-            yield Module(target=path.name, source=path.resolve())
-
-
-def _has_python(directory: Path) -> bool:
-    if (directory / "__init__.py").exists():
-        return True
-    if any((directory / name).exists() for name in _OTHER_PROJECTS):
-        return False
-    return any(directory.glob("*.py")) or any(directory.glob("*/__init__.py"))
-
-
-def _unique(modules: Iterator[Module]) -> list[Module]:
+def _unique(modules: Iterable[Module]) -> list[Module]:
     return list({module.target: module for module in modules}.values())
 
 

@@ -15,7 +15,17 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from wq_runner import system
-from wq_runner.environment.trees import LINK, Content, Source, Tree, foreign_directories, is_foreign, left_out
+from wq_runner.environment.trees import (
+    LINK,
+    Content,
+    Source,
+    Tree,
+    files_below,
+    foreign_directories,
+    in_package,
+    is_foreign,
+    left_out,
+)
 from wq_runner.names import file_name
 from wq_runner.system import CommandError
 
@@ -70,12 +80,12 @@ class GitTree(Tree):
             self._notice_all()
             self._git(["add", "--update", "--ignore-errors", "--", "."])
 
-    def contents(self, within: Iterable[Path]) -> list[Content]:
+    def contents(self, within: Iterable[Path], *, package: bool = False) -> list[Content]:
         """Return the files below the given paths, and note untracked ones among them."""
         paths = [_below(path, self.root) for path in within]
         if not paths:
             return []
-        self._add_untracked(paths)
+        self._add_untracked(paths, package=package)
         inside = dict.fromkeys(self._nested)  # also repositories that the index does not know
         found: list[Content] = []
         for line in self._git(["ls-files", "--stage", "-z", "--", *_specs(paths)]).split("\0"):
@@ -87,7 +97,28 @@ class GitTree(Tree):
                 inside[name] = None
             elif stage == "0":
                 found.append(Content(path=self.root / name, mode=int(mode, 8), digest=digest))
-        return found + [content for name in inside for content in self._inside(name, paths)]
+        return found + [content for name in inside for content in self._inside(name, paths, package=package)]
+
+    def ignored(self, start: Path, *, package: bool = False) -> list[Path]:
+        below = _below(start, self.root)
+        asked = ["ls-files", "--others", "--ignored", "--exclude-standard", "--directory", "-z", "--"]
+        found: list[Path] = []
+        try:
+            names = self._git([*asked, *_specs([below])]).split("\0")
+        except CommandError:  # "internal error": git does not look inside of what it ignores as a whole
+            names = [f"{below}/"]
+        for name in names:
+            path = self.root / name
+            if not name or is_foreign(name, ()) or any(part.startswith(".") for part in path.parts[-1:]):
+                continue
+            if not name.endswith("/"):
+                belongs = package or in_package(path, self.root)
+                found += [path] if belongs or path.suffix == ".py" else []
+            elif start.resolve().is_relative_to(path):  # it is ignored as a whole, and imported all the same
+                found += files_below(start, self.skipped, package)
+            elif package or (path / "__init__.py").exists() or in_package(path, self.root):
+                found += files_below(path, self.skipped, package=True)
+        return found
 
     def export(self, contents: Sequence[Content], destination: Path) -> None:
         """Write files as they were when they were seen, under their paths relative to the root."""
@@ -155,14 +186,14 @@ class GitTree(Tree):
             names = "".join(f"{name}\0" for name in assumed)
             self._git(["update-index", "--no-assume-unchanged", "-z", "--stdin"], stdin=names)
 
-    def _add_untracked(self, paths: Sequence[PurePosixPath]) -> None:
+    def _add_untracked(self, paths: Sequence[PurePosixPath], *, package: bool) -> None:
         others = ["ls-files", "--others", "--exclude-standard", "-z", "--", *_specs(paths)]
         names = [name for name in self._git(others).split("\0") if name]
         foreign = foreign_directories(names)
         plain = [
             name
             for name in names
-            if not name.endswith("/") and not is_foreign(name, foreign) and not self._leave_out(name)
+            if not name.endswith("/") and not is_foreign(name, foreign) and not self._leave_out(name, package)
         ]
         if plain:
             stdin = "".join(f"{name}\0" for name in plain)
@@ -171,10 +202,13 @@ class GitTree(Tree):
             if name.endswith("/"):  # a repository inside this one
                 self._open_nested(name.rstrip("/"))
 
-    def _leave_out(self, name: str) -> bool:
-        reason = left_out(self.root / name)
+    def _leave_out(self, name: str, package: bool) -> bool:
+        path = self.root / name
+        reason = left_out(path)
+        if reason and (package or in_package(path, self.root)):
+            reason = left_out(path, package=True)
         if reason:
-            self.skipped[self.root / name] = reason
+            self.skipped[path] = reason
         return bool(reason)
 
     def _open_nested(self, name: str) -> Tree | None:
@@ -185,7 +219,7 @@ class GitTree(Tree):
             self._nested[name] = nested
         return self._nested[name]
 
-    def _inside(self, name: str, paths: Sequence[PurePosixPath]) -> list[Content]:
+    def _inside(self, name: str, paths: Sequence[PurePosixPath], *, package: bool) -> list[Content]:
         nested = self._open_nested(name)
         if nested is None:
             return []
@@ -198,7 +232,7 @@ class GitTree(Tree):
             Content(
                 path=self.root / name / one.path.relative_to(nested.root), mode=one.mode, digest=one.digest
             )
-            for one in nested.contents(wanted)
+            for one in nested.contents(wanted, package=package)
         ]
 
     def _git(self, arguments: Sequence[str], stdin: str = "") -> str:

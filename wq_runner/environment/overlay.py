@@ -20,17 +20,29 @@ from typing import Any
 
 import wq_runner
 from wq_runner import names
-from wq_runner.environment import scripts, wheels
-from wq_runner.environment.editables import Editable, Module
-from wq_runner.environment.generated import generated_files
+from wq_runner.environment import companions, scripts, wheels
+from wq_runner.environment.editables import Editable
 from wq_runner.environment.gitstate import open_git
+from wq_runner.environment.importable import Module
 from wq_runner.environment.launch import OVERLAY
 from wq_runner.environment.store import Layer, Store, Stored
-from wq_runner.environment.trees import LINK, Content, PlainTree, Source, Tree, digest, digest_of
+from wq_runner.environment.trees import (
+    LINK,
+    Content,
+    PlainTree,
+    Source,
+    Tree,
+    content_of,
+    digest,
+    digest_of,
+    is_leftover,
+    left_out,
+)
 from wq_runner.errors import UsageError
 
-VERSION = 2  # raised when the same content makes another overlay
+VERSION = 3  # raised when the same content makes another overlay
 
+_MOST_DATA = 200_000_000  # bytes of what git ignores in a package; more is no part of the code
 _NOT_METADATA = {"RECORD", "direct_url.json", "INSTALLER", "REQUESTED", "SOURCES.txt"}
 
 
@@ -42,6 +54,8 @@ class Ingredients:
     analysis: Path | None = None
     extra_files: tuple[tuple[str, Path], ...] = ()
     """Pairs of the name in the task's directory and the file or directory here."""
+    imported: tuple[tuple[str, Path], ...] = ()
+    """Names and files of the modules of the user that are imported, wherever they were found."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,14 +112,16 @@ def draft(ingredients: Ingredients, scratch: Path, *, base: str = "") -> Draft:
             contents = trees.of(editable.project).contents([editable.project])
             compiled.append((editable, wheels.key(contents, editable, base)))
         else:
-            pieces += _package(trees, editable.modules, editable.project)
+            pieces += _package(trees, editable.modules)
             pieces += _metadata(editable)
     if not any(editable.name == "wq-runner" for editable in ingredients.editables):
         own = own_package()
-        pieces += _package(trees, [Module(target="wq_runner", source=own)], own)
+        pieces += _package(trees, [Module(target="wq_runner", source=own)])
         pieces += _own_metadata()
     if ingredients.analysis is not None:
         pieces += trees.pieces(ingredients.analysis, "analysis")
+    built = [editable.project for editable, _ in compiled]
+    pieces = _with_imported(trees, pieces, companions.missing(ingredients.imported, _sources(pieces), built))
     pieces += _extra(ingredients.extra_files)
     found = hashlib.sha256(f"{VERSION}\n".encode())
     for line in sorted(
@@ -187,27 +203,82 @@ class _Trees:
         self.opened.append(tree)
         return tree
 
-    def pieces(self, start: Path, target: str) -> Iterator[Piece]:
-        """Yield what is below a path, under another name."""
-        resolved = start.resolve()
-        tree = self.of(resolved)
-        for content in tree.contents([resolved]):
-            inside = str(content.path)[len(str(resolved)) :]
-            yield Piece(target=f"{target}{inside}", content=content, tree=tree)
+    def pieces(
+        self, start: Path, target: str, *, package: bool = False, within: tuple[Path, ...] = ()
+    ) -> Iterator[Piece]:
+        """Yield what is below a path, under another name; in place of links that lead out, what is there."""
+        start = start.resolve()
+        tree = self.of(start)
+        contents = tree.contents([start], package=package)
+        contents += self._ignored(tree, start, package=package)
+        known = {content.path for content in contents} if any(one.mode == LINK for one in contents) else set()
+        for content in contents:
+            place = f"{target}{str(content.path)[len(str(start)) :]}"
+            if content.mode != LINK or _stays(content.path, start, known):
+                yield Piece(target=place, content=content, tree=tree)
+            else:
+                yield from self._followed(content.path, place, (*within, start))
+
+    def _ignored(self, tree: Tree, start: Path, *, package: bool) -> list[Content]:
+        """Return what git ignores and importlib does not; much data is named and stays."""
+        found, left = [], _MOST_DATA
+        for path in sorted(tree.ignored(start, package=package), key=lambda one: one.lstat().st_size):
+            reason = left_out(path, package=True)
+            left -= path.lstat().st_size
+            if reason or left < 0:
+                tree.skipped[path] = f"git ignores it, {reason or 'and there is much of it'}"
+            elif not is_leftover(path):
+                found.append(content_of(path))
+        return found
+
+    def _followed(self, link: Path, target: str, within: tuple[Path, ...]) -> Iterator[Piece]:
+        try:
+            real = link.resolve(strict=True)
+        except (OSError, RuntimeError):  # a link to nowhere, or to itself
+            self.of(link.parent).skipped[link] = "it is a link to nothing"
+            return
+        if any(one.is_relative_to(real) for one in (link, *within)):
+            self.of(link.parent).skipped[link] = f"it is a link to {real}, in which it lies"
+        elif real.is_dir():
+            yield from self.pieces(real, target, package=True, within=within)
+        elif reason := left_out(real, package=True):
+            self.of(link.parent).skipped[link] = reason
+        else:
+            yield _loose(real, target)
 
     def is_of_user(self, tree: Tree) -> bool:
         return "site-packages" not in tree.root.parts
 
 
-def _package(trees: _Trees, modules: Iterable[Module], project: Path) -> Iterator[Piece]:
+def _package(trees: _Trees, modules: Iterable[Module], *, package: bool = True) -> Iterator[Piece]:
     for module in modules:
-        yield from trees.pieces(module.source, f"site/{module.target}")
-    # what a build backend writes into the sources is ignored by git and needed all the same
-    known = {module.source.resolve(): module.target for module in modules}
-    for path in generated_files(project):
-        for source, target in known.items():
-            if path.is_relative_to(source):
-                yield _loose(path, f"site/{target}/{path.relative_to(source)}")
+        yield from trees.pieces(module.source, f"site/{module.target}", package=package)
+
+
+def _with_imported(trees: _Trees, pieces: Sequence[Piece], modules: Iterable[Module]) -> list[Piece]:
+    """Add modules that were found elsewhere; where another one has the name, they were the first."""
+    found = list(pieces)
+    for module in modules:
+        place = f"site/{module.target}"
+        if module.source.is_file() or (module.source / "__init__.py").exists():
+            found = [one for one in found if one.target != place and not one.target.startswith(f"{place}/")]
+            found += _package(trees, [module])
+        else:
+            found += _package(trees, [module], package=False)
+    return found
+
+
+def _sources(pieces: Iterable[Piece]) -> set[Path]:
+    return {piece.content.path for piece in pieces}
+
+
+def _stays(link: Path, start: Path, known: set[Path]) -> bool:
+    """Whether a link means the same on a worker: it leads to what is shipped with it, by a relative path."""
+    text = link.readlink() if link.is_symlink() else Path()
+    there = Path(os.path.normpath(link.parent / text))
+    if text.is_absolute() or not there.is_relative_to(start):
+        return False
+    return there in known or any(one.is_relative_to(there) for one in known if one != link)
 
 
 def _metadata(editable: Editable) -> Iterator[Piece]:

@@ -97,15 +97,13 @@ def _venv(prefix: Path, tar: Any) -> tuple[list[Any], Any]:
 
 def _wanted(files: Iterable[Any], prefix: Path, leave_out: Sequence[Path]) -> Iterable[Any]:
     resolved = prefix.resolve()
-    without = {str(path.resolve().relative_to(resolved)) for path in leave_out if _inside(path, resolved)}
+    # a link goes by its own name
+    places = (path.parent.resolve() / path.name for path in leave_out)
+    without = {str(path.relative_to(resolved)) for path in places if path.is_relative_to(resolved)}
     for file in sorted(files, key=lambda one: one.target):
         parents = {file.target, *(str(parent) for parent in Path(file.target).parents)}
         if not parents & without and not file.target.endswith((".egg-link", "~")):
             yield file
-
-
-def _inside(path: Path, prefix: Path) -> bool:
-    return path.resolve().is_relative_to(prefix)
 
 
 def _add(packer: Any, tar: Any, file: Any, prefix: Path) -> None:

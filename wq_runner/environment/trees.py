@@ -17,6 +17,22 @@ LINK = 0o120000  # the mode of a symbolic link, as git writes it
 LARGEST = 50_000_000  # bytes; an untracked file beyond is data, not code
 _DATA = (".root", ".parquet", ".coffea")
 _JUNK = {"__pycache__", ".git", ".ipynb_checkpoints", ".mypy_cache", ".pytest_cache", ".ruff_cache"}
+# what tools leave in a package and nothing in it reads; if it counted, each run would be of other code
+_LEFTOVERS = (
+    ".pyc",
+    ".log",
+    ".out",
+    ".err",
+    ".tmp",
+    ".bak",
+    ".orig",
+    ".rej",
+    ".swp",
+    ".prof",
+    ".o",
+    ".d",
+    "~",
+)
 # what marks a directory as something else than code: the output of a run, an environment
 _MARKS = ("journal.jsonl", "pyvenv.cfg", "conda-meta/history")
 
@@ -70,8 +86,12 @@ class Tree(ABC):
         self.skipped: dict[Path, str] = {}
 
     @abstractmethod
-    def contents(self, within: Iterable[Path]) -> list[Content]:
-        """Return the files below the given paths."""
+    def contents(self, within: Iterable[Path], *, package: bool = False) -> list[Content]:
+        """Return the files below the given paths; if they are a `package`, its data are part of it."""
+
+    def ignored(self, start: Path, *, package: bool = False) -> list[Path]:  # noqa: ARG002 - of git alone
+        """Return what `contents` leaves out as git ignores it: modules, and the data of packages."""
+        return []
 
     @abstractmethod
     def read_again(self, content: Content) -> bytes | None:
@@ -85,7 +105,7 @@ class Tree(ABC):
         WorkerEnvironmentError
             If it changed meanwhile, and nobody knows what it was.
         """
-        found = _content_of(content.path, content.mode)
+        found = _bytes_of(content.path, content.mode)
         if found is None or digest_of(found, content.digest) != content.digest:
             # a filter of git stands between the file and its digest, or it was edited just now
             found = self.read_again(content)
@@ -107,9 +127,9 @@ class Tree(ABC):
 class PlainTree(Tree):
     """A directory that git does not know: Python files, and whole packages."""
 
-    def contents(self, within: Iterable[Path]) -> list[Content]:
-        files = sorted({path for start in within for path in self._files(start)})
-        return [Content(path=path, mode=_mode(path), digest=digest(path)) for path in files]
+    def contents(self, within: Iterable[Path], *, package: bool = False) -> list[Content]:
+        files = sorted({path for start in within for path in files_below(start, self.skipped, package)})
+        return [content_of(path) for path in files]
 
     def read_again(self, content: Content) -> bytes | None:  # noqa: ARG002 - there is only one
         return None
@@ -126,29 +146,45 @@ class PlainTree(Tree):
     def patch(self) -> str:
         return ""
 
-    def _files(self, start: Path, *, inside: bool = False) -> Iterator[Path]:
-        start = start.resolve()
-        if not start.is_dir():
-            if start.exists():
-                yield start
-            return
-        package = inside or (start / "__init__.py").exists()
-        for entry in os.scandir(start):
-            path = Path(entry.path)
-            if entry.name in _JUNK or entry.name.startswith("."):
-                continue
-            if entry.is_dir() and any((path / mark).exists() for mark in _MARKS):
-                continue
-            if entry.is_dir():
-                # next to a script may lie anything, inside a package all belongs to it
-                if package or (path / "__init__.py").exists():
-                    yield from self._files(path, inside=True)
-            elif package or path.suffix == ".py":
-                reason = left_out(path)
-                if reason:
-                    self.skipped[path] = reason
-                elif path.suffix != ".pyc":
-                    yield path
+
+def files_below(start: Path, skipped: dict[Path, str], package: bool = False) -> Iterator[Path]:
+    """Yield the files of a package, or the modules and packages of a directory; links are not followed.
+
+    What is left out is noted in `skipped`.
+    """
+    start = start.resolve()
+    if not start.is_dir():
+        if start.exists():
+            yield start
+        return
+    package = package or (start / "__init__.py").exists()
+    for entry in os.scandir(start):
+        path = Path(entry.path)
+        if entry.name in _JUNK or entry.name.startswith("."):
+            continue
+        if entry.is_symlink() and entry.is_dir():
+            # next to a script may lie anything, inside a package all belongs to it
+            if package or entry.name.isidentifier():
+                yield path
+        elif entry.is_dir():
+            other = any((path / mark).exists() for mark in _MARKS)
+            if not other and (package or entry.name.isidentifier()):
+                yield from files_below(path, skipped, package)
+        elif package or path.suffix == ".py":
+            reason = left_out(path, package=package)
+            if reason:
+                skipped[path] = reason
+            elif not is_leftover(path):
+                yield path
+
+
+def is_leftover(path: Path) -> bool:
+    return path.name.endswith(_LEFTOVERS)
+
+
+def in_package(path: Path, root: Path) -> bool:
+    """Whether a file below `root` is in a package, at whatever depth."""
+    return any((one / "__init__.py").exists() for one in path.parents if one.is_relative_to(root))
 
 
 def foreign_directories(names: Iterable[str]) -> set[str]:
@@ -167,9 +203,9 @@ def is_foreign(name: str, foreign: Iterable[str]) -> bool:
     )
 
 
-def left_out(path: Path) -> str:
-    """Say why an untracked file is not code; empty if it may be."""
-    if path.suffix in _DATA:
+def left_out(path: Path, *, package: bool = False) -> str:
+    """Say why an untracked file is not code, nor data of a package; empty if it may be."""
+    if path.suffix in _DATA and not package:
         return f"{path.suffix} files are data"
     try:
         size = path.lstat().st_size
@@ -178,6 +214,11 @@ def left_out(path: Path) -> str:
     if size > LARGEST:
         return f"{size / 1e6:.0f} MB"
     return "" if path.is_symlink() or os.access(path, os.R_OK) else "it cannot be read"
+
+
+def content_of(path: Path) -> Content:
+    """Return a file as it is."""
+    return Content(path=path, mode=_mode(path), digest=digest(path))
 
 
 def digest(path: Path) -> str:
@@ -198,7 +239,7 @@ def digest_of(data: bytes, like: str = "") -> str:
     return hashlib.new(algorithm, b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
 
 
-def _content_of(path: Path, mode: int) -> bytes | None:
+def _bytes_of(path: Path, mode: int) -> bytes | None:
     try:
         return os.fsencode(path.readlink()) if mode == LINK else path.read_bytes()
     except OSError:

