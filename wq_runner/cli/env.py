@@ -196,8 +196,13 @@ def check(processor: str | None, environment: str, extra: tuple[Path, ...]) -> N
     from wq_runner.environment.choice import Wish, analysis_directory
     from wq_runner.environment.smoke import NEEDED
 
-    wish = Wish(environment=environment, analysis=analysis_directory(processor), extra_files=extra)
     objects = _pickled(processor)
+    wish = Wish(
+        environment=environment,
+        analysis=analysis_directory(processor),
+        imported=_imported() if processor else (),
+        extra_files=extra,
+    )
     with _preparation(wish) as preparation:
         began = time.monotonic()
         found = preparation.environment()
@@ -206,6 +211,8 @@ def check(processor: str | None, environment: str, extra: tuple[Path, ...]) -> N
             click.echo(f"warning: {note}", err=True)
         began = time.monotonic()
         tested = preparation.check(modules=NEEDED, objects=objects)
+        for note in preparation.findings:
+            click.echo(f"warning: {note}", err=True)
         click.echo(f"works ({'tried in' if tested else 'as before,'} {time.monotonic() - began:.1f} s)")
 
 
@@ -260,6 +267,12 @@ def _pickled(processor: str | None) -> list[bytes]:
     from wq_runner.execution.processor import load_processor
 
     return [cloudpickle.dumps(load_processor(processor, {}))]
+
+
+def _imported() -> tuple[tuple[str, Path], ...]:
+    from wq_runner.execution import imported
+
+    return imported.files()
 
 
 def _as_path(what: str | None) -> str:

@@ -30,13 +30,15 @@ class Wish:
 
     `environment` is a mode, a tarball, a file that says what is in it, or the directory of an environment.
     `workers_here` if all workers are started by us on this machine; `analysis` is the directory that the
-    processor is imported from, None if it is installed. `channels` are where conda packages come from,
+    processor is imported from, None if it is installed; `imported` are the names and files of the user's
+    modules that are imported, wherever they are. `channels` are where conda packages come from,
     `builder` the tool that installs them, `update` to resolve them anew; `max_cache` is in bytes.
     """
 
     environment: str = "auto"
     workers_here: bool = False
     analysis: Path | None = None
+    imported: tuple[tuple[str, Path], ...] = ()
     extra_files: tuple[Path, ...] = ()
     setup_commands: tuple[str, ...] = ()
     channels: tuple[str, ...] = ()

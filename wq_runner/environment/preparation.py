@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
+import json
 import sys
 import tempfile
 import time
@@ -25,6 +27,8 @@ from wq_runner.errors import WorkerEnvironmentError
 from wq_runner.units import format_seconds, format_size
 
 _COMMAND = f"/bin/sh {SCRIPT}"
+_CHECK = 2  # raised when what was tried before has to be tried again
+_MANY = 10  # files that are not shipped are named up to here
 
 
 @dataclass
@@ -38,6 +42,8 @@ class Preparation:
     store: Store = field(default_factory=Store.default)
     say: Callable[[str], None] = quiet
     progress: Progress = quiet
+    findings: list[str] = field(default_factory=list, init=False)
+    """What `check` found that people should know, as a warning that it deserves."""
     _scratch: tempfile.TemporaryDirectory[str] = field(init=False, repr=False)
     _draft: overlays.Draft | None = field(default=None, init=False, repr=False)
     _found: bases.Base | None = field(default=None, init=False, repr=False)
@@ -89,20 +95,23 @@ class Preparation:
         if self._subject is None:
             return False
         tested = self.store.root / "tested"
-        found = hashlib.sha256(f"{self._subject.launch} {modules}\n".encode() + b"\0".join(objects))
+        about = f"{_CHECK} {self._subject.launch} {self._subject.originals} {modules}\n"
+        found = hashlib.sha256(about.encode(errors="surrogateescape") + b"\0".join(objects))
         mark = tested / found.hexdigest()[:24]
-        if mark.exists():
+        with contextlib.suppress(OSError, ValueError):
+            self.findings += map(str, json.loads(mark.read_text(encoding="utf-8")))
             return False
         try:
-            smoke.check(self._subject, modules=modules, objects=objects)
+            answer = smoke.check(self._subject, modules=modules, objects=objects)
         except WorkerEnvironmentError as error:
             if not self.wish.setup_commands:
                 raise
             # a setup command may bring what is missing, and it is for workers, not for this machine
             self.say(f"warning: without the setup commands, which were not tried here: {error.message}")
             return True
+        self.findings += [_not_shipped(path) for path in answer.get("opened", ())]
         tested.mkdir(exist_ok=True)
-        mark.touch()
+        system.write_json(mark, self.findings)
         return True
 
     def write_patches(self, directory: Path) -> list[Path]:
@@ -156,6 +165,7 @@ class Preparation:
             launch=dataclasses.replace(launch, cache=str(self.store.unpacked), setup_commands=()),
             files={name: path for path, name in archives},
             name=f"the environment {base.key}",
+            originals=self._originals(),
         )
         if self.wish.max_cache is not None:
             self.store.shrink(self.wish.max_cache)
@@ -206,6 +216,7 @@ class Preparation:
             editables=self._editables(),
             analysis=self.wish.analysis,
             extra_files=overlays.extra_files(self.wish.extra_files),
+            imported=self.wish.imported,
         )
         self._draft = overlays.draft(ingredients, Path(self._scratch.name), base=base)
         return self._draft
@@ -220,8 +231,21 @@ class Preparation:
     def _notes(self, base: bases.Base) -> tuple[str, ...]:
         notes = [f"{base.hint}; --environment SPEC.yml makes one that has it"] if base.hint else []
         skipped = self._draft.skipped if self._draft else {}
-        notes += [f"not shipped: {path} ({why})" for path, why in skipped.items() if not why.endswith("data")]
+        found = {path: why for path, why in skipped.items() if not why.endswith("data")}
+        notes += [f"not shipped: {path} ({why})" for path, why in [*found.items()][:_MANY]]
+        if len(found) > _MANY:
+            notes.append(f"not shipped: {len(found) - _MANY} more files")
         return tuple(notes)
+
+    def _originals(self) -> tuple[Path, ...]:
+        """Return the directories whose code travels: nothing may work only because they are here."""
+        editables = self._draft.ingredients.editables if self._draft else ()
+        found = {one.project for one in editables}
+        found |= {module.source for one in editables for module in one.modules}
+        found |= {path.parent for _, path in self.wish.imported}
+        found |= {self.wish.analysis} if self.wish.analysis else set()
+        found.add(overlays.own_package())
+        return tuple(sorted(one.resolve() for one in found))
 
     def _write_script(self, launch: Launch) -> Path:
         """Write the script under a name that is its content: workers cache files by their names."""
@@ -237,3 +261,10 @@ class Preparation:
         except OSError as error:
             raise WorkerEnvironmentError(f"{directory}: {error.strerror or error}") from error
         return path
+
+
+def _not_shipped(path: str) -> str:
+    return (
+        f"the processor opens {path} when it is imported, which is not shipped: only a worker that sees this "
+        f"path has it. --extra-file {path} brings it, under the name {Path(path).name}"
+    )

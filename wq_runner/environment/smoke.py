@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlparse
 
 from wq_runner import system
 from wq_runner.environment import probe
@@ -36,6 +37,8 @@ class Subject:
     launch: Launch
     files: Mapping[str, Path]
     name: str
+    originals: tuple[Path, ...] = ()
+    """Directories of the code that travels: nothing may be imported from there, as a worker has none."""
 
 
 def try_base(archive: Path, key: str, store: Store, *, hint: str = "") -> int:
@@ -69,7 +72,13 @@ def check(
         If anything is missing there, or has another version than here.
     """
     wanted = versions()
-    request = {"versions": wanted, "modules": list(modules), "objects": list(objects)}
+    request = {
+        "versions": wanted,
+        "modules": list(modules),
+        "objects": list(objects),
+        "originals": list(map(str, subject.originals)),
+        "homes": [str(Path.home())],
+    }
     with tempfile.TemporaryDirectory(prefix="wq-runner-smoke-") as name:
         task = Path(name) / "worker" / "t.1"
         task.mkdir(parents=True)
@@ -129,6 +138,9 @@ def _judge(subject: Subject, answer: Mapping[str, Any], wanted: Mapping[str, str
         )
     failure = answer.get("failure")
     if failure is None:
+        reached = answer.get("reached")
+        if reached:
+            raise _reached(subject, reached)
         return
     module = failure["module"]
     if not module:
@@ -138,6 +150,17 @@ def _judge(subject: Subject, answer: Mapping[str, Any], wanted: Mapping[str, str
         )
     raise WorkerEnvironmentError(
         f"{subject.name} has no module {module}\n{where_from(module)}", hint=how_to_add(module)
+    )
+
+
+def _reached(subject: Subject, modules: Mapping[str, str]) -> WorkerEnvironmentError:
+    named = "\n".join(f"  {name}: {file}" for name, file in sorted(modules.items())[:5])
+    more = f"\n  and {len(modules) - 5} more" if len(modules) > 5 else ""
+    return WorkerEnvironmentError(
+        f"{subject.name} works only as long as it reaches your own files: these modules were not taken from "
+        f"what is shipped\n{named}{more}",
+        hint="no worker has these paths for sure: import the modules by their names, or find their files "
+        "beside __file__; wq-run --extra-file FILE ... ships one more",
     )
 
 
@@ -152,27 +175,59 @@ def where_from(module: str) -> str:
 
 
 def how_to_add(module: str) -> str:
-    """Return the command that makes a module known on workers."""
-    place, package = _origin(module), _distribution(module)
-    inside = place and Path(place).is_relative_to(sys.prefix)
-    if place and not package and not inside:
+    """Return the command that makes a module known on workers.
+
+    Only what came from an index is to be looked for there: whoever finds a private name free can take it.
+    """
+    top = module.partition(".")[0]
+    place, package = _origin(top), _distribution(module)
+    if package and (source := _installed_from(package)):
+        return f"it was installed from {source}, and from there it has to come again: {_pip()} {source}"
+    if package and _is_of_index(package):
+        if (Path(sys.prefix) / "conda-meta").is_dir():
+            return f"add it: conda install -c conda-forge {package}   (or: {_pip()} {package})"
+        return f"add it: {_pip()} {package}"
+    if place:
         path = Path(place)
         return f"add it: wq-run --extra-file {path.parent if path.name == '__init__.py' else path} ..."
-    name = package or module.partition(".")[0]
-    if (Path(sys.prefix) / "conda-meta").is_dir():
-        return f"add it: conda install -c conda-forge {name}   (or: {sys.executable} -m pip install {name})"
-    return f"add it: {sys.executable} -m pip install {name}"
+    return (
+        "if it is yours, install it here from its own source, or name it: wq-run --extra-file FILE.py ...; "
+        "if it is a package that everybody has, install it here as its documentation says"
+    )
+
+
+def _pip() -> str:
+    return f"{sys.executable} -m pip install"
+
+
+def _installed_from(package: str) -> str:
+    """Return where pip installed a package from, if it was named by its place: PEP 610."""
+    text = importlib.metadata.distribution(package).read_text("direct_url.json")
+    try:
+        facts = json.loads(text or "{}")
+    except ValueError:
+        return ""
+    url = str(facts.get("url", ""))
+    if "vcs_info" in facts:
+        return f"{facts['vcs_info'].get('vcs', 'git')}+{url}"
+    return unquote(urlparse(url).path) if url.startswith("file:") else url
+
+
+def _is_of_index(package: str) -> bool:
+    installer = (importlib.metadata.distribution(package).read_text("INSTALLER") or "").strip()
+    return bool(installer)  # who makes a package by hand does not say so
 
 
 def _origin(module: str) -> str:
-    loaded = getattr(sys.modules.get(module), "__file__", None)
-    if loaded:
-        return str(loaded)
+    loaded = sys.modules.get(module)
+    if getattr(loaded, "__file__", None):
+        return str(loaded.__file__)  # type: ignore[union-attr]
     try:
         spec = importlib.util.find_spec(module)
     except (ImportError, ValueError):
         return ""
-    return str(spec.origin or "") if spec else ""
+    places = [*(spec.submodule_search_locations or ())] if spec else []
+    return str((spec.origin if spec and spec.has_location else "") or next(iter(places), ""))
 
 
 def _distribution(module: str) -> str:

@@ -21,7 +21,7 @@ from wq_runner.environment.choice import Wish, script_directory
 from wq_runner.environment.preparation import Preparation
 from wq_runner.environment.smoke import NEEDED
 from wq_runner.errors import InterruptedRunError, PartialResultError, WqRunnerError
-from wq_runner.execution import progress, signals
+from wq_runner.execution import imported, progress, signals
 from wq_runner.execution.anywhere import Table, apply_anywhere
 from wq_runner.execution.local_names import absolute, as_named
 from wq_runner.execution.phase import LoopResult, LoopSettings, StopRequest
@@ -188,13 +188,14 @@ class WorkQueueExecutor(EngineExecutor):
             environment=self.environment,
             workers_here=self.workers is not None,
             analysis=script_directory(),
+            imported=imported.files(),
             extra_files=tuple(map(Path, self.extra_files)),
             setup_commands=tuple(self.setup_commands),
         )
         with Preparation(wish=wish, say=log.info) as preparation:
             found = preparation.environment()
             preparation.check(modules=NEEDED)
-        for note in found.notes:
+        for note in (*found.notes, *preparation.findings):
             log.warning(note)
         if found.lease is not None:
             atexit.register(found.lease.release)  # nobody deletes it before

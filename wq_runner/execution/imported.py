@@ -66,6 +66,11 @@ def sources() -> dict[str, Source]:
     return found
 
 
+def files() -> tuple[tuple[str, Path], ...]:
+    """Return the names and files of all these."""
+    return tuple((name, one.path) for name, one in sources().items())
+
+
 def renewable() -> dict[str, Source]:
     """Return those that can be imported anew: not the script itself, nor packages that we have imported."""
     return {name: one for name, one in sources().items() if _is_renewable(name)}

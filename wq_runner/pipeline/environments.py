@@ -83,16 +83,19 @@ def prepare(
     """
     if not options.on_work_queue:
         return planned(options)
+    from wq_runner.execution import imported
+
     with _progress(console) as bar:
 
         def tell(text: str) -> None:
             say.line(console, "environment", text)
 
-        with Preparation(wish=wish(options), say=tell, progress=bar) as preparation:
+        wanted = dataclasses.replace(wish(options), imported=imported.files())
+        with Preparation(wish=wanted, say=tell, progress=bar) as preparation:
             found = preparation.environment()
             preparation.check(modules=(*NEEDED, *modules), objects=_pickled(processor, schema))
             preparation.write_patches(paths.root / "code")
-    for note in found.notes:
+    for note in (*found.notes, *preparation.findings):
         tell(f"warning: {note}")
     return found
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import sys
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import cloudpickle
@@ -62,14 +64,78 @@ def test_a_module_that_is_nowhere(subject: Subject) -> None:
     with pytest.raises(WorkerEnvironmentError, match="has no module no_such_module") as caught:
         check(subject, modules=["no_such_module"])
     assert "not installed" in caught.value.message
-    assert "pip install no_such_module" in caught.value.hint
+    # nobody knows whose name it is in an index
+    assert "pip install" not in caught.value.hint
+    assert "from its own source" in caught.value.hint
 
 
-def test_a_package_that_is_installed_here() -> None:
+def test_a_package_that_came_from_an_index() -> None:
     assert "of uproot" in smoke.where_from("uproot")
     assert smoke.how_to_add("uproot").endswith("-m pip install uproot")
     assert "of PyYAML" in smoke.where_from("yaml")
     assert smoke.how_to_add("yaml").endswith("pip install PyYAML")
+
+
+@pytest.mark.parametrize(
+    ("facts", "source"),
+    [
+        ({"url": "file:///home/me/my%20lib", "dir_info": {}}, "/home/me/my lib"),
+        (
+            {"url": "https://git.example.org/lib", "vcs_info": {"vcs": "git"}},
+            "git+https://git.example.org/lib",
+        ),
+        (None, "--extra-file"),
+    ],
+)
+def test_a_private_name_is_never_looked_for_in_an_index(
+    facts: object, source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever finds it free there could have taken it."""
+    (tmp_path / "my_private.py").write_text("")
+    info = tmp_path / "my_private-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: my-private\nVersion: 1.0\n")
+    (info / "RECORD").write_text("my_private.py,,\n")
+    if facts:
+        (info / "INSTALLER").write_text("pip\n")
+        (info / "direct_url.json").write_text(json.dumps(facts))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    hint = smoke.how_to_add("my_private.inner")
+    assert source in hint
+    assert "install my" not in hint
+
+
+def test_originals_are_out_of_reach(subject: Subject, tmp_path: Path) -> None:
+    """What is found by an absolute path here is not there, and what was loaded from one is named."""
+    originals = tmp_path / "analysis"
+    originals.mkdir()
+    (originals / "beside.py").write_text("VALUE = 1\n")
+    (originals / "sf.json").write_text("{}")
+    hidden = replace(subject, originals=(originals,))
+    by_path = f"import sys\nsys.path.insert(0, {str(originals)!r})\nimport beside\n"
+    check(subject, objects=[_code(by_path)])
+    with pytest.raises(WorkerEnvironmentError, match="has no module beside"):
+        check(hidden, objects=[_code(by_path)])
+    by_file = (
+        "import sys, importlib.util as util\n"
+        f"spec = util.spec_from_file_location('beside', {str(originals / 'beside.py')!r})\n"
+        "sys.modules['beside'] = module = util.module_from_spec(spec)\nspec.loader.exec_module(module)\n"
+    )
+    with pytest.raises(WorkerEnvironmentError) as caught:
+        check(hidden, objects=[_code(by_file)])
+    assert f"  beside: {originals / 'beside.py'}" in caught.value.message
+    answer = check(hidden, objects=[_code(f"open({str(originals / 'sf.json')!r}).close()")])
+    assert answer["opened"] == [str(originals / "sf.json")]
+    # what was unpacked below such a directory is meant
+    assert check(replace(subject, originals=(tmp_path,)), modules=NEEDED)["reached"] == {}
+
+
+def _code(text: str) -> bytes:
+    class Runs:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return exec, (text,)
+
+    return pickle.dumps(Runs())
 
 
 def test_an_import_that_fails_for_another_reason(subject: Subject) -> None:
