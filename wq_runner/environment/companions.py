@@ -29,18 +29,16 @@ def missing(
 
 
 def _whole(name: str, path: Path) -> Module:
-    """Return the package at the top that a module is part of, or the module if it is at the top itself."""
+    """Return the package that a module is part of, its directory in a namespace, or the module alone."""
     parts = name.split(".")
     package = path.name == "__init__.py"
-    depth = len(parts) - (0 if package else 1)
-    if depth == 0:
-        return Module(target=f"{name}{path.suffix}", source=path.resolve())
-    top = path.parents[depth - 1]
-    if top.name == parts[0]:
-        return Module(target=parts[0], source=top.resolve())
-    # a finder of somebody's own has it elsewhere
+    places = [path.parent, *path.parent.parents][: len(parts) - (0 if package else 1)]
     place = "/".join(parts)
-    return Module(
-        target=place if package else f"{place}{path.suffix}",
-        source=path.parent.resolve() if package else path.resolve(),
-    )
+    if not places or [one.name for one in reversed(places)] != parts[: len(places)]:
+        # at the top, or a finder of somebody's own has it elsewhere
+        if package:
+            return Module(target=place, source=path.parent.resolve())
+        return Module(target=f"{place}{path.suffix}", source=path.resolve())
+    regular = [one for one in places if (one / "__init__.py").exists()]
+    source = regular[-1] if regular else places[0]  # of a namespace, only what is beside the module
+    return Module(target="/".join(parts[: len(places) - places.index(source)]), source=source.resolve())

@@ -162,14 +162,15 @@ def files_below(start: Path, skipped: dict[Path, str], package: bool = False) ->
         path = Path(entry.path)
         if entry.name in _JUNK or entry.name.startswith("."):
             continue
-        if entry.is_symlink() and entry.is_dir():
+        if entry.is_dir():
             # next to a script may lie anything, inside a package all belongs to it
-            if package or entry.name.isidentifier():
-                yield path
-        elif entry.is_dir():
             other = any((path / mark).exists() for mark in _MARKS)
-            if not other and (package or entry.name.isidentifier()):
-                yield from files_below(path, skipped, package)
+            if other or not (package or (path / "__init__.py").exists()):
+                continue
+            if entry.is_symlink():
+                yield path
+            else:
+                yield from files_below(path, skipped, package=True)
         elif package or path.suffix == ".py":
             reason = left_out(path, package=package)
             if reason:
