@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
+import signal
 import subprocess
 import threading
 import time
@@ -88,6 +90,25 @@ def test_the_queue_is_killed_twice(run: Gated) -> None:
         running.until(lambda wanted=number + 1: run.alive() and restarts() == wanted, "another queue instead")
     ended = run.finish()
     assert ended.out.count("complete ") == 1
+
+
+def test_the_queue_hangs(run: Gated) -> None:
+    """As one that waits for a peer which connected and says nothing."""
+    run.await_work()
+    (queue,) = running.until(lambda: running.queues(run.mark))
+    os.kill(queue, signal.SIGSTOP)
+    running.until(lambda: run.alive() and running.queues(run.mark) not in ([], [queue]), "another queue")
+    ended = run.finish()
+    assert "the queue's process did nothing for 20 s" in ended.out + ended.err
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+def test_the_queue_is_lost_before_it_listens(tmp_path: Path, number: signal.Signals) -> None:
+    with gated(tmp_path, "-w", "local:2") as run:
+        (queue,) = running.until(lambda: running.queues(run.mark))
+        os.kill(queue, number)
+        run.await_work()
+        run.finish()
 
 
 def test_wq_run_is_killed(run: Gated) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ import nanoaod
 import pytest
 
 from wq_runner.execution.items import Item
-from wq_runner.execution.phase import LoopResult, Skipped
+from wq_runner.execution.phase import LoopResult, Skipped, StopRequest
 from wq_runner.model import Category, Dataset, FileFacts, InputFile
 from wq_runner.pipeline import facts
 from wq_runner.samples.cache import FactsCache
@@ -21,8 +22,10 @@ from wq_runner.samples.probe import BadFileError
 class Workers:
     """Stands for a session: opens files in this process, and leaves out those that do not open."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: float = math.inf) -> None:
         self.opened: list[str] = []
+        self.stop = StopRequest()
+        self._most = most  # so many files are opened before somebody stops it
 
     def run(
         self, values: Sequence[facts.FileToOpen], function: Callable[[Any], Any], category: Category
@@ -31,6 +34,9 @@ class Workers:
         result: dict[int, FileFacts] = {}
         skipped = []
         for value in values:
+            if len(self.opened) >= self._most:
+                self.stop.make()
+                break
             self.opened.append(value.path)
             try:
                 result |= function(value)
@@ -136,6 +142,26 @@ def test_a_file_that_never_opens_is_left_to_workers(tmp_path: Path) -> None:
     good = nanoaod.write_simple(tmp_path / "good.root", 10)
     os.mkfifo(tmp_path / "never.root")
     files = [InputFile(path=str(path)) for path in (tmp_path / "never.root", good)]
-    found = facts._open_here(files, patience=1.0)
+    found = facts._open_here(files, StopRequest(), patience=1.0)
     assert [file.path for file in found] == [str(good)]
+    os.close(os.open(tmp_path / "never.root", os.O_WRONLY | os.O_NONBLOCK))  # lets the thread go on
+
+
+def test_a_stop_ends_it_and_what_was_learned_is_kept(
+    tmp_path: Path, cache: FactsCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(facts, "FEW", 0)
+    files = fileset(*write(tmp_path, 3))
+    known = facts.known_facts(files, cache)
+    workers = Workers(most=1)
+    facts.learn(files, known, session=workers, cache=cache, chunksize=10, limit_chunks=None)  # type: ignore[arg-type]
+    assert (known.opened, len(workers.opened)) == (1, 1)
+    assert facts.known_facts(files, cache).cached == 1
+
+
+def test_a_stop_does_not_wait_for_a_file_that_never_opens(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "never.root")
+    stop = StopRequest()
+    stop.make()
+    assert facts._open_here([InputFile(path=str(tmp_path / "never.root"))], stop) == {}
     os.close(os.open(tmp_path / "never.root", os.O_WRONLY | os.O_NONBLOCK))  # lets the thread go on

@@ -34,6 +34,7 @@ PORT_RACES = 3  # that may be lost, one after the other
 LOOK_EVERY = 0.05  # seconds to listen to the manager, while there is a worker that it may have a task for
 GRACE = 0.005  # seconds in which one task follows another
 LOSSES = 3  # of workers, until a task comes back as the possible reason
+BEAT = 2.0  # seconds after which the state is told although it is the same
 PROXY = "x509_proxy"  # its name at a task
 OUTPUT_KEPT = 4000  # characters of what a command printed
 
@@ -112,7 +113,7 @@ class _Queue:
             self._queue.tune("force-proportional-resources", 0)
 
     def serve(self, connection: Connection) -> None:
-        last = EngineStatus()
+        last, said = EngineStatus(), time.monotonic()
         while True:
             pause = 0.0
             while connection.poll(pause):
@@ -131,9 +132,9 @@ class _Queue:
             for outcome in outcomes:
                 connection.send(Finished(outcome=outcome))
             status = refilled(self._status(), outcomes)
-            if status != last:
+            if status != last or time.monotonic() > said + BEAT:  # who says nothing is taken for hanging
                 connection.send(Report(status=status))
-                last = status
+                last, said = status, time.monotonic()
             if _wants_tasks(status):
                 # the engine hears nothing of the manager while it waits; and it does not wait without a task
                 connection.poll(LOOK_EVERY)

@@ -1,7 +1,7 @@
 """The engine proper: Work Queue in a supervised child process.
 
-The child may crash in C or be killed; it is then started again on the same port, workers find it
-there by themselves, and what had not ended is submitted again.
+The child may crash in C, hang or be killed, from its first moment on; it is then started again on the same
+port, workers find it there by themselves, and what had not ended is submitted again.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -35,14 +36,16 @@ from wq_runner.engine.messages import (
 from wq_runner.engine.protocol import EngineStatus
 from wq_runner.errors import EngineError, OutputError
 from wq_runner.model import Outcome, Task
+from wq_runner.remote.meter import bytes_read, cpu_seconds
 
 log = logging.getLogger(__name__)
 
-START_TIMEOUT = 60.0
 RESTARTS_IN_A_ROW = 5  # without any task finished in between
 CHECK_EVERY = 10.0  # seconds, should workers come and go all the time
 ROOM = 8_000_000  # bytes that must be free for results when a worker is lost
 _BLOCK = bytes(1_000_000)
+SILENCE = 20.0  # seconds without a word or any progress of the child, after which it hangs
+MOMENT = 2.0  # seconds, the longest that we take to look again
 REBIND_TIMEOUT = 30.0  # seconds in which a port of a dead child may still be taken
 
 
@@ -76,7 +79,7 @@ class WorkQueueEngine:
 
     def start(self) -> None:
         if self._child is None:
-            self._child = _Child(self._settings, self._child_log)
+            self._child = self._started()
             self._settings = dataclasses.replace(self._settings, ports=(self._child.port,) * 2)
 
     def submit(self, task: Task) -> None:
@@ -103,7 +106,7 @@ class WorkQueueEngine:
                         self._check_disk()
                 case Started() | Failed():
                     pass
-        if self._child.gone and not outcomes:
+        if not outcomes and (self._child.gone or self._child.hangs()):
             self._restart()
         return outcomes
 
@@ -142,16 +145,10 @@ class WorkQueueEngine:
     def _restart(self) -> None:
         assert self._child is not None
         self._check_disk()
-        code = self._child.close()
+        how = self._child.end()
         self._restarts += 1
-        self._restarts_in_a_row += 1
-        if self._restarts_in_a_row > RESTARTS_IN_A_ROW:
-            raise EngineError(
-                f"the queue's process died {self._restarts_in_a_row} times without finishing a task "
-                f"(last exit code {code})",
-                hint=f"what it printed is in {self._child_log}" if self._child_log else "",
-            )
-        log.warning("the queue's process died (exit code %s); starting it again on the same port", code)
+        self._count_restart(how)
+        log.warning("the queue's process %s; starting it again on the same port", how)
         self._child = self._same_port()
         self._status = EngineStatus(restarts=self._restarts)
         for host in self._avoided:
@@ -159,11 +156,30 @@ class WorkQueueEngine:
         for task in self._unfinished.values():
             self._child.send(Submit(task=task))
 
+    def _count_restart(self, how: str) -> None:
+        self._restarts_in_a_row += 1
+        if self._restarts_in_a_row > RESTARTS_IN_A_ROW:
+            raise EngineError(
+                f"the queue's process ended {self._restarts_in_a_row} times without finishing a task "
+                f"(the last one {how})",
+                hint=f"what it printed is in {self._child_log}" if self._child_log else "",
+            )
+
+    def _started(self) -> _Child:
+        """Return a child that listens; one that ends or hangs before is no reason to give up."""
+        while True:
+            child = _Child(self._settings, self._child_log)
+            how = child.await_start()
+            if how is None:
+                return child
+            self._count_restart(how)
+            log.warning("the queue's process %s before it listened; starting it again", how)
+
     def _same_port(self) -> _Child:
         deadline = time.monotonic() + REBIND_TIMEOUT
         while True:
             try:
-                return _Child(self._settings, self._child_log)
+                return self._started()
             except EngineError:
                 if time.monotonic() > deadline:
                     raise
@@ -178,7 +194,7 @@ def _gone(status: EngineStatus) -> int:
 class _Child:
     """One life of the queue's process, started on construction.
 
-    A thread reads what it says, so that neither side can block the other.
+    Threads read and write what is said, so that neither side can block the other.
     """
 
     def __init__(self, settings: QueueSettings, log_file: Path | None) -> None:
@@ -191,11 +207,12 @@ class _Child:
             )
         self._connection = Connection(ours.detach())
         self._replies: queue.SimpleQueue[Reply | None] = queue.SimpleQueue()
+        self._requests: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
         self.gone = False
-        self._reader = threading.Thread(target=self._read, name="queue-reader", daemon=True)
-        self._reader.start()
+        self.port = 0
+        self._silence = Silence()
+        self._threads = [_thread(self._read), _thread(self._write)]
         self.send(settings)
-        self.port = self._await_start()
 
     @property
     def pid(self) -> int:
@@ -203,8 +220,7 @@ class _Child:
 
     def send(self, request: Request) -> None:
         # a child that is gone is noticed where its replies are read
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError, OSError):
-            self._connection.send(request)
+        self._requests.put(request)
 
     def receive(self, timeout: float) -> list[Reply]:
         """Return all replies there are, after waiting for the first one."""
@@ -215,15 +231,61 @@ class _Child:
                 replies.append(reply)
                 reply = self._replies.get_nowait()
             self.gone = True
+        if replies:
+            self._silence.broken()
         return replies
+
+    def hangs(self) -> bool:
+        """Whether it neither says nor does anything any more, as of now. Call it again and again.
+
+        It may be silent for long while it moves a file to a slow worker, but not without reading any of it.
+        """
+        return (
+            self._silence.goes_on(time.monotonic(), (cpu_seconds(self.pid), bytes_read(self.pid))) > SILENCE
+        )
 
     def close(self, *, release_workers: bool = False) -> int:
         """End the process and return its exit code."""
         self.send(Finish(release_workers=release_workers))
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(3)
+        return self._kill()
+
+    def end(self) -> str:
+        """End one that died or hangs, and say which of these it was."""
+        if self._process.poll() is None and not self.gone:
+            self._process.kill()  # it may be stopped, and hear nothing else
+            self._kill()
+            return f"did nothing for {SILENCE:.0f} s"
+        return f"died (exit code {self.close()})"
+
+    def await_start(self) -> str | None:
+        """Wait until it listens, and return None; how it ended, if it did that first.
+
+        Raises
+        ------
+        EngineError
+            If it says that the queue cannot start.
+        """
+        while True:
+            for reply in self.receive(0.5):
+                match reply:
+                    case Started(port=port):
+                        self.port = port
+                        return None
+                    case Failed(reason=reason, hint=hint):
+                        self.close()
+                        raise EngineError(reason, hint=hint)
+                    case Finished() | Report():
+                        pass
+            if self.gone or self.hangs():
+                return self.end()
+
+    def _kill(self) -> int:
         system.stop(self._process)
-        self._reader.join()
+        self._requests.put(None)
+        for thread in self._threads:
+            thread.join()
         self._connection.close()
         return self._process.returncode
 
@@ -234,15 +296,38 @@ class _Child:
         except (EOFError, OSError):
             self._replies.put(None)
 
-    def _await_start(self) -> int:
-        for reply in self.receive(START_TIMEOUT):
-            match reply:
-                case Started(port=port):
-                    return port
-                case Failed(reason=reason, hint=hint):
-                    self.close()
-                    raise EngineError(reason, hint=hint)
-                case Finished() | Report():
-                    pass
-        code = self.close()
-        raise EngineError(f"the queue's process did not start (exit code {code})")
+    def _write(self) -> None:
+        with contextlib.suppress(OSError):
+            while (request := self._requests.get()) is not None:
+                self._connection.send(request)
+
+
+def _thread(target: Callable[[], None]) -> threading.Thread:
+    thread = threading.Thread(target=target, name="queue", daemon=True)
+    thread.start()
+    return thread
+
+
+class Silence:
+    """How long a process has neither said nor done anything, while we were there to listen.
+
+    Where nobody looked for a while, as all were stopped together, only a moment of that counts.
+    """
+
+    def __init__(self) -> None:
+        self._lasted = 0.0
+        self._looked: float | None = None
+        self._did: tuple[float, ...] = ()
+
+    def broken(self) -> None:
+        self._lasted = 0.0
+
+    def goes_on(self, now: float, did: tuple[float, ...]) -> float:
+        """Return the seconds so far; `did` is anything that only grows while the process does something."""
+        since = 0.0 if self._looked is None else min(now - self._looked, MOMENT)
+        self._looked = now
+        if did != self._did:
+            self._did, self._lasted = did, 0.0
+        else:
+            self._lasted += since
+        return self._lasted

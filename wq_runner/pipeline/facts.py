@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import queue
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from wq_runner.execution.phase import StopRequest
 from wq_runner.execution.policy import Cause
 from wq_runner.execution.session import Session
 from wq_runner.journal import Decided, Event, Listener
@@ -20,6 +22,8 @@ FEW = 48
 """So many files are opened from here, while workers start; more are opened by tasks."""
 
 _THREADS = 8
+
+_LOOK_EVERY = 0.5  # seconds between looks whether the run is to stop
 
 _GIVEN_UP = ("skip", "abort")
 
@@ -70,7 +74,7 @@ def learn(
     chunksize: chunks.Size,
     limit_chunks: chunks.Limit,
 ) -> None:
-    """Open the files that the plan needs, and remember what they hold.
+    """Open the files that the plan needs, and remember what they hold; less, if the session is told to stop.
 
     Raises
     ------
@@ -86,18 +90,22 @@ def learn(
         if not wanted:
             return
         before = states_of(wanted)
-        found = _open_here(wanted) if len(wanted) <= FEW else {}
+        found = _open_here(wanted, session.stop) if len(wanted) <= FEW else {}
         elsewhere = [file for file in wanted if file not in found]
-        if elsewhere:
+        if elsewhere and session.stop.since is None:
             by_tasks, bad = _open_by_tasks(fileset, elsewhere, session)
             found |= by_tasks
             knowledge.bad += bad
         knowledge.facts |= found
         knowledge.opened += len(found)
         cache.put_many(found, before)
+        if session.stop.since is not None:
+            return
 
 
-def _open_here(files: Sequence[InputFile], patience: float = PATIENCE) -> dict[InputFile, FileFacts]:
+def _open_here(
+    files: Sequence[InputFile], stop: StopRequest, patience: float = PATIENCE
+) -> dict[InputFile, FileFacts]:
     """Open files from this process; those that do not open are left to the workers, who may see more.
 
     A file system that never answers holds its thread for ever: such files are left to tasks, which are
@@ -120,9 +128,12 @@ def _open_here(files: Sequence[InputFile], patience: float = PATIENCE) -> dict[I
     for _ in range(min(_THREADS, len(files))):
         threading.Thread(target=look, name="opening", daemon=True).start()
     found: dict[InputFile, FileFacts] = {}
-    with contextlib.suppress(queue.Empty):
-        for _ in files:  # each within this time after the one before
-            file, facts = looks.get(timeout=patience)
+    came, last = 0, time.monotonic()
+    # each within this time after the one before
+    while came < len(files) and stop.since is None and time.monotonic() < last + patience:
+        with contextlib.suppress(queue.Empty):
+            file, facts = looks.get(timeout=min(_LOOK_EVERY, patience))
+            came, last = came + 1, time.monotonic()
             if facts is not None:
                 found[file] = facts
     return {file: found[file] for file in files if file in found}  # as asked, not as they came
