@@ -2,6 +2,9 @@
 
 Everything that is said about a run, while it goes or afterwards, comes from these events. A reader
 takes what it knows and passes over the rest, so a journal outlives the version that wrote it.
+
+Each line ends with a checksum. It begins with the fingerprint in force, so that what was done under one that
+cannot be read any more does not count for another.
 """
 
 from __future__ import annotations
@@ -12,13 +15,17 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, get_args
 
 import msgspec
 from msgspec import Struct, structs
+
+from wq_runner import checksums, system
+from wq_runner.checksums import DamagedRecordError
 
 log = logging.getLogger(__name__)
 
@@ -234,6 +241,7 @@ Event = (
     | RunEnded
 )
 _BLOCK = 2**20  # bytes
+_FINGERPRINT, _NEAR = b'"event":"Fingerprint"', 80  # where it stands in a line
 
 _KINDS: dict[str, type[Event]] = {kind.__name__: kind for kind in get_args(Event)}
 
@@ -265,6 +273,7 @@ class Journal:
     listeners: list[Listener] = field(default_factory=list)
     clock: Callable[[], float] = time.time
     _stream: BinaryIO | None = field(default=None, init=False)
+    _seed: int = field(default=0, init=False)
     _lock: threading.RLock = field(default_factory=threading.RLock, init=False)
 
     def record(self, *events: Event, durable: bool = False) -> None:
@@ -274,9 +283,17 @@ class Journal:
         with self._lock:
             now = self.clock()
             if self.path is not None:
-                self._append(self.path, b"".join(_line(now, event) for event in events), durable=durable)
+                self._append(self.path, b"".join(self._lines(now, events)), durable=durable)
             for event in events:
                 self._tell(now, event)
+
+    def _lines(self, now: float, events: Iterable[Event]) -> Iterator[bytes]:
+        for event in events:
+            if isinstance(event, Fingerprint):
+                self._seed = _seed_of(event)
+                yield _line(now, event)
+            else:
+                yield _line(now, event, self._seed)
 
     def _append(self, path: Path, lines: bytes, *, durable: bool) -> None:
         if self._stream is None:
@@ -301,29 +318,120 @@ class Journal:
             self._stream = None
 
 
-def _line(now: float, event: Event) -> bytes:
+def _line(now: float, event: Event, seed: int = 0) -> bytes:
+    return checksums.seal(_object(now, event), seed)
+
+
+def _object(now: float, event: Event) -> bytes:
     stamp = {"time": round(now, 3), "event": type(event).__name__}
     try:
-        return _ENCODER.encode(stamp)[:-1] + b"," + _ENCODER.encode(event)[1:] + b"\n"
+        return _ENCODER.encode(stamp)[:-1] + b"," + _ENCODER.encode(event)[1:]
     except (UnicodeEncodeError, TypeError):  # a name that is not UTF-8, a number of another library
         values = {**stamp, **structs.asdict(event)}
-        return json.dumps(values, separators=(",", ":"), default=structs.asdict).encode() + b"\n"
+        return json.dumps(values, separators=(",", ":"), default=structs.asdict).encode()
 
 
-def read(path: Path) -> Iterator[tuple[float, Event]]:
-    """Yield the events of a journal with their times. Lines that were torn by a crash are left out."""
+def _seed_of(fingerprint: Fingerprint) -> int:
+    """Return what checksums begin with while this fingerprint is in force: a line lost may be this one."""
+    return zlib.crc32(json.dumps(dict(fingerprint.values), sort_keys=True).encode())
+
+
+@dataclass
+class Reader:
+    """Takes the lines of a journal, one after the other.
+
+    `damaged` counts those that are not as they were written. A journal without any checksum, of an older
+    version, is read as it is: `sealed` says whether there are some.
+    """
+
+    damaged: int = 0
+    sealed: bool = False
+    _bare: int = 0
+    _seed: int = 0
+
+    def take(self, line: bytes) -> tuple[float, Event] | None:
+        """Return the event of a line with its time; None if this version does not know its kind.
+
+        Raises
+        ------
+        ValueError
+            If it is not what was written.
+        """
+        try:
+            self._check(line)
+            found = parse(line)
+        except ValueError:
+            self.damaged += 1
+            raise
+        if found is not None and type(found[1]) is Fingerprint:
+            self._seed = _seed_of(found[1])
+        return found
+
+    def check(self, line: bytes) -> None:
+        """Look at the checksum alone, for which a line need not be read.
+
+        Raises
+        ------
+        ValueError
+            If it is not what was written.
+        """
+        if _FINGERPRINT in line[:_NEAR]:
+            self.take(line)
+        else:
+            self._check(line)
+
+    def _check(self, line: bytes) -> None:
+        if checksums.is_whole(line, self._seed):
+            if not self.sealed:
+                self.sealed = True
+                self.damaged += self._bare  # they lost their checksums
+        elif self.sealed or checksums.is_sealed(line):
+            raise DamagedRecordError("the line is not what was written")
+        else:
+            self._bare += 1
+
+
+def read(path: Path, reader: Reader | None = None) -> Iterator[tuple[float, Event]]:
+    """Yield the events of a journal with their times. Lines that were torn or damaged are left out.
+
+    A `reader` counts them.
+    """
+    reader = reader or Reader()
     with path.open("rb") as stream:
-        for line in stream:
+        for number, line in enumerate(stream, 1):
             if not line.endswith(b"\n"):
                 return  # being written, or all that was written before a crash
             try:
-                found = parse(line)
+                found = reader.take(line)
             except ValueError:
                 text = line.decode("utf-8", "replace").strip()
-                log.warning("%s: a torn line is left out: %.40s...", path, text)
+                log.warning("%s: line %d is damaged, and left out: %.40s...", path, number, text)
                 continue
             if found is not None:
                 yield found
+
+
+def is_sound(path: Path) -> bool:
+    """Whether all of a journal is as it was written, to the end of the last line."""
+    reader, line = Reader(), b"\n"
+    with path.open("rb") as stream:
+        for line in stream:
+            try:
+                reader.check(line)
+            except ValueError:
+                return False
+    return reader.sealed and not reader.damaged and line.endswith(b"\n")
+
+
+def cut_out_damaged(path: Path) -> None:
+    """Write a journal anew, without the lines that are damaged."""
+    reader = Reader()
+    with path.open("rb") as stream, system.replacing(path) as new:
+        for line in stream:
+            with contextlib.suppress(ValueError):
+                reader.take(line)
+                if reader.sealed:
+                    new.write(line)
 
 
 def mend(path: Path) -> None:

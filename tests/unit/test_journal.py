@@ -12,8 +12,10 @@ from wq_runner import journal
 from wq_runner.journal import (
     Accepted,
     Event,
+    Fingerprint,
     HostBlocked,
     Journal,
+    Merged,
     PhaseEnded,
     PhaseStarted,
     Plan,
@@ -164,3 +166,78 @@ def test_a_torn_last_line_is_cut_off(
         path.write_text(whole + torn)
         journal.mend(path)
         assert path.read_text() == whole
+
+
+# -- damage --
+
+
+def short(path: Path) -> bytes:
+    """Write the journal of a run that was changed once, and return what is in it."""
+    written = Journal(path, clock=lambda: 12.5)
+    for values, task in ({"the processor": "old"}, 1), ({"the processor": "new"}, 2):
+        written.record(RunStarted(command=("wq-run",), version="1"), Fingerprint(values=values))
+        written.record(
+            Accepted(task=task, category="processing", dataset="DY", events=10, items=(ITEM,)),
+            Merged(name="merged-1-1", dataset="DY", of=("part-1",)),
+        )
+    written.close()
+    return path.read_bytes()
+
+
+def test_a_flipped_bit_takes_events_away_and_makes_none(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    content = short(path)
+    whole = list(journal.read(path))
+    assert len(whole) == 8
+    assert journal.is_sound(path)
+    for place in range(8 * len(content)):
+        flipped = bytearray(content)
+        flipped[place // 8] ^= 1 << place % 8
+        path.write_bytes(flipped)
+        reader = journal.Reader()
+        rest = iter(whole)
+        found = list(journal.read(path, reader))
+        assert all(event in rest for event in found), place  # in their order
+        assert reader.damaged or not flipped.endswith(b"\n"), place
+        assert not journal.is_sound(path)
+
+
+def test_what_was_done_under_a_fingerprint_goes_with_it(tmp_path: Path) -> None:
+    """It would count for the code before."""
+    path = tmp_path / "journal.jsonl"
+    lines = short(path).splitlines(keepends=True)
+    lines[5] = lines[5].replace(b"new", b"old")
+    path.write_bytes(b"".join(lines))
+    assert [event for _, event in journal.read(path) if isinstance(event, Accepted)][-1].task == 1
+    journal.cut_out_damaged(path)
+    assert path.read_bytes() == b"".join(lines[:5])
+    assert journal.is_sound(path)
+
+
+@pytest.mark.parametrize("change", ["doubled", "zeroed", "joined"])
+def test_lines_that_are_not_alone(tmp_path: Path, change: str) -> None:
+    path = tmp_path / "journal.jsonl"
+    lines = short(path).splitlines(keepends=True)
+    whole = list(journal.read(path))
+    match change:
+        case "doubled":
+            lines.insert(2, lines[2])
+            whole.insert(2, whole[2])
+        case "zeroed":  # a block that a file system lost
+            lines[2:4] = [bytes(len(lines[2]) + 20) + lines[3][20:]]
+            del whole[2:4]
+        case "joined":
+            lines[2] = lines[2].rstrip(b"\n")
+            del whole[2:4]
+    path.write_bytes(b"".join(lines))
+    assert list(journal.read(path)) == whole
+
+
+def test_lines_without_checksums_are_read_where_none_has_one(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    old = b'{"time":1,"event":"RunEnded","code":3}\n'
+    path.write_bytes(old)
+    assert [event for _, event in journal.read(path)] == [RunEnded(code=3)]
+    assert not journal.is_sound(path)
+    path.write_bytes(short(path)[len(old) :] + old)
+    assert not any(isinstance(event, RunEnded) for _, event in journal.read(path))

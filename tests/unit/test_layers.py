@@ -18,7 +18,7 @@ from wq_runner.pipeline import environments
 PACKAGE = Path(wq_runner.__file__).parent
 
 VALUES = ("errors", "model", "units", "literals")
-BASE = (*VALUES, "names", "system", "journal")
+BASE = (*VALUES, "names", "system", "checksums", "journal")
 ROOMS = ("samples", "environment", "engine", "workers", "monitor", "survey")
 LAYERS: dict[str, tuple[str, ...]] = {
     # what a room may import beside itself
@@ -29,7 +29,8 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "remote": (),  # travels to workers by itself
     "names": (),
     "system": VALUES,
-    "journal": VALUES,
+    "checksums": ("system",),
+    "journal": (*VALUES, "system", "checksums"),
     "samples": (*BASE, "remote"),
     "environment": (*BASE, "remote"),
     "workers": BASE,

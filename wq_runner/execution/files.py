@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import os
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from uuid import UUID
@@ -23,6 +24,7 @@ _SUFFIX, _TREE = (
     30,
     40,
 )  # bytes at most in a name: with `names.PART` and a range it is less than file systems take
+_AT_ONCE = 8  # files that are read together: one may wait for the disk while another is added up
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,19 +63,38 @@ class FileStore:
         mark = hashlib.blake2b(repr((key, name)).encode(), digest_size=4).hexdigest()
         return str(path.with_name(f"{mark}_{path.name}" if self.naming == "uuid" else f"{mark}+{path.name}"))
 
-    def are_there(self, files: Iterable[SideFile]) -> bool:
-        """Whether all are there in their full size; their content is not read."""
-        return all(_size(self.root / one.name) == one.size for one in files)
+    def damaged(self, files: Iterable[SideFile]) -> frozenset[str]:
+        """Read all of them, and return the names of those that are missing or not what was written."""
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            return frozenset(name for name in pool.map(self._damaged, files) if name)
 
-    def remove_others(self, files: Iterable[SideFile]) -> None:
-        """Remove what no accepted result brought."""
+    def _damaged(self, file: SideFile) -> str:
+        path = self.root / file.name
+        whole = _size(path) == file.size and _checksum(path) == file.checksum
+        return "" if whole else file.name
+
+    def others(self, files: Iterable[SideFile]) -> list[Path]:
+        """Return what is there and none of these."""
         keep = {str(self.root / one.name) for one in files}
+        return [path for path in sorted(self.root.rglob("*")) if _is_file(path) and str(path) not in keep]
+
+    def remove_others(self, files: Iterable[SideFile], aside: Path | None = None) -> None:
+        """Remove what no accepted result brought, or put it `aside`."""
+        for path in self.others(files):
+            put_aside(path, aside / path.relative_to(self.root) if aside else None)
         for path in sorted(self.root.rglob("*"), reverse=True):
-            if path.is_dir() and not path.is_symlink():
+            if not _is_file(path):
                 with contextlib.suppress(OSError):  # it holds something
                     path.rmdir()
-            elif str(path) not in keep:
-                path.unlink()
+
+
+def put_aside(path: Path, target: Path | None) -> None:
+    """Give a file another name, or remove it where there is none."""
+    if target is None:
+        path.unlink()
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    path.replace(target)
 
 
 def file_name(naming: str, dataset: str, key: Key, name: str, *, folder: str | None = None) -> str:
@@ -112,8 +133,19 @@ def _uuid_text(uuid: str) -> str:
     return str(UUID(hex=uuid)) if len(uuid) == 32 else uuid or "none"
 
 
+def _is_file(path: Path) -> bool:
+    return path.is_symlink() or not path.is_dir()
+
+
 def _size(path: Path) -> int:
     try:
         return os.stat(path).st_size  # noqa: PTH116 - once for each of many files
     except OSError:
         return -1
+
+
+def _checksum(path: Path) -> str:
+    try:
+        return wire.checksum_of(path)
+    except OSError:
+        return ""

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from wq_runner.engine import answer
-from wq_runner.execution.files import FileStore
+from wq_runner.execution.files import FileStore, put_aside
 from wq_runner.execution.items import Key, Sum
 from wq_runner.journal import Accepted, Dropped, Event, Merged, SideFile
 from wq_runner.model import Category
@@ -60,11 +60,13 @@ class Holding:
 class Recovered:
     """What a journal and a ledger's directory have together.
 
-    `holdings` are whole and can be added up; `lost` are those that are gone or damaged.
+    `holdings` are whole and can be added up; `lost` are those that are gone or damaged, for which `damaged`
+    names the files.
     """
 
     holdings: tuple[Holding, ...] = ()
     lost: tuple[Holding, ...] = ()
+    damaged: tuple[str, ...] = ()
     last_task: int = 0
 
     @property
@@ -128,37 +130,45 @@ def holdings(events: Iterable[Event]) -> tuple[list[Holding], int]:
     return found, last
 
 
-def look(directory: Path, events: Iterable[Event], files: FileStore) -> Recovered:
-    """Check what should be there, and change nothing."""
+def look(directory: Path, events: Iterable[Event], files: FileStore | None) -> Recovered:
+    """Read what should be there, and change nothing. Without `files`, only that of the ledger itself."""
     expected, last = holdings(events)
+    beside = (file for holding in expected for file in holding.files)
+    damaged = files.damaged(beside) if files is not None else frozenset()
     whole: list[Holding] = []
     lost: list[Holding] = []
+    names = [f"files/{name}" for name in sorted(damaged)]
     for holding in expected:
-        there = holding.complete and _is_whole(directory / holding.name) and files.are_there(holding.files)
+        there = holding.complete and _is_whole(directory / holding.name)
+        if not there:
+            names.append(f"ledger/{holding.name}")
+        there = there and not any(file.name in damaged for file in holding.files)
         (whole if there else lost).append(holding)
-    return Recovered(holdings=tuple(whole), lost=tuple(lost), last_task=last)
+    return Recovered(holdings=tuple(whole), lost=tuple(lost), damaged=tuple(names), last_task=last)
 
 
-def recover(directory: Path, events: Iterable[Event], files: FileStore) -> Recovered:
-    """Check what should be there, remove what should not, and return both."""
+def recover(
+    directory: Path, events: Iterable[Event], files: FileStore, aside: Path | None = None
+) -> Recovered:
+    """Check what should be there, remove what should not, or put it `aside`, and return both."""
     found = look(directory, events, files)
-    for holding in found.lost:
-        log.warning(
-            "%s or a file written with it is missing or damaged: what it held runs again",
-            directory / holding.name,
-        )
-    keep_only(directory, found.holdings, files)
+    for name in found.damaged:
+        log.warning("%s is missing or damaged: what was with it runs again", directory.parent / name)
+    keep_only(directory, found.holdings, files, aside)
     return found
 
 
-def keep_only(directory: Path, holdings: Sequence[Holding], files: FileStore) -> None:
-    """Remove what is no part of these."""
+def keep_only(
+    directory: Path, holdings: Sequence[Holding], files: FileStore, aside: Path | None = None
+) -> None:
+    """Remove what is no part of these, or put it `aside`."""
     keep = {holding.name for holding in holdings}
     if directory.is_dir():
         for path in directory.iterdir():
             if path.name not in keep:
-                path.unlink()
-    files.remove_others(file for holding in holdings for file in holding.files)
+                put_aside(path, aside / directory.name / path.name if aside else None)
+    beside = (file for holding in holdings for file in holding.files)
+    files.remove_others(beside, aside / files.root.name if aside else None)
 
 
 def part_name(task: int) -> str:
@@ -196,6 +206,6 @@ def write_sum(path: Path, total: Any) -> None:
 def _is_whole(path: Path) -> bool:
     try:
         answer.read_answer(path)
-    except (answer.DamagedError, OSError, KeyError):
+    except (answer.DamagedError, OSError):
         return False
     return True

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 import platform
 import time
@@ -12,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from wq_runner import journal, system
+from wq_runner import checksums, journal, system
 from wq_runner.errors import UsageError
 from wq_runner.monitor.collect import Collector
 from wq_runner.monitor.status import tail
@@ -74,10 +73,11 @@ def load(paths: RunPaths, *, log: bool = False, say: Callable[[str], None] | Non
         size = paths.journal.stat().st_size
         if say is not None and size > _SMALL:
             say(f"reading {format_size(size)} of {paths.journal.name}")
-        collector = Collector()
+        collector, reader = Collector(), journal.Reader()
         with system.uncollected():  # events have no cycles, and there are millions of them
-            collector.take_all(journal.read(paths.journal))
+            collector.take_all(journal.read(paths.journal, reader))
         view = collector.view(time.time() if _is_fresh(paths) else None)
+        view = dataclasses.replace(view, damaged_lines=reader.damaged)
     if view.state == RUNNING and not is_alive(view, paths):
         view = dataclasses.replace(view, state=DIED)
     return dataclasses.replace(view, log=tail(paths.debug_log)) if log else view
@@ -110,11 +110,11 @@ def _changed(path: Path) -> float:
 def _written(paths: RunPaths) -> RunView | None:
     """Return what status.json says, if it is as good as the journal."""
     try:
-        values = json.loads(paths.status_json.read_bytes())
+        values = checksums.read_json(paths.status_json)
         if values.get("format") != FORMAT:
             return None
         view = msgspec.convert(values, RunView, strict=False)
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError):
         return None
     if view.ended is not None and _changed(paths.status_json) >= _changed(paths.journal):
         return view

@@ -23,6 +23,8 @@ def schema() -> dict[str, Any]:
         for one in found["properties"].values():
             one.pop("default", None)
     root = definitions.pop(RunView.__name__)
+    root["properties"]["checksum"] = {"type": "string", "description": "of all before it"}
+    root["required"].append("checksum")
     root["properties"]["state"]["enum"] = [RUNNING, COMPLETE, PARTIAL, FAILED, INTERRUPTED, DIED]
     return {
         "$schema": _DIALECT,
@@ -44,8 +46,9 @@ def journal_schema() -> dict[str, Any]:
             "time": {"type": "number", "description": "seconds since the epoch"},
             "event": {"const": kind.__name__},
             **found["properties"],
+            "crc": {"type": "string", "description": "the checksum of the line"},
         }
-        found["required"] = ["time", "event", *found["required"]]
+        found["required"] = ["time", "event", *found["required"], "crc"]
     return {
         "$schema": _DIALECT,
         "title": "A line of the journal of a run of wq-run",

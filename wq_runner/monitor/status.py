@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from wq_runner import system
+from wq_runner import checksums, system
 from wq_runner.monitor import page
 from wq_runner.monitor.ticker import Ticker
 from wq_runner.monitor.view import RunView
@@ -78,7 +78,7 @@ class Status:
 
 def to_json(view: RunView) -> bytes:
     """Return the state as JSON; docs/schemas/status.schema.json says what is in it."""
-    return json.dumps(view, default=vars, separators=(",", ":")).encode() + b"\n"
+    return checksums.sealed_json(json.dumps(view, default=vars, separators=(",", ":"))).encode()
 
 
 def tail(path: Path) -> tuple[str, ...]:

@@ -282,7 +282,10 @@ class Phase:
 
 @dataclass(frozen=True, kw_only=True)
 class RunView:
-    """A run at one moment. `unit` is what datasets are counted in; `opening` is None where no task did it."""
+    """A run at one moment. `unit` is what datasets are counted in; `opening` is None where no task did it.
+
+    `damaged_lines` of the journal are left out of the numbers.
+    """
 
     format: int = FORMAT
     state: str = RUNNING
@@ -324,6 +327,7 @@ class RunView:
     result_bytes: Distribution = Distribution()
     cost: Cost = Cost()
     series: Series = Series()
+    damaged_lines: int = 0
     log: tuple[str, ...] = ()
 
     @property

@@ -163,10 +163,16 @@ def count(number: float, noun: str) -> str:
 
 
 def explain(view: RunView) -> list[str]:
-    """Say why nothing runs, as far as the numbers tell; nothing to say while all is well."""
+    """Say what is wrong with the numbers, and why nothing runs; nothing to say while all is well."""
+    found = []
+    if view.damaged_lines:
+        found.append(
+            f"{count(view.damaged_lines, 'line')} of journal.jsonl cannot be read, being damaged: what they said "
+            "is missing from these numbers. The command of the run, given again, mends it"
+        )
     if view.state != RUNNING or not view.phase or view.total.finished:
-        return []
-    now, found = view.workers, []
+        return found
+    now = view.workers
     waited = view.updated - view.started
     if not now.joined and waited > _LONG:
         found.append(

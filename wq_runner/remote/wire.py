@@ -1,8 +1,9 @@
-"""The file in which a task answers: a magic number, the length of a JSON header, the header, blobs, files.
+"""The file in which a task answers: a magic number, a JSON header, blobs, files.
 
-The header holds sizes and checksums of the blobs. Two are written: the merged result (lz4 of
-cloudpickle) and the exceptions (cloudpickle), a chain per failure from the outermost to its cause.
-Then come the files that the processor wrote: they may be large, and are never in memory as a whole.
+The length and the checksum of the header come before it. It holds sizes and checksums of the blobs.
+Two are written: the merged result (lz4 of cloudpickle) and the exceptions (cloudpickle), a chain per
+failure from the outermost to its cause. Then come the files that the processor wrote: they may be
+large, and are never in memory as a whole.
 """
 
 from __future__ import annotations
@@ -15,9 +16,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
-MAGIC = b"WQR1"
+MAGIC = b"WQR2"
 BLOCK = 1 << 20
-VERSION = 1  # raised when a manager could not read what an older payload wrote
+VERSION = 2  # raised when a manager could not read what an older payload wrote
+_SIZE = struct.Struct("<Q")
+_CHECK = 16  # bytes of the checksum of the header
+_START = len(MAGIC) + _SIZE.size + _CHECK
 
 
 class DamagedError(Exception):
@@ -39,7 +43,7 @@ def write(
     head = json.dumps({**header, "version": VERSION, "blobs": parts, "files": listed}).encode()
     temporary = path.with_name(path.name + ".part")
     with temporary.open("wb") as stream:
-        stream.write(MAGIC + struct.pack("<Q", len(head)) + head)
+        stream.write(MAGIC + _SIZE.pack(len(head)) + _digest(head) + head)
         for blob in blobs:
             stream.write(blob)
         for _, _, place in files:
@@ -64,14 +68,17 @@ def read(path: Path) -> tuple[dict[str, Any], list[bytes]]:
 
 
 def _read(path: Path, stream: BinaryIO) -> tuple[dict[str, Any], list[bytes]]:
-    start = stream.read(len(MAGIC) + 8)
-    if start[: len(MAGIC)] != MAGIC or len(start) < len(MAGIC) + 8:
+    start = stream.read(_START)
+    if start[: len(MAGIC)] != MAGIC or len(start) < _START:
         raise DamagedError(f"{path.name} is not an answer")
-    (length,) = struct.unpack("<Q", start[len(MAGIC) :])
+    (length,) = _SIZE.unpack_from(start, len(MAGIC))
     if length > path.stat().st_size:
         raise DamagedError(f"{path.name} is cut or altered")
+    head = stream.read(length)
+    if _digest(head) != start[-_CHECK:]:
+        raise DamagedError(f"{path.name} is cut or altered")
     try:
-        header = json.loads(stream.read(length))
+        header = json.loads(head)
         sizes = [(part["size"], part["checksum"]) for part in header["blobs"]]
     except (ValueError, KeyError, TypeError) as error:
         raise DamagedError(f"{path.name} is cut or altered") from error
@@ -126,7 +133,11 @@ def drop_files(path: Path) -> None:
 
 
 def checksum(data: bytes) -> str:
-    return hashlib.blake2b(data, digest_size=16).hexdigest()
+    return _digest(data).hex()
+
+
+def _digest(data: bytes) -> bytes:
+    return hashlib.blake2b(data, digest_size=_CHECK).digest()
 
 
 def checksum_of(path: Path) -> str:
