@@ -241,7 +241,7 @@ Event = (
     | RunEnded
 )
 _BLOCK = 2**20  # bytes
-_FINGERPRINT, _NEAR = b'"event":"Fingerprint"', 80  # where it stands in a line
+_NEAR = 80  # bytes of a line that tell its kind
 
 _KINDS: dict[str, type[Event]] = {kind.__name__: kind for kind in get_args(Event)}
 
@@ -367,18 +367,19 @@ class Reader:
             self._seed = _seed_of(found[1])
         return found
 
-    def check(self, line: bytes) -> None:
-        """Look at the checksum alone, for which a line need not be read.
+    def pass_over(self, line: bytes) -> None:
+        """Look at the checksum alone, of a line of which nothing else matters: no `Fingerprint`.
 
         Raises
         ------
         ValueError
             If it is not what was written.
         """
-        if _FINGERPRINT in line[:_NEAR]:
-            self.take(line)
-        else:
+        try:
             self._check(line)
+        except ValueError:
+            self.damaged += 1
+            raise
 
     def _check(self, line: bytes) -> None:
         if checksums.is_whole(line, self._seed):
@@ -391,17 +392,24 @@ class Reader:
             self._bare += 1
 
 
-def read(path: Path, reader: Reader | None = None) -> Iterator[tuple[float, Event]]:
-    """Yield the events of a journal with their times. Lines that were torn or damaged are left out.
+def read(
+    path: Path, reader: Reader | None = None, kinds: Iterable[type[Event]] = ()
+) -> Iterator[tuple[float, Event]]:
+    """Yield the events of a journal with their times, perhaps only of some kinds.
 
-    A `reader` counts them.
+    Lines that were torn or damaged are left out; a `reader` counts them.
     """
     reader = reader or Reader()
+    wanted = tuple(f'"event":"{kind.__name__}"'.encode() for kind in kinds)
     with path.open("rb") as stream:
         for number, line in enumerate(stream, 1):
             if not line.endswith(b"\n"):
                 return  # being written, or all that was written before a crash
             try:
+                start = line[:_NEAR]
+                if wanted and not any(one in start for one in wanted):
+                    reader.pass_over(line)
+                    continue
                 found = reader.take(line)
             except ValueError:
                 text = line.decode("utf-8", "replace").strip()
@@ -411,16 +419,11 @@ def read(path: Path, reader: Reader | None = None) -> Iterator[tuple[float, Even
                 yield found
 
 
-def is_sound(path: Path) -> bool:
-    """Whether all of a journal is as it was written, to the end of the last line."""
-    reader, line = Reader(), b"\n"
+def ends_well(path: Path) -> bool:
+    """Whether the last line has an end."""
     with path.open("rb") as stream:
-        for line in stream:
-            try:
-                reader.check(line)
-            except ValueError:
-                return False
-    return reader.sealed and not reader.damaged and line.endswith(b"\n")
+        stream.seek(max(0, stream.seek(0, os.SEEK_END) - 1))
+        return stream.read() == b"\n"
 
 
 def cut_out_damaged(path: Path) -> None:

@@ -213,6 +213,11 @@ class RunPaths:
         return self.root / "files"
 
     @property
+    def damaged(self) -> Path:
+        """What was found where the record is damaged, so that nobody knows whether it counts."""
+        return self.root / "damaged"
+
+    @property
     def staging(self) -> Path:
         """Inputs of tasks, and results that are not accepted yet."""
         return self.root / "staging"

@@ -15,6 +15,7 @@ import running
 from playwright.sync_api import expect
 from visiting import Visit
 
+from wq_runner import checksums
 from wq_runner.monitor.runs import load
 from wq_runner.monitor.watch import Watch
 from wq_runner.system import RunPaths
@@ -116,7 +117,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the directory of a long run with failures, whose names try to be markup."""
     place = tmp_path_factory.mktemp("runs") / "wq-run-samples"
     journals.write(place, [*list(journals.long(3000, datasets=12))[:-1], *rest_of_simple()])
-    (place / "run.json").write_text(json.dumps(record()))
+    checksums.write_json(place / "run.json", record())
     watch = Watch(RunPaths(root=place))
     for when, event in [*list(journals.long(3000, datasets=12))[:-1], *rest_of_simple()]:
         watch(when, event)

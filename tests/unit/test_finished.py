@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from wq_runner import checksums
 from wq_runner.model import Chunk, Dataset, FileFacts, Fileset, InputFile
 from wq_runner.pipeline import chunks, resume
 from wq_runner.pipeline.limited import files_left_out
@@ -75,7 +75,7 @@ def finished(tmp_path: Path) -> Callable[..., bool]:
                 name: {"files_left_out": files, "files": of} for name, (files, of) in before.left_out.items()
             },
         }
-        paths.summary.write_text(json.dumps({**record, **changed}))
+        checksums.write_json(paths.summary, {**record, **changed})
         return resume.is_finished(paths, {"the processor": "p"}, now, Form())
 
     return ask

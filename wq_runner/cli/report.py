@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 from click.shell_completion import CompletionItem
 
-from wq_runner import names
+from wq_runner import checksums, names
 from wq_runner.cli import base, report_runs
 from wq_runner.errors import UsageError, WqRunnerError
 from wq_runner.system import RunPaths
@@ -182,8 +181,10 @@ def show(
 ) -> None:
     """List what is in an output, and draw its histograms, stacked by dataset."""
     from wq_runner.monitor import histograms
+    from wq_runner.pipeline import soundness
 
     path = output / "output.coffea" if output.is_dir() else output
+    soundness.check_output(path)
     content = histograms.load(path)
     found = list(histograms.leaves(content))
     width = max((len(leaf.name) for leaf in found), default=0)
@@ -214,10 +215,9 @@ def show(
 
 def _record_beside(path: Path) -> Mapping[str, Any]:
     try:
-        found = json.loads((path.parent / "run.json").read_text(encoding="utf-8"))
+        return checksums.read_json(path.parent / "run.json")
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _samples(names: tuple[str, ...], record: Mapping[str, Any], *, needed: bool) -> dict[str, Sample]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
+from wq_runner import checksums
 from wq_runner.cli import base
 from wq_runner.errors import PartialResultError, UsageError
 from wq_runner.system import RunPaths
@@ -107,6 +107,7 @@ def diff(one: Path, other: Path) -> None:
 
 
 def _join(directories: tuple[Path, ...], kind: str, output: Path | None) -> None:
+    from wq_runner.pipeline import soundness
     from wq_runner.pipeline.joining import join
 
     if len(directories) > 1:
@@ -114,6 +115,7 @@ def _join(directories: tuple[Path, ...], kind: str, output: Path | None) -> None
             f"--kind {kind} takes one run", hint="merge the runs first, then the files of the sum"
         )
     paths = RunPaths(root=directories[0].absolute())
+    soundness.read_ledger(paths)
     found = join(paths, kind, output or directories[0] / "merged")
     for path in found.made:
         click.echo(f"{path}  {path.stat().st_size / 1e6:,.1f} MB")
@@ -130,7 +132,7 @@ def _join(directories: tuple[Path, ...], kind: str, output: Path | None) -> None
 def _summary(directory: Path) -> dict[str, object]:
     path = directory if directory.is_file() else directory / "run.json"
     try:
-        found: dict[str, object] = json.loads(path.read_text(encoding="utf-8"))
+        found: dict[str, object] = checksums.read_json(path)
     except (OSError, ValueError) as error:
         raise UsageError(f"{directory} is not the directory of a run that ended: {error}") from error
     if "files" not in found or "options" not in found:

@@ -116,6 +116,13 @@ def read_answer(path: Path, *, files: bool = False) -> Answer:
     header, _ = wire.read(path)
     if files:
         wire.check_files(path)
+    try:
+        return _answer(header)
+    except (KeyError, TypeError, ValueError) as error:
+        raise DamagedError(f"{path.name} is no answer of this version") from error
+
+
+def _answer(header: Mapping[str, Any]) -> Answer:
     return Answer(
         host=header["host"],
         wall=header["wall"],

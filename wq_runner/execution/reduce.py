@@ -158,6 +158,10 @@ class Reducer:
 
     def _check(self) -> None:
         error = self._error
+        if isinstance(error, answer.DamagedError):
+            raise OutputError(
+                f"the ledger is damaged: {error}", hint="the same command runs again what is damaged"
+            ) from error
         if isinstance(error, OSError):
             raise OutputError(f"cannot write the ledger: {error.strerror or error}") from error
         if isinstance(error, WqRunnerError):

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from wq_runner import system
+from wq_runner import checksums, system
+from wq_runner.checksums import DamagedRecordError
+from wq_runner.errors import UsageError
 from wq_runner.monitor import charts, sections, troubles, words
 from wq_runner.monitor.advice import advice
 from wq_runner.monitor.html import Child, Html, document, facts, section, table, tag
@@ -35,12 +37,21 @@ _MISSING_SHOWN = 200
 
 
 def read_record(paths: RunPaths) -> Record:
-    """Return run.json, empty if it is not there or not ours."""
+    """Return run.json, empty if it is not there.
+
+    Raises
+    ------
+    UsageError
+        If it is not what the run wrote.
+    """
     try:
-        found = json.loads(paths.summary.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return checksums.read_json(paths.summary)
+    except OSError:
         return {}
-    return found if isinstance(found, dict) else {}
+    except DamagedRecordError as error:
+        raise UsageError(
+            f"{paths.summary}: {error}", hint="the command of the run, given again, writes it anew"
+        ) from error
 
 
 def write(view: RunView, record: Record, path: Path, *, name: str) -> None:

@@ -167,8 +167,8 @@ def explain(view: RunView) -> list[str]:
     found = []
     if view.damaged_lines:
         found.append(
-            f"{count(view.damaged_lines, 'line')} of journal.jsonl cannot be read, being damaged: what they said "
-            "is missing from these numbers. The command of the run, given again, mends it"
+            f"{count(view.damaged_lines, 'line')} of journal.jsonl cannot be read, being damaged: what was "
+            "said there is missing from these numbers. The command of the run, given again, mends it"
         )
     if view.state != RUNNING or not view.phase or view.total.finished:
         return found

@@ -16,6 +16,7 @@ from typing import Any
 import click
 from rich.console import Console
 
+from wq_runner import checksums
 from wq_runner.config.options import RunOptions, defaulted
 from wq_runner.config.types import KEY_VALUES
 from wq_runner.environment import WorkerEnvironment
@@ -182,7 +183,7 @@ def _analysis(processor: Any, schema: str) -> Analysis:
 
 def _wrote(directory: Path, *, since: float) -> bool:
     try:
-        found = json.loads((directory / "run.json").read_text(encoding="utf-8"))
+        found = checksums.read_json(directory / "run.json")
     except (OSError, ValueError):
         return False
     return bool(found["finished"] >= since and found["outputs"])
@@ -192,7 +193,7 @@ def _result(directory: Path) -> Result:
     from coffea.util import load
 
     paths = RunPaths(root=directory.absolute())
-    found = json.loads(paths.summary.read_text(encoding="utf-8"))
+    found = checksums.read_json(paths.summary)
     output = (
         {path.stem: load(path) for path in sorted(paths.outputs.glob("*.coffea"))}
         if paths.outputs.exists()

@@ -15,16 +15,16 @@ from typing import Any
 
 from rich.console import Console
 
-from wq_runner import journal, names, system
+from wq_runner import checksums, journal, names, system
+from wq_runner.checksums import DamagedRecordError
 from wq_runner.config.types import ONE, PER_DATASET
 from wq_runner.errors import OutputError, PartialResultError, UsageError
 from wq_runner.execution import arguments, ledger
-from wq_runner.execution.files import FileStore
 from wq_runner.execution.items import Key, Sum
 from wq_runner.execution.ledger import Holding, Recovered
 from wq_runner.journal import Accepted, Fingerprint, Journal
 from wq_runner.model import Category, Range
-from wq_runner.pipeline import identity, outputs, ranges, resume, say, schemes
+from wq_runner.pipeline import identity, outputs, ranges, resume, say, schemes, soundness
 from wq_runner.pipeline.directory import open_directory
 from wq_runner.pipeline.outputs import Form
 from wq_runner.pipeline.record import Account
@@ -44,6 +44,12 @@ class Run:
         """The samples that it lacks, as in its missing.json."""
         if self.summary["complete"]:
             return {}
+        written = self.summary.get("missing_file")
+        if written is not None and not outputs.is_whole(self.paths.root, written):
+            raise UsageError(
+                f"{say.path(self.paths.missing)} is not what the run wrote: it is damaged, or was changed",
+                hint=soundness.AGAIN,
+            )
         try:
             found: Mapping[str, Any] = json.loads(self.paths.missing.read_text(encoding="utf-8"))
         except FileNotFoundError:
@@ -61,20 +67,14 @@ def read_run(directory: Path) -> Run:
     """
     paths = RunPaths(root=directory.absolute())
     try:
-        summary = json.loads(paths.summary.read_text(encoding="utf-8"))
-        events = [event for _, event in journal.read(paths.journal)]
-    except (OSError, ValueError) as error:
+        summary = checksums.read_json(paths.summary)
+    except DamagedRecordError as error:
+        raise UsageError(f"{say.path(paths.summary)}: {error}", hint=soundness.AGAIN) from error
+    except OSError as error:
         raise UsageError(
             f"{directory} is not the directory of a run that ended: {error}", hint="wq-status shows what runs"
         ) from error
-    recovered = ledger.look(paths.ledger, events, FileStore(root=paths.files))
-    if recovered.lost:
-        names = ", ".join(one.name for one in recovered.lost[:5])
-        raise UsageError(
-            f"{directory}: the result is damaged or incomplete ({names})",
-            hint="the command that made it runs again what is gone",
-        )
-    return Run(paths=paths, summary=summary, recovered=recovered)
+    return Run(paths=paths, summary=summary, recovered=soundness.read_ledger(paths))
 
 
 def merge(
@@ -122,12 +122,13 @@ def merge(
         written = outputs.write(outputs.postprocessed(processor, whole), processor, paths, form)
         lacking = _still_missing(runs)
         accounts = _accounts(runs, lacking)
-        system.write_json(
-            paths.summary, {**summary, **_summary(runs, accounts, lacking, written, form, began)}
-        )
         paths.missing.unlink(missing_ok=True)
+        missing_file = None
         if lacking:
             system.write_json(paths.missing, lacking)
+            missing_file = outputs.describe(paths.missing, paths.root)
+        told_of_sum = _summary(runs, accounts, lacking, written, form, began)
+        checksums.write_json(paths.summary, {**summary, **told_of_sum, "missing_file": missing_file})
     done = sum(account.processed for account in accounts.values())
     say.line(console, "merged", f"{len(runs)} runs, {done:,} events")
     say.line(console, "output", say.path(paths.root / written[0]["path"]))

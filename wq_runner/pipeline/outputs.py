@@ -15,7 +15,6 @@ from wq_runner import journal, names, system
 from wq_runner.config.options import RunOptions
 from wq_runner.config.types import FILES, ONE
 from wq_runner.execution import ledger
-from wq_runner.execution.files import FileStore
 from wq_runner.execution.items import Sum
 from wq_runner.execution.ledger import Holding
 from wq_runner.execution.reduce import Reducer
@@ -87,6 +86,15 @@ def are_there(root: Path, described: Sequence[Mapping[str, Any]]) -> bool:
     )
 
 
+def is_whole(root: Path, described: Mapping[str, Any]) -> bool:
+    """Whether a file is what was written, to the last bit."""
+    path = root / described["path"]
+    try:
+        return bool(path.stat().st_size == described["bytes"] and sha256(path) == described["sha256"])
+    except OSError:
+        return False
+
+
 def add_up(holdings: Sequence[Holding], directory: Path) -> dict[Sum, Any]:
     """Return the sums of files of a ledger, as coffea wraps them."""
     reducer = Reducer(Journal(), directory)
@@ -114,7 +122,7 @@ def _each_part(processor: Any, paths: RunPaths, form: Form) -> Iterator[tuple[st
     from coffea.processor import accumulate
 
     events = [event for _, event in journal.read(paths.journal)]
-    holdings = ledger.look(paths.ledger, events, FileStore(root=paths.files)).holdings
+    holdings = ledger.look(paths.ledger, events, None).holdings
     for name, held in itertools.groupby(sorted(holdings, key=form.stem), key=form.stem):
         wrapped: dict[str, Any] = accumulate(add_up(list(held), paths.ledger).values())
         yield name, postprocessed(processor, wrapped["out"])
@@ -125,7 +133,11 @@ def _save(value: Any, stem: Path, form: Form) -> list[Path]:
     import lz4.frame
 
     path = stem.with_name(f"{stem.name}.coffea")
-    with system.replacing(path) as stream, lz4.frame.open(stream, "wb") as packed:
+    # checksums of blocks, since whoever unpickles may not read to the end
+    with (
+        system.replacing(path) as stream,
+        lz4.frame.open(stream, "wb", block_checksum=True, content_checksum=True) as packed,
+    ):
         cloudpickle.dump(value, packed)
     if not form.pkl_gz:
         return [path]

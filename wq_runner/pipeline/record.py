@@ -90,6 +90,7 @@ class Record:
     files_written: int = 0
     form: Mapping[str, Any] = field(default_factory=dict)
     staged: Sequence[Mapping[str, Any]] = ()
+    missing_file: Mapping[str, Any] | None = None
     accounts: dict[str, Account] = field(default_factory=dict)
     missing: list[dict[str, Any]] = field(default_factory=list)
     limited: Mapping[str, LeftOut] = field(default_factory=dict)
@@ -131,6 +132,7 @@ class Record:
             "samples": list(self.samples),
             "datasets": {name: account.as_json() for name, account in self.accounts.items()},
             "missing": self.missing,
+            "missing_file": self.missing_file and dict(self.missing_file),
             "limited": {name: one.as_json() for name, one in self.limited.items()},
         }
 

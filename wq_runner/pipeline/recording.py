@@ -8,7 +8,7 @@ import platform
 import time
 from collections.abc import Iterator
 
-from wq_runner import system
+from wq_runner import checksums
 from wq_runner.errors import InterruptedRunError, OutputError, WqRunnerError
 from wq_runner.journal import Journal, RunEnded, RunStarted
 from wq_runner.monitor.watch import Watch
@@ -50,7 +50,9 @@ def recording(request: Request, record: Record, paths: RunPaths) -> Iterator[tup
         # the disk may be full: what ended the run is said all the same
         with contextlib.suppress(OSError):
             journal.record(RunEnded(code=code, message=message))
-            system.write_json(paths.summary, record.as_json(code=code, message=message, finished=time.time()))
+            checksums.write_json(
+                paths.summary, record.as_json(code=code, message=message, finished=time.time())
+            )
         watch.finish(record.as_json(code=code, message=message, finished=time.time()))
         journal.close()
         log_file.close()

@@ -6,14 +6,14 @@ import hashlib
 import json
 import shutil
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
 from rich.console import Console
 
-from wq_runner import journal
+from wq_runner import checksums, journal
 from wq_runner.config.options import RunOptions
 from wq_runner.execution import ledger
 from wq_runner.execution.files import FileStore
@@ -32,8 +32,22 @@ from wq_runner.system import RunPaths
 class Earlier:
     """The journal of an earlier run in the directory, as far as it matters here: what its ledger holds."""
 
-    fingerprint: Mapping[str, str]
+    fingerprint: Mapping[str, str] | None
     events: Sequence[Event]
+    damaged: int = 0
+    sealed: bool = True
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether it ended before it did anything."""
+        return self.fingerprint is None and not self.events and not self.damaged
+
+    @property
+    def distrust(self) -> str:
+        """Say why nothing of it counts; nothing if it does."""
+        if not self.sealed:
+            return "journal.jsonl is of an older version of wq-runner, whose lines have no checksums"
+        return "journal.jsonl is damaged where it says what was run" if self.fingerprint is None else ""
 
 
 def earlier(paths: RunPaths) -> Earlier | None:
@@ -44,7 +58,8 @@ def earlier(paths: RunPaths) -> Earlier | None:
     events: list[Event] = []
     values: Mapping[str, str] | None = None
     newest: Event | None = None  # of all tasks, so that their numbers go on from there
-    for _, event in journal.read(paths.journal):
+    reader = journal.Reader()
+    for _, event in journal.read(paths.journal, reader):
         match event:
             case Fingerprint():
                 values = event.values
@@ -54,13 +69,19 @@ def earlier(paths: RunPaths) -> Earlier | None:
                 newest = event
     if newest is not None:
         events.append(newest)
-    return Earlier(fingerprint=values, events=events) if values is not None else None
+    return Earlier(fingerprint=values, events=events, damaged=reader.damaged, sealed=reader.sealed)
 
 
 def start(paths: RunPaths, now: Mapping[str, str], options: RunOptions, console: Console) -> Recovered:
     """Return what of an earlier run may count; forget it, and say why, if it may not."""
     found = earlier(paths)
-    if found is None or options.fresh:
+    if found is None or options.fresh or found.is_nothing:
+        forget(paths)
+        return Recovered()
+    if found.fingerprint is None or found.distrust:
+        put_all_aside(paths)
+        text = f"{found.distrust}. What was there is in {say.path(paths.damaged)}/"
+        say.line(console, "starting over:", text)
         forget(paths)
         return Recovered()
     differing = identity.changes(found.fingerprint, now)
@@ -77,7 +98,33 @@ def start(paths: RunPaths, now: Mapping[str, str], options: RunOptions, console:
         return Recovered()
     if differing:
         say.line(console, "stale", f"{_and(differing)} changed, but --accept-stale keeps what was done")
-    return ledger.recover(paths.ledger, found.events, FileStore(root=paths.files))
+    return _recover(paths, found, console)
+
+
+def _recover(paths: RunPaths, found: Earlier, console: Console) -> Recovered:
+    """Take what is whole. Where lines are damaged, what they may have named is not removed on their word."""
+    aside = paths.damaged if found.damaged else None
+    recovered = ledger.recover(paths.ledger, found.events, FileStore(root=paths.files), aside)
+    if recovered.damaged:
+        say.damaged(console, recovered.damaged)
+    if found.damaged:
+        journal.cut_out_damaged(paths.journal)
+        text = f"{found.damaged} lines of journal.jsonl: what they said is done runs again"
+        if paths.damaged.exists():
+            text += f". What they may have named is in {say.path(paths.damaged)}/"
+        say.line(console, "damaged", text)
+    return recovered
+
+
+def put_all_aside(paths: RunPaths) -> None:
+    """Keep what a run left where nobody takes it for done."""
+    paths.damaged.mkdir(exist_ok=True)
+    for path in (paths.journal, paths.ledger, paths.files):
+        if path.exists():
+            target = paths.damaged / path.name
+            if target.is_dir():
+                shutil.rmtree(target)
+            path.rename(target)
 
 
 def _and(words: Sequence[str]) -> str:
@@ -111,7 +158,7 @@ def is_finished(paths: RunPaths, now: Mapping[str, str], asked: Asked, form: For
     if asked.unknown or not asked.plan:
         return False
     try:
-        last = json.loads(paths.summary.read_text(encoding="utf-8"))
+        last = checksums.read_json(paths.summary)
         previous, inputs, complete = last["fingerprint"], last["inputs"], last["complete"]
         written, files = last["outputs"], last["files_written"]
         as_before = Form(**last["form"]) == form
@@ -194,7 +241,8 @@ def remainder(
         done, empty = _places(keys)
         wanted = ranges.by_place(planned.get(dataset, []))
         empty_wanted = {ranges.place(chunk) for chunk in planned.get(dataset, []) if not chunk.events}
-        mixed = any(_is_mixed(one, portions) for one in recovered.holdings if one.dataset == dataset)
+        held = [one for one in recovered.holdings if one.dataset == dataset]
+        mixed = any(_is_mixed(one, portions) for one in held) or _overlap(held, done, empty)
         if mixed or ranges.exceeds(done, wanted) or not empty <= empty_wanted:
             redone.append(dataset)
     usable = Recovered(
@@ -206,6 +254,15 @@ def remainder(
         done, empty = _places(usable.done.get(dataset, frozenset()))
         left += ranges.remaining(chunks, done, empty)
     return Remainder(chunks=left, recovered=usable, redone=redone)
+
+
+def _overlap(held: Iterable[Holding], done: Mapping[Place, Sequence[Range]], empty: Sized) -> bool:
+    """Whether an event, or a file without any, is in two results: a journal that is whole never says so."""
+    keys = [key for one in held for key in one.items]
+    events = sum(stop - start for ranges_ in done.values() for start, stop in ranges_)
+    return sum(stop - start for _, _, start, stop, _ in keys) != events or sum(
+        start == stop for _, _, start, stop, _ in keys
+    ) != len(empty)
 
 
 def _is_mixed(holding: Holding, portions: Portions) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 
 from rich.console import Console
 
-from wq_runner import names, system
+from wq_runner import checksums, names, system
 from wq_runner.config.options import RunOptions
 from wq_runner.engine.inline import InlineEngine
 from wq_runner.errors import InterruptedRunError, PartialResultError
@@ -40,6 +40,7 @@ from wq_runner.pipeline import (
     resume,
     say,
     schemes,
+    soundness,
     stageout,
 )
 from wq_runner.pipeline.directory import open_directory
@@ -90,8 +91,13 @@ def run(request: Request, console: Console) -> None:
     with lock:
         asked = _asked(request, ready)
         if not request.options.fresh and resume.is_finished(paths, ready.fingerprint, asked, ready.form):
-            say.finished(console, paths)
-            return
+            damaged = soundness.of_finished(paths, checksums.read_json(paths.summary))
+            if not damaged:
+                say.finished(console, paths)
+                return
+            say.damaged(console, damaged)
+        elif problem := soundness.summary_problem(paths):
+            say.line(console, "damaged", problem)
         analysis = load(request)
         record.arguments = arguments.as_json(analysis.arguments, request.arguments)
         sources = imported.sources().values()
@@ -267,6 +273,7 @@ def _finish(
         paths.missing.unlink(missing_ok=True)
     else:
         system.write_json(paths.missing, missing_fileset(ready.fileset, plan, found, bad))
+        record.missing_file = outputs.describe(paths.missing, paths.root)
     record.phases["saving"] = time.monotonic() - clock
     record.form = vars(dataclasses.replace(form, stage_out=None))
     stageout.stage(record, paths, form.stage_out, console)

@@ -256,6 +256,11 @@ def resuming(
         )
 
 
+def damaged(console: Console, names: Sequence[str]) -> None:
+    few = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+    line(console, "damaged", f"{few}: not what was written, or missing; made again")
+
+
 def finished(console: Console, paths: RunPaths) -> None:
     line(console, "complete", f"{path(_output(paths))} is there already, from the same samples and code")
     line(console, "", "--fresh runs it again")

@@ -15,7 +15,7 @@ from typing import Any
 
 from rich.console import Console
 
-from wq_runner import system
+from wq_runner import checksums
 from wq_runner.errors import OutputError, UsageError
 from wq_runner.pipeline import say
 from wq_runner.pipeline.outputs import sha256
@@ -34,7 +34,7 @@ def stage(record: Record, paths: RunPaths, url: str | None, console: Console) ->
         return
     clock = time.monotonic()
     # as it is known now; how the run ends is known when this has ended
-    system.write_json(paths.summary, record.as_json(code=0, message="", finished=time.time()))
+    checksums.write_json(paths.summary, record.as_json(code=0, message="", finished=time.time()))
     made = [paths.root / one["path"] for one in record.outputs]
     made += [path for path in sorted(paths.files.rglob("*")) if path.is_file()]
     made += [path for path in (paths.missing, paths.summary) if path.exists()]

@@ -6,12 +6,12 @@ A new dialect is one sibling module and one line in `READERS`.
 from __future__ import annotations
 
 import glob
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from wq_runner import checksums
 from wq_runner.errors import Problem, SamplesError
 from wq_runner.model import Dataset, Fileset, InputFile
 from wq_runner.samples import cfg, direct, document, paths
@@ -85,7 +85,7 @@ def _nothing_missing(path: Path) -> str | None:
     if path != run.missing:
         return None
     try:
-        complete = json.loads(run.summary.read_text(encoding="utf-8"))["complete"]
+        complete = checksums.read_json(run.summary)["complete"]
     except (OSError, ValueError, LookupError, TypeError):
         return None
     return f"not there, as the run in {path.parent}/ is complete: nothing is missing" if complete else None

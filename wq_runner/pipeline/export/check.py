@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 from collections import Counter
@@ -13,11 +12,9 @@ from typing import Any
 
 from rich.console import Console
 
-from wq_runner import journal
-from wq_runner.errors import PartialResultError, WqRunnerError
-from wq_runner.execution import ledger
-from wq_runner.execution.files import FileStore
-from wq_runner.pipeline import outputs, say
+from wq_runner import checksums
+from wq_runner.errors import PartialResultError, UsageError, WqRunnerError
+from wq_runner.pipeline import outputs, say, soundness
 from wq_runner.pipeline.export import folder as folders
 from wq_runner.pipeline.export.deliver import fetch
 from wq_runner.pipeline.export.folder import Export, Slice
@@ -106,10 +103,10 @@ def judge(job: Slice, code: int, result: Path) -> Verdict:
 
 def _summary(paths: RunPaths) -> Mapping[str, Any] | None:
     try:
-        found = json.loads(paths.summary.read_text(encoding="utf-8"))
+        found = checksums.read_json(paths.summary)
     except (OSError, ValueError):
         return None
-    return found if isinstance(found, dict) and "datasets" in found else None
+    return found if "datasets" in found else None
 
 
 def _events(summary: Mapping[str, Any] | None) -> int:
@@ -126,15 +123,12 @@ def _damage(paths: RunPaths, summary: Mapping[str, Any]) -> str:
         size = path.stat().st_size
         if size != one["bytes"]:
             return f"{one['path']} has {size:,} of {one['bytes']:,} bytes"
-        if outputs.sha256(path) != one["sha256"]:
+        if not outputs.is_whole(paths.root, one):
             return f"{one['path']} is not what was written"
     try:
-        events = [event for _, event in journal.read(paths.journal)]
-    except (OSError, ValueError):
-        return f"{paths.journal.name} is missing or damaged"
-    recovered = ledger.look(paths.ledger, events, FileStore(root=paths.files))
-    if recovered.lost:
-        return f"ledger/{recovered.lost[0].name}, or a file written with it, is missing or damaged"
+        recovered = soundness.read_ledger(paths)
+    except UsageError as error:
+        return error.message
     in_ledger = sum(one.events for one in recovered.holdings)
     return "" if in_ledger == _events(summary) else f"the ledger holds {in_ledger:,} events"
 

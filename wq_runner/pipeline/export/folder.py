@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from wq_runner import system
+from wq_runner import checksums
 from wq_runner.errors import UsageError
 
 FORMAT = 1
@@ -113,7 +112,7 @@ def read(directory: Path) -> Export:
     """
     folder = Folder(root=directory.absolute())
     try:
-        content = json.loads(folder.record.read_text(encoding="utf-8"))
+        content = checksums.read_json(folder.record)
         found = content["format"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(
@@ -126,4 +125,4 @@ def read(directory: Path) -> Export:
 
 
 def write(export: Export) -> None:
-    system.write_json(export.folder.record, {"format": FORMAT, **export.content})
+    checksums.write_json(export.folder.record, {"format": FORMAT, **export.content})
