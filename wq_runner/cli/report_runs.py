@@ -115,7 +115,8 @@ def _join(directories: tuple[Path, ...], kind: str, output: Path | None) -> None
             f"--kind {kind} takes one run", hint="merge the runs first, then the files of the sum"
         )
     paths = RunPaths(root=directories[0].absolute())
-    soundness.read_ledger(paths)
+    if paths.journal.exists():
+        soundness.read_ledger(paths)
     found = join(paths, kind, output or directories[0] / "merged")
     for path in found.made:
         click.echo(f"{path}  {path.stat().st_size / 1e6:,.1f} MB")
