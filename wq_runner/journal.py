@@ -182,6 +182,17 @@ class ReadElsewhere(Struct, frozen=True, kw_only=True):
     reason: str = ""
 
 
+class LeftBehind(Struct, frozen=True, kw_only=True):
+    """Files that a processor left in its task's directory, which is gone with them; `names` are some."""
+
+    task: int
+    dataset: str
+    host: str
+    files: int
+    bytes: int
+    names: tuple[str, ...]
+
+
 class HostBlocked(Struct, frozen=True, kw_only=True):
     """The workers of this host get no tasks for so many seconds."""
 
@@ -235,6 +246,7 @@ Event = (
     | Fingerprint
     | Decided
     | ReadElsewhere
+    | LeftBehind
     | HostBlocked
     | Workers
     | PhaseEnded

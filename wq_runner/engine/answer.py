@@ -19,6 +19,7 @@ __all__ = [
     "Elsewhere",
     "Failure",
     "Kind",
+    "Left",
     "Measurement",
     "read_answer",
     "read_exceptions",
@@ -87,6 +88,15 @@ class Elsewhere:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Left:
+    """Files that a processor left in its task's directory, which is gone: how many, bytes, some names."""
+
+    files: int
+    bytes: int
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Answer:
     """The header of an answer: which items of the batch are in the result, which are not, and why.
 
@@ -101,6 +111,7 @@ class Answer:
     failures: tuple[Failure, ...]
     measured: tuple[Measurement, ...]
     elsewhere: tuple[Elsewhere, ...] = ()
+    left: Left | None = None
 
 
 def read_answer(path: Path, *, files: bool = False) -> Answer:
@@ -134,6 +145,7 @@ def _answer(header: Mapping[str, Any]) -> Answer:
         ),
         measured=tuple(Measurement(**entry) for entry in header.get("measured", ())),
         elsewhere=tuple(Elsewhere(**entry) for entry in header.get("elsewhere", ())),
+        left=Left(**{**left, "names": tuple(left["names"])}) if (left := header.get("left")) else None,
     )
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
-from wq_runner.engine.answer import Answer, Elsewhere
+from wq_runner.engine.answer import Answer, Elsewhere, Left
 from wq_runner.engine.protocol import EngineStatus
 from wq_runner.execution.items import Item
 from wq_runner.execution.policy import Trouble
-from wq_runner.journal import Accepted, Decided, ReadElsewhere, TaskEnded, TaskSubmitted, Workers
+from wq_runner.journal import Accepted, Decided, LeftBehind, ReadElsewhere, TaskEnded, TaskSubmitted, Workers
 from wq_runner.model import MB, Outcome, Task
 from wq_runner.remote.servers import server_of
 
@@ -89,6 +89,17 @@ def read_elsewhere(task: Task, batch: tuple[Item, ...], found: Answer) -> Iterat
             path=items[0].path,
             reason=next((one.reason for one in told if one.reason), ""),
         )
+
+
+def left_behind(task: Task, batch: tuple[Item, ...], host: str, left: Left) -> LeftBehind:
+    return LeftBehind(
+        task=task.id,
+        dataset=batch[0].dataset,
+        host=host,
+        files=left.files,
+        bytes=left.bytes,
+        names=left.names,
+    )
 
 
 def decided(

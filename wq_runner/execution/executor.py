@@ -26,6 +26,7 @@ from wq_runner.execution.anywhere import Table, apply_anywhere
 from wq_runner.execution.local_names import absolute, as_named
 from wq_runner.execution.phase import LoopResult, LoopSettings, StopRequest
 from wq_runner.execution.session import Session, temporary_directory, work_queue_session
+from wq_runner.journal import Event, LeftBehind
 from wq_runner.model import Category
 from wq_runner.remote.bundle import write_bundle
 from wq_runner.workers.local import LocalSpec
@@ -98,6 +99,20 @@ def _say_skipped(found: LoopResult) -> None:
         more = f" and {len(files) - _NAMED} more" if len(files) > _NAMED else ""
         text = f"{', '.join(list(files)[:_NAMED])}{more}. The first: {skipped[0].reason}"
         warnings.warn(f"Skipping bad files, {len(files)}: {text}", stacklevel=3)
+
+
+def _losing() -> Callable[[float, Event], None]:
+    """Return a listener of the journal that warns once that files of the processor are lost."""
+    said: list[Event] = []
+
+    def told(_: float, event: Event) -> None:
+        if isinstance(event, LeftBehind) and not said:
+            said.append(event)
+            names = ", ".join(event.names)
+            hint = "give the processor the whole path of a directory that stays"
+            log.warning("files are lost with the directories of tasks: %s; %s", names, hint)
+
+    return told
 
 
 def _lacking(found: LoopResult) -> WqRunnerError | None:
@@ -181,7 +196,9 @@ class WorkQueueExecutor(EngineExecutor):
         )
         local = LocalSpec.parse(self.workers) if self.workers else None
         settings = LoopSettings(paths=environment.paths)
-        return work_queue_session(queue, local=local, logs=logs, settings=settings, staging=staging)
+        session = work_queue_session(queue, local=local, logs=logs, settings=settings, staging=staging)
+        session.journal.listeners.append(_losing())
+        return session
 
     def _make_environment(self) -> WorkerEnvironment:
         wish = Wish(

@@ -211,6 +211,8 @@ class Loop:
             self._perform(trouble, batch, task, outcome)
             return
         self._learn(batch, found)
+        if found.left is not None:
+            self._journal.record(events.left_behind(task, batch, found.host, found.left))
         self._accept(task, batch, found, outcome)
         unnamed = _unnamed(batch, found)
         for number, failure in enumerate(found.failures):

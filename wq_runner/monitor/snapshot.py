@@ -65,6 +65,7 @@ def brief(sums: Sums, now: float) -> RunView:
         elsewhere=tuple(
             tally.summary(server, instead) for (server, instead), tally in sums.elsewhere.items()
         ),
+        left_behind=sums.left_behind.summary(),
     )
 
 

@@ -9,6 +9,7 @@ from wq_runner.journal import (
     Decided,
     Event,
     HostBlocked,
+    LeftBehind,
     PhaseEnded,
     PhaseStarted,
     ReadElsewhere,
@@ -28,6 +29,7 @@ from wq_runner.monitor.tallies import (
     ElsewhereTally,
     Files,
     HostTally,
+    LeftTally,
     ProblemTally,
     Rate,
     kind_of,
@@ -69,6 +71,7 @@ class Sums:
         self.hosts: defaultdict[str, HostTally] = defaultdict(HostTally)
         self.blocked: dict[str, str] = {}
         self.elsewhere: defaultdict[tuple[str, str], ElsewhereTally] = defaultdict(ElsewhereTally)
+        self.left_behind = LeftTally()
         self.chunk_memory: dict[str, ChunkTally] = {}
         self.files = Files()
         self.rate = Rate()
@@ -95,10 +98,8 @@ class Sums:
                 self._decided(now, event)
             case PhaseStarted() | PhaseEnded():
                 self._set_phase(now, event)
-            case ReadElsewhere(server=server, instead=instead, category=category):
-                self.elsewhere[server, instead].add(event, opened=category != PROCESSING)
-            case HostBlocked(host=host, reason=reason):
-                self.blocked[host] = reason
+            case ReadElsewhere() | LeftBehind() | HostBlocked():
+                self._told(event)
             case Resumed(datasets=datasets):
                 for name, plan in datasets.items():
                     self._tally(PROCESSING, name).resume(plan)
@@ -108,6 +109,15 @@ class Sums:
                 self.timeline.advance(now)
             case _:
                 pass  # of a later version
+
+    def _told(self, event: ReadElsewhere | LeftBehind | HostBlocked) -> None:
+        match event:
+            case ReadElsewhere(server=server, instead=instead, category=category):
+                self.elsewhere[server, instead].add(event, opened=category != PROCESSING)
+            case LeftBehind():
+                self.left_behind.add(event)
+            case HostBlocked(host=host, reason=reason):
+                self.blocked[host] = reason
 
     def advance(self, now: float) -> None:
         """Let the time pass in which nothing happened."""

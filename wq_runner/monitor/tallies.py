@@ -8,9 +8,9 @@ from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from wq_runner.journal import Decided, Plan, ReadElsewhere, TaskEnded
+from wq_runner.journal import Decided, LeftBehind, Plan, ReadElsewhere, TaskEnded
 from wq_runner.monitor.sketch import Fit, Mean, Sketch
-from wq_runner.monitor.view import Elsewhere, FileTime, HostTime, Memory, Problem, Progress
+from wq_runner.monitor.view import Elsewhere, FileTime, HostTime, LeftFiles, Memory, Problem, Progress
 
 FILES_KEPT = 10_000
 PROBLEMS_KEPT = 50
@@ -285,6 +285,26 @@ class ElsewhereTally:
             path=self.path,
             reason=one_line(self.reason),
         )
+
+
+_NAMED = 5  # files that are lost, of all
+
+
+@dataclass
+class LeftTally:
+    """What processors left in the directories of tasks."""
+
+    files: int = 0
+    bytes: int = 0
+    names: tuple[str, ...] = ()
+
+    def add(self, event: LeftBehind) -> None:
+        self.files += event.files
+        self.bytes += event.bytes
+        self.names = tuple(dict.fromkeys((*self.names, *event.names)))[:_NAMED]
+
+    def summary(self) -> LeftFiles | None:
+        return LeftFiles(files=self.files, bytes=self.bytes, names=self.names) if self.files else None
 
 
 def kind_of(event: Decided) -> tuple[str, str]:

@@ -22,6 +22,7 @@ def failures(view: RunView) -> Html:
         "Failures",
         tag("p", causes or "none so far" if view.state == RUNNING else causes or "none"),
         found,
+        tag("p", f"Lost: {words.left_behind(view.left_behind)}.") if view.left_behind else None,
         _elsewhere(view),
     )
 

@@ -183,6 +183,15 @@ class Problem:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LeftFiles:
+    """Files that processors left in the directories of tasks, which are gone; `names` are some of them."""
+
+    files: int
+    bytes: int
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Elsewhere:
     """What was not read from its own server but from another: chunks, their events, and files opened.
 
@@ -316,6 +325,7 @@ class RunView:
     other_problems: int = 0
     last_problem: str = ""
     elsewhere: tuple[Elsewhere, ...] = ()
+    left_behind: LeftFiles | None = None
     slow_files: tuple[FileTime, ...] = ()
     hosts: tuple[HostTime, ...] = ()
     host_count: int = 0

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from wq_runner.monitor.view import RUNNING, USES, ChunkMemory, CoreTime, Elsewhere, Progress, RunView
+from wq_runner.monitor.view import (
+    RUNNING,
+    USES,
+    ChunkMemory,
+    CoreTime,
+    Elsewhere,
+    LeftFiles,
+    Progress,
+    RunView,
+)
 from wq_runner.units import format_count, format_seconds, format_size
 
 _SHOWN = 4  # datasets whose memory is named
@@ -134,8 +143,20 @@ def afterwards(view: RunView) -> list[tuple[str, str]]:
     if len(largest) > _SHOWN:
         rows.append(("", f"and {len(largest) - _SHOWN} more, which took less"))
     rows += [("read", elsewhere(one)) for one in view.elsewhere]
+    if view.left_behind is not None:
+        rows.append(("lost", left_behind(view.left_behind)))
     rows += [("host", f"{host} was not used for a while: {why}") for host, why in view.blocked_hosts.items()]
     return rows
+
+
+def left_behind(one: LeftFiles) -> str:
+    """Say which files are lost, and what would keep them."""
+    names = ", ".join(one.names[:3]) + (", ..." if one.files > 3 else "")
+    what = f"{count(one.files, 'file')} ({format_size(one.bytes)})"
+    return (
+        f"{what} that the processor wrote to the directories of tasks, which are removed: {names}. "
+        "Written to events.metadata['output_dir'] they are kept"
+    )
 
 
 def elsewhere(one: Elsewhere) -> str:

@@ -16,6 +16,7 @@ from wq_runner import system
 from wq_runner.errors import EngineError, WqRunnerError
 from wq_runner.journal import Event, TaskEnded
 from wq_runner.model import Category, Chunk, Fileset
+from wq_runner.monitor.view import LeftFiles
 from wq_runner.pipeline.facts import BadFile
 from wq_runner.pipeline.limited import LeftOut
 from wq_runner.pipeline.process import Processed
@@ -88,6 +89,7 @@ class Record:
     sources: Sequence[Mapping[str, Any]] = ()
     outputs: Sequence[Mapping[str, Any]] = ()
     files_written: int = 0
+    left_behind: LeftFiles | None = None
     form: Mapping[str, Any] = field(default_factory=dict)
     staged: Sequence[Mapping[str, Any]] = ()
     missing_file: Mapping[str, Any] | None = None
@@ -123,6 +125,7 @@ class Record:
             "sources": [dict(one) for one in self.sources],
             "outputs": [dict(one) for one in self.outputs],
             "files_written": self.files_written,
+            "files_lost": None if self.left_behind is None else vars(self.left_behind),
             "form": dict(self.form),
             "staged": [dict(one) for one in self.staged],
             "options": {

@@ -50,6 +50,7 @@ def recording(request: Request, record: Record, paths: RunPaths) -> Iterator[tup
         # the disk may be full: what ended the run is said all the same
         with contextlib.suppress(OSError):
             journal.record(RunEnded(code=code, message=message))
+            record.left_behind = watch.glance().left_behind
             checksums.write_json(
                 paths.summary, record.as_json(code=code, message=message, finished=time.time())
             )

@@ -160,7 +160,7 @@ def _run(
 ) -> None:
     options, paths = request.options, place.paths
     shown = display(console, place.watch.glance)
-    place.journal.listeners += [shown, facts.forgetful(ready.cache)]
+    place.journal.listeners += [shown, facts.forgetful(ready.cache), say.losing(console)]
     if place.watch.server is not None:
         say.page(console, place.watch.server.url, place.watch.server.tunnel)
     courier = proxies.courier(ready.proxy)
@@ -275,6 +275,7 @@ def _finish(
         system.write_json(paths.missing, missing_fileset(ready.fileset, plan, found, bad))
         record.missing_file = outputs.describe(paths.missing, paths.root)
     record.phases["saving"] = time.monotonic() - clock
+    record.left_behind = place.watch.glance().left_behind
     record.form = vars(dataclasses.replace(form, stage_out=None))
     stageout.stage(record, paths, form.stage_out, console)
     record.form = vars(form)

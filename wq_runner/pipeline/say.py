@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -13,11 +13,12 @@ from rich.table import Table
 from rich.text import Text
 
 from wq_runner.execution.arguments import described
+from wq_runner.journal import Event, LeftBehind
 from wq_runner.model import Chunk, Fileset, PerDataset
 from wq_runner.monitor import words
 from wq_runner.monitor.advice import advice
 from wq_runner.monitor.next_time import next_time
-from wq_runner.monitor.view import RunView
+from wq_runner.monitor.view import LeftFiles, RunView
 from wq_runner.pipeline.chunks import copies
 from wq_runner.pipeline.facts import Knowledge
 from wq_runner.pipeline.limited import LeftOut
@@ -234,6 +235,19 @@ def edited(console: Console, files: Sequence[Path]) -> None:
             f"edited since imported here: {names}. What runs may be the old code: importlib.reload() it, or "
             "name the processor as FILE.py:NAME",
         )
+
+
+def losing(console: Console) -> Callable[[float, Event], None]:
+    """Return a listener of the journal that says once, at the first, that files of the processor are lost."""
+    said: list[Event] = []
+
+    def told(_: float, event: Event) -> None:
+        if isinstance(event, LeftBehind) and not said:
+            said.append(event)
+            files = LeftFiles(files=event.files, bytes=event.bytes, names=event.names)
+            line(console, "lost", f"{words.left_behind(files)}: stop here if you want them")
+
+    return told
 
 
 def resuming(

@@ -7,13 +7,60 @@ travels at the end of the answer, so that it counts exactly when the result does
 from __future__ import annotations
 
 import dataclasses
+import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 OUTPUT_DIR = "output_dir"
 PLACEHOLDER = "$WQ_RUNNER_OUTPUT_DIR"
 """What the manager writes there: one's own directory, in a runner of one's own, is left alone."""
+
+
+MOST_LEFT = 10_000  # files that are counted at most, where one task left so many
+_NAMED, _LONGEST = 5, 200
+_OURS = ("cctools", "__pycache__", "core.")
+"""Beginnings of names that no processor gives, beside hidden ones: the engine's, and Python's."""
+
+
+class Scratch:
+    """A task's own directory, which is removed with all that is in it: what a processor left there is lost.
+
+    Where a task works in a directory that stays, as that of the user, nothing is.
+    """
+
+    def __init__(self, result: Path) -> None:
+        self._root = result.resolve().parent
+        self._result = result.name
+        self._own = Path.cwd() == self._root
+        self._before = frozenset(self._root.iterdir()) if self._own else frozenset()
+
+    def left(self) -> dict[str, Any] | None:
+        """Return how many files are there that were not, their size, and the names of some."""
+        if not self._own:
+            return None
+        names: list[str] = []
+        count = size = 0
+        for path in self._files():
+            count += 1
+            size += path.lstat().st_size
+            if len(names) < _NAMED:
+                names.append(str(path.relative_to(self._root))[-_LONGEST:])
+            if count == MOST_LEFT:
+                break
+        return {"files": count, "bytes": size, "names": names} if count else None
+
+    def _files(self) -> Iterator[Path]:
+        for path in sorted(set(self._root.iterdir()) - self._before):
+            if path.name.startswith((".", self._result, *_OURS)):
+                continue
+            if not path.is_dir() or path.is_symlink():
+                yield path
+                continue
+            for folder, folders, files in os.walk(path):
+                folders[:] = sorted(one for one in folders if one != "__pycache__")
+                yield from (Path(folder, one) for one in sorted(files))
 
 
 class Folder:

@@ -28,7 +28,7 @@ from types import MappingProxyType
 from typing import Any
 
 from . import failure, ready, wire
-from .files import Folder
+from .files import Folder, Scratch
 from .meter import Meter
 from .sweeper import Sweeper
 from .trees import Trees
@@ -58,6 +58,7 @@ def execute(
     began = time.time()
     header: dict[str, Any] = {"host": platform.node(), "pid": os.getpid()}
     batch = _Batch(folder=Folder(result_file), failed=failed)
+    scratch = Scratch(result_file)
     try:
         function = loaded or load_function(function_file)
         values = unpack(items if isinstance(items, str) else items.read_text())
@@ -67,6 +68,8 @@ def execute(
         header["startup"] = time.time() - began
         batch.apply(function, values, notify)
     header["wall"] = time.time() - began
+    if left := scratch.left():
+        header["left"] = left
     batch.write(result_file, header)
     batch.folder.clear()
     batch.trees.close()
