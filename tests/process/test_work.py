@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import sys
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -167,29 +166,3 @@ def test_an_item_that_ends_the_interpreter(tmp_path: Path) -> None:
     (failure,) = found.failures
     assert (failure.index, failure.kind) == (1, Kind.CRASH)
     assert not found.done
-
-
-def test_a_process_takes_a_module_that_was_edited_for_the_next_function(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As processes of a pool live for many functions, which name the module only."""
-    monkeypatch.setattr(work, "_code", {})
-    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
-    module, pickled = tmp_path / "mine_on_a_worker.py", b"cmine_on_a_worker\nvalue\n."
-
-    def loaded(code: str, digest: str) -> Any:
-        module.write_text(code)
-        path = tmp_path / f"function-{digest}"
-        path.write_bytes(work.preamble(code={module.stem: digest}) + pickled)
-        return work.load_function(path)
-
-    try:
-        assert loaded("value = 1\n", "a") == 1
-        assert loaded("value = 22\n", "b") == 22
-        kept = sys.modules[module.stem]
-        assert loaded("value = 22\n#\n", "b") == 22
-        work.has_imported({module.stem: "c"})
-        assert loaded("value = 333\n", "c") == 22
-        assert sys.modules[module.stem] is kept
-    finally:
-        sys.modules.pop(module.stem, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ from coffea.nanoevents import BaseSchema
 
 from wq_runner.errors import ProcessorError, UsageError
 from wq_runner.execution import travelling
-from wq_runner.execution.processor import load_processor, load_schema
+from wq_runner.execution.processor import load_processor, load_schema, module_of
 
 ONE = """
 from coffea import processor
@@ -52,14 +53,13 @@ def test_a_class_of_a_file_or_a_module(place: str) -> None:
     assert load_processor(place, {"scale": 5}).scale == 5  # the only one that there is
 
 
-def test_the_code_of_a_file_travels_with_its_name_and_text(here: Path) -> None:
-    """As workers have no such file, and a debugger must find its lines."""
-    copy = cloudpickle.loads(cloudpickle.dumps(load_processor("one.py:One", {})))
-    name = copy.process.__func__.__code__.co_filename
-    assert Path(name).resolve() == here / "one.py"
-    assert travelling.sources()[name] == ONE
-    Path(name).unlink()
-    assert name not in travelling.sources()
+def test_what_has_a_file_travels_by_the_name_of_its_module(here: Path) -> None:
+    """Workers import it: so there is one of each class and each global, as here."""
+    found = load_processor("one.py:One", {})
+    assert pickle.loads(cloudpickle.dumps(found)).process.__func__ is type(found).process
+    assert travelling.sources() == {}
+    assert module_of("one.py:One") == module_of(f"{here}/one.py") == "one"
+    assert module_of("pack.one:One") == module_of("pack.one") == "pack.one"
 
 
 def test_an_instance_and_a_function() -> None:

@@ -16,6 +16,7 @@ import uproot
 from coffea.processor import Runner
 
 from wq_runner.remote import wire, work
+from wq_runner.remote.pinned import Code
 from wq_runner.remote.trees import Checked, Trees
 
 
@@ -70,7 +71,9 @@ class Reader:
 def apply(function: Callable[[Any], Any], items: list[Piece], tmp_path: Path) -> tuple[dict[str, Any], Any]:
     import lz4.frame
 
-    work.execute(tmp_path / "function", work.pack(items), tmp_path / "result", loaded=function)
+    work.execute(
+        tmp_path / "function", work.pack(items), tmp_path / "result", loaded=work.Function(function, Code())
+    )
     header, (result, _) = wire.read(tmp_path / "result")
     return header, pickle.loads(lz4.frame.decompress(result))
 

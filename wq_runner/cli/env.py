@@ -6,7 +6,7 @@ import shutil
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 from click.shell_completion import CompletionItem
@@ -196,7 +196,7 @@ def check(processor: str | None, environment: str, extra: tuple[Path, ...]) -> N
     from wq_runner.environment.choice import Wish, analysis_directory
     from wq_runner.environment.smoke import NEEDED
 
-    objects = _pickled(processor)
+    tried = _tried(processor)
     wish = Wish(
         environment=environment,
         analysis=analysis_directory(processor),
@@ -210,7 +210,7 @@ def check(processor: str | None, environment: str, extra: tuple[Path, ...]) -> N
         for note in found.notes:
             click.echo(f"warning: {note}", err=True)
         began = time.monotonic()
-        tested = preparation.check(modules=NEEDED, objects=objects)
+        tested = preparation.check(modules=NEEDED, **tried)
         for note in preparation.findings:
             click.echo(f"warning: {note}", err=True)
         click.echo(f"works ({'tried in' if tested else 'as before,'} {time.monotonic() - began:.1f} s)")
@@ -259,14 +259,17 @@ def _preparation(wish: Wish) -> Preparation:
     return Preparation(wish=wish, say=lambda text: click.echo(text, err=True), progress=progress)
 
 
-def _pickled(processor: str | None) -> list[bytes]:
+def _tried(processor: str | None) -> dict[str, Any]:
+    """Return what of a processor is tried, besides the modules that all tasks need."""
     if processor is None:
-        return []
+        return {}
     import cloudpickle
 
-    from wq_runner.execution.processor import load_processor
+    from wq_runner.execution import pins
+    from wq_runner.execution.processor import load_processor, module_of
 
-    return [cloudpickle.dumps(load_processor(processor, {}))]
+    found = load_processor(processor, {})
+    return {"objects": [cloudpickle.dumps(found)], "code": pins.code([module_of(processor)])}
 
 
 def _imported() -> tuple[tuple[str, Path], ...]:

@@ -24,6 +24,7 @@ from wq_runner.environment.packing import Progress, quiet
 from wq_runner.environment.store import Store, Stored
 from wq_runner.environment.worker import WorkerEnvironment, shared
 from wq_runner.errors import WorkerEnvironmentError
+from wq_runner.remote.pinned import Code
 from wq_runner.units import format_seconds, format_size
 
 _COMMAND = f"/bin/sh {SCRIPT}"
@@ -84,8 +85,12 @@ class Preparation:
             self._found = self._base()
         return self._found
 
-    def check(self, *, modules: Sequence[str] = (), objects: Sequence[bytes] = ()) -> bool:
+    def check(
+        self, *, modules: Sequence[str] = (), objects: Sequence[bytes] = (), code: Code | None = None
+    ) -> bool:
         """Import modules and unpickle objects (of dill) where a task will; False if that was done before.
+
+        `code` is what travels with the tasks.
 
         Raises
         ------
@@ -95,14 +100,16 @@ class Preparation:
         if self._subject is None:
             return False
         tested = self.store.root / "tested"
+        code = code or Code()
         about = f"{_CHECK} {self._subject.launch} {self._subject.originals} {modules}\n"
-        found = hashlib.sha256(about.encode(errors="surrogateescape") + b"\0".join(objects))
+        told = [about.encode(errors="surrogateescape"), *objects, code.pack()]
+        found = hashlib.sha256(b"\0".join(told))
         mark = tested / found.hexdigest()[:24]
         with contextlib.suppress(OSError, ValueError):
             self.findings += map(str, json.loads(mark.read_text(encoding="utf-8")))
             return False
         try:
-            answer = smoke.check(self._subject, modules=modules, objects=objects)
+            answer = smoke.check(self._subject, modules=modules, objects=objects, code=code)
         except WorkerEnvironmentError as error:
             if not self.wish.setup_commands:
                 raise

@@ -2,11 +2,11 @@
 
     python probe.py REQUEST ANSWER
 
-REQUEST is a pickle of the versions of the manager, of modules to import, of pickled objects, and of the
-directories that only the manager has for sure. Nothing is imported from these: the finders of their modules
-are replaced, and where a module came from is looked at in the end. The answer is JSON: the versions here,
-what failed first, if anything did, and which files were opened there. Nothing but the standard library is
-imported at the top, because what is missing is what we want to know.
+REQUEST is a pickle of the versions of the manager, of modules to import, of pickled objects, of the code that
+travels with tasks, and of the directories that only the manager has for sure. Nothing is imported from these:
+the finders of their modules are replaced, and where a module came from is looked at in the end. The answer is
+JSON: the versions here, what failed first, if anything did, and which files were opened there. Nothing but
+the standard library is imported at the top, because what is missing is what we want to know.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+PINNED = "wq_runner_pinned"
+"""What `remote.pinned` is called beside this file."""
 _MANY = 20  # files that were opened elsewhere are named up to here
 
 
@@ -111,10 +113,15 @@ def _versions(wanted: dict[str, str]) -> dict[str, str]:
 def _try(request: dict[str, Any]) -> None:
     for module in request["modules"]:
         importlib.import_module(module)
-    for blob in request["objects"]:
-        import dill
+    pinned: Any = importlib.import_module(PINNED)
+    code = pinned.Code.unpack(request["code"])
+    with pinned.inside(code):
+        for module in code.named:
+            importlib.import_module(module)
+        for blob in request["objects"]:
+            import dill
 
-        dill.loads(blob)
+            dill.loads(blob)
 
 
 def _describe(error: BaseException) -> dict[str, str]:

@@ -24,6 +24,8 @@ from wq_runner.environment import probe
 from wq_runner.environment.launch import BROKEN, SCRIPT, Launch, script
 from wq_runner.environment.store import Store, delete
 from wq_runner.errors import WorkerEnvironmentError
+from wq_runner.remote import pinned
+from wq_runner.remote.pinned import Code
 
 # what a task imports before it comes to the user's code
 NEEDED = ("dill", "cloudpickle", "lz4.frame", "coffea.processor", "uproot")
@@ -62,9 +64,13 @@ def try_base(archive: Path, key: str, store: Store, *, hint: str = "") -> int:
 
 
 def check(
-    subject: Subject, *, modules: Sequence[str] = (), objects: Sequence[bytes] = ()
+    subject: Subject,
+    *,
+    modules: Sequence[str] = (),
+    objects: Sequence[bytes] = (),
+    code: Code | None = None,
 ) -> Mapping[str, Any]:
-    """Import modules and unpickle objects (dill) as a worker would.
+    """Import modules and unpickle objects (dill) as a worker would, with the code that tasks get.
 
     Raises
     ------
@@ -78,6 +84,7 @@ def check(
         "objects": list(objects),
         "originals": list(map(str, subject.originals)),
         "homes": [str(Path.home())],
+        "code": (code or Code()).pack(),
     }
     with tempfile.TemporaryDirectory(prefix="wq-runner-smoke-") as name:
         task = Path(name) / "worker" / "t.1"
@@ -86,6 +93,7 @@ def check(
             (task / target).symlink_to(source.resolve())
         (task / SCRIPT).write_text(script(subject.launch), encoding="utf-8")
         shutil.copy(probe.__file__, task / "probe.py")
+        shutil.copy(pinned.__file__, task / f"{probe.PINNED}.py")
         (task / "request").write_bytes(pickle.dumps(request))
         command = ["/bin/sh", SCRIPT, "probe.py", "request", "answer"]
         try:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from wq_runner.errors import ProcessorError
-from wq_runner.execution import imported, travelling
+from wq_runner.execution import travelling
 from wq_runner.remote import work
+from wq_runner.remote.pinned import Code
 
 
-def write_function(function: Callable[[Any], Any], staging: Path, paths: Sequence[str]) -> Path:
+def write_function(function: Callable[[Any], Any], staging: Path, code: Code) -> Path:
     """Write a function, with what it needs to be the same on workers, and return the file.
 
-    `paths` are where workers import from. The name is the content, code of the analysis included: workers
-    cache the file, and a process that has imported for it, by its name.
+    `code` is that of the analysis. The name is the content, this code included: workers cache the file, and a
+    process that has imported for it, by its name.
 
     Raises
     ------
@@ -33,9 +34,7 @@ def write_function(function: Callable[[Any], Any], staging: Path, paths: Sequenc
             hint="open files, locks and connections cannot be attributes of a processor; "
             "create them in process()",
         ) from error
-    code = {name: one.now for name, one in imported.renewable().items()}
-    work.has_imported(code)
-    preamble = work.preamble(paths, travelling.sources(), code=code)
+    preamble = work.preamble(code, travelling.sources())
     digest = hashlib.blake2b(preamble + content, digest_size=8).hexdigest()
     path = staging / f"function-{digest}"
     path.write_bytes(preamble + content)

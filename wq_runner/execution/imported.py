@@ -12,33 +12,43 @@ import importlib
 import importlib.metadata
 import re
 import sys
-import sysconfig
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from wq_runner.execution import lazily
+from wq_runner.remote import pinned
+from wq_runner.remote.pinned import own_path
 
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """A source file: the hash of what was `imported`, and that of what is in it `now`."""
+    """A source file: the hash of what was `imported`, and that of what is in it `now`.
+
+    `text` is what was imported, None if nobody knows; `file` is the name that the module has of it.
+    """
 
     path: Path
     imported: str
     now: str
+    file: str
+    text: bytes | None = field(repr=False)
 
     @property
     def edited(self) -> bool:
         return self.imported != self.now
 
 
-_PACKAGES = frozenset({"site-packages", "dist-packages"})
+# as sys.modules, it is of the process: of modules that were imported before anybody noted their text, their
+# spec, which a reload replaces, and what was in the file when it was first looked at
+_seen: dict[str, tuple[Any, bytes | None]] = {}
 
-# as sys.modules, it is of the process: a module's spec, which a reload replaces, and the hash of its file
-_seen: dict[str, tuple[Any, str]] = {}
+
+def note() -> None:
+    """Note the text of own modules that are imported from now on."""
+    pinned.at_home(apart())
 
 
 def sources() -> dict[str, Source]:
@@ -46,22 +56,26 @@ def sources() -> dict[str, Source]:
 
     And of those that one of these imports when it runs, by their names.
     """
+    note()
     found: dict[str, Source] = {}
     wanted: set[str] = set()
     for name, module, path in _own():
-        now = hash_file(path)
-        spec = getattr(module, "__spec__", None)
-        if name not in _seen or _seen[name][0] is not spec:
-            _seen[name] = (spec, now)
-        found[name] = Source(path=path, imported=_seen[name][1], now=now)
+        content = _read(path)
+        text = _text(name, module, content)
+        now = _hash(content)
+        before = now if text == content else _hash(text)
+        file = str(module.__file__)
+        found[name] = Source(path=path, imported=before, now=now, file=file, text=text)
         wanted |= lazily.inside(path, now, getattr(module, "__package__", None) or "")
     while wanted:
         name = wanted.pop()
         if name in sys.modules or name in found or (place := lazily.find(name)) is None:
             continue
-        if (own := _own_path(str(place.path))) is not None:
-            now = hash_file(own)
-            found[name] = Source(path=own, imported=now, now=now)
+        if (own := own_path(str(place.path))) is not None:
+            content = _read(own)
+            now = _hash(content)
+            file = str(place.path)
+            found[name] = Source(path=own, imported=now, now=now, file=file, text=content)
             wanted |= lazily.names(own, now, place.package)
     return found
 
@@ -69,6 +83,24 @@ def sources() -> dict[str, Source]:
 def files() -> tuple[tuple[str, Path], ...]:
     """Return the names and files of all these."""
     return tuple((name, one.path) for name, one in sources().items())
+
+
+def _text(name: str, module: ModuleType, now: bytes | None) -> bytes | None:
+    """Return the text that a module was made of."""
+    text = pinned.text_of(module)
+    if text is not None:
+        return text
+    spec = getattr(module, "__spec__", None)
+    if name not in _seen or _seen[name][0] is not spec:
+        _seen[name] = (spec, now)
+    return _seen[name][1]
+
+
+def modules() -> Iterator[tuple[str, ModuleType]]:
+    """Yield the own modules that are imported, by their names."""
+    for name, module, _ in _own():
+        if _is_renewable(name):
+            yield name, module
 
 
 def renewable() -> dict[str, Source]:
@@ -101,47 +133,39 @@ def _forget(below: Path = Path("/")) -> None:
 
 
 def hash_file(path: Path) -> str:
+    return _hash(_read(path))
+
+
+def _read(path: Path) -> bytes | None:
     try:
-        return hashlib.blake2b(path.read_bytes(), digest_size=8).hexdigest()
+        return path.read_bytes()
     except OSError:
-        return "gone"
+        return None
+
+
+def _hash(content: bytes | None) -> str:
+    return "gone" if content is None else hashlib.blake2b(content, digest_size=8).hexdigest()
+
+
+def apart() -> frozenset[str]:
+    """Return the packages that are never the analysis's: we need them ourselves."""
+    return _needed()
 
 
 def _is_renewable(name: str) -> bool:
-    return name != "__main__" and name.partition(".")[0] not in _needed()
+    return name != "__main__" and name.partition(".")[0] not in apart()
 
 
 @functools.cache
 def _needed() -> frozenset[str]:
     """Return the packages that we need; a developer may have installed one of them editable."""
     texts = importlib.metadata.requires("wq-runner") or []
-    return frozenset(re.split(r"[^\w.-]", text, maxsplit=1)[0].replace("-", "_").lower() for text in texts)
+    names = (re.split(r"[^\w.-]", text, maxsplit=1)[0].replace("-", "_").lower() for text in texts)
+    return frozenset({"wq_runner", *names})
 
 
 def _own() -> Iterator[tuple[str, ModuleType, Path]]:
     for name, module in tuple(sys.modules.items()):
         file = getattr(module, "__file__", None)
-        if isinstance(file, str) and (path := _own_path(file)) is not None:
+        if isinstance(file, str) and (path := own_path(file)) is not None:
             yield name, module, path
-
-
-@functools.cache  # a process has thousands of modules
-def _own_path(file: str) -> Path | None:
-    """Return the path of a source file, None of one of an installed package."""
-    if not file.endswith(".py"):
-        return None
-    path = _resolved(Path(file).parent) / Path(file).name
-    if _PACKAGES.intersection(path.parts):
-        return None  # of another stack too, which PYTHONPATH may bring
-    return None if any(path.is_relative_to(place) for place in _installed()) else path
-
-
-@functools.cache
-def _installed() -> tuple[Path, ...]:
-    places = (sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib"))
-    return (*map(Path, dict.fromkeys(places)), Path(__file__).parents[1])
-
-
-@functools.cache  # there are many modules in a directory
-def _resolved(directory: Path) -> Path:
-    return directory.resolve()

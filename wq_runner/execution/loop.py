@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import math
 import time
@@ -14,7 +15,7 @@ from wq_runner.engine import answer
 from wq_runner.engine.answer import Answer, DamagedError, Failure
 from wq_runner.engine.protocol import Engine, EngineStatus
 from wq_runner.errors import OutputError
-from wq_runner.execution import events, policy
+from wq_runner.execution import events, pins, policy
 from wq_runner.execution.accumulating import Accumulation
 from wq_runner.execution.allocation import AllocationSettings, Allocator
 from wq_runner.execution.attempts import Attempts
@@ -128,7 +129,11 @@ class Loop:
         return not self._running or idle or waited > self._settings.drain_time
 
     def _write(self, function: Callable[[Any], Any]) -> Path:
-        return write_function(function, self._staging, self._settings.paths)
+        code = self._settings.code or pins.code()
+        if self._category is Category.PREPROCESSING:  # which is no work of the processor's
+            code = dataclasses.replace(code, named=())
+        code = dataclasses.replace(code, paths=self._settings.paths)
+        return write_function(function, self._staging, code)
 
     # -- feeding
 

@@ -17,11 +17,15 @@ from wq_runner.execution.items import Item, Sum
 from wq_runner.execution.shaping import ShapeSettings
 from wq_runner.execution.sums import TreeSettings
 from wq_runner.journal import Journal
+from wq_runner.remote.pinned import Code
 
 
 @dataclass(frozen=True, kw_only=True)
 class LoopSettings:
-    """`tree` is when tasks add results up; `paths` are where workers look for modules before their own."""
+    """`tree` is when tasks add results up; `paths` are where workers look for modules before their own.
+
+    `code` is the analysis's as it was when the run began; None if it is looked at when it is sent.
+    """
 
     shape: ShapeSettings = field(default_factory=ShapeSettings)
     policy: policy.Settings = field(default_factory=policy.Settings)
@@ -30,6 +34,7 @@ class LoopSettings:
     tree: TreeSettings | None = None
     drain_time: float = 600.0
     paths: tuple[str, ...] = ()
+    code: Code | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,13 +10,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import cloudpickle
 from coffea import nanoevents
 from coffea.processor import ProcessorABC
 
 from wq_runner.errors import ProcessorError, UsageError, did_you_mean
-from wq_runner.execution import imported, travelling
+from wq_runner.execution import imported
 from wq_runner.execution.arguments import understood
+from wq_runner.remote import pinned
 
 
 def load_processor(name: str, args: Mapping[str, Any]) -> Any:
@@ -38,6 +38,7 @@ def load_processor(name: str, args: Mapping[str, Any]) -> Any:
 
 def find(name: str) -> Any:
     """Import what ``module:name`` or ``file.py:name`` names: a class, an instance or a function."""
+    imported.note()
     imported.renew()
     place, _, attribute = name.rpartition(":") if ":" in name else (name, "", "")
     module = _import_file(Path(place)) if place.endswith(".py") else _import_module(place)
@@ -45,6 +46,12 @@ def find(name: str) -> Any:
     if found is None:
         raise UsageError(f"{place} has no {attribute}.{did_you_mean(attribute, _public(module))}")
     return found
+
+
+def module_of(name: str) -> str:
+    """Return the module of what is named as ``module:name`` or ``file.py:name``."""
+    place = name.rpartition(":")[0] if ":" in name else name
+    return Path(place).stem if place.endswith(".py") else place
 
 
 def load_schema(name: str) -> Any:
@@ -79,9 +86,6 @@ def _import_file(path: Path) -> ModuleType:
             f"{path} has the name of a module that is imported already: {file or 'one of Python itself'}",
             hint="rename the file",
         )
-    # its code travels inside the task: the name of a single file may mean something else on a worker
-    cloudpickle.register_pickle_by_value(module)
-    travelling.name_files()
     return module
 
 
@@ -123,7 +127,7 @@ def _own_traceback(error: BaseException) -> str:
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
-        if frame.filename != __file__ and "importlib" not in frame.filename
+        if frame.filename not in {__file__, pinned.__file__} and "importlib" not in frame.filename
     ]
     return "".join([*traceback.format_list(frames), *traceback.format_exception_only(error)]).rstrip()
 

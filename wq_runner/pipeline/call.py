@@ -173,9 +173,11 @@ def _name(thing: Any) -> str:
 
 
 def _analysis(processor: Any, schema: str) -> Analysis:
+    from wq_runner.execution import pins
     from wq_runner.execution.processor import load_schema
 
-    return Analysis(processor=processor, schema=load_schema(schema))
+    loaded = load_schema(schema)
+    return Analysis(processor=processor, schema=loaded, modules=pins.home_of(processor, loaded))
 
 
 # -- what came of it

@@ -17,6 +17,7 @@ from wq_runner.environment.choice import Wish, analysis_directory, choose
 from wq_runner.environment.preparation import Preparation
 from wq_runner.environment.smoke import NEEDED
 from wq_runner.pipeline import say
+from wq_runner.remote.pinned import Code
 from wq_runner.system import RunPaths
 from wq_runner.workers.spec import are_local
 
@@ -71,10 +72,11 @@ def prepare(
     console: Console,
     *,
     modules: Sequence[str] = OURS,
+    code: Code | None = None,
 ) -> WorkerEnvironment:
     """Build what workers get, try it out with the processor, and keep what is not committed.
 
-    `modules` are those of ours that it needs there.
+    `modules` are those of ours that it needs there, `code` is that of the analysis, as it travels with tasks.
 
     Raises
     ------
@@ -93,7 +95,9 @@ def prepare(
         wanted = dataclasses.replace(wish(options), imported=imported.files())
         with Preparation(wish=wanted, say=tell, progress=bar) as preparation:
             found = preparation.environment()
-            preparation.check(modules=(*NEEDED, *modules), objects=_pickled(processor, schema))
+            preparation.check(
+                modules=(*NEEDED, *modules), objects=_pickled(processor, schema), code=code or Code()
+            )
             preparation.write_patches(paths.root / "code")
     for note in (*found.notes, *preparation.findings):
         tell(f"warning: {note}")

@@ -95,12 +95,14 @@ def load(request: Request) -> Analysis:
     if request.analysis is not None:
         return request.analysis
     with system.uncollected():
-        from wq_runner.execution.processor import build, find, load_schema
+        from wq_runner.execution.processor import build, find, load_schema, module_of
 
-        found = find(request.processor)
+        found, schema = find(request.processor), request.options.schema
         arguments = understood(found, request.arguments)
+        named = [request.processor, *([schema] if ":" in schema else [])]
         return Analysis(
             processor=build(found, request.processor, arguments),
-            schema=load_schema(request.options.schema),
+            schema=load_schema(schema),
             arguments=arguments,
+            modules=tuple(map(module_of, named)),
         )

@@ -19,12 +19,13 @@ from wq_runner.remote.files import OUTPUT_DIR, PLACEHOLDER
 
 @dataclass(frozen=True, kw_only=True)
 class Analysis:
-    """What to do with each chunk."""
+    """What to do with each chunk. `modules` are those that the user named: what they do is part of it."""
 
     processor: Any
     schema: Any
     arguments: Mapping[str, Any] = field(default_factory=dict)
     """Of the processor, as its class understood them."""
+    modules: tuple[str, ...] = ()
 
 
 def pickled(processor: Any) -> str:

@@ -16,7 +16,7 @@ from wq_runner import checksums, names, system
 from wq_runner.config.options import RunOptions
 from wq_runner.engine.inline import InlineEngine
 from wq_runner.errors import InterruptedRunError, PartialResultError
-from wq_runner.execution import arguments, imported, signals
+from wq_runner.execution import arguments, imported, pins, signals
 from wq_runner.execution.items import Item
 from wq_runner.execution.ledger import Recovered
 from wq_runner.execution.session import Session
@@ -55,6 +55,7 @@ from wq_runner.pipeline.recording import recording
 from wq_runner.pipeline.request import Request
 from wq_runner.pipeline.resume import Asked, Remainder
 from wq_runner.pipeline.schemes import Portions
+from wq_runner.remote.pinned import Code
 from wq_runner.system import RunPaths
 
 
@@ -100,6 +101,7 @@ def run(request: Request, console: Console) -> None:
             say.line(console, "damaged", problem)
         analysis = load(request)
         record.arguments = arguments.as_json(analysis.arguments, request.arguments)
+        code = pins.code(analysis.modules)
         sources = imported.sources().values()
         say.edited(console, sorted(one.path for one in sources if one.edited))
         record.fingerprint = {**ready.fingerprint, **identity.code(sources)}
@@ -107,7 +109,7 @@ def run(request: Request, console: Console) -> None:
         with recording(request, record, paths) as (journal, watch):
             journal.record(Fingerprint(values=record.fingerprint))
             environment = environments.prepare(
-                request.options, analysis.processor, analysis.schema, paths, console
+                request.options, analysis.processor, analysis.schema, paths, console, code=code
             )
             record.environment = environment.as_json()
             record.sources = environment.sources or provenance.sources(
@@ -125,6 +127,7 @@ def run(request: Request, console: Console) -> None:
                     watch=watch,
                     recovered=recovered,
                     processor=analysis.processor,
+                    code=code,
                     form=ready.form,
                 ),
                 console,
@@ -152,6 +155,7 @@ class _Place:
     watch: Watch
     recovered: Recovered
     processor: Any
+    code: Code
     form: Form
 
 
@@ -175,6 +179,7 @@ def _run(
             proxy=courier.copy if courier else None,
         )
     )
+    session.settings = dataclasses.replace(session.settings, code=place.code)
     proxies.keep(session, courier, console, lambda: place.watch.glance().total.left)
     session.numbers = itertools.count(max(place.recovered.last_task + 1, next(session.numbers)))
     session.again = lambda item: _how_to_see(request, ready, item)

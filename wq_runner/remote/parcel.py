@@ -12,10 +12,8 @@ import os
 import platform
 import tempfile
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from . import work
 
@@ -74,6 +72,6 @@ def _execute(parcel: Parcel, name: str) -> bytes:
 
 
 @functools.lru_cache(maxsize=1)
-def _functions() -> dict[str, Callable[[Any], Any]]:
+def _functions() -> dict[str, work.Function]:
     """Return the functions that this process was sent, by their names."""
     return {}

@@ -4,12 +4,13 @@ A failure of the function is an answer like any other, never a crash: the manage
 and so can never take it for a failure of the engine.
 
 The function's file is two pickles, one after the other: a preamble (dict) with what has to be in
-place first, then the function (dill).
+place first, the analysis's modules among it, then the function (dill).
 """
 
 from __future__ import annotations
 
 import base64
+import contextlib
 import functools
 import gc
 import importlib
@@ -18,7 +19,6 @@ import linecache
 import os
 import pickle
 import platform
-import sys
 import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -27,9 +27,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from . import failure, ready, wire
+from . import failure, pinned, ready, wire
 from .files import Folder, Scratch
 from .meter import Meter
+from .pinned import Code
 from .sweeper import Sweeper
 from .trees import Trees
 
@@ -48,7 +49,7 @@ def execute(
     items: str | Path,
     result_file: Path,
     notify: Notify = lambda _: None,
-    loaded: Callable[[Any], Any] | None = None,
+    loaded: Function | None = None,
     failed: Failed = unseen,
 ) -> None:
     """Read function and items, apply, and write the answer.
@@ -59,18 +60,20 @@ def execute(
     header: dict[str, Any] = {"host": platform.node(), "pid": os.getpid()}
     batch = _Batch(folder=Folder(result_file), failed=failed)
     scratch = Scratch(result_file)
-    try:
-        function = loaded or load_function(function_file)
-        values = unpack(items if isinstance(items, str) else items.read_text())
-    except Exception as error:
-        batch.fail(None, error, kind="environment")
-    else:
-        header["startup"] = time.time() - began
-        batch.apply(function, values, notify)
-    header["wall"] = time.time() - began
-    if left := scratch.left():
-        header["left"] = left
-    batch.write(result_file, header)
+    with contextlib.ExitStack() as stack:
+        try:
+            function = loaded or load_function(function_file)
+            stack.enter_context(pinned.inside(function.code))
+            values = unpack(items if isinstance(items, str) else items.read_text())
+        except Exception as error:
+            batch.fail(None, error, kind="environment")
+        else:
+            header["startup"] = time.time() - began
+            batch.apply(function.call, values, notify)
+        header["wall"] = time.time() - began
+        if left := scratch.left():
+            header["left"] = left
+        batch.write(result_file, header)
     batch.folder.clear()
     batch.trees.close()
 
@@ -87,71 +90,67 @@ def unpack(text: str) -> list[Any]:
 
 
 def preamble(
-    paths: Sequence[str] = (),
+    code: Code | None = None,
     sources: Mapping[str, str] = MappingProxyType({}),
     wanted: Mapping[str, str] | None = None,
-    code: Mapping[str, str] = MappingProxyType({}),
 ) -> bytes:
     """Return what stands before the function.
 
-    `paths` are where to import from, `sources` the texts of files that only the manager has, by their
-    names, `wanted` the versions that it takes (None: those of this process), `code` the hashes of the
-    analysis's modules, by their names.
+    `code` are the analysis's modules, `sources` the texts of what travels by value, by the names of its
+    files, `wanted` the versions that it takes (None: those of this process).
     """
     before = {
-        "paths": list(paths),
+        "code": (code or Code()).pack(),
         "sources": dict(sources),
         "versions": dict(wanted or versions()),
-        "code": dict(code),
     }
     return pickle.dumps(before)
 
 
-def load_function(path: Path) -> Callable[[Any], Any]:
-    """Unpickle the function, once for all tasks of this process."""
+@dataclass(frozen=True)
+class Function:
+    """What is called with each item, and the code that it is of."""
+
+    call: Callable[[Any], Any]
+    code: Code
+
+
+def load_function(path: Path) -> Function:
+    """Import what it needs and unpickle the function, once for all tasks of this process."""
     return _load_function(str(path.resolve()), path.stat().st_mtime_ns)
 
 
 @functools.lru_cache(maxsize=4)
-def _load_function(path: str, _mtime_ns: int) -> Callable[[Any], Any]:
+def _load_function(path: str, _mtime_ns: int) -> Function:
     import dill
 
     with Path(path).open("rb") as stream:
         before = pickle.load(stream)
-        sys.path[:0] = [entry for entry in before["paths"] if entry not in sys.path]
-        check_versions(before["versions"])
-        _renew(before["code"])
-        for name, text in before["sources"].items():
-            # for tracebacks, as if it had been looked up: here is no such file, or it was edited since
-            linecache.cache[name] = (len(text), None, text.splitlines(keepends=True), name)
-        function: Callable[[Any], Any] = dill.load(stream)
-    return function
+        code = Code.unpack(before["code"])
+        with pinned.inside(code):
+            check_versions(before["versions"])
+            for name in code.named:
+                import_named(name)
+            for name, text in before["sources"].items():
+                # for tracebacks, as if it had been looked up: here is no such file, or it was edited since
+                linecache.cache[name] = (len(text), None, text.splitlines(keepends=True), name)
+            return Function(dill.load(stream), code)
 
 
-# as sys.modules, it is of the process: the hashes of the analysis's modules that it has
-_code: dict[str, str] = {}
+def import_named(name: str) -> None:
+    """Import what the user named, for what it does."""
+    try:
+        importlib.import_module(name)
+    except SystemExit as error:  # which would end this process without a word
+        raise RuntimeError(f"{name} ends Python when it is imported: SystemExit: {error}") from error
 
 
-def has_imported(code: Mapping[str, str]) -> None:
-    """Note that this process has these modules as they are: it need not import them for functions."""
-    _code.update(code)
-
-
-def _renew(code: Mapping[str, str]) -> None:
-    """Forget the analysis's modules if one was edited since, so that the function gets the new ones."""
-    if any(_code.get(name, now) != now for name, now in code.items()):
-        for name in code:
-            sys.modules.pop(name, None)
-        importlib.invalidate_caches()
-    has_imported(code)
-
-
-def warm_up(path: Path) -> Callable[[Any], Any] | None:
+def warm_up(path: Path) -> Function | None:
     """Load the function and import what it will need; None if that fails, which a task will then say."""
     try:
         function = load_function(path)
         ready.import_all()
-        _import_for(function)
+        _import_for(function.call)
     except Exception:
         return None
     gc.collect()

@@ -31,6 +31,7 @@ from wq_runner.pipeline.export.split import split
 from wq_runner.pipeline.export.texts import SYSTEMS, Node
 from wq_runner.pipeline.prepare import Prepared, load, prepare
 from wq_runner.pipeline.request import Request
+from wq_runner.remote import pinned
 from wq_runner.system import RunPaths
 from wq_runner.workers import sites
 from wq_runner.workers.batch.job import Job
@@ -220,13 +221,14 @@ def _environment(request: Request, settings: Settings, draft: Folder, console: C
     if not settings.remote:
         analysis = load(request)
         processor, schema = analysis.processor, analysis.schema
+        code = pinned.Code(named=analysis.modules)  # jobs import it themselves, from their copy
     else:
         # what is checked out is imported there, and does not travel
         with _inside(draft.checkout):
             schema = load(request).schema
-        options, processor = dataclasses.replace(options, processor=None), None
+        options, processor, code = dataclasses.replace(options, processor=None), None, pinned.Code()
     modules = (*environments.OURS, *_ALSO_NEEDED)
-    found = environments.prepare(options, processor, schema, paths, console, modules=modules)
+    found = environments.prepare(options, processor, schema, paths, console, modules=modules, code=code)
     say.line(console, "environment", f"{found.description}  ({found.reason})")
     return found
 

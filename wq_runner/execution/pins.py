@@ -1,0 +1,93 @@
+"""The code of the analysis that travels with a function: texts of modules as they were imported here."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import sys
+from collections.abc import Container, Iterator, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from wq_runner.execution import imported, lazily
+from wq_runner.remote.pinned import Code, Pin
+
+# of modules that nobody named and that may be imported by a name that is made when code runs
+_MOST_BESIDE = 500
+_LARGEST_BESIDE = 1_000_000  # bytes
+
+
+def code(named: Sequence[str] = ()) -> Code:
+    """Return the own modules: what is imported, what these import when they run, and what lies beside them.
+
+    `named` are imported on workers before anything is unpickled.
+    """
+    found = imported.renewable()
+    pins = {name: _pin(one) for name, one in found.items() if one.text is not None}
+    pins |= _beside(found, pins)
+    pins |= _namespaces(pins)
+    return Code(pins=pins, named=tuple(named), apart=imported.apart())
+
+
+def home_of(*things: Any) -> tuple[str, ...]:
+    """Return the modules that things came from: of their classes, and those that have them by a name.
+
+    So a module that changes another one and makes a processor of it is among them.
+    """
+    own = dict(imported.modules())
+    found = {name: None for name, module in own.items() if any(_has(module, thing) for thing in things)}
+    for thing in things:
+        kind = thing if hasattr(thing, "__qualname__") else type(thing)
+        found[kind.__module__] = None
+    return tuple(name for name in found if name != "__main__" and name in sys.modules)
+
+
+def _has(module: ModuleType, thing: Any) -> bool:
+    return any(value is thing for value in tuple(vars(module).values()))
+
+
+def _pin(source: imported.Source) -> Pin:
+    locations = (str(source.path.parent),) if source.path.name == "__init__.py" else None
+    return Pin(file=source.file, text=source.text, locations=locations)
+
+
+def _beside(found: dict[str, imported.Source], known: Container[str]) -> dict[str, Pin]:
+    """Return the modules in the same directories: the names of some are made when code runs."""
+    beside = {}
+    for name, path in itertools.islice(_names(found, known), _MOST_BESIDE):
+        if "." not in name:
+            place = lazily.find(name)
+            if place is None or place.path.resolve() != path.resolve():
+                continue  # it is not to be imported by this name: another one comes first
+        with contextlib.suppress(OSError):
+            beside[name] = Pin(file=str(path), text=path.read_bytes())
+    return beside
+
+
+def _names(found: dict[str, imported.Source], known: Container[str]) -> Iterator[tuple[str, Path]]:
+    for directory, package in dict.fromkeys(
+        (one.path.parent, _package(name, one)) for name, one in found.items()
+    ):
+        for path in sorted(directory.glob("*.py")):
+            name = f"{package}.{path.stem}" if package else path.stem
+            if name in known or name in sys.modules or path.stem == "__init__":
+                continue
+            with contextlib.suppress(OSError):
+                if path.stat().st_size < _LARGEST_BESIDE:
+                    yield name, path
+
+
+def _package(name: str, source: imported.Source) -> str:
+    return name if source.path.name == "__init__.py" else name.rpartition(".")[0]
+
+
+def _namespaces(pins: dict[str, Pin]) -> dict[str, Pin]:
+    """Return the directories without a file of their own that these modules are in."""
+    found = {}
+    for name in pins:
+        for parent in itertools.accumulate(name.split(".")[:-1], "{}.{}".format):
+            places = getattr(sys.modules.get(parent), "__path__", None)
+            if parent not in pins and places is not None:
+                found[parent] = Pin(file="", text=None, locations=tuple(places))
+    return found
