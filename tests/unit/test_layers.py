@@ -17,7 +17,7 @@ from wq_runner.pipeline import environments
 
 PACKAGE = Path(wq_runner.__file__).parent
 
-VALUES = ("errors", "model", "units", "literals")
+VALUES = ("errors", "model", "units", "literals", "plain")
 BASE = (*VALUES, "names", "system", "checksums", "journal")
 ROOMS = ("samples", "environment", "engine", "workers", "monitor", "survey")
 LAYERS: dict[str, tuple[str, ...]] = {
@@ -26,6 +26,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "model": (),
     "units": (),
     "literals": (),
+    "plain": (),
     "remote": (),  # travels to workers by itself
     "names": (),
     "system": VALUES,

@@ -13,6 +13,7 @@ from wq_runner.cli.leave import leave
 from wq_runner.cli.manual import Manual, ManualGroup
 from wq_runner.cli.pages import page_of
 from wq_runner.errors import InterruptedRunError, UsageError, WqRunnerError, did_you_mean
+from wq_runner.plain import echo
 
 
 class Option(click.Option):
@@ -72,8 +73,7 @@ def main(command: click.Command, arguments: Sequence[str] | None = None) -> NoRe
 
 def report(error: WqRunnerError) -> int:
     """Print an error to standard error and return its exit code."""
-    label = click.style("error:", fg="red", bold=True)
-    click.echo(f"{label} {error}", err=True)
+    echo(error, label="error:", err=True)
     click.echo(click.style(f"more: wq-run explain {page_of(error)}", dim=True), err=True)
     return error.exit_code
 

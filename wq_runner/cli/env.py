@@ -14,6 +14,7 @@ from click.shell_completion import CompletionItem
 from wq_runner.cli import base, manual
 from wq_runner.config import completion, types
 from wq_runner.errors import UsageError
+from wq_runner.plain import echo
 
 if TYPE_CHECKING:
     from wq_runner.environment.choice import Wish
@@ -84,7 +85,7 @@ def build(
         if output is not None:
             shutil.copyfile(found.archive, output)
     if found.hint:
-        click.echo(f"warning: {found.hint}", err=True)
+        echo(f"warning: {found.hint}", err=True)
     _say_key(found.key, found.size, time.monotonic() - began if found.built else None)
 
 
@@ -93,7 +94,7 @@ def list_() -> None:
     """Show what is there, the last used first."""
     from wq_runner.environment import overview
 
-    click.echo("\n".join(overview.listing(_store())))
+    echo("\n".join(overview.listing(_store())))
 
 
 @cli.command()
@@ -103,7 +104,7 @@ def show(key: str) -> None:
     from wq_runner.environment import overview
 
     store = _store()
-    click.echo("\n".join(overview.details(store, overview.find(store, key))))
+    echo("\n".join(overview.details(store, overview.find(store, key))))
 
 
 @cli.command()
@@ -115,7 +116,7 @@ def diff(a: str, b: str) -> None:
 
     store = _store()
     found = overview.compare(overview.find(store, a), overview.find(store, b))
-    click.echo("\n".join(found.lines))
+    echo("\n".join(found.lines))
 
 
 @cli.command(
@@ -148,17 +149,17 @@ def clean(keys: tuple[str, ...], max_cache: int | None, unused: float | None, *,
         size = store.size(entry)
         if store.remove(entry):
             freed += size
-            click.echo(f"deleted  {entry.key}")
+            echo(f"deleted  {entry.key}")
         else:
-            click.echo(f"in use   {entry.key}")
+            echo(f"in use   {entry.key}")
     before = sum(store.size(entry) for entry in store.entries())
     if max_cache is not None:
         for entry in store.shrink(max_cache):
-            click.echo(f"deleted  {entry.key}")
+            echo(f"deleted  {entry.key}")
     if everything:
         store.sweep()
     freed += before - sum(store.size(entry) for entry in store.entries())
-    click.echo(f"{format_size(freed)} freed")
+    echo(f"{format_size(freed)} freed")
 
 
 @cli.command(
@@ -206,14 +207,14 @@ def check(processor: str | None, environment: str, extra: tuple[Path, ...]) -> N
     with _preparation(wish) as preparation:
         began = time.monotonic()
         found = preparation.environment()
-        click.echo(f"{found.description}  ({time.monotonic() - began:.1f} s)")
+        echo(f"{found.description}  ({time.monotonic() - began:.1f} s)")
         for note in found.notes:
-            click.echo(f"warning: {note}", err=True)
+            echo(f"warning: {note}", err=True)
         began = time.monotonic()
         tested = preparation.check(modules=NEEDED, **tried)
         for note in preparation.findings:
-            click.echo(f"warning: {note}", err=True)
-        click.echo(f"works ({'tried in' if tested else 'as before,'} {time.monotonic() - began:.1f} s)")
+            echo(f"warning: {note}", err=True)
+        echo(f"works ({'tried in' if tested else 'as before,'} {time.monotonic() - began:.1f} s)")
 
 
 @cli.command(
@@ -240,7 +241,7 @@ def shell(key: str, command: tuple[str, ...], overlay: str | None) -> None:
 def _store() -> Store:
     from wq_runner.environment.store import Store
 
-    return Store.default(on_wait=lambda text: click.echo(text, err=True))
+    return Store.default(on_wait=lambda text: echo(text, err=True))
 
 
 def _preparation(wish: Wish) -> Preparation:
@@ -256,7 +257,7 @@ def _preparation(wish: Wish) -> Preparation:
             if done == total:
                 bar.render_finish()
 
-    return Preparation(wish=wish, say=lambda text: click.echo(text, err=True), progress=progress)
+    return Preparation(wish=wish, say=lambda text: echo(text, err=True), progress=progress)
 
 
 def _tried(processor: str | None) -> dict[str, Any]:
@@ -289,4 +290,4 @@ def _say_key(key: str, size: int, seconds: float | None) -> None:
     from wq_runner.units import format_size
 
     how = "was there" if seconds is None else f"packed and tested in {seconds:.1f} s"
-    click.echo(f"{key}  {format_size(size)}  {how}")
+    echo(f"{key}  {format_size(size)}  {how}")

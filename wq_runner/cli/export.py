@@ -101,8 +101,7 @@ def cli(ctx: click.Context, /, batch: tuple[str, str], samples: tuple[str, ...],
     """
     from importlib import metadata
 
-    from rich.console import Console
-
+    from wq_runner.monitor.console import PlainConsole
     from wq_runner.pipeline.export.make import export
     from wq_runner.pipeline.export.settings import Settings
     from wq_runner.pipeline.request import Request
@@ -120,4 +119,4 @@ def cli(ctx: click.Context, /, batch: tuple[str, str], samples: tuple[str, ...],
     settings = Settings(
         system=system, site=site, requirements=values["requirements"], remote=values["remote"], **asked
     )
-    export(request, settings, Console())
+    export(request, settings, PlainConsole())

@@ -13,6 +13,7 @@ from click.core import ParameterSource
 from wq_runner.cli.base import Command, Option
 from wq_runner.config.layers import ENV_PREFIX, Known, check_environment, find_layers
 from wq_runner.config.types import PerDatasetValue
+from wq_runner.plain import echo
 
 
 def click_options(kind: type) -> list[Option]:
@@ -47,7 +48,7 @@ class LayeredCommand(Command):
             known=self._known(),
         )
         for note in (note for layer in layers for note in layer.notes):
-            click.echo(f"note: {note}", err=True)
+            echo(f"note: {note}", err=True)
         merged = {name: value for layer in layers for name, value in layer.values.items()}
         origins = {name: layer.origin for layer in layers for name in layer.values}
         extra |= {"default_map": merged, "auto_envvar_prefix": ENV_PREFIX, "obj": origins}

@@ -12,6 +12,7 @@ from click.shell_completion import CompletionItem
 from wq_runner import checksums, names
 from wq_runner.cli import base, report_runs
 from wq_runner.errors import UsageError, WqRunnerError
+from wq_runner.plain import echo
 from wq_runner.system import RunPaths
 
 if TYPE_CHECKING:
@@ -79,11 +80,11 @@ def page(directory: Path, output: Path | None, plots: str | None) -> None:
     from wq_runner.monitor import report, runs
 
     paths = runs.paths_of(directory)
-    view = runs.load(paths, say=lambda line: click.echo(line, err=True))
+    view = runs.load(paths, say=lambda line: echo(line, err=True))
     record = report.read_record(paths)
     path = output or paths.report
     _writing(path, lambda: report.write(view, record, path, name=paths.root.name))
-    click.echo(f"report       {_shown(path)}")
+    echo(f"report       {_shown(path)}")
     if plots:
         _plot(view, paths, plots)
 
@@ -97,10 +98,10 @@ def _plot(view: RunView, paths: RunPaths, kind: str) -> None:
         try:
             log = stats_log.read(paths.stats_log)
         except UsageError as error:
-            click.echo(f"note: {error.message}", err=True)
+            echo(f"note: {error.message}", err=True)
         else:
             made += _writing(directory, lambda: plots.draw_stats(log, directory, kind, prefix="engine-"))
-    click.echo(f"plots        {len(made)} in {_shown(directory)}/")
+    echo(f"plots        {len(made)} in {_shown(directory)}/")
 
 
 @cli.command(
@@ -126,7 +127,7 @@ def plot(log: Path, plots: str, output: Path | None) -> None:
     directory = output or (log if log.is_dir() else log.parent) / "plots"
     made = _writing(directory, lambda: pictures.draw_stats(found, directory, plots))
     for path in made:
-        click.echo(_shown(path))
+        echo(_shown(path))
 
 
 @cli.command(
@@ -189,7 +190,7 @@ def show(
     found = list(histograms.leaves(content))
     width = max((len(leaf.name) for leaf in found), default=0)
     for leaf in found:
-        click.echo(f"{leaf.name:<{width}}  {histograms.describe(leaf.value)}")
+        echo(f"{leaf.name:<{width}}  {histograms.describe(leaf.value)}")
     if only_list:
         return
     record = _record_beside(path)
@@ -208,9 +209,9 @@ def show(
             target,
             lambda drawn=drawn, target=target, unit=unit: histograms.draw(drawn, target, known, unit=unit),
         ):
-            click.echo(f"picture      {_shown(target)}")
+            echo(f"picture      {_shown(target)}")
         else:
-            click.echo(f"not drawn    {picture.name}: it has neither one axis nor two")
+            echo(f"not drawn    {picture.name}: it has neither one axis nor two")
 
 
 def _record_beside(path: Path) -> Mapping[str, Any]:
@@ -256,7 +257,7 @@ def _warn_of_missing(record: Mapping[str, Any], *, normalize: bool) -> None:
             if normalize
             else "their events are not all here"
         )
-        click.echo(f"note: {', '.join(lacking)}: incomplete, so {what}", err=True)
+        echo(f"note: {', '.join(lacking)}: incomplete, so {what}", err=True)
 
 
 def _writing(path: Path, write: Any) -> Any:

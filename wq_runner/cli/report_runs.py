@@ -9,6 +9,7 @@ import click
 from wq_runner import checksums
 from wq_runner.cli import base
 from wq_runner.errors import PartialResultError, UsageError
+from wq_runner.plain import echo
 from wq_runner.system import RunPaths
 
 _DIRECTORY = click.Path(path_type=Path)
@@ -53,19 +54,18 @@ def merge(directories: tuple[Path, ...], output: Path | None, kind: str, accept_
     if kind != "outputs":
         _join(directories, kind, output)
         return
-    from rich.console import Console
-
+    from wq_runner.monitor.console import PlainConsole
     from wq_runner.pipeline.export import folder
     from wq_runner.pipeline.merge import merge as merge_runs
 
     if len(directories) == 1 and folder.is_export(directories[0]):
         from wq_runner.pipeline.export.join import join
 
-        join(directories[0], output, Console(), accept_stale=accept_stale)
+        join(directories[0], output, PlainConsole(), accept_stale=accept_stale)
         return
     if len(directories) < 2:
         raise UsageError("there is nothing to merge in one run", hint="name two or more directories")
-    merge_runs(directories, output or Path("wq-run-merged"), Console(), accept_stale=accept_stale)
+    merge_runs(directories, output or Path("wq-run-merged"), PlainConsole(), accept_stale=accept_stale)
 
 
 @click.command(cls=base.Command, examples="wq-report check jobs\nwq-report check --resubmit jobs")
@@ -81,11 +81,10 @@ def check(directory: Path, *, resubmit: bool) -> None:
 
     Ends with 3 if a job is not done. One that runs yet has no result: wait for it before --resubmit.
     """
-    from rich.console import Console
-
+    from wq_runner.monitor.console import PlainConsole
     from wq_runner.pipeline.export.check import check as check_jobs
 
-    check_jobs(directory, Console(), resubmit=resubmit)
+    check_jobs(directory, PlainConsole(), resubmit=resubmit)
 
 
 @click.command(cls=base.Command, examples="wq-report diff wq-run-monday wq-run-tuesday")
@@ -97,13 +96,13 @@ def diff(one: Path, other: Path) -> None:
 
     found = compare(_summary(one), _summary(other))
     if not found:
-        click.echo("nothing differs that the results depend on, and they are the same bytes")
+        echo("nothing differs that the results depend on, and they are the same bytes")
     elif set(found) == {"result"}:
-        click.echo("nothing differs that the results depend on; their bytes do, as sums of floats may")
+        echo("nothing differs that the results depend on; their bytes do, as sums of floats may")
     width = max((len(about) for about in found), default=0) + 3
     for about, texts in found.items():
         for number, text in enumerate(texts):
-            click.echo(f"{about if number == 0 else '':<{width}}{text}")
+            echo(f"{about if number == 0 else '':<{width}}{text}")
 
 
 def _join(directories: tuple[Path, ...], kind: str, output: Path | None) -> None:
@@ -119,9 +118,9 @@ def _join(directories: tuple[Path, ...], kind: str, output: Path | None) -> None
         soundness.read_ledger(paths)
     found = join(paths, kind, output or directories[0] / "merged")
     for path in found.made:
-        click.echo(f"{path}  {path.stat().st_size / 1e6:,.1f} MB")
+        echo(f"{path}  {path.stat().st_size / 1e6:,.1f} MB")
     for note in found.notes:
-        click.echo(f"note: {note}", err=True)
+        echo(f"note: {note}", err=True)
     if found.left_out:
         raise PartialResultError(
             "\n  ".join(["what was joined is there, but these are in no sum:", *found.left_out]),

@@ -17,11 +17,11 @@ from wq_runner.cli import base, manual
 from wq_runner.cli.layered import LayeredCommand, click_options, origin_of
 from wq_runner.config import completion
 from wq_runner.config.options import RunOptions, defaulted
+from wq_runner.plain import echo
 from wq_runner.units import DEFAULT_PAGE_PORT
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
+    from wq_runner.monitor.console import PlainConsole
     from wq_runner.pipeline.request import Request
 
 _ABOUT = "About the options"
@@ -179,8 +179,7 @@ def _run(
 ) -> None:
     from importlib import metadata
 
-    from rich.console import Console
-
+    from wq_runner.monitor.console import PlainConsole
     from wq_runner.monitor.steady import outlive_terminal
     from wq_runner.pipeline import early
 
@@ -198,7 +197,7 @@ def _run(
             command=("wq-run", *sys.argv[1:]),
             version=metadata.version("wq-runner"),
         )
-        console = Console()
+        console = PlainConsole()
         if only_show:
             dry_run(request, console)
         elif detach:
@@ -207,7 +206,7 @@ def _run(
             run(request, console)
 
 
-def _detach(ctx: click.Context, request: Request, console: Console) -> None:
+def _detach(ctx: click.Context, request: Request, console: PlainConsole) -> None:
     from wq_runner.pipeline.detached import detach
     from wq_runner.pipeline.prepare import prepare
 
@@ -217,11 +216,10 @@ def _detach(ctx: click.Context, request: Request, console: Console) -> None:
 
 
 def _stop(directory: Path) -> None:
-    from rich.console import Console
-
+    from wq_runner.monitor.console import PlainConsole
     from wq_runner.pipeline.detached import stop
 
-    stop(directory, Console())
+    stop(directory, PlainConsole())
 
 
 def _show_version() -> None:
@@ -229,9 +227,9 @@ def _show_version() -> None:
 
     from wq_runner.pipeline.record import engine_release
 
-    click.echo(f"wq-runner {metadata.version('wq-runner')}")
-    click.echo(f"coffea {metadata.version('coffea')}")
-    click.echo(f"work queue {engine_release()}")
+    echo(f"wq-runner {metadata.version('wq-runner')}")
+    echo(f"coffea {metadata.version('coffea')}")
+    echo(f"work queue {engine_release()}")
 
 
 def _write_options(path: Path, options: RunOptions) -> None:
@@ -242,7 +240,7 @@ def _write_options(path: Path, options: RunOptions) -> None:
         raise OutputError(f"{path} is there already", hint="name another file, or remove it")
     with system.replacing(path, "w") as stream:
         stream.write(as_yaml(options))
-    click.echo(f"{path} has all options: wq-run --run-options {path}")
+    echo(f"{path} has all options: wq-run --run-options {path}")
 
 
 def _show_options(ctx: click.Context, options: RunOptions) -> None:
@@ -251,7 +249,7 @@ def _show_options(ctx: click.Context, options: RunOptions) -> None:
     ]
     widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
     for name, value, origin in rows:
-        click.echo(f"{name:<{widths[0]}}  {value:<{widths[1]}}  {origin}")
+        echo(f"{name:<{widths[0]}}  {value:<{widths[1]}}  {origin}")
 
 
 def _shown(value: Any) -> str:

@@ -17,6 +17,7 @@ from wq_runner.config import completion
 from wq_runner.config.types import COUNT, Choice
 from wq_runner.errors import OutputError, PartialResultError
 from wq_runner.model import FileFacts, Fileset, InputFile
+from wq_runner.plain import echo
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -64,7 +65,7 @@ def list_(names: tuple[str, ...], treename: str | None) -> None:
 
     fileset = _load(names, treename)
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    click.echo("\n".join(overview.listing(fileset, width=width)))
+    echo("\n".join(overview.listing(fileset, width=width)))
     _warn(overview.remarks(fileset))
 
 
@@ -95,9 +96,9 @@ def check(
     total = sum(len(dataset.files) for dataset in fileset)
     reports = list(_shown(checking.check(fileset, jobs=jobs, timeout=timeout), total))
     if as_json:
-        click.echo(json.dumps(overview.as_json(fileset, reports), indent=2, ensure_ascii=False))
+        echo(json.dumps(overview.as_json(fileset, reports), indent=2, ensure_ascii=False))
     else:
-        click.echo("\n".join(overview.summary(fileset, reports)))
+        echo("\n".join(overview.summary(fileset, reports)))
     _warn(overview.remarks(fileset))
     if any(report.problem for report in reports):
         click.get_current_context().exit(PartialResultError.exit_code)
@@ -151,13 +152,13 @@ def missing(convention: str, source: Path, samples: str, output: Path) -> None:
     fileset = _load((samples,), None)
     found = unprocessed.find(fileset, source, convention, _Facts())
     for dataset in fileset:
-        click.echo(unprocessed.summary(found, dataset))
+        echo(unprocessed.summary(found, dataset))
     _warn(f"{file.path} cannot be opened: taken for whole where its parts end" for file in found.unsure)
     if found.lacking:
         system.write_json(output, unprocessed.as_samples(found, fileset))
-        click.echo(f"the rest: wq-run {output}")
+        echo(f"the rest: wq-run {output}")
         click.get_current_context().exit(PartialResultError.exit_code)
-    click.echo("nothing is missing")
+    echo("nothing is missing")
 
 
 @cli.command(
@@ -196,7 +197,7 @@ def convert(names: tuple[str, ...], treename: str | None, dialect: str, output: 
         path.parent.mkdir(parents=True, exist_ok=True)
         _write(path, document)
     _warn(written.lost)
-    click.echo(f"{output}: {len(fileset):,} datasets, {sum(len(one.files) for one in fileset):,} files")
+    echo(f"{output}: {len(fileset):,} datasets, {sum(len(one.files) for one in fileset):,} files")
 
 
 @cli.command(examples="wq-samples update samples.cfg\nwq-samples update --dry-run sample_jsons/*.json")
@@ -281,7 +282,7 @@ def _load(names: tuple[str, ...], treename: str | None) -> Fileset:
 
 def _warn(remarks: Iterable[str]) -> None:
     for remark in remarks:
-        click.echo(f"{click.style('warning:', fg='yellow', bold=True)} {remark}", err=True)
+        echo(remark, label="warning:", color="yellow", err=True)
 
 
 class _Report(Protocol):
@@ -300,11 +301,14 @@ def _shown(reports: Iterator[_R], total: int) -> Iterator[_R]:
 
 
 def _with_bar(reports: Iterator[_R], total: int) -> Iterator[_R]:
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+    from wq_runner.monitor.console import PlainConsole
+
     columns = (TextColumn("opening"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
-    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as progress:
+    with Progress(
+        *columns, TimeRemainingColumn(), console=PlainConsole(stderr=True), transient=True
+    ) as progress:
         task = progress.add_task("", total=total)
         bad = 0
         for report in reports:
@@ -319,5 +323,5 @@ def _with_lines(reports: Iterator[_R], total: int) -> Iterator[_R]:
     for done, report in enumerate(reports, 1):
         bad += bool(report.problem)
         if done % step == 0 or done == total:
-            click.echo(f"opened {done:,} of {total:,} files, {bad:,} bad", err=True)
+            echo(f"opened {done:,} of {total:,} files, {bad:,} bad", err=True)
         yield report

@@ -6,8 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-import click
-
+from wq_runner.plain import echo
 from wq_runner.samples import find
 from wq_runner.samples import update as updating
 from wq_runner.samples.reading import Found
@@ -37,13 +36,13 @@ def update(
         problems = wrong[name] or _contradictions(one_found, sums[name])
         if problems:
             wrong[name] = problems
-            click.echo(f"{name}: left as it is")
+            echo(f"{name}: left as it is")
             for text in problems[:5]:
-                click.echo(f"  {text}")
+                echo(f"  {text}")
             continue
         path = Path(one_found.origin)
         changed = updating.update(path, total(sums[name]).fields(), dry_run=dry_run)
-        click.echo(f"{name}: {_said(changed)}")
+        echo(f"{name}: {_said(changed)}")
         if changed.keys and (others := stale(changed.old, changed.new)):
             remarks.append(f"{name}: {', '.join(others)} are as they were: wq-run {path} counts them")
     return not any(wrong.values()), remarks

@@ -10,6 +10,7 @@ import click
 
 from wq_runner.cli import base
 from wq_runner.errors import UsageError
+from wq_runner.plain import echo
 from wq_runner.system import RunPaths
 
 
@@ -43,7 +44,7 @@ def cli(directory: Path | None, *, watch: bool, as_json: bool) -> None:
     if as_json:
         from wq_runner.monitor.status import to_json
 
-        click.echo(to_json(runs.load(paths, log=True)), nl=False)
+        echo(to_json(runs.load(paths, log=True)).decode(), nl=False)
     elif watch:
         _watch(paths)
     else:
@@ -55,11 +56,10 @@ def main() -> NoReturn:
 
 
 def _show(paths: RunPaths) -> None:
-    from rich.console import Console
-
     from wq_runner.monitor import runs, terminal
+    from wq_runner.monitor.console import PlainConsole
 
-    console = Console()
+    console = PlainConsole()
     size = console.size
     height = size.height if console.is_terminal else 60
     console.print(
@@ -68,14 +68,14 @@ def _show(paths: RunPaths) -> None:
 
 
 def _watch(paths: RunPaths) -> None:
-    from rich.console import Console
     from rich.live import Live
 
     from wq_runner.monitor import terminal
+    from wq_runner.monitor.console import PlainConsole
     from wq_runner.monitor.follow import Follower
     from wq_runner.monitor.view import RUNNING
 
-    console = Console()
+    console = PlainConsole()
     follower = Follower(paths)
     with Live(console=console, auto_refresh=False) as live:
         while True:
@@ -92,15 +92,15 @@ def _watch(paths: RunPaths) -> None:
 
 
 def _list(root: Path) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     from wq_runner.monitor import runs, sections, words
+    from wq_runner.monitor.console import PlainConsole
 
     found = [(paths, runs.load(paths)) for paths in runs.find(root)]
     if not found:
-        click.echo(f"no runs in or below {root}")
+        echo(f"no runs in or below {root}")
         return
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="dim")
     for name in ("run", "state", "done", "started", "lasted", "workers"):
@@ -114,7 +114,7 @@ def _list(root: Path) -> None:
             words.clock(view.seconds),
             str(view.workers.connected) if view.state == "running" else "",
         )
-    Console().print(table)
+    PlainConsole().print(table)
 
 
 def _shown(path: Path) -> str:

@@ -13,6 +13,7 @@ import click
 from wq_runner.cli import base, manual
 from wq_runner.config import completion, types
 from wq_runner.errors import SamplesError, UsageError
+from wq_runner.plain import echo
 
 if TYPE_CHECKING:
     from wq_runner.workers.target import Target
@@ -124,12 +125,10 @@ def local(count: int, timeout: float, **values: Any) -> None:
 
     target = _target(values)
     cores, memory, disk = values["cores"], values["memory"] // _MB, values["disk"] // _MB
-    click.echo(f"{count} workers, {cores} cores and {memory} MB each, for {target.description}")
+    echo(f"{count} workers, {cores} cores and {memory} MB each, for {target.description}")
     shape = WorkerShape(cores=cores, memory=memory, disk=disk)
     with tempfile.TemporaryDirectory(prefix="wq-workers-") as scratch:
-        hand.run_local(
-            shape, target, count=count, timeout=int(timeout), scratch=Path(scratch), say=click.echo
-        )
+        hand.run_local(shape, target, count=count, timeout=int(timeout), scratch=Path(scratch), say=echo)
 
 
 @cli.command(
@@ -187,13 +186,13 @@ def factory(batch: str, name: str | None, output: Path | None, timeout: float, *
         )
     )
     if output is None:
-        click.echo(text, nl=False)
+        echo(text, nl=False)
         output = Path("factory.json")
     else:
         with system.replacing(output, "w") as stream:
             stream.write(text)
     more = f' -B "--mem={memory // _MB}M"' if slurm else ""
-    click.echo(f"start it:  work_queue_factory -T{batch} -C{shlex.quote(str(output))}{more}", err=True)
+    echo(f"start it:  work_queue_factory -T{batch} -C{shlex.quote(str(output))}{more}", err=True)
 
 
 @cli.command(examples="wq-workers check factory.json")
@@ -205,10 +204,10 @@ def check(file: Path, catalog: str | None) -> None:
 
     report = factory_check.check(file, catalog)
     for warning in report.warnings:
-        click.echo(f"note: {warning.where}  {warning.text}", err=True)
+        echo(f"note: {warning.where}  {warning.text}", err=True)
     if report.errors:
         raise SamplesError(str(file), report.errors, page="factory-files")
-    click.echo(f"{file} is fine")
+    echo(f"{file} is fine")
 
 
 @cli.command(examples="wq-workers scale factory.json --max 200")
@@ -225,7 +224,7 @@ def scale(file: Path, most: int | None, least: int | None, per_cycle: int | None
     if not changes:
         raise UsageError("what to change? --max, --min or --per-cycle")
     factory_file.scale(file, changes)
-    click.echo(f"{file}: {', '.join(f'{key} {value}' for key, value in changes.items())}")
+    echo(f"{file}: {', '.join(f'{key} {value}' for key, value in changes.items())}")
 
 
 @cli.command(
@@ -273,15 +272,15 @@ def submit(batch: str, count: int, logs: Path, *, dry_run: bool, **values: Any) 
     image, scratch, timeout = (values.pop(name) for name in ("worker_image", "scratch", "timeout"))
     job = Job(count=count, timeout=int(timeout), **values)
     plan = hand.plan(batch, job, target, directory=logs.resolve(), image=image, scratch=scratch)
-    click.echo(f"{count} workers for {target.description}")
-    click.echo(f"$ {shlex.join(plan.command)}")
+    echo(f"{count} workers for {target.description}")
+    echo(f"$ {shlex.join(plan.command)}")
     if plan.text:
-        click.echo(plan.text, nl=False)
+        echo(plan.text, nl=False)
     if dry_run:
-        click.echo(f"# {plan.script}:")
-        click.echo(kit.shown(kit.script(plan.kit, b"")))
+        echo(f"# {plan.script}:")
+        echo(kit.shown(kit.script(plan.kit, b"")))
     else:
-        click.echo(hand.submit(batch, plan))
+        echo(hand.submit(batch, plan))
 
 
 @cli.group(cls=base.Group)
@@ -296,7 +295,7 @@ def sites_list() -> None:
 
     for site in sorted(known.known().values(), key=lambda one: one.name):
         origin = f"  ({site.origin})" if site.origin != "preset" else ""
-        click.echo(f"{site.name:<16} {site.system:<7} {site.description}{origin}")
+        echo(f"{site.name:<16} {site.system:<7} {site.description}{origin}")
 
 
 @sites.command("show")
@@ -306,7 +305,7 @@ def sites_show(name: str) -> None:
     from wq_runner.workers import sites as known
 
     for key, text in known.described(known.find(name)):
-        click.echo(f"{key:<14} {text}")
+        echo(f"{key:<14} {text}")
 
 
 @cli.command(examples="wq-workers doctor\nwq-workers doctor -M NAME")
@@ -325,6 +324,6 @@ def doctor(name: str | None, catalog: str | None) -> None:
     bad = [one for one in findings if one.bad]
     for one in findings:
         if not one.bad:
-            click.echo(f"{one.kind:<10} {one.text}")
+            echo(f"{one.kind:<10} {one.text}")
     if bad:
         raise EngineError("\n".join(one.text for one in bad), page="no-workers")

@@ -7,11 +7,10 @@ import sys
 import time
 from collections.abc import Iterator
 
-from rich.console import Console
-
 from wq_runner.journal import Journal
 from wq_runner.monitor import cell
 from wq_runner.monitor.collect import Collector
+from wq_runner.monitor.console import PlainConsole
 from wq_runner.monitor.display import display
 from wq_runner.monitor.view import RunView
 
@@ -27,7 +26,7 @@ def shown(journal: Journal) -> Iterator[None]:
     def look(now: float | None) -> RunView:
         return collector.view(time.time() if now is None else now, brief=True)
 
-    show = display(Console(stderr=True), look)
+    show = display(PlainConsole(stderr=True), look)
     listeners = (collector.take, show)
     journal.listeners += listeners
     try:

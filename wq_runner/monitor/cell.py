@@ -10,10 +10,9 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from rich.console import Console
-
 from wq_runner.journal import Event, PhaseEnded, PhaseStarted
 from wq_runner.monitor import terminal
+from wq_runner.monitor.console import PlainConsole
 from wq_runner.monitor.ticker import Ticker
 from wq_runner.monitor.view import RunView
 
@@ -69,7 +68,7 @@ class Cell:
 
 
 def _drawn(view: RunView) -> dict[str, str]:
-    console = Console(
+    console = PlainConsole(
         file=io.StringIO(), width=WIDTH, height=HEIGHT, record=True, force_terminal=True, force_jupyter=False
     )
     console.print(terminal.render(view, width=WIDTH, height=HEIGHT))

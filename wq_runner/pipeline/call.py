@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
 from wq_runner import checksums
 from wq_runner.config.options import RunOptions, defaulted
@@ -24,6 +23,7 @@ from wq_runner.errors import InterruptedRunError, PartialResultError, UsageError
 from wq_runner.execution.files import FileStore
 from wq_runner.execution.phase import StopRequest
 from wq_runner.execution.session import Session, temporary_directory
+from wq_runner.monitor.console import PlainConsole
 from wq_runner.pipeline import engines
 from wq_runner.pipeline import run as steps
 from wq_runner.pipeline.engines import Wanted
@@ -107,7 +107,7 @@ def run(
         analysis=None if isinstance(processor, str | None) else _analysis(processor, chosen.schema),
         keeper=_keeper(),
     )
-    console = Console(force_jupyter=False, width=WIDTH)
+    console = PlainConsole(force_jupyter=False, width=WIDTH)
     began = time.time()
     try:
         steps.run(request, console)

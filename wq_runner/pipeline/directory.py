@@ -14,6 +14,7 @@ import filelock
 
 from wq_runner import names
 from wq_runner.errors import OutputError
+from wq_runner.plain import plain
 from wq_runner.system import RunPaths
 
 _PROBE = bytes(1 << 16)  # enough to find a full disk
@@ -85,12 +86,12 @@ class _LogFile(logging.FileHandler):
 
 
 class _OneLine(logging.Formatter):
-    """The message without its traceback, which is in the file."""
+    """The message without its traceback, which is in the file, and without what a terminal would obey."""
 
     def format(self, record: logging.LogRecord) -> str:
         bare = copy.copy(record)
         bare.exc_info = bare.exc_text = bare.stack_info = None
-        return super().format(bare)
+        return plain(super().format(bare))
 
 
 def start_logging(path: Path, level: str) -> logging.Handler:
