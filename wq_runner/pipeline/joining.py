@@ -10,6 +10,7 @@ from pathlib import Path
 
 from wq_runner.errors import UsageError
 from wq_runner.pipeline import join_parquet, join_root
+from wq_runner.samples import content
 from wq_runner.system import RunPaths
 
 _SPAN = re.compile(r"^(?P<stem>.*)_(?P<start>\d+)-(?P<stop>\d+)\.\w+$")
@@ -59,7 +60,7 @@ def grouped(root: Path, kind: str) -> dict[str, list[Path]]:
     """Return the files that belong together, in the order of their inputs, by the name they get."""
     found: defaultdict[str, list[tuple[str, int, Path]]] = defaultdict(list)
     for path in root.rglob("*"):
-        if path.suffix.lower() != f".{kind}" or not path.is_file():
+        if not path.is_file() or content.kind(path) != kind:
             continue
         span = _SPAN.match(path.name)
         stem, start = (span["stem"], int(span["start"])) if span else (path.stem, 0)
@@ -72,7 +73,7 @@ def grouped(root: Path, kind: str) -> dict[str, list[Path]]:
 
 def _others(root: Path, kind: str) -> list[str]:
     """Say which files are of other kinds, and so in no sum."""
-    others = sorted(path for path in root.rglob("*") if path.is_file() and path.suffix.lower() != f".{kind}")
+    others = sorted(path for path in root.rglob("*") if path.is_file() and content.kind(path) != kind)
     if not others:
         return []
     kinds = Counter(path.suffix.lower() or "without a suffix" for path in others)

@@ -15,6 +15,7 @@ from wq_runner.execution.session import Session
 from wq_runner.model import Chunk, Fileset
 from wq_runner.pipeline import outputs
 from wq_runner.remote.files import OUTPUT_DIR, PLACEHOLDER
+from wq_runner.samples import content
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,7 +126,7 @@ def _work_items(fileset: Fileset, plan: Sequence[Chunk]) -> list[Any]:
 
 
 def _format(plan: Sequence[Chunk]) -> str:
-    kinds = {chunk.path.lower().endswith(".parquet") for chunk in plan}
+    kinds = {content.kind(path) == content.PARQUET for path in {chunk.path for chunk in plan}}
     if len(kinds) > 1:
         raise UsageError("ROOT and parquet files cannot be mixed in one run", hint="run them one by one")
     return "parquet" if kinds.pop() else "root"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from wq_runner.samples import direct, paths
+from wq_runner.samples import content, direct, paths
 from wq_runner.samples.reading import Found, Prefixes, Reading
 
 
@@ -24,7 +24,7 @@ def read(path: Path, prefixes: Prefixes, where: str, reading: Reading) -> list[F
         words = item.text.split()
         if not paths.is_url(words[0]):
             found += _read_file(item, path.parent, current, reading)
-        elif len(words) == 1 and direct.is_data(Path(item.text)):
+        elif len(words) == 1 and content.kind_by_name(item.text):
             found += direct.read_url(item.text, item.where, reading)
         else:
             current = _prefixes(words, item, reading)
@@ -53,7 +53,7 @@ def _prefix_problem(word: str) -> str | None:
         return f"{word}: not a prefix (scheme://...); a samples file goes on a line of its own"
     if word.lower().endswith((".cfg", ".json", ".json.gz", ".yaml", ".yml")):
         return f"{word}: a samples file must be local: download it, and name the copy"
-    if direct.is_data(Path(word)):
+    if content.kind_by_name(word):
         return f"{word}: a file, not a prefix; it goes on a line of its own"
     return paths.url_problem(word)
 

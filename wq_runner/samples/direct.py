@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import logging
 import os
 import re
 from collections import Counter
@@ -11,14 +12,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from wq_runner.model import Dataset, InputFile
-from wq_runner.samples import paths
+from wq_runner.samples import content, paths
 from wq_runner.samples.reading import Found, Prefixes, Reading
 
-_SUFFIXES = (".root", ".parquet")
+log = logging.getLogger(__name__)
+
+_NAMED = 3  # files that are passed over, and named
 
 
 def is_data(path: Path) -> bool:
-    return path.suffix.lower() in _SUFFIXES
+    return content.kind(path) is not None
 
 
 def read_file(path: Path, prefixes: Prefixes, where: str, reading: Reading) -> list[Found]:  # noqa: ARG001 - a Reader
@@ -27,7 +30,7 @@ def read_file(path: Path, prefixes: Prefixes, where: str, reading: Reading) -> l
 
 def read_url(url: str, where: str, reading: Reading) -> list[Found]:
     problem = paths.url_problem(url)
-    if problem is None and not is_data(Path(url.split("?", 1)[0])):
+    if problem is None and not content.kind_by_name(url.split("?", 1)[0]):
         problem = f"{url}: not a .root file; a prefix goes into a .cfg, before the samples that it is for"
     if problem:
         reading.problem(where, problem.removeprefix(f"{where}: "))
@@ -38,10 +41,15 @@ def read_url(url: str, where: str, reading: Reading) -> list[Found]:
 
 def read_directory(path: Path, where: str, reading: Reading) -> list[Found]:
     """Read a directory and all below it as one dataset."""
-    files = sorted(_walk(path))
+    passed_over: list[str] = []
+    files = sorted(_walk(path, passed_over))
     if not files:
         reading.problem(where, _nothing_in(path))
         return []
+    if passed_over:
+        passed_over.sort()
+        more = f" and {len(passed_over) - _NAMED:,} more" if len(passed_over) > _NAMED else ""
+        log.warning("%s: passed over, as no data: %s%s", where, ", ".join(passed_over[:_NAMED]), more)
     return _one_dataset(files, origin=str(path.resolve()), where=where, reading=reading)
 
 
@@ -91,7 +99,7 @@ def _found(files: Sequence[str], *, origin: str, where: str) -> Found:
 
 
 def _one_dataset(files: Sequence[str], *, origin: str, where: str, reading: Reading) -> list[Found]:
-    if len({Path(path).suffix.lower() for path in files}) > 1:
+    if len({content.kind(path) for path in files}) > 1:
         reading.problem(where, "holds ROOT and parquet files: name one kind with a glob, as in '*.root'")
         return []
     return [_found(files, origin=origin, where=where)]
@@ -102,8 +110,8 @@ def _name_parts(origin: str) -> tuple[str, ...]:
     if paths.is_url(origin):
         origin = origin.split("://", 1)[1].split("?", 1)[0]
     pieces = [piece for piece in origin.split("/") if piece]
-    if pieces and pieces[-1].lower().endswith(_SUFFIXES):
-        pieces[-1] = Path(pieces[-1]).stem
+    if pieces:
+        pieces[-1] = content.without_suffix(pieces[-1]) or pieces[-1]
     return tuple(pieces) or ("files",)
 
 
@@ -118,8 +126,8 @@ def _without_magic(pieces: Sequence[str]) -> tuple[str, ...]:
     return tuple(word for word in words if word) or ("files",)
 
 
-def _walk(path: Path) -> Iterator[str]:
-    """Name the data files below a directory; links to directories are followed, once."""
+def _walk(path: Path, passed_over: list[str]) -> Iterator[str]:
+    """Name the data files below a directory, and note the others; links to directories are followed, once."""
     seen: set[str] = set()
     for folder, folders, names in os.walk(path, followlinks=True):
         real = os.path.realpath(folder)
@@ -128,11 +136,16 @@ def _walk(path: Path) -> Iterator[str]:
             continue
         seen.add(real)
         folders.sort()
-        yield from (paths.local(f"{folder}/{name}") for name in names if is_data(Path(name)))
+        for name in names:
+            full = f"{folder}/{name}"
+            if content.kind(full):
+                yield paths.local(full)
+            else:
+                passed_over.append(os.path.relpath(full, path))
 
 
 def _nothing_in(path: Path) -> str:
-    text = "no .root or .parquet file in this directory"
+    text = "no ROOT or parquet file in this directory"
     others = sorted(
         {name.suffix for name in path.iterdir() if name.suffix in {".cfg", ".json", ".yaml", ".yml"}}
     )

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from wq_runner.model import FileFacts, InputFile
-from wq_runner.samples import paths
+from wq_runner.samples import content, paths
 from wq_runner.samples.ranges import BadRangesError, read_ranges
 from wq_runner.samples.reading import Prefixes, Reading
 
@@ -83,7 +83,7 @@ def read_preload(
             files.where, f"{files.dataset}: preload is {value!r}, expected a list of names of branches"
         )
         return None
-    if any(file.path.lower().endswith(".parquet") for file in inputs):
+    if any(content.kind(file.path) == content.PARQUET for file in inputs):
         reading.problem(files.where, f"{files.dataset}: preload is for ROOT files, not for parquet files")
     return tuple(dict.fromkeys(value))
 

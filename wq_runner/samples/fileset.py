@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from wq_runner.model import DEFAULT_TREENAME, Dataset
-from wq_runner.samples import metadata, paths
+from wq_runner.samples import content, metadata, paths
 from wq_runner.samples.files import FileList, read_files, read_preload
 from wq_runner.samples.reading import Found, Prefixes, Reading
 
@@ -59,7 +59,7 @@ def _dataset(name: str, body: Any, path: Path, prefixes: Prefixes, reading: Read
 
 def _is_files(body: Mapping[Any, Any]) -> bool:
     """Whether ``{ds: {path: treename}}`` was written without the word files, as uproot takes it."""
-    return all(isinstance(key, str) and ("/" in key or key.endswith((".root", ".parquet"))) for key in body)
+    return all(isinstance(key, str) and ("/" in key or content.kind_by_name(key)) for key in body)
 
 
 def _problem(fields: Mapping[Any, Any]) -> str | None:

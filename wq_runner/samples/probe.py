@@ -17,7 +17,7 @@ from wq_runner.errors import InputError, nearest
 from wq_runner.model import FileFacts, InputFile
 from wq_runner.remote import identity
 from wq_runner.remote.opening import options_for
-from wq_runner.samples import paths
+from wq_runner.samples import content, paths
 
 _DEFAULT_TIMEOUT = 60.0
 
@@ -66,7 +66,7 @@ def probe(file: InputFile, *, clusters: bool = False, timeout: float | None = No
     BadFileError
         If the file cannot be read, is not whole, or has no such tree.
     """
-    read = _probe_parquet if file.path.lower().endswith(".parquet") else _probe_root
+    read = _probe_parquet if content.kind(file.path) == content.PARQUET else _probe_root
     try:
         if not paths.is_url(file.path):
             _check_local(file.path)
@@ -155,7 +155,7 @@ def _check_local(path: str) -> None:
         size = stream.seek(0, 2)
     if size == 0:
         raise BadFileError(path, Cause.TRUNCATED, "empty, 0 bytes")
-    if path.lower().endswith(".parquet"):
+    if content.kind(path) == content.PARQUET:
         if not head.startswith(b"PAR1"):
             raise BadFileError(path, Cause.NOT_DATA, f"not a parquet file but {_looks_like(head)}")
         return

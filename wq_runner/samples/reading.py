@@ -8,7 +8,7 @@ from pathlib import Path
 
 from wq_runner.errors import Problem
 from wq_runner.model import Dataset
-from wq_runner.samples import paths
+from wq_runner.samples import content, paths
 
 Prefixes = tuple[str, ...]
 
@@ -64,7 +64,9 @@ class Reading:
     def _reader(self, path: Path) -> Reader | None:
         name = path.name.lower()
         suffixes: Sequence[str] = sorted(self._readers, key=len, reverse=True)
-        return next((self._readers[suffix] for suffix in suffixes if name.endswith(suffix)), None)
+        found = next((self._readers[suffix] for suffix in suffixes if name.endswith(suffix)), None)
+        # of any name, if it is data
+        return found or self._readers.get(f".{content.kind(path)}")
 
     def _expected(self) -> str:
         return f"expected {', '.join(self._readers)}, a directory or a glob"

@@ -13,6 +13,7 @@ from typing import Any
 
 from wq_runner.model import InputFile
 from wq_runner.remote.opening import options_for
+from wq_runner.samples import content
 from wq_runner.samples.probe import BadFileError, Cause, classified, probe
 
 _RUNS = "Runs"
@@ -73,7 +74,7 @@ def total(sums: Iterable[Sums]) -> Sums:
 
 def _sums(file: InputFile, timeout: float) -> Sums:
     entries = probe(file, timeout=timeout).entries
-    if file.path.lower().endswith(".parquet"):
+    if content.kind(file.path) == content.PARQUET:
         raise BadFileError(file.path, Cause.UNSUPPORTED, "a parquet file, which has no sums of weights")
     import uproot
 

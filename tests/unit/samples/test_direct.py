@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import logging
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,7 +9,10 @@ import pytest
 
 from wq_runner import checksums
 from wq_runner.errors import SamplesError
+from wq_runner.model import Chunk, InputFile
+from wq_runner.pipeline import process
 from wq_runner.samples import load
+from wq_runner.samples.probe import probe
 
 
 def touch(here: Path, *names: str) -> None:
@@ -58,6 +63,51 @@ def test_a_directory_is_one_dataset_with_all_below_it(here: Path) -> None:
     files = [f"{here}/DY/{name}" for name in ("a/c.root", "b.root", "link/z.root")]
     assert understood("DY") == {"DY": files}
     assert understood("DY/") == {"DY": files}
+
+
+def test_data_of_any_name_are_known_by_their_content_and_the_rest_is_said(
+    here: Path, make_root: Callable[..., Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    made = make_root("far/x.root")
+    folder = here / "DAOD"
+    folder.mkdir()
+    data = ("DAOD_PHYSLITE.1._1.pool.root.1", "NANO.ROOT", "no_suffix", "a.dat", "sub.d/123")
+    for name in data:
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(made.read_bytes())
+    (folder / "link").symlink_to(made)
+    # what is not whole yet or put aside, what says that it is something else, and what is no data
+    for name in ("b.root.part", "b.root.bak", "b.root~", ".b.root.swp", "b.txt"):
+        (folder / name).write_bytes(made.read_bytes())
+    (folder / "passwd").write_text("root:x:0:0:root:/root:/bin/bash\n")
+    os.mkfifo(folder / "pipe")
+    with caplog.at_level(logging.WARNING):
+        assert understood("DAOD") == {"DAOD": sorted(f"{here}/DAOD/{name}" for name in (*data, "link"))}
+    said = "DAOD: passed over, as no data: .b.root.swp, b.root.bak, b.root.part and 4 more"
+    assert caplog.messages == [said]
+    assert understood("DAOD/no_suffix", f"DAOD/{data[0]}") == {
+        "no_suffix": [f"{here}/DAOD/no_suffix"],
+        "DAOD_PHYSLITE.1._1.pool": [f"{here}/DAOD/{data[0]}"],
+    }
+    assert len(understood("DAOD/[NDan]*")["DAOD"]) == 4
+    [file] = load(["DAOD/sub.d/123"])[0].files
+    assert probe(file).entries == probe(InputFile(path=str(made))).entries
+
+
+def test_a_url_of_a_numbered_file() -> None:
+    assert understood("root://h//n.pool.root.12") == {"n.pool": ["root://h//n.pool.root.12"]}
+
+
+def test_parquet_of_any_name(here: Path) -> None:
+    (here / "plain").write_bytes(b"PAR1....")
+    touch(here, "a.parq", "B.PARQUET")
+    chunks = [
+        Chunk(dataset="d", path=path, treename="Events", start=0, stop=1) for path in ("plain", "a.parq")
+    ]
+    assert process._format(chunks) == "parquet"
+    assert understood("plain", "a.parq", "B.PARQUET") == {
+        name: [f"{here}/{file}"] for name, file in [("plain", "plain"), ("a", "a.parq"), ("B", "B.PARQUET")]
+    }
 
 
 def test_parquet_too(here: Path) -> None:
@@ -117,7 +167,7 @@ def test_nothing_is_missing_in_a_complete_run(here: Path, summary: str, text: st
         ("x*.root", "x*.root: no file matches"),
         (
             "empty",
-            "empty: no .root or .parquet file in this directory; for the samples files in it: 'empty/*.json'",
+            "empty: no ROOT or parquet file in this directory; for the samples files in it: 'empty/*.json'",
         ),
         ("mixed", "mixed: holds ROOT and parquet files: name one kind with a glob, as in '*.root'"),
         ("rot://h//x.root", "rot://h//x.root: unknown scheme rot; nearest: root"),
