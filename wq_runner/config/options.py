@@ -84,6 +84,15 @@ class RunOptions:
         shell_complete=completion.words(*SCHEMAS),
         help="One of coffea.nanoevents, or module:Class.",
     )
+    seed: int | None = _option(
+        None,
+        "--seed",
+        group=_WHAT,
+        metavar="N",
+        type=click.IntRange(min=0),
+        help="What random numbers follow from besides the chunk (its dataset, file and range): another N "
+        "draws other ones.",
+    )
     chunksize: int | str | PerDataset[int] = _option(
         types.DEFAULT_CHUNKSIZE,
         "--chunksize",

@@ -7,7 +7,7 @@ from collections import deque
 
 from wq_runner.engine.protocol import EngineStatus
 from wq_runner.model import Ending, Outcome, Task
-from wq_runner.remote import work
+from wq_runner.remote import seeds, work
 from wq_runner.remote.work import Failed
 
 
@@ -31,7 +31,8 @@ class InlineEngine:
     def wait(self, timeout: float) -> list[Outcome]:  # noqa: ARG002 - the protocol's
         if not self._waiting:
             return []
-        return [run_here(self._waiting.popleft(), self.failed)]
+        with seeds.apart():
+            return [run_here(self._waiting.popleft(), self.failed)]
 
     def avoid(self, host: str, *, avoid: bool) -> None:
         """Do nothing: there is one host only."""

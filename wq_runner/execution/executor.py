@@ -153,6 +153,8 @@ class WorkQueueExecutor(EngineExecutor):
         A directory for the engine's logs; None keeps none.
     environment, extra_files, setup_commands
         What workers get: as the options of `wq-run`. Code is looked at once, when the executor is made.
+    seed
+        What random numbers follow from, besides the dataset, file and range of a chunk.
     """
 
     workers: str | None = None
@@ -163,6 +165,7 @@ class WorkQueueExecutor(EngineExecutor):
     environment: str = "auto"
     extra_files: Sequence[str | Path] = ()
     setup_commands: Sequence[str] = ()
+    seed: int | None = None
 
     def __post_init__(self) -> None:
         if self.session is None:
@@ -195,7 +198,7 @@ class WorkQueueExecutor(EngineExecutor):
             transactions_log=logs / "transactions.log" if logs else None,
         )
         local = LocalSpec.parse(self.workers) if self.workers else None
-        settings = LoopSettings(paths=environment.paths)
+        settings = LoopSettings(paths=environment.paths, seed=self.seed)
         session = work_queue_session(queue, local=local, logs=logs, settings=settings, staging=staging)
         session.journal.listeners.append(_losing())
         return session

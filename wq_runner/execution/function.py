@@ -9,15 +9,17 @@ from typing import Any
 
 from wq_runner.errors import ProcessorError
 from wq_runner.execution import travelling
-from wq_runner.remote import work
+from wq_runner.remote import settings, work
 from wq_runner.remote.pinned import Code
 
 
-def write_function(function: Callable[[Any], Any], staging: Path, code: Code) -> Path:
+def write_function(
+    function: Callable[[Any], Any], staging: Path, code: Code, seed: int | None = None
+) -> Path:
     """Write a function, with what it needs to be the same on workers, and return the file.
 
-    `code` is that of the analysis. The name is the content, this code included: workers cache the file, and a
-    process that has imported for it, by its name.
+    `code` is that of the analysis; random numbers follow from `seed`. The name is the content, this code
+    included: workers cache the file, and a process that has imported for it, by its name.
 
     Raises
     ------
@@ -34,7 +36,7 @@ def write_function(function: Callable[[Any], Any], staging: Path, code: Code) ->
             hint="open files, locks and connections cannot be attributes of a processor; "
             "create them in process()",
         ) from error
-    preamble = work.preamble(code, travelling.sources())
+    preamble = work.preamble(code, travelling.sources(), seed=seed, settings=settings.of_process())
     digest = hashlib.blake2b(preamble + content, digest_size=8).hexdigest()
     path = staging / f"function-{digest}"
     path.write_bytes(preamble + content)

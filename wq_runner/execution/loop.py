@@ -133,7 +133,7 @@ class Loop:
         if self._category is Category.PREPROCESSING:  # which is no work of the processor's
             code = dataclasses.replace(code, named=())
         code = dataclasses.replace(code, paths=self._settings.paths)
-        return write_function(function, self._staging, code)
+        return write_function(function, self._staging, code, self._settings.seed)
 
     # -- feeding
 

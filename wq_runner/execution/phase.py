@@ -25,6 +25,7 @@ class LoopSettings:
     """`tree` is when tasks add results up; `paths` are where workers look for modules before their own.
 
     `code` is the analysis's as it was when the run began; None if it is looked at when it is sent.
+    Random numbers follow from `seed`, and from the chunk that draws them.
     """
 
     shape: ShapeSettings = field(default_factory=ShapeSettings)
@@ -35,6 +36,7 @@ class LoopSettings:
     drain_time: float = 600.0
     paths: tuple[str, ...] = ()
     code: Code | None = None
+    seed: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

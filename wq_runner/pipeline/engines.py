@@ -85,6 +85,7 @@ def loop_settings(options: RunOptions, environment: WorkerEnvironment) -> LoopSe
         tree=_tree(options.treereduction),
         drain_time=options.drain_time,
         paths=environment.paths,
+        seed=options.seed,
     )
 
 

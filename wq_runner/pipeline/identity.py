@@ -26,6 +26,7 @@ def fingerprint(
     naming: str,
     environment: str,
     fileset: Fileset,
+    seed: int | None = None,
 ) -> dict[str, str]:
     """Return what results depend on besides the input, without the code."""
     metadata = {dataset.name: dict(dataset.metadata) for dataset in fileset}
@@ -35,6 +36,7 @@ def fingerprint(
         "the schema": schema,
         "the naming of files": naming,
         "the environment": environment,
+        **({"the seed of random numbers": str(seed)} if seed is not None else {}),
         **{f"the metadata of {name}": _digest(values) for name, values in metadata.items()},
     }
 

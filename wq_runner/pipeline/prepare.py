@@ -81,6 +81,7 @@ def prepare(request: Request) -> Prepared:
             arguments=request.arguments,
             schema=options.schema,
             naming=options.naming,
+            seed=options.seed,
             environment=environments.fingerprint(options, identity.installed_packages()),
             fileset=fileset,
         ),

@@ -20,6 +20,7 @@ from wq_runner.monitor.view import LeftFiles
 from wq_runner.pipeline.facts import BadFile
 from wq_runner.pipeline.limited import LeftOut
 from wq_runner.pipeline.process import Processed
+from wq_runner.remote.seeds import PARTS
 from wq_runner.workers.local import PROGRAM, find_program
 
 PACKAGES = ("wq-runner", "coffea", "awkward", "uproot", "numpy", "hist", "dill")
@@ -120,6 +121,7 @@ class Record:
             "environment": self.environment.get("description", ""),
             "environment_details": dict(self.environment),
             "fingerprint": dict(self.fingerprint),
+            "random_numbers": {"seed": self.options.get("seed", (None, ""))[0], "derived_from": list(PARTS)},
             "inputs": self.inputs,
             "files": [dict(one) for one in self.files],
             "sources": [dict(one) for one in self.sources],

@@ -10,6 +10,9 @@ from typing import Any
 
 from . import blame
 
+MESSAGE, TRACEBACK = 4000, 16_000  # characters of a failure that travel
+PICKLE = 200_000  # bytes of an exception that do
+
 _HERE = str(Path(__file__).parent)
 
 
@@ -27,6 +30,22 @@ def chain(error: BaseException) -> list[BaseException]:
     return links
 
 
+def shortened(text: str, most: int = MESSAGE) -> str:
+    """Return a text of at most about so many characters: its beginning and its end, and what is left out."""
+    if len(text) <= most:
+        return text
+    half, left_out = most // 2, len(text) - most
+    return f"{text[:half]}\n[... {left_out:,} characters are left out here ...]\n{text[-half:]}"
+
+
+def text_of(error: BaseException) -> str:
+    """Return what an exception says, whatever that does."""
+    try:
+        return shortened(_message(error))
+    except Exception as other:
+        return f"(its text cannot be made: {type(other).__name__})"
+
+
 def describe(index: int | None, error: BaseException, kind: str | None = None) -> dict[str, Any]:
     """Describe an exception that item `index` of a batch raised.
 
@@ -42,8 +61,8 @@ def describe(index: int | None, error: BaseException, kind: str | None = None) -
         "index": index,
         "kind": kind or (blame.INPUT if any(map(_is_input_error, links)) else blame.kind_of(links)),
         "type": name,
-        "message": _message(root),
-        "traceback": "".join(traceback.format_list(own)) + f"{name}: {_message(root)}",
+        "message": text_of(root),
+        "traceback": shortened("".join(traceback.format_list(own)), TRACEBACK) + f"{name}: {text_of(root)}",
         "signature": hashlib.sha1(f"{name}|{place}".encode(), usedforsecurity=False).hexdigest()[:12],
     }
 
@@ -53,17 +72,18 @@ def portable(error: BaseException) -> BaseException:
     import cloudpickle
 
     try:
-        restored = pickle.loads(cloudpickle.dumps(error))
+        content = cloudpickle.dumps(error)
+        restored = pickle.loads(content) if len(content) <= PICKLE else None
     except Exception:
         restored = None
     if isinstance(restored, BaseException):
         return error
     builtin = next(kind for kind in type(error).__mro__ if kind.__module__ == "builtins")
     try:
-        substitute = builtin(f"{type(error).__name__}: {error}")
+        substitute = builtin(f"{type(error).__name__}: {text_of(error)}")
     except Exception:
         substitute = None
-    return substitute if isinstance(substitute, BaseException) else RuntimeError(str(error))
+    return substitute if isinstance(substitute, BaseException) else RuntimeError(text_of(error))
 
 
 def _is_input_error(error: BaseException) -> bool:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from . import ready
 from .ancestor import Ancestor, find_worker
+from .environ import changed
 from .guard import Job, Watch, limits_of
 from .ready import may_fork
 from .warm import Place, Server, ask
@@ -90,11 +91,13 @@ def serve(listener: socket.socket, function: Path, sandbox: Path, worker: Ancest
     """Import what the function needs, then fork a child for each task."""
     from .work import execute, warm_up
 
+    before = dict(os.environ)
     loaded = warm_up(function)
+    changes = changed(before)
     if not may_fork():
         return  # clients see the connection close, and do without
 
     def work(job: Job, notify: Callable[[int], None]) -> None:
         execute(job.function, job.items, job.result, notify, loaded)
 
-    Server(listener, sandbox, work, worker).serve()
+    Server(listener, sandbox, work, worker, changes).serve()

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from .ancestor import Ancestor
+from .environ import Changes, changed, set_environment
 
 ADDRESS = "WQ_RUNNER_READY"  # the variable with the path of its socket
 _MODULES = ("coffea.nanoevents", "coffea.processor.executor")
@@ -55,6 +56,7 @@ def ask(listener: socket.socket, function: Path, sandbox: Path, worker: Ancestor
 
 def import_all() -> None:
     """Import what the tasks of any analysis need, without a look for cycles among what is going to stay."""
+    was_enabled = gc.isenabled()
     gc.disable()
     for name in _MODULES:
         importlib.import_module(name)
@@ -62,7 +64,8 @@ def import_all() -> None:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
     gc.freeze()
-    gc.enable()
+    if was_enabled:  # else the analysis does without
+        gc.enable()
 
 
 def main(address: str, serve: Serve) -> None:
@@ -71,12 +74,14 @@ def main(address: str, serve: Serve) -> None:
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(address)
         listener.listen(_BACKLOG)
+        before = dict(os.environ)
         import_all()
+        changes = changed(before)
         while may_fork() and os.getppid() == parent:
             if select.select([listener], [], [], _LOOK_EVERY)[0]:
                 connection, _ = listener.accept()
                 with connection, contextlib.suppress(OSError, ValueError, KeyError):
-                    _answer(connection, listener, serve)
+                    _answer(connection, listener, serve, changes)
 
 
 def may_fork() -> bool:
@@ -84,7 +89,7 @@ def may_fork() -> bool:
     return len(os.listdir("/proc/self/task")) == 1  # noqa: PTH208 - only their number
 
 
-def _answer(connection: socket.socket, own: socket.socket, serve: Serve) -> None:
+def _answer(connection: socket.socket, own: socket.socket, serve: Serve, changes: Changes) -> None:
     message, descriptors, _, _ = socket.recv_fds(connection, 1 << 20, 1)
     while message and not message.endswith(b"\n"):
         message += connection.recv(1 << 20)
@@ -95,18 +100,17 @@ def _answer(connection: socket.socket, own: socket.socket, serve: Serve) -> None
             if os.fork() == 0:  # nobody's child, so that nobody has to wait for it
                 connection.close()
                 own.close()
-                _become(request, listener, serve)
+                _become(request, listener, serve, changes)
             os._exit(0)
     os.waitpid(child, 0)
     connection.send(b"+")
 
 
-def _become(request: dict[str, Any], listener: socket.socket, serve: Serve) -> None:
+def _become(request: dict[str, Any], listener: socket.socket, serve: Serve, changes: Changes) -> None:
     try:
         os.setsid()
         os.chdir("/")
-        os.environ.clear()
-        os.environ.update(request["environment"])
+        set_environment(request["environment"], changes)
         worker = Ancestor(*request["worker"]) if request["worker"] else None
         serve(listener, Path(request["function"]), Path(request["sandbox"]), worker)
     finally:

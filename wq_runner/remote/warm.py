@@ -23,10 +23,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from . import ready
 from .ancestor import Ancestor, find_worker
+from .environ import Changes, set_environment
 from .guard import LOOK_EVERY, Job, Limits, Watch
 
 IDLE_TIME = 300.0  # seconds without a task after which the server ends
@@ -155,6 +157,7 @@ class Server:
     """Accepts jobs on an inherited socket, until its worker is gone or there was nothing for long.
 
     `execute` does a job in a child; it is called with the job and the function that tells progress.
+    `changes` are what imports made of the environment, which tasks bring from their worker.
     """
 
     def __init__(
@@ -163,11 +166,13 @@ class Server:
         sandbox: Path,
         execute: Callable[[Job, Callable[[int], None]], None],
         worker: Ancestor | None = None,
+        changes: Changes = MappingProxyType({}),
     ) -> None:
         self._listener = listener
         self._sandbox = sandbox
         self._execute = execute
         self._worker = worker
+        self._changes = changes
         self._jobs: dict[socket.socket, Watch] = {}
         self._busy = time.monotonic()
 
@@ -218,8 +223,7 @@ class Server:
             self._listener.close()
             for number, stream in zip((1, 2), streams, strict=False):
                 os.dup2(stream, number)
-            os.environ.clear()
-            os.environ.update(request["environment"])
+            set_environment(request["environment"], self._changes)
             os.chdir(directory)
             self._execute(job, notify)
 

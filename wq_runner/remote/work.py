@@ -20,7 +20,6 @@ import os
 import pickle
 import platform
 import time
-import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,8 +30,13 @@ from . import failure, pinned, ready, wire
 from .files import Folder, Scratch
 from .meter import Meter
 from .pinned import Code
+from .seeds import Seeder
+from .settings import Settings
 from .sweeper import Sweeper
 from .trees import Trees
+from .warned import Warned
+
+_SKIPPING = "Skipping bad file"  # as coffea says it
 
 Notify = Callable[[int], None]
 """Called with the index of each item before it is begun."""
@@ -54,7 +58,7 @@ def execute(
 ) -> None:
     """Read function and items, apply, and write the answer.
 
-    `items` is a text or the file that holds it; `loaded` is the function if it is known.
+    `items` is a text or the file that holds it; `loaded` is what is in the function's file if it is known.
     """
     began = time.time()
     header: dict[str, Any] = {"host": platform.node(), "pid": os.getpid()}
@@ -69,7 +73,7 @@ def execute(
             batch.fail(None, error, kind="environment")
         else:
             header["startup"] = time.time() - began
-            batch.apply(function.call, values, notify)
+            batch.apply(function, values, notify)
         header["wall"] = time.time() - began
         if left := scratch.left():
             header["left"] = left
@@ -93,26 +97,43 @@ def preamble(
     code: Code | None = None,
     sources: Mapping[str, str] = MappingProxyType({}),
     wanted: Mapping[str, str] | None = None,
+    seed: int | None = None,
+    settings: Mapping[str, Any] = MappingProxyType({}),
 ) -> bytes:
     """Return what stands before the function.
 
     `code` are the analysis's modules, `sources` the texts of what travels by value, by the names of its
-    files, `wanted` the versions that it takes (None: those of this process).
+    files, `wanted` the versions that it takes (None: those of this process). Random numbers follow from
+    `seed` and the chunk; `settings` are those of the manager's process.
     """
     before = {
         "code": (code or Code()).pack(),
         "sources": dict(sources),
         "versions": dict(wanted or versions()),
+        "seed": seed,
+        "settings": dict(settings),
     }
     return pickle.dumps(before)
 
 
 @dataclass(frozen=True)
 class Function:
-    """What is called with each item, and the code that it is of."""
+    """What is called with each item, the code that it is of, and what an item is to find in the process."""
 
     call: Callable[[Any], Any]
     code: Code
+    settings: Settings = field(default_factory=Settings)
+    seeder: Seeder = field(default_factory=Seeder)
+
+    def apply(self, wrapped: Callable[[Any], Any], item: Any) -> Any:
+        """Call it, as it is wrapped now, with an item."""
+
+        def prepared(item: Any) -> Any:
+            own, processor = lone(wrapped)
+            self.seeder.prepare(item, processor)
+            return own(item)
+
+        return self.settings.call(prepared, item)
 
 
 def load_function(path: Path) -> Function:
@@ -127,14 +148,19 @@ def _load_function(path: str, _mtime_ns: int) -> Function:
     with Path(path).open("rb") as stream:
         before = pickle.load(stream)
         code = Code.unpack(before["code"])
+        settings = Settings()
         with pinned.inside(code):
             check_versions(before["versions"])
             for name in code.named:
-                import_named(name)
+                settings.load(functools.partial(import_named, name))
             for name, text in before["sources"].items():
                 # for tracebacks, as if it had been looked up: here is no such file, or it was edited since
                 linecache.cache[name] = (len(text), None, text.splitlines(keepends=True), name)
-            return Function(dill.load(stream), code)
+            call = settings.load(lambda: dill.load(stream))
+            with contextlib.suppress(Exception):  # which the first chunk will say
+                settings.load(lambda: _import_processor(call))
+    settings.add(before["settings"])
+    return Function(call, code, settings, Seeder(before["seed"], frozenset(code.pins)))
 
 
 def import_named(name: str) -> None:
@@ -148,30 +174,56 @@ def import_named(name: str) -> None:
 def warm_up(path: Path) -> Function | None:
     """Load the function and import what it will need; None if that fails, which a task will then say."""
     try:
-        function = load_function(path)
+        loaded = load_function(path)
         ready.import_all()
-        _import_for(function.call)
+        loaded.settings.load(lambda: _import_for(loaded.call))
     except Exception:
         return None
     gc.collect()
     gc.freeze()  # what is here now stays as it is, so that children share its pages
-    return function
+    return loaded
 
 
 def _import_for(function: Any) -> None:
-    """Do what coffea's work function will, for what that imports: the schema, and the processor."""
+    """Do what coffea's work function will, for what the schema imports."""
     if not isinstance(function, functools.partial):
         return
-    packed = function.keywords.get("processor_instance")
-    if isinstance(packed, bytes):
-        import cloudpickle
-        import lz4.frame
-
-        cloudpickle.loads(lz4.frame.decompress(packed))
     for one in function.args:
         if isinstance(one, type) and hasattr(one, "behavior"):
             one.behavior()
         _import_for(one)
+
+
+def _import_processor(function: Any) -> None:
+    """Import what the processor needs, which travels packed in coffea's work function."""
+    if isinstance(function, functools.partial):
+        if isinstance(packed := function.keywords.get("processor_instance"), bytes):
+            _unpack(packed)
+        for one in function.args:
+            _import_processor(one)
+
+
+def _unpack(packed: bytes) -> Any:
+    import cloudpickle
+    import lz4.frame
+
+    return cloudpickle.loads(lz4.frame.decompress(packed))
+
+
+def lone(function: Any) -> tuple[Any, Any]:
+    """Return coffea's work function, however wrapped, with a processor of its own, and that processor.
+
+    coffea unpickles it for each chunk, with all that it keeps as it was: what is not to be so is changed
+    before it is used. It is None where there is none.
+    """
+    if not isinstance(function, functools.partial):
+        return function, None
+    parts = [lone(one) for one in function.args]
+    found = next((one for _, one in parts if one is not None), None)
+    keywords = dict(function.keywords)
+    if (packed := keywords.get("processor_instance")) is not None and packed != "heavy":
+        found = keywords["processor_instance"] = _unpack(packed) if isinstance(packed, bytes) else packed
+    return functools.partial(function.func, *(one for one, _ in parts), **keywords), found
 
 
 def versions() -> dict[str, str]:
@@ -203,21 +255,22 @@ class _Batch:
     exceptions: list[list[BaseException]] = field(default_factory=list)
     measured: list[dict[str, float]] = field(default_factory=list)
     elsewhere: list[dict[str, Any]] = field(default_factory=list)
+    warned: Warned = field(default_factory=Warned)
 
-    def apply(self, function: Callable[[Any], Any], items: Sequence[Any], notify: Notify) -> None:
+    def apply(self, function: Function, items: Sequence[Any], notify: Notify) -> None:
         """Apply the function to each item; what fails is left out of the merged result and reported."""
         from coffea.processor import accumulate
 
-        function = self.trees.used_by(function)
+        wrapped = self.trees.used_by(function.call)
         sweeper = Sweeper()
         for index, item in enumerate(items):
             notify(index)
             self.trees.more = index + 1 < len(items) and _path(items[index + 1]) == _path(item)
             meter = Meter()
             try:
-                with warnings.catch_warnings(record=True) as caught:
-                    warnings.simplefilter("always")
-                    out = function(self.folder.enter(index, item))
+                self.warned.begin()
+                with function.settings.warnings(self.warned.show, always=_SKIPPING):
+                    out = function.apply(wrapped, self.folder.enter(index, item))
                 self.folder.keep(index, item, out)
             except (Exception, SystemExit) as error:
                 self.failed(error)
@@ -233,10 +286,10 @@ class _Batch:
                 self.fail(None, error, kind="result")
                 return
             if out is None:  # coffea's way to skip a bad file
-                self.skipped.append({"index": index, "reason": _skip_reason(caught)})
+                self.skipped.append({"index": index, "reason": _skip_reason(self.warned.signals)})
             else:
                 self.done.append(index)
-                self.elsewhere += _read_elsewhere(index, caught)
+                self.elsewhere += _read_elsewhere(index, self.warned.signals)
             del out
             sweeper.look()
             self.measured.append({"index": index, **meter.read()})
@@ -263,6 +316,7 @@ class _Batch:
             "failures": self.failures,
             "measured": self.measured,
             "elsewhere": self.elsewhere,
+            "warned": self.warned.as_json(),
         }
         files = [one for one in self.folder.found if one[0] in self.done]
         wire.write(path, answer, [lz4.frame.compress(result), cloudpickle.dumps(errors)], files)
@@ -272,12 +326,11 @@ def _path(item: Any) -> Any:
     return getattr(item, "filename", item)  # what is no chunk has no neighbours
 
 
-def _read_elsewhere(index: int, caught: Sequence[warnings.WarningMessage]) -> list[dict[str, Any]]:
-    # by name: who warns has it from wq_runner, which this code travels without
-    told: list[Any] = [one.message for one in caught if one.category.__name__ == "ElsewhereWarning"]
+def _read_elsewhere(index: int, signals: Sequence[Any]) -> list[dict[str, Any]]:
+    told = [one for one in signals if hasattr(one, "place")]
     return [{"index": index, "place": one.place, "reason": one.reason} for one in told]
 
 
-def _skip_reason(caught: Sequence[warnings.WarningMessage]) -> str:
-    texts = [str(warning.message) for warning in caught]
-    return next((text for text in texts if "Skipping bad file" in text), "the function returned nothing")
+def _skip_reason(signals: Sequence[Any]) -> str:
+    texts = [failure.shortened(str(one)) for one in signals]
+    return next((text for text in texts if _SKIPPING in text), "the function returned nothing")

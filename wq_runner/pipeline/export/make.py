@@ -39,7 +39,7 @@ from wq_runner.workers.batch.job import Job
 # what counts inside of a job; where it runs, and what was selected, is decided here
 _HANDED_ON = (
     "processor_args", "treename", "schema", "chunksize", "min_chunk", "skip_bad_files", "max_failed",
-    "outputs", "pkl_gz", "naming", "drain_time", "loglevel",
+    "outputs", "pkl_gz", "naming", "seed", "drain_time", "loglevel",
 )  # fmt: skip
 _ALSO_NEEDED = ("wq_runner.cli.run", "wq_runner.pipeline.run", "wq_runner.pipeline.export.deliver")
 
