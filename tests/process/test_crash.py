@@ -318,3 +318,51 @@ def test_a_file_written_beside_a_result_is_missing(tmp_path: Path, change: Calla
     assert 11 in lost.tasks
     assert place.run() == expected()
     check_files(place)
+
+
+def test_adding_up_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many files a ledger has: nobody writes down what would become of them."""
+    monkeypatch.setattr(sums, "MOST_PARTS", 100)
+    place = Place(tmp_path)
+    place.run()
+    names = {path.name for path in place.ledger.iterdir()}
+    assert len(names) > 2
+    monkeypatch.setattr(sums, "MOST_PARTS", 1)
+    assert reduce.add_up(place.recover().holdings, place.ledger) == expected()
+    assert {path.name for path in place.ledger.iterdir()} == names
+    assert not place.recover().lost
+
+
+def test_what_is_beside_a_damaged_line_is_not_removed_on_its_word(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sums, "MOST_PARTS", 100)
+    place = Place(tmp_path)
+    place.run()
+    lines = place.journal.read_bytes().splitlines(keepends=True)
+    place.journal.write_bytes(b"".join([*lines[:3], lines[3].replace(b"f3.root", b"f2.root"), *lines[4:]]))
+    reader = journal.Reader()
+    events = [event for _, event in journal.read(place.journal, reader)]
+    assert reader.damaged == 1
+    aside = tmp_path / "damaged"
+    recovered = ledger.recover(place.ledger, events, place.files, aside)
+    assert {task for one in recovered.holdings for task in one.tasks} == set(range(TASKS)) - {3}
+    kept = sorted(path.relative_to(aside).as_posix() for path in aside.rglob("*") if path.is_file())
+    assert kept == ["files/d1/some_ab3_0-10.parquet", "ledger/part-3"]
+    journal.cut_out_damaged(place.journal)
+    assert place.run() == expected()
+    check_files(place)
+
+
+@pytest.mark.parametrize("size", [-1, 0], ids=["shorter", "the same"])
+def test_a_damaged_file_beside_a_result_runs_again(tmp_path: Path, size: int) -> None:
+    place = Place(tmp_path)
+    place.run()
+    victim = next(path for path in sorted(place.files.root.rglob("*")) if path.is_file())
+    content = bytearray(victim.read_bytes())
+    content[7] ^= 1
+    victim.write_bytes(content[: len(content) + size])
+    recovered = place.recover()
+    assert recovered.damaged == (f"files/{victim.relative_to(place.files.root).as_posix()}",)
+    assert place.run() == expected()
+    check_files(place)

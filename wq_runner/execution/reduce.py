@@ -62,6 +62,38 @@ class _Drain:
 _Message = _Arrival | _Returned | Holding | _Drain
 
 
+def _failure(error: Exception) -> WqRunnerError:
+    """Return what is said of an error while results were kept or added up."""
+    if isinstance(error, answer.DamagedError):
+        return OutputError(
+            f"the ledger is damaged: {error}", hint="the same command runs again what is damaged"
+        )
+    if isinstance(error, OSError):
+        return OutputError(f"cannot write the ledger: {error.strerror or error}")
+    return ProcessorError(
+        f"the results of two chunks cannot be added: {type(error).__name__}: {error}",
+        hint="each chunk must return the same structure: dicts of numbers, sets, histograms, lists",
+    )
+
+
+def add_up(holdings: Iterable[Holding], directory: Path) -> dict[Sum, Any]:
+    """Return the sums of files of a ledger, which stays as it is.
+
+    Raises
+    ------
+    ProcessorError, OutputError
+        If they cannot be added, or read.
+    """
+    totals: dict[Sum, Any] = {}
+    for holding in holdings:
+        try:
+            result = answer.read_result(directory / holding.name)
+            totals[holding.sum] = added(result, totals.get(holding.sum))
+        except Exception as error:
+            raise _failure(error) from error
+    return totals
+
+
 class Reducer:
     """Takes over the answers of tasks; `finish` returns the sum of all.
 
@@ -157,20 +189,10 @@ class Reducer:
         self._thread.join()
 
     def _check(self) -> None:
-        error = self._error
-        if isinstance(error, answer.DamagedError):
-            raise OutputError(
-                f"the ledger is damaged: {error}", hint="the same command runs again what is damaged"
-            ) from error
-        if isinstance(error, OSError):
-            raise OutputError(f"cannot write the ledger: {error.strerror or error}") from error
-        if isinstance(error, WqRunnerError):
-            raise error
-        if error is not None:
-            raise ProcessorError(
-                f"the results of two chunks cannot be added: {type(error).__name__}: {error}",
-                hint="each chunk must return the same structure: dicts of numbers, sets, histograms, lists",
-            ) from error
+        if isinstance(self._error, WqRunnerError):
+            raise self._error
+        if self._error is not None:
+            raise _failure(self._error) from self._error
 
     # -- in the thread
 

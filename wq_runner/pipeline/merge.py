@@ -19,7 +19,7 @@ from wq_runner import checksums, journal, names, system
 from wq_runner.checksums import DamagedRecordError
 from wq_runner.config.types import ONE, PER_DATASET
 from wq_runner.errors import OutputError, PartialResultError, UsageError
-from wq_runner.execution import arguments, ledger
+from wq_runner.execution import arguments, ledger, reduce
 from wq_runner.execution.items import Key, Sum
 from wq_runner.execution.ledger import Holding, Recovered
 from wq_runner.journal import Accepted, Fingerprint, Journal
@@ -219,7 +219,7 @@ def _add_up(runs: Sequence[Run], paths: RunPaths) -> Any:
     record.record(Fingerprint(values=runs[0].summary["fingerprint"]))
     whole = None
     for number, ((dataset, portion), held) in enumerate(_sums(runs).items(), start=1):
-        sums = [one for run, holdings in held for one in outputs.add_up(holdings, run.paths.ledger).values()]
+        sums = [one for run, holdings in held for one in reduce.add_up(holdings, run.paths.ledger).values()]
         total = accumulate(sums)
         files = [file for run, holdings in held for one in holdings for file in _link(run, one.files, paths)]
         keys: list[Key] = [key for _, holdings in held for one in holdings for key in one.items]

@@ -15,10 +15,8 @@ from wq_runner import journal, names, system
 from wq_runner.config.options import RunOptions
 from wq_runner.config.types import FILES, ONE
 from wq_runner.execution import ledger
-from wq_runner.execution.items import Sum
 from wq_runner.execution.ledger import Holding
-from wq_runner.execution.reduce import Reducer
-from wq_runner.journal import Journal
+from wq_runner.execution.reduce import add_up
 from wq_runner.model import Fileset
 from wq_runner.pipeline import schemes
 from wq_runner.system import RunPaths
@@ -95,13 +93,6 @@ def is_whole(root: Path, described: Mapping[str, Any]) -> bool:
         return False
 
 
-def add_up(holdings: Sequence[Holding], directory: Path) -> dict[Sum, Any]:
-    """Return the sums of files of a ledger, as coffea wraps them."""
-    reducer = Reducer(Journal(), directory)
-    reducer.recover(holdings)
-    return reducer.finish()
-
-
 def postprocessed(processor: Any, output: Any) -> Any:
     """End as coffea's Runner does."""
     if callable(getattr(processor, "postprocess", None)):
@@ -124,7 +115,7 @@ def _each_part(processor: Any, paths: RunPaths, form: Form) -> Iterator[tuple[st
     events = [event for _, event in journal.read(paths.journal)]
     holdings = ledger.look(paths.ledger, events, None).holdings
     for name, held in itertools.groupby(sorted(holdings, key=form.stem), key=form.stem):
-        wrapped: dict[str, Any] = accumulate(add_up(list(held), paths.ledger).values())
+        wrapped: dict[str, Any] = accumulate(add_up(held, paths.ledger).values())
         yield name, postprocessed(processor, wrapped["out"])
 
 

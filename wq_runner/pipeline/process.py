@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from wq_runner.errors import InterruptedRunError, PartialResultError, UsageError
+from wq_runner.execution import reduce
 from wq_runner.execution.ledger import Recovered
 from wq_runner.execution.phase import Skipped
 from wq_runner.execution.session import Session
@@ -95,7 +96,7 @@ def add_up(analysis: Analysis, recovered: Recovered, session: Session) -> Proces
     from coffea.processor import accumulate
 
     assert session.ledger is not None
-    wrapped: dict[str, Any] = accumulate(outputs.add_up(recovered.holdings, session.ledger).values())
+    wrapped: dict[str, Any] = accumulate(reduce.add_up(recovered.holdings, session.ledger).values())
     output = outputs.postprocessed(analysis.processor, wrapped["out"])
     return Processed(output=output, items=list(wrapped["processed"]), left={})
 

@@ -105,8 +105,7 @@ def _recover(paths: RunPaths, found: Earlier, console: Console) -> Recovered:
     """Take what is whole. Where lines are damaged, what they may have named is not removed on their word."""
     aside = paths.damaged if found.damaged else None
     recovered = ledger.recover(paths.ledger, found.events, FileStore(root=paths.files), aside)
-    if recovered.damaged:
-        say.damaged(console, recovered.damaged)
+    say.damaged(console, recovered.damaged)
     if found.damaged:
         journal.cut_out_damaged(paths.journal)
         text = f"{found.damaged} lines of journal.jsonl: what they said is done runs again"

@@ -93,10 +93,10 @@ def run(request: Request, console: Console) -> None:
         asked = _asked(request, ready)
         if not request.options.fresh and resume.is_finished(paths, ready.fingerprint, asked, ready.form):
             damaged = soundness.of_finished(paths, checksums.read_json(paths.summary))
-            if not damaged:
+            if not any(damaged):
                 say.finished(console, paths)
                 return
-            say.damaged(console, damaged)
+            say.damaged(console, damaged.result)
         elif problem := soundness.summary_problem(paths):
             say.line(console, "damaged", problem)
         analysis = load(request)

@@ -271,6 +271,9 @@ def resuming(
 
 
 def damaged(console: Console, names: Sequence[str]) -> None:
+    """Name files that are not what was written; nothing if there are none."""
+    if not names:
+        return
     few = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
     line(console, "damaged", f"{few}: not what was written, or missing; made again")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from wq_runner import checksums, journal
 from wq_runner.checksums import DamagedRecordError
@@ -13,30 +13,42 @@ from wq_runner.execution import ledger
 from wq_runner.execution.files import FileStore
 from wq_runner.execution.ledger import Recovered
 from wq_runner.journal import Accepted, Dropped, Event, Fingerprint, Merged
-from wq_runner.pipeline import outputs, say
+from wq_runner.pipeline import outputs, say, stageout
 from wq_runner.system import RunPaths
 
 AGAIN = "start the command of the run again: what is damaged runs again, and nothing else"
 
 
-def of_finished(paths: RunPaths, summary: Mapping[str, Any]) -> list[str]:
-    """Name what of a finished run is not as it was written, or not as it is accounted for.
+class Damaged(NamedTuple):
+    """Files that are missing or not what was written: of the result, and of what it was made of."""
 
-    A ledger that was removed is no damage: the output stays what it is.
-    """
-    found = [one["path"] for one in summary["outputs"] if not outputs.is_whole(paths.root, one)]
+    result: Sequence[str] = ()
+    ledger: Sequence[str] = ()
+
+
+def of_finished(paths: RunPaths, summary: Mapping[str, Any]) -> Damaged:
+    """Read all that a finished run left, and name what is damaged."""
+    result = [one["path"] for one in summary["outputs"] if not outputs.is_whole(paths.root, one)]
+    if url := summary["form"].get("stage_out"):
+        staged = [stageout.Staged(**one) for one in summary["staged"]]
+        result += stageout.destination(url).lacking(staged)
+    return Damaged(result=result, ledger=_damaged_ledger(paths))
+
+
+def _damaged_ledger(paths: RunPaths) -> Sequence[str]:
+    """Name what is damaged. A ledger that was removed is not: the result stays what it is."""
     reader = journal.Reader()
     try:
         events = list(_of_ledger(paths, reader))
     except OSError:
         events = []
     if not events or reader.damaged or not reader.sealed or not journal.ends_well(paths.journal):
-        return [*found, paths.journal.name]
+        return [paths.journal.name]
     store = FileStore(root=paths.files)
     if any(paths.ledger.iterdir()):
-        return [*found, *ledger.look(paths.ledger, events, store).damaged]
+        return ledger.look(paths.ledger, events, store).damaged
     files = (file for one in ledger.holdings(events)[0] for file in one.files)
-    return [*found, *(f"{paths.files.name}/{name}" for name in sorted(store.damaged(files)))]
+    return [f"{paths.files.name}/{name}" for name in sorted(store.damaged(files))]
 
 
 def summary_problem(paths: RunPaths) -> str:
