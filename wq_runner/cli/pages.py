@@ -40,6 +40,7 @@ PAGES: Mapping[str, str] = {
     "pipeline.record": "bugs",
     "pipeline.schemes": "choosing-datasets",
     "pipeline.select": "choosing-datasets",
+    "pipeline.soundness": "damaged-files",
     "pipeline.stageout": "staging-out",
     "samples": "samples",
     "samples.redirect": "options",

@@ -130,6 +130,7 @@ class _RunCommand(LayeredCommand):
         "DIR/run.json": "What was asked for, what was used, what was done and what is missing.",
         "DIR/missing.json": "Samples of what is missing.",
         "DIR/wq-run.log": "All that was logged.",
+        "DIR/damaged/": "What damaged lines of the record may have spoken of, if there were any.",
         "~/.config/wq-runner/sites.yaml": "Sites of your own.",
     },
 )

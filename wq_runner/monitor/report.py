@@ -50,7 +50,9 @@ def read_record(paths: RunPaths) -> Record:
         return {}
     except DamagedRecordError as error:
         raise UsageError(
-            f"{paths.summary}: {error}", hint="the command of the run, given again, writes it anew"
+            f"{paths.summary}: {error}",
+            hint="the command of the run, given again, writes it anew",
+            page="damaged-files",
         ) from error
 
 

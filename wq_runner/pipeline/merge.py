@@ -49,6 +49,7 @@ class Run:
             raise UsageError(
                 f"{say.path(self.paths.missing)} is not what the run wrote: it is damaged, or was changed",
                 hint=soundness.AGAIN,
+                page=soundness.PAGE,
             )
         try:
             found: Mapping[str, Any] = json.loads(self.paths.missing.read_text(encoding="utf-8"))
@@ -69,7 +70,9 @@ def read_run(directory: Path) -> Run:
     try:
         summary = checksums.read_json(paths.summary)
     except DamagedRecordError as error:
-        raise UsageError(f"{say.path(paths.summary)}: {error}", hint=soundness.AGAIN) from error
+        raise UsageError(
+            f"{say.path(paths.summary)}: {error}", hint=soundness.AGAIN, page=soundness.PAGE
+        ) from error
     except OSError as error:
         raise UsageError(
             f"{directory} is not the directory of a run that ended: {error}", hint="wq-status shows what runs"

@@ -6,6 +6,7 @@ A new dialect is one sibling module and one line in `READERS`.
 from __future__ import annotations
 
 import glob
+import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -91,10 +92,26 @@ def _nothing_missing(path: Path) -> str | None:
     return f"not there, as the run in {path.parent}/ is complete: nothing is missing" if complete else None
 
 
+def _is_changed(path: Path) -> bool:
+    """Whether it is what is missing in a run, and not as the run wrote it."""
+    run = RunPaths(root=path.parent)
+    if path.name != run.missing.name:
+        return False
+    try:
+        written = checksums.read_json(run.summary)["missing_file"]
+        return bool(hashlib.sha256(path.read_bytes()).hexdigest() != written["sha256"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return False
+
+
 def _read_path(path: Path, reading: Reading) -> list[Found]:
     where = paths.shown(path)
     if path.is_dir():
         return direct.read_directory(path, where, reading)
+    if _is_changed(path):
+        text = "not what the run wrote: it is damaged, or was changed (a change of yours needs another name)"
+        reading.problem(where, text)
+        return []
     return reading.read(path, (), where)
 
 

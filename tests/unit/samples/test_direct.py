@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 from collections.abc import Callable
@@ -141,6 +142,18 @@ def test_a_glob_of_samples_files_is_each_of_them(here: Path) -> None:
 def test_a_url_is_a_file() -> None:
     assert understood("xrootd://h//store/n.root") == {"n": ["root://h//store/n.root"]}
     assert understood("https://h/n.root?token=a/b.c") == {"n": ["https://h/n.root?token=a/b.c"]}
+
+
+def test_what_is_missing_in_a_run_is_what_it_wrote(here: Path) -> None:
+    touch(here, "out/x.root")
+    missing = here / "out" / "missing.json"
+    missing.write_text('{"A": {"files": {"/data/f1.root": "Events"}}}')
+    written = {"path": "missing.json", "sha256": hashlib.sha256(missing.read_bytes()).hexdigest()}
+    checksums.write_json(here / "out" / "run.json", {"missing_file": written})
+    assert understood("out/missing.json") == {"A": ["/data/f1.root"]}
+    missing.write_text('{"A": {"files": {"/data/f3.root": "Events"}}}')
+    assert problem("out/missing.json").startswith("out/missing.json: not what the run wrote")
+    assert understood(str(missing.rename(here / "out" / "mine.json"))) == {"A": ["/data/f3.root"]}
 
 
 @pytest.mark.parametrize(
