@@ -311,6 +311,18 @@ def as_before(world: World, said: Said) -> str:
     return "" if told or said.out == before.out else f"it says\n{said.out}\nand said\n{before.out}"
 
 
+def state_wrong(_: World, said: Said) -> str:
+    return "" if said.out.startswith("complete ") or "being damaged" in said.out else "it is not complete"
+
+
+def numbers_wrong(_: World, said: Said) -> str:
+    found = json.loads(said.out)
+    done = {one["name"]: one["done"] for one in found["datasets"]}
+    if found["damaged_lines"]:
+        return ""
+    return "" if done == dict.fromkeys(DATASETS, FILES * EVENTS) else f"it has {done}"
+
+
 def page_wrong(world: World, _: Said) -> str:
     text = (world.here / "out/report.html").read_text()
     if "being damaged" in text:
@@ -325,8 +337,8 @@ READERS: dict[tuple[str, ...], Callable[[World, Said], str]] = {
     ("wq-report", "merge", "out", "other", "-o", "sum"): sum_wrong,
     ("wq-report", "diff", "out", "other"): as_before,
     ("wq-report", "out"): page_wrong,
-    ("wq-status", "out"): as_before,
-    ("wq-status", "out", "--json"): lambda _, said: "" if json.loads(said.out) else "nothing",
+    ("wq-status", "out"): state_wrong,
+    ("wq-status", "out", "--json"): numbers_wrong,
 }
 
 
