@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,7 +19,7 @@ import pytest
 
 from wq_runner.engine import answer
 from wq_runner.engine.answer import Kind
-from wq_runner.remote import wire, work
+from wq_runner.remote import private, wire, work
 from wq_runner.remote.bundle import write_bundle
 from wq_runner.remote.pinned import Code
 
@@ -244,3 +246,43 @@ def test_answers_are_checked(worker: Worker) -> None:
     result.write_bytes(content)
     with pytest.raises(wire.DamagedError):
         answer.read_answer(result)
+
+
+def test_nobody_else_can_connect_or_read_whatever_the_umask(worker: Worker) -> None:
+    before = os.umask(0)
+    try:
+        worker.run(who, [1])
+    finally:
+        os.umask(before)
+    made = [path for path in worker.sandbox.iterdir() if path.name.startswith(("warm-", "function-"))]
+    sockets = [path for path in made if path.is_socket()]
+    assert sockets
+    assert not {path.name: oct(path.stat().st_mode) for path in made if path.stat().st_mode & 0o077}
+
+
+_SOMEBODY_ELSE = """
+import os, socket, sys
+other = socket.socket(socket.AF_UNIX)
+os.setuid(65534)
+other.connect(sys.argv[1])
+"""
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can be somebody else")
+def test_another_user_is_sent_away() -> None:
+    with tempfile.TemporaryDirectory() as directory, socket.socket(socket.AF_UNIX) as listener:
+        Path(directory).chmod(0o755)
+        address = Path(directory, "socket")
+        private.listen(listener, str(address), 2)
+        command = [sys.executable, "-S", "-c", _SOMEBODY_ELSE, str(address)]
+        assert subprocess.run(command, stderr=subprocess.DEVNULL, check=False).returncode, (
+            "it may not connect"
+        )
+        address.chmod(0o666)
+        subprocess.run(command, check=True)
+        assert private.accept(listener) is None
+        with socket.socket(socket.AF_UNIX) as own:
+            own.connect(str(address))
+            connection = private.accept(listener)
+            assert connection is not None
+            connection.close()

@@ -31,6 +31,7 @@ def detach(arguments: Sequence[str], root: Path, console: Console) -> int:
         raise OutputError(f"another wq-run works in {root}", hint=f"wq-status {root}   wq-run --stop {root}")
     paths.root.mkdir(parents=True, exist_ok=True)
     paths.printed.unlink(missing_ok=True)
+    paths.printed.touch(mode=0o600)  # the address of the page is printed, with its token
     process = system.start(
         [sys.executable, "-c", _MAIN, *arguments],
         output=paths.printed,

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from . import private
 from .ancestor import Ancestor
 from .environ import Changes, changed, set_environment
 
@@ -72,14 +73,15 @@ def main(address: str, serve: Serve) -> None:
     """Import, then fork a server for each request, until the parent is gone."""
     parent = os.getppid()
     with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(address)
-        listener.listen(_BACKLOG)
+        private.listen(listener, address, _BACKLOG)
         before = dict(os.environ)
         import_all()
         changes = changed(before)
         while may_fork() and os.getppid() == parent:
             if select.select([listener], [], [], _LOOK_EVERY)[0]:
-                connection, _ = listener.accept()
+                connection = private.accept(listener)
+                if connection is None:
+                    continue
                 with connection, contextlib.suppress(OSError, ValueError, KeyError):
                     _answer(connection, listener, serve, changes)
 

@@ -26,7 +26,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from . import ready
+from . import private, ready
 from .ancestor import Ancestor, find_worker
 from .environ import Changes, set_environment
 from .guard import LOOK_EVERY, Job, Limits, Watch
@@ -101,15 +101,14 @@ def _connect(place: Place, function: Path, serve: list[str]) -> socket.socket:
     with place.address() as address:
         with contextlib.suppress(OSError):
             return _client(address)
-        with (place.directory / f"warm-{place.key}.lock").open("w") as lock:
+        with private.open_file(place.directory / f"warm-{place.key}.lock") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             with contextlib.suppress(OSError):
                 return _client(address)  # another task of this worker was faster
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(address)  # noqa: PTH108 - by its short name
             with socket.socket(socket.AF_UNIX) as listener:
-                listener.bind(address)
-                listener.listen(_BACKLOG)
+                private.listen(listener, address, _BACKLOG)
                 _start(listener, function, serve)
             return _client(address)
 
@@ -128,11 +127,11 @@ def _start(listener: socket.socket, function: Path, serve: list[str]) -> None:
     """Start a server that outlives this task: it inherits the socket, and nothing else."""
     copy = Path(f"function-{os.getpid()}")
     kept = Path(os.environ["WORK_QUEUE_SANDBOX"]) / copy
-    kept.write_bytes(function.read_bytes())
+    private.write(kept, function.read_bytes())
     if ready.ask(listener, kept, kept.parent, find_worker()):
         return
     payload = kept.with_suffix(".pyz")
-    payload.write_bytes(Path(serve[1]).read_bytes())
+    private.write(payload, Path(serve[1]).read_bytes())
     if os.fork() == 0:
         try:
             os.setsid()
@@ -200,7 +199,9 @@ class Server:
         return bool(self._jobs) or time.monotonic() - self._busy < IDLE_TIME
 
     def _accept(self) -> None:
-        connection, _ = self._listener.accept()
+        connection = private.accept(self._listener)
+        if connection is None:
+            return
         with contextlib.suppress(OSError, ValueError, KeyError):
             message, streams, _, _ = socket.recv_fds(connection, 1 << 20, 2)
             while not message.endswith(b"\n"):
