@@ -165,8 +165,23 @@ class RunPaths:
         return self.root / "outputs"
 
     @property
+    def results(self) -> tuple[Path, ...]:
+        """All that a result may be written to."""
+        return self.output, self.output.with_suffix(".pkl.gz"), self.outputs
+
+    @property
+    def earlier(self) -> Path:
+        """The result of the run before this one, until this one is complete."""
+        return self.root / "earlier"
+
+    @property
     def summary(self) -> Path:
         return self.root / "run.json"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the process that works in the directory."""
+        return self.root / ".lock"
 
     @property
     def status_json(self) -> Path:

@@ -153,7 +153,7 @@ def test_columns_that_only_some_have(tmp_path: Path) -> None:
     folder.mkdir(parents=True)
     for name, columns in (("a_Events_0-2", {"x": [1, 2]}), ("a_Events_2-4", {"y": [1.5, 2.5], "x": [3, 4]})):
         pyarrow.parquet.write_table(pyarrow.table(columns), folder / f"{name}.parquet")
-    groups = joining.grouped(tmp_path / "files", "parquet")
+    groups = joining.grouped(tmp_path / "files", "parquet", folder.iterdir())
     assert list(groups) == ["DY/nominal.parquet"]
     joining.KINDS["parquet"](groups["DY/nominal.parquet"], tmp_path / "joined.parquet")
     found = pyarrow.parquet.read_table(tmp_path / "joined.parquet").to_pydict()

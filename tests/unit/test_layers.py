@@ -18,7 +18,7 @@ from wq_runner.pipeline import environments
 PACKAGE = Path(wq_runner.__file__).parent
 
 VALUES = ("errors", "model", "units", "literals", "plain")
-BASE = (*VALUES, "names", "system", "checksums", "journal")
+BASE = (*VALUES, "names", "system", "checksums", "journal", "summary")
 ROOMS = ("samples", "environment", "engine", "workers", "monitor", "survey")
 LAYERS: dict[str, tuple[str, ...]] = {
     # what a room may import beside itself
@@ -32,6 +32,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "system": VALUES,
     "checksums": ("system",),
     "journal": (*VALUES, "system", "checksums"),
+    "summary": (*VALUES, "system", "checksums"),
     "samples": (*BASE, "remote"),
     "environment": (*BASE, "remote"),
     "workers": BASE,

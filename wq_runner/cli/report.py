@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 from click.shell_completion import CompletionItem
 
-from wq_runner import checksums, names
+from wq_runner import names, summary
 from wq_runner.cli import base, report_runs
 from wq_runner.errors import UsageError, WqRunnerError
 from wq_runner.plain import echo
@@ -185,6 +185,7 @@ def show(
     from wq_runner.pipeline import soundness
 
     path = output / "output.coffea" if output.is_dir() else output
+    record = _record_beside(path)
     soundness.check_output(path)
     content = histograms.load(path)
     found = list(histograms.leaves(content))
@@ -193,7 +194,6 @@ def show(
         echo(f"{leaf.name:<{width}}  {histograms.describe(leaf.value)}")
     if only_list:
         return
-    record = _record_beside(path)
     known = _samples(samples, record, needed=normalize)
     pictures = histograms.pictures(
         content, {**dict.fromkeys(record.get("datasets", {}), histograms.Sample()), **known}
@@ -215,10 +215,11 @@ def show(
 
 
 def _record_beside(path: Path) -> Mapping[str, Any]:
-    try:
-        return checksums.read_json(path.parent / "run.json")
-    except (OSError, ValueError):
-        return {}
+    directory = path.parent.parent if path.parent.name == "outputs" else path.parent
+    paths = RunPaths(root=directory.absolute())
+    record = summary.look(paths)
+    summary.refuse_running(paths, record)
+    return record or {}
 
 
 def _samples(names: tuple[str, ...], record: Mapping[str, Any], *, needed: bool) -> dict[str, Sample]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import click
 
-from wq_runner import checksums
+from wq_runner import summary
 from wq_runner.cli import base
 from wq_runner.errors import PartialResultError, UsageError
 from wq_runner.plain import echo
@@ -106,7 +107,7 @@ def diff(one: Path, other: Path) -> None:
 
 
 def _join(directories: tuple[Path, ...], kind: str, output: Path | None) -> None:
-    from wq_runner.pipeline import soundness
+    from wq_runner.pipeline import ended
     from wq_runner.pipeline.joining import join
 
     if len(directories) > 1:
@@ -114,27 +115,32 @@ def _join(directories: tuple[Path, ...], kind: str, output: Path | None) -> None
             f"--kind {kind} takes one run", hint="merge the runs first, then the files of the sum"
         )
     paths = RunPaths(root=directories[0].absolute())
-    if paths.journal.exists():
-        soundness.read_ledger(paths)
-    found = join(paths, kind, output or directories[0] / "merged")
+    with contextlib.ExitStack() as stack:
+        complete = True
+        files = [path for path in paths.files.rglob("*") if path.is_file()]
+        if paths.journal.exists():
+            (run,) = stack.enter_context(ended.held(directories))
+            files = [paths.files / one.name for held in run.recovered.holdings for one in held.files]
+            complete = run.summary["complete"]
+        found = join(paths, kind, output or directories[0] / "merged", files)
     for path in found.made:
         echo(f"{path}  {path.stat().st_size / 1e6:,.1f} MB")
     for note in found.notes:
         echo(f"note: {note}", err=True)
+    problems = []
     if found.left_out:
+        problems.append("\n  ".join(["what was joined is there, but these are in no sum:", *found.left_out]))
+    if not complete:
+        problems.append(f"the run is partial: what {paths.missing} lists is not in these files")
+    if problems:
         raise PartialResultError(
-            "\n  ".join(["what was joined is there, but these are in no sum:", *found.left_out]),
-            hint="they are as they were in files/",
-            page="merging",
+            "\n".join(problems), hint="what is in no sum is as it was in files/", page="merging"
         )
 
 
 def _summary(directory: Path) -> dict[str, object]:
     path = directory if directory.is_file() else directory / "run.json"
-    try:
-        found: dict[str, object] = checksums.read_json(path)
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{directory} is not the directory of a run that ended: {error}") from error
+    found = summary.read_ended(RunPaths(root=path.parent.absolute()), path)
     if "files" not in found or "options" not in found:
         raise UsageError(f"{path} was not written by this version of wq-run")
     return found

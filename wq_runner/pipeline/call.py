@@ -188,7 +188,7 @@ def _wrote(directory: Path, *, since: float) -> bool:
         found = checksums.read_json(directory / "run.json")
     except (OSError, ValueError):
         return False
-    return bool(found["finished"] >= since and found["outputs"])
+    return bool((found["finished"] or 0) >= since and found["outputs"])
 
 
 def _result(directory: Path) -> Result:

@@ -44,7 +44,7 @@ def open_directory(root: Path) -> tuple[RunPaths, AbstractContextManager[object]
     paths = RunPaths(root=root.absolute())
     try:
         paths.root.mkdir(parents=True, exist_ok=True)
-        lock = filelock.FileLock(paths.root / ".lock", timeout=0).acquire()
+        lock = filelock.FileLock(paths.lock, timeout=0).acquire()
         _prepare(paths)
     except filelock.Timeout as error:
         raise OutputError(

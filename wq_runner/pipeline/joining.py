@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,26 +29,26 @@ class Joined:
     left_out: Sequence[str] = ()
 
 
-def join(paths: RunPaths, kind: str, output: Path) -> Joined:
-    """Join the files of one kind below a run's directory into OUTPUT/DATASET/NAME.
+def join(paths: RunPaths, kind: str, output: Path, files: Sequence[Path]) -> Joined:
+    """Join those of a run's files that are of one kind into OUTPUT/DATASET/NAME.
 
     Raises
     ------
     UsageError
         If there are none.
     """
-    groups = grouped(paths.files, kind)
+    groups = grouped(paths.files, kind, files)
     if not groups:
         raise UsageError(f"there are no {kind} files below {paths.files}")
-    made, notes, left_out = [], _others(paths.files, kind), []
-    for name, files in groups.items():
+    made, notes, left_out = [], _others(paths.files, kind, files), []
+    for name, together in groups.items():
         target = output / name
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
-            said, lost = KINDS[kind](files, target)
+            said, lost = KINDS[kind](together, target)
         except UsageError as error:
             target.unlink(missing_ok=True)  # of an earlier time
-            said, lost = [], [f"none of its {len(files)} files: {error.message}"]
+            said, lost = [], [f"none of its {len(together)} files: {error.message}"]
         notes += [f"{name}: {text}" for text in said]
         left_out += [f"{name}: {text}" for text in lost]
         if target.exists():
@@ -56,11 +56,11 @@ def join(paths: RunPaths, kind: str, output: Path) -> Joined:
     return Joined(made=made, notes=notes, left_out=left_out)
 
 
-def grouped(root: Path, kind: str) -> dict[str, list[Path]]:
+def grouped(root: Path, kind: str, files: Iterable[Path]) -> dict[str, list[Path]]:
     """Return the files that belong together, in the order of their inputs, by the name they get."""
     found: defaultdict[str, list[tuple[str, int, Path]]] = defaultdict(list)
-    for path in root.rglob("*"):
-        if not path.is_file() or content.kind(path) != kind:
+    for path in files:
+        if content.kind(path) != kind:
             continue
         span = _SPAN.match(path.name)
         stem, start = (span["stem"], int(span["start"])) if span else (path.stem, 0)
@@ -68,12 +68,12 @@ def grouped(root: Path, kind: str) -> dict[str, list[Path]]:
         folder = path.parent.relative_to(root)
         name = folder / f"{named['name']}.{kind}" if named else folder.with_name(f"{folder.name}.{kind}")
         found[name.as_posix()].append((stem, start, path))
-    return {name: [path for _, _, path in sorted(files)] for name, files in sorted(found.items())}
+    return {name: [path for _, _, path in sorted(parts)] for name, parts in sorted(found.items())}
 
 
-def _others(root: Path, kind: str) -> list[str]:
+def _others(root: Path, kind: str, files: Iterable[Path]) -> list[str]:
     """Say which files are of other kinds, and so in no sum."""
-    others = sorted(path for path in root.rglob("*") if path.is_file() and content.kind(path) != kind)
+    others = sorted(path for path in files if content.kind(path) != kind)
     if not others:
         return []
     kinds = Counter(path.suffix.lower() or "without a suffix" for path in others)

@@ -3,81 +3,31 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 import time
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from wq_runner import checksums, journal, names, system
-from wq_runner.checksums import DamagedRecordError
 from wq_runner.config.types import ONE, PER_DATASET
 from wq_runner.errors import OutputError, PartialResultError, UsageError
 from wq_runner.execution import arguments, ledger, reduce
 from wq_runner.execution.items import Key, Sum
-from wq_runner.execution.ledger import Holding, Recovered
+from wq_runner.execution.ledger import Holding
 from wq_runner.journal import Accepted, Fingerprint, Journal
 from wq_runner.model import Category, Range
-from wq_runner.pipeline import identity, outputs, ranges, resume, say, schemes, soundness
+from wq_runner.pipeline import ended, identity, outputs, ranges, resume, say, schemes
 from wq_runner.pipeline.directory import open_directory
+from wq_runner.pipeline.ended import Run
 from wq_runner.pipeline.outputs import Form
 from wq_runner.pipeline.record import Account
+from wq_runner.summary import ENDED, new_id
 from wq_runner.system import RunPaths
-
-
-@dataclass(frozen=True, kw_only=True)
-class Run:
-    """A run as its directory has it."""
-
-    paths: RunPaths
-    summary: Mapping[str, Any]
-    recovered: Recovered
-
-    @property
-    def missing(self) -> Mapping[str, Any]:
-        """The samples that it lacks, as in its missing.json."""
-        if self.summary["complete"]:
-            return {}
-        written = self.summary.get("missing_file")
-        if written is not None and not outputs.is_whole(self.paths.root, written):
-            raise UsageError(
-                f"{say.path(self.paths.missing)} is not what the run wrote: it is damaged, or was changed",
-                hint=soundness.AGAIN,
-                page=soundness.PAGE,
-            )
-        try:
-            found: Mapping[str, Any] = json.loads(self.paths.missing.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return {}
-        return found
-
-
-def read_run(directory: Path) -> Run:
-    """Read what a run left, and change nothing.
-
-    Raises
-    ------
-    UsageError
-        If there is no run that ended, or a part of its result is damaged.
-    """
-    paths = RunPaths(root=directory.absolute())
-    try:
-        summary = checksums.read_json(paths.summary)
-    except DamagedRecordError as error:
-        raise UsageError(
-            f"{say.path(paths.summary)}: {error}", hint=soundness.AGAIN, page=soundness.PAGE
-        ) from error
-    except OSError as error:
-        raise UsageError(
-            f"{directory} is not the directory of a run that ended: {error}", hint="wq-status shows what runs"
-        ) from error
-    return Run(paths=paths, summary=summary, recovered=soundness.read_ledger(paths))
 
 
 def merge(
@@ -99,21 +49,26 @@ def merge(
     PartialResultError
         If the sum still lacks something.
     """
+    if output.resolve() in [directory.resolve() for directory in directories]:
+        raise UsageError(f"{output} is one of the runs to be merged")
+    with ended.held(directories) as runs:
+        _check_same(runs, accept_stale=accept_stale)
+        _check_disjoint(runs)
+        _merge(runs, output, console, told or {})
+
+
+def _merge(runs: Sequence[Run], output: Path, console: Console, told: Mapping[str, Any]) -> None:
     began = time.time()
-    runs = [read_run(directory) for directory in directories]
-    _check_same(runs, accept_stale=accept_stale)
-    _check_disjoint(runs)
     summary = {
         **runs[0].summary,
         "samples": [name for run in runs for name in run.summary["samples"]],
-        **(told or {}),
+        **told,
     }
     options = {name: entry["value"] for name, entry in summary["options"].items()}
     processor = _processor(summary, options)
+    lacking = _still_missing(runs)
     paths, lock = open_directory(output)
     with lock:
-        if any(run.paths.root == paths.root for run in runs):
-            raise UsageError(f"{output} is one of the runs to be merged")
         if paths.summary.exists():
             raise OutputError(f"there is a run in {output} already", hint="choose another directory with -o")
         whole = _add_up(runs, paths)
@@ -123,7 +78,6 @@ def merge(
             pkl_gz=bool(options.get("pkl_gz", False)),
         )
         written = outputs.write(outputs.postprocessed(processor, whole), processor, paths, form)
-        lacking = _still_missing(runs)
         accounts = _accounts(runs, lacking)
         paths.missing.unlink(missing_ok=True)
         missing_file = None
@@ -329,10 +283,18 @@ def _summary(
     form: Form,
     began: float,
 ) -> dict[str, Any]:
-    known: dict[tuple[str, str], Mapping[str, Any]] = {}
+    planned: Counter[tuple[str, str]] = Counter()
     for run in runs:
-        known.update({(one["dataset"], one["path"]): one for one in run.summary["files"]})
+        for dataset, keys in run.recovered.done.items():
+            for path, _, start, stop, *_ in keys:
+                planned[dataset, path] += stop - start
+    missing = list(_missing_list(lacking))
+    for one in missing:
+        planned[one["dataset"], one["path"]] += one.get("stop", 0) - one.get("start", 0)
+    known = {(one["dataset"], one["path"]): one for run in runs for one in run.summary["files"]}
     return {
+        "run": new_id(),
+        "state": ENDED,
         "merged": [{"directory": str(run.paths.root), "command": run.summary["command"]} for run in runs],
         "exit_code": PartialResultError.exit_code if lacking else 0,
         "message": "",
@@ -341,15 +303,34 @@ def _summary(
         "finished": time.time(),
         "seconds": {"total": time.time() - began},
         "inputs": "",
-        "files": list(known.values()),
+        "files": [{**one, "planned": planned[place]} for place, one in known.items()],
         "outputs": list(written),
         "files_written": sum(run.summary["files_written"] for run in runs),
         "form": vars(form),
         "staged": [],
         "datasets": {name: account.as_json() for name, account in accounts.items()},
-        "missing": [
-            {"dataset": dataset, "path": path, "reason": "in none of the merged runs"}
-            for dataset, body in lacking.items()
-            for path in body["files"]
-        ],
+        "missing": missing,
+        "limited": _limited(runs, known),
     }
+
+
+def _missing_list(lacking: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    for dataset, body in lacking.items():
+        for path, entry in body["files"].items():
+            about = {"dataset": dataset, "path": path, "reason": "in none of the merged runs"}
+            parts = entry.get("ranges")
+            yield from (
+                ({**about, "start": start, "stop": stop} for start, stop in parts) if parts else (about,)
+            )
+
+
+def _limited(runs: Sequence[Run], known: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    """Return what was left out on purpose of all: of its files, those that are in none of the runs."""
+    there = Counter(dataset for dataset, _ in known)
+    found = {}
+    for run in runs:
+        for dataset, one in run.summary.get("limited", {}).items():
+            files = max(0, one["files"] - there[dataset])
+            if files or not one["files_left_out"]:  # of which other run has its events, nobody knows
+                found[dataset] = {**one, "files_left_out": files, "events_left_out": None}
+    return found

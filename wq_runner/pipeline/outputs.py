@@ -140,7 +140,7 @@ def _save(value: Any, stem: Path, form: Form) -> list[Path]:
 
 
 def _remove_others(paths: RunPaths, written: Sequence[Path]) -> None:
-    others = [paths.output, paths.root / "output.pkl.gz"]
+    others = [path for path in paths.results if path != paths.outputs]
     others += list(paths.outputs.iterdir()) if paths.outputs.is_dir() else []
     for path in others:
         if path not in written:

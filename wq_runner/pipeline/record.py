@@ -21,6 +21,7 @@ from wq_runner.pipeline.facts import BadFile
 from wq_runner.pipeline.limited import LeftOut
 from wq_runner.pipeline.process import Processed
 from wq_runner.remote.seeds import PARTS
+from wq_runner.summary import ENDED, RUNNING
 from wq_runner.workers.local import PROGRAM, find_program
 
 PACKAGES = ("wq-runner", "coffea", "awkward", "uproot", "numpy", "hist", "dill")
@@ -82,6 +83,7 @@ class Record:
     options: Mapping[str, tuple[Any, str]]
     samples: Sequence[str]
     started: float
+    run: str = ""
     arguments: Mapping[str, Any] = field(default_factory=dict)
     environment: Mapping[str, Any] = field(default_factory=dict)
     fingerprint: Mapping[str, str] = field(default_factory=dict)
@@ -104,16 +106,19 @@ class Record:
     def complete(self) -> bool:
         return bool(self.accounts) and all(one.complete for one in self.accounts.values())
 
-    def as_json(self, *, code: int, message: str, finished: float) -> dict[str, Any]:
+    def as_json(self, *, code: int | None, message: str, finished: float | None) -> dict[str, Any]:
+        """Return what run.json says; without a code, of a run that has not ended."""
         return {
             "format": 1,
+            "run": self.run,
+            "state": RUNNING if code is None else ENDED,
             "command": list(self.command),
             "exit_code": code,
             "message": message,
-            "complete": self.complete,
+            "complete": self.complete and code is not None,
             "started": self.started,
             "finished": finished,
-            "seconds": {**self.phases, "total": finished - self.started},
+            "seconds": {**self.phases, "total": (finished or self.started) - self.started},
             "user": user(),
             "host": socket.getfqdn(),
             "directory": str(Path.cwd()),

@@ -12,6 +12,7 @@ from wq_runner import checksums
 from wq_runner.errors import InterruptedRunError, OutputError, WqRunnerError
 from wq_runner.journal import Journal, RunEnded, RunStarted
 from wq_runner.monitor.watch import Watch
+from wq_runner.pipeline import earlier
 from wq_runner.pipeline.directory import start_logging
 from wq_runner.pipeline.record import Record
 from wq_runner.pipeline.request import Request
@@ -54,6 +55,7 @@ def recording(request: Request, record: Record, paths: RunPaths) -> Iterator[tup
             checksums.write_json(
                 paths.summary, record.as_json(code=code, message=message, finished=time.time())
             )
+            earlier.forget(paths, record)
         watch.finish(record.as_json(code=code, message=message, finished=time.time()))
         journal.close()
         log_file.close()

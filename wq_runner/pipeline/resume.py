@@ -22,6 +22,7 @@ from wq_runner.execution.ledger import Holding, Recovered
 from wq_runner.journal import Accepted, Dropped, Event, Fingerprint, Journal, Merged, Plan
 from wq_runner.model import Chunk, InputFile, Range
 from wq_runner.pipeline import identity, outputs, ranges, say
+from wq_runner.pipeline.earlier import put_files_aside
 from wq_runner.pipeline.outputs import Form
 from wq_runner.pipeline.ranges import Place
 from wq_runner.pipeline.schemes import Portions
@@ -208,6 +209,7 @@ def forget(paths: RunPaths) -> None:
     """Remove the state of an earlier run; its output stays until there is a new one."""
     for log in (paths.journal, paths.stats_log, paths.transactions_log, paths.debug_log):
         log.unlink(missing_ok=True)
+    put_files_aside(paths)
     for directory in (paths.ledger, paths.files):
         shutil.rmtree(directory, ignore_errors=True)
     paths.ledger.mkdir(exist_ok=True)

@@ -29,6 +29,7 @@ from wq_runner.pipeline import (
     backends,
     chunks,
     debugger,
+    earlier,
     engines,
     environments,
     facts,
@@ -105,6 +106,7 @@ def run(request: Request, console: Console) -> None:
         sources = imported.sources().values()
         say.edited(console, sorted(one.path for one in sources if one.edited))
         record.fingerprint = {**ready.fingerprint, **identity.code(sources)}
+        earlier.put_aside(paths, record, console)
         recovered = resume.start(paths, record.fingerprint, request.options, console)
         with recording(request, record, paths) as (journal, watch):
             journal.record(Fingerprint(values=record.fingerprint))

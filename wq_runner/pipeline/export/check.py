@@ -19,6 +19,7 @@ from wq_runner.pipeline.export import folder as folders
 from wq_runner.pipeline.export.deliver import fetch
 from wq_runner.pipeline.export.folder import Export, Slice
 from wq_runner.pipeline.export.make import write_submission
+from wq_runner.summary import is_running
 from wq_runner.system import RunPaths
 
 DONE, NOTHING, FAILED, DAMAGED, EVENTS = "done", "no result", "failed", "damaged", "events missing"
@@ -106,7 +107,7 @@ def _summary(paths: RunPaths) -> Mapping[str, Any] | None:
         found = checksums.read_json(paths.summary)
     except (OSError, ValueError):
         return None
-    return found if "datasets" in found else None
+    return found if "datasets" in found and not is_running(found) else None
 
 
 def _events(summary: Mapping[str, Any] | None) -> int:

@@ -10,11 +10,11 @@ from rich.console import Console
 
 from wq_runner.errors import UsageError
 from wq_runner.pipeline import identity, merge, say
+from wq_runner.pipeline.ended import Run, read_run
 from wq_runner.pipeline.export import folder as folders
 from wq_runner.pipeline.export.check import DONE, verdicts_of
 from wq_runner.pipeline.export.deliver import fetch
 from wq_runner.pipeline.export.folder import Export
-from wq_runner.pipeline.merge import Run, read_run
 
 _TOLD = ("command", "options", "samples", "directory")
 """What the run as a whole says of itself, and not its jobs."""

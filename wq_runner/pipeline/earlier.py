@@ -1,0 +1,93 @@
+"""What an earlier run left under the names of a result: put aside before the first task of a new one.
+
+So nobody takes it for what the new run made, whatever moment that is killed at; and it is not lost before
+there is something new.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from wq_runner import summary, system
+from wq_runner.errors import OutputError
+from wq_runner.pipeline import say
+from wq_runner.pipeline.record import Record
+from wq_runner.system import RunPaths
+
+
+def put_aside(paths: RunPaths, record: Record, console: Console) -> None:
+    """Write `run.json` of a run that begins, and put aside what is there under the names of results.
+
+    Raises
+    ------
+    OutputError
+        If that cannot be written: then nothing has changed.
+    """
+    last = summary.look(paths) or {}
+    record.run = str(last.get("run") or summary.new_id())
+    try:
+        _keep(paths, last)
+        # from here on, nobody takes what is there for the result of this run
+        system.write_json(paths.summary, record.as_json(code=None, message="", finished=None))
+        paths.status_json.unlink(missing_ok=True)
+        _move(paths)
+    except OSError as error:
+        raise OutputError(f"cannot write to {paths.root}: {error.strerror or error}") from error
+    if last.get("complete") and paths.earlier.is_dir():
+        say.line(
+            console,
+            "earlier",
+            f"the result of the run before is in {say.path(paths.earlier)}/ until this one is complete",
+        )
+
+
+def put_files_aside(paths: RunPaths) -> None:
+    """Keep the files beside the result with it, as their names are about to be given anew."""
+    target = paths.earlier / paths.files.name
+    if _is_complete(paths.earlier) and paths.files.is_dir() and not target.exists():
+        paths.files.rename(target)
+
+
+def forget(paths: RunPaths, record: Record) -> None:
+    """Remove what was put aside, if there is something as good now; `run.json` says so already."""
+    if record.outputs and (record.complete or not _is_complete(paths.earlier)):
+        shutil.rmtree(paths.earlier, ignore_errors=True)
+
+
+def _keep(paths: RunPaths, last: Mapping[str, Any]) -> None:
+    """Write down what is put aside, unless there is something better aside already."""
+    if summary.is_running(last) or not last.get("outputs"):
+        return
+    if not last.get("complete") and _is_complete(paths.earlier):
+        return
+    shutil.rmtree(paths.earlier, ignore_errors=True)
+    paths.earlier.mkdir(exist_ok=True)
+    system.write_json(paths.earlier / paths.summary.name, last)
+
+
+def _move(paths: RunPaths) -> None:
+    """Move what is kept, also what a process that was killed in here left, and remove the rest."""
+    kept = summary.look(RunPaths(root=paths.earlier)) or {}
+    names = {Path(one["path"]).parts[0] for one in kept.get("outputs", ())} | {
+        paths.missing.name,
+        paths.report.name,
+    }
+    for path in (*paths.results, paths.missing, paths.report):
+        if not path.exists():
+            continue
+        target = paths.earlier / path.name
+        if kept and path.name in names and not target.exists():
+            path.rename(target)
+        elif path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink()
+
+
+def _is_complete(directory: Path) -> bool:
+    return bool((summary.look(RunPaths(root=directory)) or {}).get("complete"))

@@ -1,0 +1,119 @@
+"""`run.json`, which alone says what a run's directory holds: everybody who reads a run asks here first.
+
+From before the first task of a run until it ends, `state` is `running`: whoever finds it so when nothing
+runs knows that the run was killed. What an earlier run made is in `earlier/` by then, and nothing is under
+the names of results.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import filelock
+
+from wq_runner.errors import UsageError
+from wq_runner.system import RunPaths
+
+RUNNING, ENDED = "running", "ended"
+
+
+def new_id() -> str:
+    """Return what a run's directory is known by where its result goes; it stays over runs in it."""
+    return uuid.uuid4().hex
+
+
+def look(paths: RunPaths) -> dict[str, Any] | None:
+    """Return what `run.json` says; None if it is not there or not to be read."""
+    try:
+        found = json.loads(paths.summary.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def is_running(record: object) -> bool:
+    """Whether this `run.json` is of a run that goes on, or was killed."""
+    return isinstance(record, dict) and record.get("state", ENDED) == RUNNING
+
+
+def read_ended(paths: RunPaths, path: Path | None = None) -> dict[str, Any]:
+    """Return what `run.json`, or another `path`, says of a run that ended, whichever way.
+
+    Raises
+    ------
+    UsageError
+        If no run ended there: nothing in the directory is its result.
+    """
+    try:
+        found = json.loads((path or paths.summary).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"{paths.root} is not the directory of a run that ended: {error}",
+            hint="wq-status shows what runs",
+        ) from error
+    if not isinstance(found, dict):
+        raise UsageError(f"{paths.summary} was not written by wq-run")
+    refuse_running(paths, found)
+    return found
+
+
+def refuse_running(paths: RunPaths, record: object) -> None:
+    """Raise if this `run.json` is of a run that goes on, or was killed: it has no result."""
+    if not is_running(record):
+        return
+    before = f"; the result of the run before is in {paths.earlier}" if paths.earlier.is_dir() else ""
+    if is_held(paths):
+        raise UsageError(
+            f"a wq-run works in {paths.root}: it has no result yet{before}",
+            hint=f"wait for it: wq-status {paths.root}",
+        )
+    raise UsageError(
+        f"the run in {paths.root} was killed before its end: it has no result{before}",
+        hint="the same command goes on where it was",
+    )
+
+
+def is_held(paths: RunPaths) -> bool:
+    """Whether a process works in the directory."""
+    try:
+        with _lock(paths):
+            return False
+    except filelock.Timeout:
+        return True
+
+
+@contextlib.contextmanager
+def held(directory: Path) -> Iterator[RunPaths]:
+    """Keep a run as it is while it is read: nobody starts one there, and none goes on.
+
+    Raises
+    ------
+    UsageError
+        If one does.
+    """
+    paths = RunPaths(root=directory.absolute())
+    try:
+        lock = _lock(paths)
+    except filelock.Timeout as error:
+        raise UsageError(
+            f"a wq-run works in {paths.root}", hint=f"wait for it: wq-status {paths.root}"
+        ) from error
+    with lock:
+        yield paths
+
+
+def _lock(paths: RunPaths) -> contextlib.AbstractContextManager[object]:
+    """Take the lock of a run; of one that nobody here can go on with, as of a colleague's, there is none."""
+    if not paths.lock.exists():
+        return contextlib.nullcontext()
+    try:
+        return filelock.FileLock(paths.lock, timeout=0).acquire()
+    except filelock.Timeout:  # an OSError as well
+        raise
+    except OSError:
+        return contextlib.nullcontext()
