@@ -41,8 +41,10 @@ def is_running(record: object) -> bool:
     return isinstance(record, dict) and record.get("state", ENDED) == RUNNING
 
 
-def read_ended(paths: RunPaths, path: Path | None = None) -> dict[str, Any]:
+def read_ended(paths: RunPaths, path: Path | None = None, *, held: bool = False) -> dict[str, Any]:
     """Return what `run.json`, or another `path`, says of a run that ended, whichever way.
+
+    Whoever has `held` the directory knows that nothing goes on in it.
 
     Raises
     ------
@@ -58,16 +60,16 @@ def read_ended(paths: RunPaths, path: Path | None = None) -> dict[str, Any]:
         ) from error
     if not isinstance(found, dict):
         raise UsageError(f"{paths.summary} was not written by wq-run")
-    refuse_running(paths, found)
+    refuse_running(paths, found, held=held)
     return found
 
 
-def refuse_running(paths: RunPaths, record: object) -> None:
+def refuse_running(paths: RunPaths, record: object, *, held: bool = False) -> None:
     """Raise if this `run.json` is of a run that goes on, or was killed: it has no result."""
     if not is_running(record):
         return
     before = f"; the result of the run before is in {paths.earlier}" if paths.earlier.is_dir() else ""
-    if is_held(paths):
+    if not held and is_held(paths):
         raise UsageError(
             f"a wq-run works in {paths.root}: it has no result yet{before}",
             hint=f"wait for it: wq-status {paths.root}",

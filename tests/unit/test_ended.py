@@ -89,6 +89,8 @@ def test_a_run_that_has_not_ended_has_no_result(tmp_path: Path, going_on: bool) 
     if going_on:
         with lock:
             pass
+    with pytest.raises(UsageError, match="was killed before its end"), ended.held([tmp_path]):
+        pass
 
 
 def test_a_run_that_was_not_accounted_for_has_none(tmp_path: Path) -> None:

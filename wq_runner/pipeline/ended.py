@@ -57,10 +57,10 @@ def held(directories: Sequence[Path]) -> Iterator[list[Run]]:
     with contextlib.ExitStack() as stack:
         for root in roots:
             stack.enter_context(summary.held(root))
-        yield [read_run(root) for root in roots]
+        yield [read_run(root, held=True) for root in roots]
 
 
-def read_run(directory: Path) -> Run:
+def read_run(directory: Path, *, held: bool = False) -> Run:
     """Read what a run left, and change nothing.
 
     Raises
@@ -69,7 +69,7 @@ def read_run(directory: Path) -> Run:
         If no run ended there, a part of its result is damaged, or its ledger is not what its record says.
     """
     paths = RunPaths(root=directory.absolute())
-    record = summary.read_ended(paths)
+    record = summary.read_ended(paths, held=held)
     try:
         events = [event for _, event in journal.read(paths.journal)]
     except OSError as error:
