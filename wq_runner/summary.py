@@ -8,7 +8,6 @@ the names of results.
 from __future__ import annotations
 
 import contextlib
-import json
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 
 import filelock
 
+from wq_runner import checksums
 from wq_runner.errors import UsageError
 from wq_runner.system import RunPaths
 
@@ -28,12 +28,11 @@ def new_id() -> str:
 
 
 def look(paths: RunPaths) -> dict[str, Any] | None:
-    """Return what `run.json` says; None if it is not there or not to be read."""
+    """Return what `run.json` says; None if it is not there, damaged, or not to be read."""
     try:
-        found = json.loads(paths.summary.read_text(encoding="utf-8"))
+        return checksums.read_json(paths.summary)
     except (OSError, ValueError):
         return None
-    return found if isinstance(found, dict) else None
 
 
 def is_running(record: object) -> bool:
@@ -52,14 +51,16 @@ def read_ended(paths: RunPaths, path: Path | None = None, *, held: bool = False)
         If no run ended there: nothing in the directory is its result.
     """
     try:
-        found = json.loads((path or paths.summary).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        found = checksums.read_json(path or paths.summary)
+    except ValueError as error:
+        raise UsageError(
+            f"{path or paths.summary}: {error}", hint="the command of the run, started again, makes it anew"
+        ) from error
+    except OSError as error:
         raise UsageError(
             f"{paths.root} is not the directory of a run that ended: {error}",
             hint="wq-status shows what runs",
         ) from error
-    if not isinstance(found, dict):
-        raise UsageError(f"{paths.summary} was not written by wq-run")
     refuse_running(paths, found, held=held)
     return found
 

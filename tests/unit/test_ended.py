@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from wq_runner import summary
+from wq_runner import checksums, summary
 from wq_runner.errors import UsageError
 from wq_runner.execution.ledger import Holding, Recovered
 from wq_runner.pipeline import earlier, ended
@@ -80,7 +79,7 @@ def test_nobody_goes_on_with_a_run_that_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize("going_on", [True, False])
 def test_a_run_that_has_not_ended_has_no_result(tmp_path: Path, going_on: bool) -> None:
     paths, lock = open_directory(tmp_path)
-    paths.summary.write_text(json.dumps({"state": "running", "complete": False}))
+    checksums.write_json(paths.summary, {"state": "running", "complete": False})
     if not going_on:
         with lock:
             pass
@@ -94,7 +93,7 @@ def test_a_run_that_has_not_ended_has_no_result(tmp_path: Path, going_on: bool) 
 
 
 def test_a_run_that_was_not_accounted_for_has_none(tmp_path: Path) -> None:
-    (tmp_path / "run.json").write_text(json.dumps({"state": "ended", "datasets": {}, "exit_code": 6}))
+    checksums.write_json(tmp_path / "run.json", {"state": "ended", "datasets": {}, "exit_code": 6})
     (tmp_path / "journal.jsonl").touch()
     with pytest.raises(UsageError, match=r"ended before it was accounted for \(exit code 6\)"):
         ended.read_run(tmp_path)
@@ -123,10 +122,9 @@ def quiet() -> Any:
 
 def finish(paths: RunPaths, text: str, *, complete: bool) -> None:
     paths.output.write_text(text)
-    paths.summary.write_text(
-        json.dumps(
-            {"run": "r", "state": "ended", "complete": complete, "outputs": [{"path": "output.coffea"}]}
-        )
+    outputs = [{"path": "output.coffea"}]
+    checksums.write_json(
+        paths.summary, {"run": "r", "state": "ended", "complete": complete, "outputs": outputs}
     )
 
 

@@ -7,21 +7,22 @@ there is something new.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from wq_runner import summary, system
+from wq_runner import checksums, summary
 from wq_runner.errors import OutputError
 from wq_runner.pipeline import say
 from wq_runner.pipeline.record import Record
 from wq_runner.system import RunPaths
 
 
-def put_aside(paths: RunPaths, record: Record, console: Console) -> None:
+def put_aside(paths: RunPaths, record: Record, console: Console, *, keep: bool = True) -> None:
     """Write `run.json` of a run that begins, and put aside what is there under the names of results.
+
+    What is not to be kept, as it is damaged, is removed.
 
     Raises
     ------
@@ -31,14 +32,14 @@ def put_aside(paths: RunPaths, record: Record, console: Console) -> None:
     last = summary.look(paths) or {}
     record.run = str(last.get("run") or summary.new_id())
     try:
-        _keep(paths, last)
+        _keep(paths, last if keep else {})
         # from here on, nobody takes what is there for the result of this run
-        system.write_json(paths.summary, record.as_json(code=None, message="", finished=None))
+        checksums.write_json(paths.summary, record.as_json(code=None, message="", finished=None))
         paths.status_json.unlink(missing_ok=True)
         _move(paths)
     except OSError as error:
         raise OutputError(f"cannot write to {paths.root}: {error.strerror or error}") from error
-    if last.get("complete") and paths.earlier.is_dir():
+    if keep and last.get("complete") and paths.earlier.is_dir():
         say.line(
             console,
             "earlier",
@@ -59,7 +60,7 @@ def forget(paths: RunPaths, record: Record) -> None:
         shutil.rmtree(paths.earlier, ignore_errors=True)
 
 
-def _keep(paths: RunPaths, last: Mapping[str, Any]) -> None:
+def _keep(paths: RunPaths, last: dict[str, Any]) -> None:
     """Write down what is put aside, unless there is something better aside already."""
     if summary.is_running(last) or not last.get("outputs"):
         return
@@ -67,7 +68,7 @@ def _keep(paths: RunPaths, last: Mapping[str, Any]) -> None:
         return
     shutil.rmtree(paths.earlier, ignore_errors=True)
     paths.earlier.mkdir(exist_ok=True)
-    system.write_json(paths.earlier / paths.summary.name, last)
+    checksums.write_json(paths.earlier / paths.summary.name, last)
 
 
 def _move(paths: RunPaths) -> None:

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from wq_runner import journal, summary
+from wq_runner import summary
 from wq_runner.errors import UsageError
-from wq_runner.execution import ledger
-from wq_runner.execution.files import FileStore
 from wq_runner.execution.ledger import Recovered
+from wq_runner.pipeline import outputs, say, soundness
 from wq_runner.system import RunPaths
 
 
@@ -31,11 +30,17 @@ class Run:
         """The samples that it lacks, as in its missing.json."""
         if self.summary["complete"]:
             return {}
+        written = self.summary.get("missing_file")
+        if written is not None and not outputs.is_whole(self.paths.root, written):
+            raise UsageError(
+                f"{say.path(self.paths.missing)} is not what the run wrote: it is damaged, or was changed",
+                hint=soundness.AGAIN,
+            )
         try:
             found: Mapping[str, Any] = json.loads(self.paths.missing.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise UsageError(
-                f"{self.paths.root} is partial, and what it lacks is not to be read: {error}",
+                f"{say.path(self.paths.root)} is partial, and what it lacks is not to be read: {error}",
                 hint="the command that made it writes it again",
             ) from error
         return found
@@ -70,24 +75,12 @@ def read_run(directory: Path, *, held: bool = False) -> Run:
     """
     paths = RunPaths(root=directory.absolute())
     record = summary.read_ended(paths, held=held)
-    try:
-        events = [event for _, event in journal.read(paths.journal)]
-    except OSError as error:
-        raise UsageError(
-            f"{directory} is not the directory of a run that ended: {error}", hint="wq-status shows what runs"
-        ) from error
     if not record.get("datasets"):
         raise UsageError(
             f"the run in {directory} ended before it was accounted for (exit code {record.get('exit_code')})",
             hint="the same command goes on where it was",
         )
-    recovered = ledger.look(paths.ledger, events, FileStore(root=paths.files))
-    if recovered.lost:
-        few = ", ".join(one.name for one in recovered.lost[:5])
-        raise UsageError(
-            f"{directory}: the result is damaged or incomplete ({few})",
-            hint="the command that made it runs again what is gone",
-        )
+    recovered = soundness.read_ledger(paths)
     problem = disagreement(record, recovered)
     if problem:
         raise UsageError(
