@@ -54,7 +54,9 @@ def read_ended(paths: RunPaths, path: Path | None = None, *, held: bool = False)
         found = checksums.read_json(path or paths.summary)
     except ValueError as error:
         raise UsageError(
-            f"{path or paths.summary}: {error}", hint="the command of the run, started again, makes it anew"
+            f"{path or paths.summary}: {error}",
+            hint="the command of the run, started again, makes it anew",
+            page="damaged-files",
         ) from error
     except OSError as error:
         raise UsageError(

@@ -91,7 +91,7 @@ def run(request: Request, console: Console) -> None:
     ready = prepare(request)
     paths, lock = open_directory(request.directory)
     with lock:
-        asked, damaged = _asked(request, ready), []
+        asked, damaged = _asked(request, ready), soundness.Damaged()
         if not request.options.fresh and resume.is_finished(paths, ready.fingerprint, asked, ready.form):
             damaged = soundness.of_finished(paths, checksums.read_json(paths.summary))
             if not any(damaged):
@@ -106,7 +106,7 @@ def run(request: Request, console: Console) -> None:
         sources = imported.sources().values()
         say.edited(console, sorted(one.path for one in sources if one.edited))
         record.fingerprint = {**ready.fingerprint, **identity.code(sources)}
-        earlier.put_aside(paths, record, console, keep=not damaged)
+        earlier.put_aside(paths, record, console, keep=not damaged.result)
         recovered = resume.start(paths, record.fingerprint, request.options, console)
         with recording(request, record, paths) as (journal, watch):
             journal.record(Fingerprint(values=record.fingerprint))
