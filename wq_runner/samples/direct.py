@@ -7,7 +7,7 @@ import logging
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -42,8 +42,11 @@ def read_url(url: str, where: str, reading: Reading) -> list[Found]:
 def read_directory(path: Path, where: str, reading: Reading) -> list[Found]:
     """Read a directory and all below it as one dataset."""
     passed_over: list[str] = []
-    files = sorted(_walk(path, passed_over))
-    if not files:
+    closed: list[OSError] = []
+    files = sorted(_walk(path, passed_over, closed.append))
+    for error in closed:
+        reading.problem(where, f"{error.filename}: {error.strerror}: what is in it is not known")
+    if not files and not closed:
         reading.problem(where, _nothing_in(path))
         return []
     if passed_over:
@@ -126,10 +129,10 @@ def _without_magic(pieces: Sequence[str]) -> tuple[str, ...]:
     return tuple(word for word in words if word) or ("files",)
 
 
-def _walk(path: Path, passed_over: list[str]) -> Iterator[str]:
+def _walk(path: Path, passed_over: list[str], failed: Callable[[OSError], None]) -> Iterator[str]:
     """Name the data files below a directory, and note the others; links to directories are followed, once."""
     seen: set[str] = set()
-    for folder, folders, names in os.walk(path, followlinks=True):
+    for folder, folders, names in os.walk(path, followlinks=True, onerror=failed):
         real = os.path.realpath(folder)
         if real in seen:
             folders.clear()

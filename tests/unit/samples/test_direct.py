@@ -5,6 +5,7 @@ import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -93,6 +94,21 @@ def test_data_of_any_name_are_known_by_their_content_and_the_rest_is_said(
     assert len(understood("DAOD/[NDan]*")["DAOD"]) == 4
     [file] = load(["DAOD/sub.d/123"])[0].files
     assert probe(file).entries == probe(InputFile(path=str(made))).entries
+
+
+def test_a_directory_that_cannot_be_looked_into_is_a_problem(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touch(here, "DY/a.root", "DY/closed/b.root")
+    look = os.scandir
+
+    def scandir(path: str) -> Any:
+        if str(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied", path)
+        return look(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert problem("DY") == "DY: DY/closed: Permission denied: what is in it is not known"
 
 
 def test_a_url_of_a_numbered_file() -> None:
