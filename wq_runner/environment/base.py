@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import hashlib
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from wq_runner import names
-from wq_runner.environment import packing, smoke
+from wq_runner.environment import packing, seals, smoke
 from wq_runner.environment.choice import ARCHIVES
 from wq_runner.environment.editables import Editable, find_editables
 from wq_runner.environment.spec import Installed, Kind, inspect, kind_of
@@ -109,6 +107,7 @@ def pack(
             "origin": origin or str(installed.prefix),
             "base_python": installed.base_python,
             "unpacked": unpacked,
+            "cksum": seals.worker_sum(archive),
             "packages": [dataclasses.asdict(package) for package in installed.packages],
         }
 
@@ -134,29 +133,21 @@ def from_tarball(archive: Path, store: Store, *, on_build: Callable[[str], None]
     """
     archive = archive.resolve()
     suffix = suffix_of(archive)
-    key = f"{archive.name.removesuffix(suffix)}-{_remembered_digest(archive, store)[:12]}"
+    key = f"{archive.name.removesuffix(suffix)}-{digest(archive)[:12]}"
 
     def make(_: Path) -> Mapping[str, Any]:
         on_build(f"unpacking and testing {archive.name}")
         unpacked = smoke.try_base(archive, key, store)
-        return {"kind": "archive", "origin": str(archive), "unpacked": unpacked, "packages": []}
+        return {
+            "kind": "archive",
+            "origin": str(archive),
+            "unpacked": unpacked,
+            "cksum": seals.worker_sum(archive),
+            "packages": [],
+        }
 
     stored, built = store.build(Layer.BASE, key, make)
     return Base(key=key, archive=archive, stored=stored, built=built)
-
-
-def _remembered_digest(archive: Path, store: Store) -> str:
-    """Return the digest of a large file, calculated again only if it was touched."""
-    facts = archive.stat()
-    stamp = f"{archive} {facts.st_size} {facts.st_mtime_ns}"
-    mark = store.packages / f"{hashlib.sha256(stamp.encode()).hexdigest()[:24]}.digest"
-    if mark.is_file():
-        return mark.read_text()
-    found = digest(archive)
-    with contextlib.suppress(OSError):
-        mark.parent.mkdir(parents=True, exist_ok=True)
-        mark.write_text(found)
-    return found
 
 
 def suffix_of(archive: Path) -> str:

@@ -11,7 +11,7 @@ from typing import NoReturn
 from wq_runner.environment.base import ARCHIVE, suffix_of
 from wq_runner.environment.launch import OVERLAY, SCRIPT, Launch, script
 from wq_runner.environment.store import Layer, Store, Stored
-from wq_runner.errors import UsageError
+from wq_runner.errors import UsageError, WorkerEnvironmentError
 
 _START = "import os, sys; os.chdir(sys.argv[1]); os.execvp(sys.argv[2], sys.argv[2:])"
 
@@ -23,6 +23,8 @@ def enter(store: Store, entries: Sequence[Stored], command: Sequence[str]) -> No
     ------
     UsageError
         If there is not exactly one base among the entries.
+    WorkerEnvironmentError
+        If one is damaged.
     """
     base = next((one for one in entries if one.layer is Layer.BASE), None)
     overlay = next((one for one in entries if one.layer is Layer.OVERLAY), None)
@@ -30,12 +32,21 @@ def enter(store: Store, entries: Sequence[Stored], command: Sequence[str]) -> No
         raise UsageError(
             "an overlay alone has no Python", hint="wq-env shell BASE OVERLAY; wq-env list shows both"
         )
+    for entry in filter(None, (base, overlay)):
+        damage = entry.damage()
+        if damage:
+            raise WorkerEnvironmentError(
+                f"{entry.key}: {damage}",
+                hint=f"what made it makes it again: wq-run, or wq-env build; or wq-env clean {entry.key}",
+            )
     archive = archive_of(base)
     launch = Launch(
         kind="packed",
         base=base.key,
         base_archive=f"base{suffix_of(archive)}",
+        base_sum=base.manifest["cksum"],
         overlay=overlay.key if overlay else "",
+        overlay_sum=overlay.manifest["cksum"] if overlay else "",
         cache=str(store.unpacked),
     )
     lease = store.lease(*(one for one in (base, overlay) if one))

@@ -19,7 +19,8 @@ OVERLAY = "overlay.tar.gz"
 class Launch:
     """What the script has to know. `kind` is packed, shared or none: see `Mode`.
 
-    `base` and `overlay` are keys, `base_archive` the name of the base's archive in the task's directory;
+    `base` and `overlay` are keys, `base_archive` the name of the base's archive in the task's directory,
+    `base_sum` and `overlay_sum` what cksum(1) says of the archives, empty where nobody asked it;
     `python` is what to run where no base is packed, `hint` what to add if it does not start; `cache`
     is where to unpack, empty where only the worker knows; `links` are pairs of a name in the task's
     directory and a path on the same file system.
@@ -28,7 +29,9 @@ class Launch:
     kind: str
     base: str = ""
     base_archive: str = ""
+    base_sum: str = ""
     overlay: str = ""
+    overlay_sum: str = ""
     python: str = "python3"
     hint: str = ""
     cache: str = ""
@@ -38,7 +41,9 @@ class Launch:
 
 def script(launch: Launch) -> str:
     """Return the text of the script."""
-    names = ("kind", "base", "base_archive", "overlay", "python", "hint", "cache")
+    names = (
+        "kind", "base", "base_archive", "base_sum", "overlay", "overlay_sum", "python", "hint", "cache"
+    )  # fmt: skip
     head = [f"{name}={shlex.quote(getattr(launch, name))}" for name in names]
     head.append(f"setup_key={_key(launch.setup_commands)}")
     head.append(

@@ -55,8 +55,47 @@ count() { # files below a directory, apart from what Python itself writes there
     find "$1/" -name __pycache__ -prune -o -print | wc -l
 }
 
-whole() { # is it unpacked, with all its files? Cleaners of /tmp take single ones.
-    [ -f "$1/.ready" ] && [ "$(count "$1")" -ge "$(cat "$1/.ready")" ]
+sums() { # a line for each file below a directory: its checksum, its size, its name
+    (cd "$1/" && find . -type f ! -name .ready ! -name '.sums*' -exec cksum {} +) 2>/dev/null | LC_ALL=C sort
+}
+
+can_sum() {
+    command -v cksum >/dev/null && command -v comm >/dev/null && command -v sort >/dev/null
+}
+
+# Are the files as they were unpacked? A flipped bit changes neither size nor time, so all are read. What Python
+# compiled itself may differ: it is compiled again, or known from now on.
+unchanged() {
+    can_sum || return 0
+    [ -f "$1/.sums" ] || return 1
+    now=$1/.sums.$$
+    sums "$1" >"$now"
+    other=$(LC_ALL=C comm -23 "$1/.sums" "$now")
+    if printf '%s\n' "$other" | grep -v /__pycache__/ | grep -q .; then
+        rm -f "$now"
+        return 1
+    fi
+    printf '%s\n' "$other" | sed -n 's/^[0-9]* [0-9]* //p' | while IFS= read -r name; do rm -f "$1/$name"; done
+    {
+        LC_ALL=C comm -12 "$1/.sums" "$now"
+        [ -n "$other" ] || LC_ALL=C comm -13 "$1/.sums" "$now" | grep /__pycache__/
+    } | LC_ALL=C sort >"$now.new"
+    mv "$now.new" "$1/.sums"
+    rm -f "$now"
+}
+
+complete() { # is it unpacked, with all its files? Cleaners of /tmp take single ones.
+    [ -f "$1/.ready" ] && [ "$(count "$1")" -ge "$(cat "$1/.ready")" ] 2>/dev/null
+}
+
+whole() { # and are they as they were?
+    complete "$1" && unchanged "$1"
+}
+
+arrived() { # ARCHIVE SUM: is it what was sent?
+    [ -n "$2" ] && command -v cksum >/dev/null || return 0
+    found=$(cksum <"$here/$1" | sed 's/^\([0-9]* [0-9]*\).*/\1/')
+    [ "$found" = "$2" ] || die "$1 is damaged: its checksum and size are $found instead of $2"
 }
 
 extract() { # ARCHIVE DIRECTORY
@@ -69,35 +108,51 @@ extract() { # ARCHIVE DIRECTORY
     esac
 }
 
-# unpack ARCHIVE KEY: into a new directory, which gets the key as its name when all is there
+# unpack ARCHIVE KEY SUM: into a new directory, which gets the key as its name when all is there
 unpack() {
     target=$place/$2
+    if [ -f "$checked" ] && [ -f "$target/.ready" ]; then
+        return 0 # another task of this worker was first
+    fi
+    if [ -n "$(find "$target/.ready" -newer "$asked" 2>/dev/null)" ] && complete "$target"; then
+        return 0 # another worker unpacked it while we waited
+    fi
     if whole "$target"; then
         return 0
     fi
+    arrived "$1" "$3"
     if [ -n "$locked" ]; then
         rm -rf "$target" "$target".??????
     else
         rm -f "$target"
     fi
     new=$(mktemp -d "$target.XXXXXX") || die "cannot write to $place"
-    extract "$here/$1" "$new" || die "$2 cannot be unpacked in $place (disk full?)"
+    if ! said=$(extract "$here/$1" "$new" 2>&1); then
+        rm -rf "$new"
+        die "$2 cannot be unpacked in $place: $(printf '%s\n' "$said" | head -n 2 | tr '\n' ' ')"
+    fi
     if [ -f "$new/bin/conda-unpack" ]; then
         PATH=$new/bin:$PATH "$new/bin/python" "$new/bin/conda-unpack" || die "conda-unpack of $2 failed"
     fi
+    can_sum && sums "$new" >"$new/.sums"
     echo $(($(count "$new") + 1)) >"$new/.ready"
     chmod 755 "$new"
     ln -s "${new##*/}" "$target"
 }
 
-# have ARCHIVE KEY: make sure it is unpacked; its files are counted once per worker
+# have ARCHIVE KEY SUM: make sure it is unpacked, and as it was; looked at once per worker
 have() {
     checked=$workspace/.wq-runner-$2
     if [ -f "$place/$2/.ready" ] && [ -f "$checked" ]; then
         return 0
     fi
-    with_lock "$place/$2" unpack "$1" "$2" || exit 97
+    asked=$checked.asked.$$
+    : >"$asked"
+    if ! whole "$place/$2"; then
+        with_lock "$place/$2" unpack "$1" "$2" "$3" || exit 97
+    fi
     : >"$checked"
+    rm -f "$asked"
 }
 
 forget_host() { # what would leak into Python from the host
@@ -158,7 +213,7 @@ case $kind in
 packed)
     forget_host
     place=$(find_place) || { echo "$place"; exit 97; }
-    have "$base_archive" "$base"
+    have "$base_archive" "$base" "$base_sum"
     enter "$place/$base"
     python=$place/$base/bin/python
     [ -x "$python" ] || die "$python cannot be run$hint"
@@ -169,7 +224,7 @@ none)
     ;;
 esac
 if [ -n "$overlay" ]; then
-    have overlay.tar.gz "$overlay"
+    have overlay.tar.gz "$overlay" "$overlay_sum"
     code=$place/$overlay
     PYTHONPATH=$code/analysis:$code/site:$code/files${PYTHONPATH:+:$PYTHONPATH}
     PATH=$code/bin:$PATH

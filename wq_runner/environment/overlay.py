@@ -20,7 +20,7 @@ from typing import Any
 
 import wq_runner
 from wq_runner import names
-from wq_runner.environment import companions, scripts, wheels
+from wq_runner.environment import companions, scripts, seals, wheels
 from wq_runner.environment.editables import Editable
 from wq_runner.environment.gitstate import open_git
 from wq_runner.environment.importable import Module
@@ -165,7 +165,11 @@ def build(found: Draft, store: Store) -> tuple[Stored, bool]:
             for name, content in programs.items():
                 _add(tar, f"bin/{name}", content, tarfile.REGTYPE, 0o755)
                 digests[f"bin/{name}"] = digest_of(content)
-        return {"sources": [source.as_json() for source in found.sources], "digests": digests}
+        return {
+            "sources": [source.as_json() for source in found.sources],
+            "digests": digests,
+            "cksum": seals.worker_sum(place / OVERLAY),
+        }
 
     return store.build(Layer.OVERLAY, found.key, make)
 

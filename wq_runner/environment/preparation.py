@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import hashlib
-import json
+import os
 import sys
 import tempfile
 import time
@@ -16,7 +15,7 @@ from pathlib import Path
 from wq_runner import system
 from wq_runner.environment import base as bases
 from wq_runner.environment import overlay as overlays
-from wq_runner.environment import smoke
+from wq_runner.environment import seals, smoke
 from wq_runner.environment.choice import Mode, Wish, choose
 from wq_runner.environment.editables import Editable, find_editables
 from wq_runner.environment.launch import OVERLAY, SCRIPT, Launch, script
@@ -105,8 +104,9 @@ class Preparation:
         told = [about.encode(errors="surrogateescape"), *objects, code.pack()]
         found = hashlib.sha256(b"\0".join(told))
         mark = tested / found.hexdigest()[:24]
-        with contextlib.suppress(OSError, ValueError):
-            self.findings += map(str, json.loads(mark.read_text(encoding="utf-8")))
+        known = seals.read(mark)
+        if known is not None:
+            self.findings += known["findings"]
             return False
         try:
             answer = smoke.check(self._subject, modules=modules, objects=objects, code=code)
@@ -118,7 +118,7 @@ class Preparation:
             return True
         self.findings += [_not_shipped(path) for path in answer.get("opened", ())]
         tested.mkdir(exist_ok=True)
-        system.write_json(mark, self.findings)
+        system.write_json(mark, seals.sealed({"findings": self.findings}))
         return True
 
     def write_patches(self, directory: Path) -> list[Path]:
@@ -139,7 +139,12 @@ class Preparation:
 
     def _none(self, reason: str) -> WorkerEnvironment:
         stored, said = self._overlay("")
-        launch = Launch(kind="none", overlay=stored.key, setup_commands=self.wish.setup_commands)
+        launch = Launch(
+            kind="none",
+            overlay=stored.key,
+            overlay_sum=stored.manifest["cksum"],
+            setup_commands=self.wish.setup_commands,
+        )
         return WorkerEnvironment(
             command=_COMMAND,
             inputs=((self._write_script(launch), SCRIPT), (stored.path / OVERLAY, OVERLAY)),
@@ -160,7 +165,9 @@ class Preparation:
             kind="packed",
             base=base.key,
             base_archive=f"base{base.suffix}",
+            base_sum=base.stored.manifest["cksum"],
             overlay=stored.key,
+            overlay_sum=stored.manifest["cksum"],
             hint=f" ({base.hint})" if base.hint else "",
             # workers of our own find what was unpacked to test it
             cache=str(self.store.unpacked) if self.wish.workers_here else "",
@@ -262,7 +269,7 @@ class Preparation:
             self.store.prepare()
             directory.mkdir(exist_ok=True)
             path = directory / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.sh"
-            if not path.exists():
+            if not path.exists() or path.read_bytes() != os.fsencode(text):
                 with system.replacing(path, "w") as stream:
                     stream.write(text)
         except OSError as error:

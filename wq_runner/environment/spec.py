@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from wq_runner import system
+from wq_runner.environment import seals
 
 VERSION = 1  # raised when the same packages are packed in another way
 
@@ -97,7 +98,7 @@ def inspect(
         if cache is not None:
             cache.parent.mkdir(parents=True, exist_ok=True)
             known = [dataclasses.asdict(package) for package in packages]
-            system.write_json(cache, {"stamp": stamp, "packages": known})
+            system.write_json(cache, seals.sealed({"stamp": stamp, "packages": known}))
     home = _config(prefix, "home") if kind is Kind.VENV else ""
     return Installed(prefix=prefix, kind=kind, packages=remembered, base_python=home)
 
@@ -185,11 +186,10 @@ def _stamp(prefix: Path, leave_out: Sequence[Path]) -> str:
 
 
 def _remembered(cache: Path, stamp: str) -> tuple[Package, ...] | None:
-    try:
-        known = json.loads(cache.read_text(encoding="utf-8"))
-        return tuple(Package(**one) for one in known["packages"]) if known["stamp"] == stamp else None
-    except (OSError, ValueError, KeyError, TypeError):
+    known = seals.read(cache)
+    if known is None or known["stamp"] != stamp:
         return None
+    return tuple(Package(**one) for one in known["packages"])
 
 
 def _config(prefix: Path, name: str) -> str:

@@ -22,6 +22,7 @@ from typing import IO, Any
 
 import platformdirs
 
+from wq_runner.environment import seals
 from wq_runner.errors import WorkerEnvironmentError
 
 _TAG = "CACHEDIR.TAG"
@@ -52,6 +53,16 @@ class Stored:
             return {}
         return found
 
+    def damage(self) -> str:
+        """Say what is not as it was built; empty if all is. Reads all files of the entry."""
+        manifest = seals.read(self.path / "manifest.json")
+        if manifest is None:
+            return "its record is damaged"
+        for name, expected in manifest.get("checksums", {}).items():
+            if seals.checksum(self.path / name) != expected:
+                return f"{name} is damaged"
+        return ""
+
     @property
     def last_used(self) -> float:
         try:
@@ -76,7 +87,7 @@ class Lease:
 class Store:
     root: Path
     on_wait: Callable[[str], None] = lambda _: None
-    """Told what is being waited for, if another process is building it."""
+    """Told what is being waited for, if another process is building it, and what is damaged."""
 
     @classmethod
     def default(cls, **kwargs: Any) -> Store:
@@ -113,18 +124,23 @@ class Store:
     def build(self, layer: Layer, key: str, make: Callable[[Path], Mapping[str, Any]]) -> tuple[Stored, bool]:
         """Return the entry, and whether it was made now. `make` fills a directory and returns the manifest.
 
+        What is damaged is made again.
+
         Raises
         ------
         WorkerEnvironmentError
             If the store cannot be written. What `make` raises goes through; nothing is left then.
         """
         found = self.find(layer, key)
-        if found is not None:
+        if found is not None and not found.damage():
             return found, False
         with self._writing(), self._locked(f"{layer.value}-{key}", f"{key} is being built"):
-            found = self.find(layer, key)
+            found = self.find(layer, key)  # another process may have built it, or made it again
             if found is not None:
-                return found, False
+                damage = found.damage()
+                if not damage:
+                    return found, False
+                self.on_wait(f"{key}: {damage}, so it is made again")
             return self._make(layer, key, make), True
 
     def _make(self, layer: Layer, key: str, make: Callable[[Path], Mapping[str, Any]]) -> Stored:
@@ -136,13 +152,18 @@ class Store:
         try:
             place.chmod(0o755)
             manifest = {"key": key, "created": time.time(), **make(place)}
-            text = json.dumps({**manifest, "size": size_of(place)}, indent=1)
+            record = {**manifest, "size": size_of(place), "checksums": seals.checksums(place)}
+            text = json.dumps(seals.sealed(record), indent=1)
             (place / "manifest.json").write_text(text, encoding="utf-8", errors="surrogateescape")
             final = self.root / layer.value / key
             final.parent.mkdir(exist_ok=True)
-            if final.exists():  # without a manifest: what somebody deleted half
-                delete(final)
-            place.replace(final)
+            if final.exists():  # damaged, or without a manifest: what somebody deleted half
+                trash = Path(tempfile.mkdtemp(prefix="trash.", dir=self.root))
+                final.replace(trash / key)
+                place.replace(final)
+                delete(trash)
+            else:
+                place.replace(final)
         except BaseException:
             delete(place)
             raise

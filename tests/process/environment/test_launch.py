@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from wq_runner.environment import seals
 from wq_runner.environment.launch import BROKEN, Launch, script
 
 SHELLS = [name for name in ("dash", "bash", "busybox") if shutil.which(name)]
@@ -22,7 +23,9 @@ HEAD = """\
 kind=packed
 base=py311-3f9c1a
 base_archive=base.tar.gz
+base_sum='4038471504 75'
 overlay=8be21f4
+overlay_sum=''
 python=python3
 hint=' (a base Python is missing)'
 cache=''
@@ -45,6 +48,7 @@ def test_the_head_of_the_script() -> None:
             kind="packed",
             base="py311-3f9c1a",
             base_archive="base.tar.gz",
+            base_sum="4038471504 75",
             overlay="8be21f4",
             hint=" (a base Python is missing)",
             setup_commands=["module load x"],
@@ -79,7 +83,7 @@ def base(tmp_path: Path) -> Path:
         "bin/conda-unpack": f"open({str(tmp_path / 'unpacked')!r}, 'a').write('once\\n')\n",
         "etc/conda/activate.d/one.sh": "export FROM_ACTIVATION=yes\n",
         "etc/conda/activate.d/two.sh": "[[ -n bash ]] && function f { :; }; if broken\n",
-        "lib/module.py": "",
+        "lib/module.py": "VALUE = 1\n",
     }
     return archive(tmp_path / "base.tar.gz", files, tmp_path / "staged-base")
 
@@ -249,7 +253,57 @@ def test_a_broken_archive_is_the_workers_fault(run: Run, tmp_path: Path, base: P
     done = run(BASE)
     assert done.returncode == BROKEN
     assert "key cannot be unpacked" in done.stdout
-    assert not (place(tmp_path) / "key").exists()
+    assert "unexpected e" in done.stdout.lower().replace("short read", "unexpected end")
+    assert list(place(tmp_path).iterdir()) == [place(tmp_path) / "key.lock"]
+
+
+def test_an_archive_that_arrived_damaged_is_not_unpacked(run: Run, tmp_path: Path, base: Path) -> None:
+    """One that was stored uncompressed would be unpacked, and run."""
+    launch = replace(BASE, base_sum=seals.worker_sum(base))
+    whole = base.read_bytes()
+    base.write_bytes(whole[:99] + bytes([whole[99] ^ 1]) + whole[100:])
+    done = run(launch)
+    assert done.returncode == BROKEN
+    assert f"base.tar.gz is damaged: its checksum and size are {seals.worker_sum(base)}" in done.stdout
+    base.write_bytes(whole)
+    assert run(launch).returncode == 0
+
+
+@pytest.mark.parametrize("where", ["lib/module.py", "bin/conda-unpack", ".sums"])
+def test_a_flipped_bit_is_unpacked_anew(run: Run, tmp_path: Path, where: str) -> None:
+    """In what an earlier worker unpacked: neither size nor time tells."""
+    assert run(BASE).returncode == 0
+    target = place(tmp_path) / "key"
+    was = (target / "lib/module.py").read_bytes()
+    flip(target / where)
+    assert run(BASE, worker="worker-2").returncode == 0
+    assert (target / "lib/module.py").read_bytes() == was
+    assert (tmp_path / "unpacked").read_text() == "once\n" * 2
+    # and is whole for the next
+    assert run(BASE, worker="worker-3").returncode == 0
+    assert (tmp_path / "unpacked").read_text() == "once\n" * 2
+
+
+def test_what_python_compiled_is_compiled_again(run: Run, tmp_path: Path) -> None:
+    launch = replace(BASE, overlay="code")
+    code = "import pkg; print(pkg.VALUE)"
+    for worker in ("worker-1", "worker-2"):
+        assert run(launch, code, worker=worker).stdout == "overlay\n"
+    target = place(tmp_path) / "code"
+    (compiled,) = target.glob("site/pkg/__pycache__/*.pyc")
+    assert compiled.name in (target / ".sums").read_text()
+    content = compiled.read_bytes()
+    compiled.write_bytes(content.replace(b"overlay", b"ovfrlay"))
+    for worker in ("worker-3", "worker-4"):
+        assert run(launch, code, worker=worker).stdout == "overlay\n"
+    assert compiled.name in (target / ".sums").read_text()
+
+
+def flip(path: Path) -> None:
+    facts, content = path.stat(), bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
 
 
 def test_a_virtual_environment_without_its_python(run: Run, tmp_path: Path, base: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import multiprocessing
 import os
 import signal
@@ -172,3 +173,26 @@ def test_the_longest_unused_go_first(store: Store) -> None:
     assert not (store.unpacked / "old").exists()
     assert [entry.key for entry in store.shrink(1000)] == ["middle"]
     assert [entry.key for entry in store.shrink(1000)] == []
+
+
+@pytest.mark.parametrize("name", ["base.tar.gz", "manifest.json"])
+def test_what_is_damaged_is_made_again(store: Store, name: str) -> None:
+    """Once, with a word of what it was; a bit that flipped changes neither size nor time."""
+    said: list[str] = []
+    store = dataclasses.replace(store, on_wait=said.append)
+    entry = build(store)
+    assert entry.damage() == ""
+    lease = store.lease(entry)
+    for bit in range(3):
+        path = entry.path / name
+        facts, content = path.stat(), bytearray(path.read_bytes())
+        content[len(content) * (bit + 1) // 4] ^= 1 << bit
+        path.write_bytes(content)
+        os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+        again, built = store.build(Layer.BASE, "key", simple)
+        assert (built, again.damage()) == (True, "")
+        assert store.build(Layer.BASE, "key", simple) == (again, False)
+    lease.release()
+    what = "base.tar.gz" if name == "base.tar.gz" else "its record"
+    assert said == [f"key: {what} is damaged, so it is made again"] * 3
+    assert not list(store.root.glob("trash.*"))

@@ -6,7 +6,6 @@ A new tool is one sibling file and one line here.
 from __future__ import annotations
 
 import hashlib
-import json
 import platform
 import tempfile
 from collections.abc import Callable, Sequence
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from wq_runner import system
 from wq_runner.environment import base as bases
+from wq_runner.environment import seals
 from wq_runner.environment.builders import conda, pip, rattler
 from wq_runner.environment.builders.request import Builder, BuildError, Request, read_request
 from wq_runner.environment.packing import Progress, quiet
@@ -58,7 +58,7 @@ def base_of_spec(
     tool = choose(builder, request)
     name = hashlib.sha256(f"{VERSION} {tool.name} {platform.machine()} {request}".encode()).hexdigest()[:16]
     resolved = store.root / "requests" / f"{name}.json"
-    known = None if update else _resolved(resolved, store)
+    known = None if update else _resolved(resolved, store, say)
     if known is not None:
         return known
     # not below a name of the user's choice: some packages have only so much space for their prefix
@@ -74,7 +74,8 @@ def base_of_spec(
             installed, store, editables=(), progress=progress, origin=f"{path} with {tool.name}", on_build=say
         )
     resolved.parent.mkdir(exist_ok=True)
-    system.write_json(resolved, {"key": found.key, "file": str(path), "builder": tool.name})
+    record = {"key": found.key, "file": str(path), "builder": tool.name}
+    system.write_json(resolved, seals.sealed(record))
     return found
 
 
@@ -135,12 +136,13 @@ def _keep(name: str, output: str, store: Store) -> Path:
     return Path(stream.name)
 
 
-def _resolved(resolved: Path, store: Store) -> bases.Base | None:
-    try:
-        key = json.loads(resolved.read_text(encoding="utf-8"))["key"]
-    except (OSError, ValueError, KeyError):
-        return None
-    stored = store.find(Layer.BASE, key)
+def _resolved(resolved: Path, store: Store, say: Callable[[str], None]) -> bases.Base | None:
+    known = seals.read(resolved)
+    stored = store.find(Layer.BASE, known["key"]) if known else None
     if stored is None:
         return None
-    return bases.Base(key=key, archive=stored.path / bases.ARCHIVE, stored=stored)
+    damage = stored.damage()
+    if damage:  # what it was packed from is not here any more
+        say(f"{stored.key}: {damage}, so it is made again")
+        return None
+    return bases.Base(key=stored.key, archive=stored.path / bases.ARCHIVE, stored=stored)
