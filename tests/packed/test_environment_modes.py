@@ -133,24 +133,75 @@ def test_packed_runs_the_code_as_it_is(run: Run, analysis: Repository, packed: P
     assert keys[0] != keys[1]
 
 
+def test_what_is_imported_from_anywhere_goes_with_it(
+    run: Run, analysis: Repository, packed: Path, tmp_path: Path
+) -> None:
+    """From PYTHONPATH, and from a directory that the processor puts on its path; with the data it names."""
+    library, common = Repository(tmp_path / "lib"), Repository(tmp_path / "common")
+    library.write("elsewhere/__init__.py", "")
+    library.write("elsewhere/deep/part.py", "VALUE = 'from elsewhere'\n")
+    common.write(
+        "shared.py", "from pathlib import Path\nVALUE = (Path(__file__).parent / 'v.json').read_text()\n"
+    )
+    common.write("v.json", "from common")
+    analysis.write(
+        "helper.py",
+        f"import sys\nsys.path.insert(0, {str(common.root)!r})\nimport shared\n"
+        "from elsewhere.deep import part\nVALUE = f'{part.VALUE} and {shared.VALUE}'\n"
+        "__file__ = f'{part.__file__} {shared.__file__}'\n",
+    )
+    output, _ = well(run("--environment", packed, PYTHONPATH=str(library.root)), tmp_path)
+    assert output["value"] == {"from elsewhere and from common"}
+
+
 def test_what_would_fail_there_ends_with_4_before_any_worker(
     run: Run, analysis: Repository, packed: Path, tmp_path: Path
 ) -> None:
-    library = Repository(tmp_path / "lib")
-    library.write("elsewhere.py", "VALUE = 'from elsewhere'\n")
-    analysis.write("helper.py", "from elsewhere import VALUE\n")
-    ended = run("--environment", packed, PYTHONPATH=str(library.root))
+    """A module by its path here: the check reaches the file, and a worker does not."""
+    module = Repository(tmp_path / "lib").write("elsewhere.py", "VALUE = 'from elsewhere'\n")
+    by_path = (
+        "import importlib.util as util, sys\n"
+        f"spec = util.spec_from_file_location('by_path', {str(module)!r})\n"
+        "sys.modules['by_path'] = found = util.module_from_spec(spec)\nspec.loader.exec_module(found)\n"
+    )
+    analysis.write("helper.py", f"{by_path}VALUE = found.VALUE\n")
+    ended = run("--environment", packed)
     assert ended.code == 4
-    module = library.root / "elsewhere.py"
-    assert "has no module elsewhere\n" in ended.error
-    assert f"here: {module}\nadd it: wq-run --extra-file {module} ..." in ended.error
+    assert f"were not taken from what is shipped\n  by_path: {module}" in ended.error
     assert not list((tmp_path / "out").glob("workers/local-*.log"))
     assert running.summary(tmp_path / "out")["exit_code"] == 4
-    # and what it says helps
-    output, _ = well(
-        run("--environment", packed, "--extra-file", module, PYTHONPATH=str(library.root)), tmp_path
-    )
-    assert output["value"] == {"from elsewhere"}
+
+
+def test_bits_that_flip_in_what_is_kept(run: Run, analysis: Repository, packed: Path, tmp_path: Path) -> None:
+    """In archives, in records, in what is unpacked: named, made again, and nothing of it is left."""
+    well(run("--environment", packed), tmp_path)
+    store = tmp_path / "cache" / "wq-runner" / "environments"
+    # 1 becomes 0 in an unpacked file, which then is as good Python as before
+    places = ("overlays/*/overlay.tar.gz", "overlays/*/manifest.json", "bases/*/manifest.json")
+    places += ("unpacked/*/analysis/helper.py", "unpacked/*/bin/python", "installed/*.json", "scripts/*.sh")
+    for pattern in places:
+        found = [path for path in store.glob(pattern) if not path.parents[1].is_symlink()]
+        assert found or pattern.startswith("installed"), pattern
+        for path in found:
+            flip(path)
+    ended = run("--environment", packed)
+    output, _ = well(ended, tmp_path)
+    assert output["value"] == {1}
+    assert "is damaged, so it is made again" in " ".join(ended.out.split())
+    output, _ = well(ended := run("--environment", packed), tmp_path)
+    assert output["value"] == {1}
+    assert "damaged" not in ended.out + ended.err
+    # what somebody else packed cannot be made again
+    flip(packed)
+    ended = run("--environment", packed)
+    assert (ended.code, "standin" in ended.error) == (4, True)
+
+
+def flip(path: Path) -> None:
+    facts, content = path.stat(), bytearray(path.read_bytes())
+    content[-2 if path.suffix == ".py" else len(content) // 2] ^= 1
+    path.write_bytes(content)
+    os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
 
 
 def test_a_setup_command_that_fails_is_reported(run: Run, packed: Path) -> None:

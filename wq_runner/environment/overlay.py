@@ -20,7 +20,7 @@ from typing import Any
 
 import wq_runner
 from wq_runner import names
-from wq_runner.environment import companions, scripts, seals, wheels
+from wq_runner.environment import beside, companions, scripts, seals, wheels
 from wq_runner.environment.editables import Editable
 from wq_runner.environment.gitstate import open_git
 from wq_runner.environment.importable import Module
@@ -122,6 +122,7 @@ def draft(ingredients: Ingredients, scratch: Path, *, base: str = "") -> Draft:
         pieces += trees.pieces(ingredients.analysis, "analysis")
     built = [editable.project for editable, _ in compiled]
     pieces = _with_imported(trees, pieces, companions.missing(ingredients.imported, _sources(pieces), built))
+    pieces += _beside(trees, pieces, ingredients.imported)
     pieces += _extra(ingredients.extra_files)
     found = hashlib.sha256(f"{VERSION}\n".encode())
     for line in sorted(
@@ -270,6 +271,24 @@ def _with_imported(trees: _Trees, pieces: Sequence[Piece], modules: Iterable[Mod
         else:
             found += _package(trees, [module], package=False)
     return found
+
+
+def _beside(trees: _Trees, pieces: Sequence[Piece], imported: Iterable[tuple[str, Path]]) -> Iterator[Piece]:
+    """Yield the data that scripts name, in the same places beside them."""
+    targets = {piece.content.path: piece.target for piece in pieces}
+    taken = set(targets.values())
+    for path in {path.resolve() for _, path in imported}:
+        place = targets.get(path)
+        if place is None or (path.parent / "__init__.py").exists():
+            continue
+        for data in beside.named(path):
+            target = f"{place.rpartition('/')[0]}/{data.relative_to(path.parent)}"
+            reason = left_out(data, package=True)
+            if reason:
+                trees.of(path).skipped[data] = f"{path.name} names it; {reason}"
+            elif target not in taken:
+                taken.add(target)
+                yield _loose(data, target)
 
 
 def _sources(pieces: Iterable[Piece]) -> set[Path]:

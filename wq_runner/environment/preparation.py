@@ -127,7 +127,7 @@ class Preparation:
 
     def _shared(self, reason: str) -> WorkerEnvironment:
         # nothing travels, but what is run is on record
-        sources = tuple(source.as_json() for source in self._look("").sources)
+        sources = tuple(source.as_json() for source in self._look("", travels=False).sources)
         found = dataclasses.replace(shared(reason), sources=sources)
         links = overlays.extra_files(self.wish.extra_files)
         if not links and not self.wish.setup_commands:
@@ -224,13 +224,13 @@ class Preparation:
         how = f"built in {format_seconds(time.monotonic() - began)}" if built else "cached"
         return stored, f"overlay {found.label or stored.key} ({how})"
 
-    def _look(self, base: str) -> overlays.Draft:
+    def _look(self, base: str, *, travels: bool = True) -> overlays.Draft:
         """Look at the code as it is now."""
         ingredients = overlays.Ingredients(
             editables=self._editables(),
             analysis=self.wish.analysis,
             extra_files=overlays.extra_files(self.wish.extra_files),
-            imported=self.wish.imported,
+            imported=self.wish.imported if travels else (),
         )
         self._draft = overlays.draft(ingredients, Path(self._scratch.name), base=base)
         return self._draft

@@ -164,8 +164,7 @@ def files_below(start: Path, skipped: dict[Path, str], package: bool = False) ->
             continue
         if entry.is_dir():
             # next to a script may lie anything, inside a package all belongs to it
-            other = any((path / mark).exists() for mark in _MARKS)
-            if other or not (package or (path / "__init__.py").exists()):
+            if is_foreign_directory(path) or not (package or (path / "__init__.py").exists()):
                 continue
             if entry.is_symlink():
                 yield path
@@ -179,7 +178,13 @@ def files_below(start: Path, skipped: dict[Path, str], package: bool = False) ->
                 yield path
 
 
+def is_foreign_directory(directory: Path) -> bool:
+    """Whether it is the output of a run, an environment, or a tool's."""
+    return directory.name in _JUNK or any((directory / mark).exists() for mark in _MARKS)
+
+
 def is_leftover(path: Path) -> bool:
+    """Whether tools left it, and nothing reads it."""
     return path.name.endswith(_LEFTOVERS)
 
 

@@ -345,3 +345,33 @@ def test_what_is_imported_is_shipped_from_wherever_it_is(
     package.root.rename(tmp_path / "out of reach")
     names = [name for name, _ in imports] + ["lib.deep.later", "tools.inner"]
     assert set(imported(out, *names)) == set(names)
+
+
+def test_data_that_a_script_names_goes_with_it(package: Repository, store: Store, tmp_path: Path) -> None:
+    """Outside of git nothing else tells; and what git ignores, or is called data, is read all the same."""
+    read = "[one.read_text() for one in sorted(here.glob('**/*.*')) if one.suffix in ('.json', '.root')]"
+    text = (
+        "from pathlib import Path\nhere = Path(__file__).parent\n"
+        "YEARS = {year: f'tables/sf_{year}.json' for year in (2022, 2023)}\n"
+        f"NAME = here / 'pileup.root'\nVALUE = ''\nREAD = {read}\n"
+    )
+    script = package.write("analysis/processor.py", text)
+    package.write("common/helper.py", text)
+    package.write(".gitignore", "*.json\n")
+    for place in ("analysis", "common"):
+        package.write(f"{place}/tables/sf_2022.json", f"{place} 2022")
+        package.write(f"{place}/tables/sf_2023.json", f"{place} 2023")
+        package.write(f"{place}/tables/other.json", "nobody names it")
+        package.write(f"{place}/pileup.root", f"{place} root")
+    (script.parent / "old").mkdir()
+    (script.parent / "old/pileup.root").touch()
+    os.truncate(script.parent / "old/pileup.root", 60_000_000)
+    imports = (("processor", script), ("helper", package.root / "common/helper.py"))
+    out, draft = ship(Ingredients(analysis=script.parent, imported=imports), store, tmp_path)
+    assert "60 MB" in draft.skipped[script.parent / "old/pileup.root"]
+    package.root.rename(tmp_path / "out of reach")
+    found = imported(out, "processor", "helper")
+    assert found["processor"][2] == ["analysis root", "analysis 2022", "analysis 2023"]
+    assert [one for one in found["helper"][2] if one.startswith("common")] == [
+        "common root", "common 2022", "common 2023"
+    ]  # fmt: skip
