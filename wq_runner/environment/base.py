@@ -98,7 +98,9 @@ def pack(
     def make(place: Path) -> Mapping[str, Any]:
         on_build(f"packing {installed.prefix}")
         archive = place / ARCHIVE
-        packing.pack(installed.prefix, installed.kind, archive, leave_out=without, progress=progress)
+        packing.pack(
+            installed.prefix, installed.kind, archive, leave_out=without, progress=progress, say=on_build
+        )
         on_build("unpacking and testing it")
         unpacked = smoke.try_base(archive, installed.key, store, hint=hint)
         return {

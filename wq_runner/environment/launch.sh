@@ -186,6 +186,9 @@ set_up() {
         if [ $code = 0 ]; then
             exported >"$set_up.new"
             mv "$set_up.new" "$set_up"
+            if [ -f "$place/$base/.sums" ]; then # what they put into the environment is as meant
+                sums "$place/$base" >"$place/$base/.sums.$$" && mv "$place/$base/.sums.$$" "$place/$base/.sums"
+            fi
             return
         fi
         echo "a setup command failed (exit code $code): $(tail -n 5 "$set_up.log" | tr '\n' ' ')" >"$set_up.failed"

@@ -38,8 +38,11 @@ def pack(
     *,
     leave_out: Sequence[Path] = (),
     progress: Progress = quiet,
+    say: Callable[[str], None] = quiet,
 ) -> None:
     """Pack the environment at `prefix` without the files `leave_out`.
+
+    Links in packages that lead out of the environment are told to `say`: a worker has nothing there.
 
     Raises
     ------
@@ -58,6 +61,8 @@ def pack(
             with tar:
                 files, packer = _conda(prefix, tar) if kind is Kind.CONDA else _venv(prefix, tar)
                 wanted = list(_wanted(files, prefix, leave_out))
+                for link, real in _leading_out(wanted, prefix):
+                    say(f"warning: not shipped: {real}, to which {link} leads; copy it into the environment")
                 for number, file in enumerate(wanted):
                     _add(packer, tar, file, prefix)
                     if number % 100 == 0:
@@ -104,6 +109,12 @@ def _wanted(files: Iterable[Any], prefix: Path, leave_out: Sequence[Path]) -> It
         parents = {file.target, *(str(parent) for parent in Path(file.target).parents)}
         if not parents & without and not file.target.endswith((".egg-link", "~")):
             yield file
+
+
+def _leading_out(files: Iterable[Any], prefix: Path) -> Iterable[tuple[Path, Path]]:
+    for path in (Path(file.source) for file in files if "site-packages/" in file.target):
+        if path.is_symlink() and not (real := path.resolve()).is_relative_to(prefix.resolve()):
+            yield path, real
 
 
 def _add(packer: Any, tar: Any, file: Any, prefix: Path) -> None:

@@ -226,7 +226,15 @@ def test_a_package_that_is_linked_into_site_packages(prefix: Path, store: Store,
     found = find_editables(prefix)
     assert [one.name for one in found] == ["alone", "tiny"]
     archive = tmp_path / "base.tar.gz"
-    packing.pack(prefix, Kind.VENV, archive, leave_out=[path for one in found for path in one.files])
+    (site / "installed").mkdir()
+    (site / "installed/__init__.py").touch()
+    (site / "installed/data").symlink_to(project.root)
+    said: list[str] = []
+    without = [path for one in found for path in one.files]
+    packing.pack(prefix, Kind.VENV, archive, leave_out=without, say=said.append)
+    # what lies inside of an installed package is not followed, but named
+    (warning,) = said
+    assert f"{project.root}, to which {site / 'installed/data'} leads" in warning
     with tarfile.open(archive) as tar:
         assert not [name for name in tar.getnames() if "tiny" in name or "alone" in name]
     out, _ = ship(Ingredients(editables=found), store, tmp_path)

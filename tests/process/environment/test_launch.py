@@ -325,6 +325,13 @@ def test_setup_commands_run_once_per_worker(run: Run, tmp_path: Path) -> None:
     assert marks.read_text() == f"first\n{place(tmp_path) / 'key'}\n" * 2
 
 
+def test_what_setup_commands_change_is_no_damage(run: Run, tmp_path: Path) -> None:
+    launch = replace(BASE, setup_commands=["echo 'VALUE = 2' >$CONDA_PREFIX/lib/module.py"])
+    for worker in ("worker-1", "worker-2"):
+        assert run(launch, worker=worker).returncode == 0
+    assert (tmp_path / "unpacked").read_text() == "once\n"
+
+
 def test_a_setup_command_that_fails(run: Run, tmp_path: Path) -> None:
     marks = tmp_path / "marks"
     launch = replace(BASE, setup_commands=["echo no mount; exit 3", f"touch {marks}"])
