@@ -364,10 +364,10 @@ def play(world: World, seed: int) -> Case:
     done = damage(world.here, chance)
     reader = chance.choice(list(READERS))
     steps = [
-        lambda: look(world, reader, kind, whole=False),
+        lambda: look(world, reader, kind, done),
         lambda: again(world, kind, healthy=False),
         lambda: again(world, kind, healthy=True),
-        lambda: look(world, reader, "finished", whole=True),
+        lambda: look(world, reader, "finished", None),
     ]
     for number, step in enumerate(steps[: 4 if chance.random() < 0.3 else 3], 1):
         wrong, said = step()
@@ -377,16 +377,19 @@ def play(world: World, seed: int) -> Case:
     return Case(seed=seed, kind=kind, damage=done, wrong="")
 
 
-def look(world: World, reader: tuple[str, ...], kind: str, *, whole: bool) -> tuple[str, Said | None]:
-    """Let a command read the run: it says what is right, or refuses."""
+def look(world: World, reader: tuple[str, ...], kind: str, damaged: Damage | None) -> tuple[str, Said | None]:
+    """Let a command read the run: it says what is right, or refuses and names what is damaged."""
     for name in ("sum", "joined"):
         shutil.rmtree(world.here / name, ignore_errors=True)
     said = world.run(*reader)
     if said.code == 0 and kind != "killed":
         return READERS[reader](world, said), said
-    if said.refused or (said.code == 0 and not whole):
-        return ("it refuses" if whole else ""), said
-    return "it neither ends well nor refuses", said
+    if said.code != 0 and not said.refused:
+        return "it neither ends well nor refuses", said
+    if damaged is None:
+        return "it refuses", said
+    named = said.code == 0 or kind == "killed" or damaged.path.name in said.err
+    return "" if named else f"it does not name {damaged.path.name}", said
 
 
 def again(world: World, kind: str, *, healthy: bool) -> tuple[str, Said]:

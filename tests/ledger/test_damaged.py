@@ -12,7 +12,7 @@ import flips
 import pytest
 from flips import World
 
-NUMBER = int(os.environ.get("WQ_TESTS_FLIPS", "45"))
+NUMBER = int(os.environ.get("WQ_TESTS_FLIPS", "40"))
 
 
 @pytest.fixture(scope="module")
