@@ -22,6 +22,11 @@ class DamagedRecordError(ValueError):
     """A record that is not as it was written."""
 
 
+def of_file(path: Path) -> str:
+    """Return the checksum of a small file."""
+    return hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
+
+
 def seal(line: bytes, seed: int = 0) -> bytes:
     """Return a JSON object, of one line, with the checksum of all before it as its last member.
 

@@ -138,6 +138,12 @@ def test_broken_checked_resubmitted_and_merged(place: Path, plain: Path) -> None
         "two": 400,
     }
     assert whole["samples"] == ["samples.json"]
+    # what a job was given is damaged afterwards, or was when it ran
+    given = place / "jobs" / "samples" / "0002.json"
+    given.write_text(given.read_text().replace("0.root", "1.root"))
+    checked = report("check", "jobs", place=place)
+    assert re.search(r"0002 +damaged +samples/0002.json is not what was exported", checked.out), checked.out
+    assert "not what was exported" in report("check", "--resubmit", "jobs", place=place).error
     assert whole["options"]["processor"] == {"value": "mine.py:Gated", "origin": "command line"}
 
 

@@ -65,6 +65,8 @@ def verdicts_of(exported: Export) -> list[Verdict]:
 
 
 def _verdict(exported: Export, job: Slice, scratch: Path) -> Verdict:
+    if altered := exported.altered(job.name):
+        return Verdict(job=job, state=DAMAGED, reason=f"{altered} is not what was exported")
     result = exported.folder.results / job.name
     try:
         code = int((result / "exit_code").read_text())
@@ -137,6 +139,12 @@ def _damage(paths: RunPaths, summary: Mapping[str, Any]) -> str:
 def _resubmit(exported: Export, bad: Sequence[Verdict]) -> Path:
     """Put aside what they brought, so that it is not taken for the new one, and write the submit files."""
     folder = exported.folder
+    if altered := [name for one in bad if (name := exported.altered(one.job.name))]:
+        raise UsageError(
+            f"{', '.join(altered[:5])}: not what was exported, so that these jobs cannot run again",
+            hint="wq-run export -o ANOTHER makes it anew",
+            page="damaged-files",
+        )
     number = 1 + sum(1 for _ in folder.root.glob("resubmit-*-submit.sh"))
     for one in bad:
         result = folder.results / one.job.name

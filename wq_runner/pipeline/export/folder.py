@@ -92,6 +92,17 @@ class Export:
     def jobs(self) -> Sequence[Slice]:
         return [Slice(**one) for one in self.content["jobs"]]
 
+    def altered(self, job: str) -> str:
+        """Name what a job is given that is not what was exported; nothing if all is."""
+        for path in (self.folder.samples_of(job), self.folder.options_of(job)):
+            try:
+                same = checksums.of_file(path) == self.content["written"].get(path.name)
+            except OSError:
+                same = False
+            if not same:
+                return path.relative_to(self.folder.root).as_posix()
+        return ""
+
     @property
     def stage_out(self) -> str | None:
         found: str | None = self.content["stage_out"]

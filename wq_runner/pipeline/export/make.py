@@ -15,7 +15,7 @@ from typing import Any
 
 from rich.console import Console
 
-from wq_runner import literals, system
+from wq_runner import checksums, literals, system
 from wq_runner.config.options import RunOptions
 from wq_runner.environment import WorkerEnvironment
 from wq_runner.errors import OutputError, PartialResultError, UsageError
@@ -158,6 +158,7 @@ def _write_texts(
         "commit": node.commit,
         "environment": made.environment.as_json(),
         "jobs": [dataclasses.asdict(one) for one in made.slices],
+        "written": {path.name: checksums.of_file(path) for path in sorted(draft.samples.iterdir())},
     }
     folders.write(Export(folder=draft, content=content))
     write_submission(Export(folder=final, content=content), made.slices, draft)
