@@ -101,11 +101,12 @@ class SideFile(Struct, frozen=True, kw_only=True):
 
 
 class Accepted(Struct, frozen=True, kw_only=True):
-    """These items are in the result. An item is ``[path, treename, start, stop, uuid]``.
+    """These items are in the result. An item is ``[path, treename, start, stop, uuid.identity]``.
 
     `seconds` is what each of them took, `cpu` the part of it in the processor, `memory` its peak and `read`
-    what it read in bytes, in their order. `files` are what they wrote beside the result. A `portion` of the
-    dataset has a sum of its own.
+    what it read in bytes, in their order; so is `given`, how many events the processor was given, if it is
+    not as many as the items have. `files` are what they wrote beside the result. A `portion` of the dataset
+    has a sum of its own.
     """
 
     task: int
@@ -117,6 +118,7 @@ class Accepted(Struct, frozen=True, kw_only=True):
     memory: tuple[int, ...] = ()
     cpu: tuple[float, ...] = ()
     read: tuple[int, ...] = ()
+    given: tuple[int, ...] = ()
     files: tuple[SideFile, ...] = ()
     portion: str = ""
 

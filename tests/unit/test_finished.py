@@ -33,7 +33,7 @@ WHOLE = (
 
 def facts_of(fileset: Fileset, *unknown: str) -> dict[InputFile, FileFacts]:
     return {
-        one: FileFacts(entries=100, uuid=UUID)
+        one: FileFacts(entries=100, uuid=UUID, identity=UUID[:8])
         for dataset in fileset
         for one in dataset.files
         if one.path.split("/")[-1].removesuffix(".root") not in unknown

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import pickle
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ __all__ = [
     "DamagedError",
     "Elsewhere",
     "Failure",
+    "Input",
     "Kind",
     "Left",
     "Measurement",
@@ -39,6 +40,8 @@ class Kind(str, Enum):
     CRASH = "crash"
     RESULT = "result"
     ENVIRONMENT = "environment"
+    CHANGED = "changed"
+    """The file is not the one that was planned."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +100,19 @@ class Left:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Input:
+    """What an item's file was when it was read, and how many events of it the processor was given.
+
+    `identity` is empty and the numbers are None where that was not to be seen.
+    """
+
+    index: int
+    identity: str
+    entries: int | None
+    events: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Answer:
     """The header of an answer: which items of the batch are in the result, which are not, and why.
 
@@ -112,6 +128,7 @@ class Answer:
     measured: tuple[Measurement, ...]
     elsewhere: tuple[Elsewhere, ...] = ()
     left: Left | None = None
+    inputs: Mapping[int, Input] = field(default_factory=dict)
 
 
 def read_answer(path: Path, *, files: bool = False) -> Answer:
@@ -146,6 +163,7 @@ def _answer(header: Mapping[str, Any]) -> Answer:
         measured=tuple(Measurement(**entry) for entry in header.get("measured", ())),
         elsewhere=tuple(Elsewhere(**entry) for entry in header.get("elsewhere", ())),
         left=Left(**{**left, "names": tuple(left["names"])}) if (left := header.get("left")) else None,
+        inputs={entry["index"]: Input(**entry) for entry in header.get("inputs", ())},
     )
 
 

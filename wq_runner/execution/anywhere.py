@@ -19,6 +19,7 @@ def apply_anywhere(table: Table, function: Callable[[Any], Any], item: Any) -> A
     own is told by a `servers.ElsewhereWarning`.
     """
     reason = ""
+    changed: Exception | None = None
     places = sorted((item.filename, *table.get(item.filename, ())), key=servers.failures)
     while True:
         path = places.pop(0)
@@ -26,11 +27,16 @@ def apply_anywhere(table: Table, function: Callable[[Any], Any], item: Any) -> A
             out = function(dataclasses.replace(item, filename=path))
         except Exception as error:
             found = failure.describe(None, error)
-            if found["kind"] != "input":
+            if found["kind"] not in {"input", failure.CHANGED}:
                 raise
-            servers.note_failure(path)
+            if found["kind"] == failure.CHANGED:
+                changed = error  # says more than that the others cannot be read
+            else:
+                servers.note_failure(path)
             if path == item.filename:
                 reason = f"{found['type']}: {found['message']}"
+            if not places and changed is not None:
+                raise changed from changed.__cause__
             if not places:
                 raise
             continue

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
-from wq_runner.engine.answer import Answer, Elsewhere, Left
+from wq_runner.engine.answer import Answer, Elsewhere, Input, Left
 from wq_runner.engine.protocol import EngineStatus
-from wq_runner.execution.items import Item
+from wq_runner.execution.items import Item, Key, file_id
 from wq_runner.execution.policy import Trouble
 from wq_runner.journal import Accepted, Decided, LeftBehind, ReadElsewhere, TaskEnded, TaskSubmitted, Workers
 from wq_runner.model import MB, Outcome, Task
@@ -62,12 +62,27 @@ def accepted(task: Task, batch: tuple[Item, ...], found: Answer) -> Accepted:
         dataset=items[0].dataset,
         portion=items[0].portion,
         events=sum(item.events for item in items),
-        items=tuple(item.key for item in items),
+        items=tuple(_key(batch[index], found.inputs.get(index)) for index in found.done),
+        given=_given(batch, found),
         seconds=tuple(round(measured[index].wall, 4) for index in found.done),
         memory=tuple(measured[index].memory for index in found.done),
         cpu=tuple(round(measured[index].cpu, 4) for index in found.done),
         read=tuple(measured[index].bytes_read for index in found.done),
     )
+
+
+def _key(item: Item, told: Input | None) -> Key:
+    """Return the key of an item: what its file is, the task may have been the first to see."""
+    if told is None or not told.identity:
+        return item.key
+    return (item.path, item.treename, item.start, item.stop, file_id(item.uuid, told.identity))
+
+
+def _given(batch: tuple[Item, ...], found: Answer) -> tuple[int, ...]:
+    """Return the events that the processor was given of each item, if they are not those of all items."""
+    told = [(batch[index].events, found.inputs.get(index)) for index in found.done]
+    given = tuple(asked if one is None or one.events is None else one.events for asked, one in told)
+    return () if given == tuple(asked for asked, _ in told) else given
 
 
 def read_elsewhere(task: Task, batch: tuple[Item, ...], found: Answer) -> Iterator[ReadElsewhere]:

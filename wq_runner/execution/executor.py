@@ -24,7 +24,7 @@ from wq_runner.errors import InterruptedRunError, PartialResultError, WqRunnerEr
 from wq_runner.execution import imported, progress, signals
 from wq_runner.execution.anywhere import Table, apply_anywhere
 from wq_runner.execution.local_names import absolute, as_named
-from wq_runner.execution.phase import LoopResult, LoopSettings, StopRequest
+from wq_runner.execution.phase import LoopResult, LoopSettings, Skipped, StopRequest
 from wq_runner.execution.session import Session, temporary_directory, work_queue_session
 from wq_runner.journal import Event, LeftBehind
 from wq_runner.model import Category
@@ -37,6 +37,14 @@ log = logging.getLogger(__name__)
 _METADATA = "get_metadata"
 _NAMED = 20  # files that are skipped, and named
 _STOPPING = "interrupted: waiting for what runs; once more to leave now"
+
+
+class ChangedInputError(Exception):
+    """Files are not those that were planned: what is asked for has to be planned again."""
+
+    def __init__(self, items: Sequence[Skipped]) -> None:
+        super().__init__(f"{len(items)} chunks have to be planned again")
+        self.items = items
 
 
 @dataclass
@@ -69,6 +77,8 @@ class EngineExecutor(ExecutorBase):  # type: ignore[misc] # coffea has no types
         if self.fallbacks and category is Category.PROCESSING:
             function = functools.partial(apply_anywhere, self.fallbacks, function)
         found = self.session.run(values, function, category)
+        if found.again:
+            raise ChangedInputError(found.again)
         error = _lacking(found)
         merged = as_named(accumulate(found.results.values(), accumulator), names)
         _say_skipped(found)

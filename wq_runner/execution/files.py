@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from uuid import UUID
 
 from wq_runner import names, system
-from wq_runner.execution.items import Key
+from wq_runner.execution.items import Key, uuid_of
 from wq_runner.journal import Accepted, SideFile
 from wq_runner.remote import wire
 
@@ -107,7 +107,8 @@ def file_name(naming: str, dataset: str, key: Key, name: str, *, folder: str | N
     Directories that the processor made are kept; with the last two they stand in for NAME. DATASET is the
     `folder`, if one is given.
     """
-    path, treename, start, stop, uuid = key
+    path, treename, start, stop, file = key
+    uuid = uuid_of(file)
     written = PurePosixPath(name)
     place = PurePosixPath(folder or names.file_name(dataset))
     above = [names.file_name(part) for part in written.parent.parts]

@@ -13,7 +13,7 @@ AT_ONCE = frozenset({Cause.ENVIRONMENT, Cause.TRANSFER, Cause.DAMAGED, Cause.LOS
 
 # what may be the chunk's fault, until another host does it
 IF_OTHERS_CAN = frozenset(
-    {Cause.INPUT, Cause.PROCESSOR, Cause.SCHEMA, Cause.RESULT, Cause.CRASHED, Cause.STALLED}
+    {Cause.INPUT, Cause.CHANGED, Cause.PROCESSOR, Cause.SCHEMA, Cause.RESULT, Cause.CRASHED, Cause.STALLED}
 )
 
 

@@ -10,7 +10,10 @@ from typing import Any
 from wq_runner.journal import Plan
 
 Key = tuple[str, str, int, int, str]
-"""``(path, treename, start, stop, uuid)``, as in the journal."""
+"""``(path, treename, start, stop, file)``, as in the journal; `file` as `file_id` makes it."""
+
+Place = tuple[str, str]
+"""``(path, treename)``: what is known of files is known for these."""
 
 Sum = tuple[str, str]
 """``(dataset, portion)``: what is added up together."""
@@ -20,8 +23,9 @@ Sum = tuple[str, str]
 class Item:
     """One argument of the function: a chunk of events, a file to be opened, or anything else.
 
-    Items are told apart by identity. `events` is 0 for all but chunks; `uuid` is hexadecimal. Results of one
-    `portion` of a dataset are never added to those of another.
+    Items are told apart by identity. `events` is 0 for all but chunks; `uuid` is hexadecimal, as is the
+    `identity` of a file, which has so many `entries`, as far as that is known. Results of one `portion` of a
+    dataset are never added to those of another.
     """
 
     value: Any
@@ -31,6 +35,8 @@ class Item:
     start: int = 0
     stop: int = 0
     uuid: str = ""
+    identity: str = ""
+    entries: int | None = None
     portion: str = ""
 
     @property
@@ -44,7 +50,11 @@ class Item:
 
     @property
     def key(self) -> Key:
-        return (self.path, self.treename, self.start, self.stop, self.uuid)
+        return (self.path, self.treename, self.start, self.stop, file_id(self.uuid, self.identity))
+
+    @property
+    def file(self) -> Place:
+        return self.path, self.treename
 
     @property
     def place(self) -> str:
@@ -65,6 +75,21 @@ class Item:
     def _part(self, start: int, stop: int) -> Item:
         value = dataclasses.replace(self.value, entrystart=start, entrystop=stop)
         return dataclasses.replace(self, value=value, start=start, stop=stop)
+
+
+def file_id(uuid: str, identity: str) -> str:
+    """Return what tells a file from others of its path: coffea's uuid, and what follows from its content."""
+    return f"{uuid}.{identity}" if identity else uuid
+
+
+def uuid_of(file: str) -> str:
+    """Return coffea's uuid from what `file_id` made."""
+    return file.partition(".")[0]
+
+
+def content_of(file: str) -> str:
+    """Return what copies of a file have in common, from what `file_id` made; empty if it is not known."""
+    return file.partition(".")[2]
 
 
 def describe(value: Any) -> Item:

@@ -36,7 +36,8 @@ log = logging.getLogger(__name__)
 class Holding:
     """A file of the ledger: the tasks whose results it holds, and the items of these.
 
-    `complete` is whether all that it holds is on record; a sum of which a part is not cannot be used.
+    `given` is how many events the processor was given, which should be as many as the items have. `complete`
+    is whether all that it holds is on record; a sum of which a part is not cannot be used.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Holding:
     files: tuple[SideFile, ...] = ()
     portion: str = ""
     complete: bool = True
+    given: int = 0
 
     @property
     def sum(self) -> Sum:
@@ -98,6 +100,7 @@ class _Held:
             items=tuple(item for one in self.accepted for item in one.items),
             files=tuple(file for one in self.accepted for file in one.files),
             complete=self.complete,
+            given=sum(sum(one.given) if one.given else one.events for one in self.accepted),
         )
 
 

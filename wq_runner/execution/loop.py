@@ -21,11 +21,12 @@ from wq_runner.execution.allocation import AllocationSettings, Allocator
 from wq_runner.execution.attempts import Attempts
 from wq_runner.execution.function import write_function
 from wq_runner.execution.hosts import Block, Unblock
+from wq_runner.execution.inputs import Inputs
 from wq_runner.execution.items import Item, plans
 from wq_runner.execution.ledger import Holding
 from wq_runner.execution.phase import Context, LoopResult, LoopSettings, Skipped
 from wq_runner.execution.placing import Placing
-from wq_runner.execution.policy import Abort, Cause, Retry, Skip, Split, Trouble
+from wq_runner.execution.policy import Abort, Again, Cause, Retry, Skip, Split, Trouble
 from wq_runner.execution.problems import error_of
 from wq_runner.execution.reduce import Reducer
 from wq_runner.execution.shaping import Backlog, Fits
@@ -59,6 +60,9 @@ class Loop:
         self._placing = Placing()
         self._done: list[Item] = []
         self._skipped: list[Skipped] = []
+        self._again: list[Skipped] = []
+        self._inputs = Inputs()
+        self._given: Counter[str] = Counter()
         self._status = EngineStatus()
 
     def run(
@@ -76,6 +80,8 @@ class Loop:
         began = time.monotonic()
         self._journal.record(PhaseStarted(category=self._category.value, datasets=plans(items)))
         done = sum(holding.events for holding in recovered)
+        for holding in recovered:
+            self._given[holding.dataset] += holding.given
         self._attempts = Attempts(items, self._settings.policy, done=done)
         self._backlog = Backlog(items, self._settings.shape, self._fits)
         self._reducer = Reducer(self._journal, self._context.ledger, self._context.files, self._settings.tree)
@@ -103,13 +109,17 @@ class Loop:
             self._reducer.abandon()
             raise
         results = self._reducer.finish()
+        stopped = self._context.stop.since is not None
         self._journal.record(PhaseEnded(category=self._category.value, seconds=time.monotonic() - began))
         running = (item for _, batch in self._running.values() for item in batch)
         return LoopResult(
             results=results,
             done=tuple(self._done),
             skipped=tuple(self._skipped),
-            left=(*self._backlog.waiting(), *running),
+            left=(*self._backlog.waiting(), *running, *(one.item for one in self._again if stopped)),
+            again=() if stopped else tuple(self._again),
+            seen=self._inputs.seen,
+            given=self._given,
             running=len(self._running) + self._accumulation.running,
         )
 
@@ -188,7 +198,7 @@ class Loop:
             id=number,
             category=self._category,
             function=self._function,
-            items=work.pack(item.value for item in batch),
+            items=work.pack((item.value for item in batch), map(self._inputs.of, batch)),
             result=self._staging / f"{number}.result",
             resources=allocator.request(
                 batch[0].dataset, (item.size for item in batch), self._engine.status.largest
@@ -215,6 +225,12 @@ class Loop:
                 self._grow(batch, trouble, task)
             self._perform(trouble, batch, task, outcome)
             return
+        if text := self._inputs.contradiction(batch, found):
+            trouble = Trouble(cause=Cause.CHANGED, message=text)
+            self._journal.record(events.decided("retry", trouble, "once more", batch, task, outcome.host))
+            self._backlog.put_back(batch)
+            return
+        self._inputs.learn(batch, found)
         self._learn(batch, found)
         if found.left is not None:
             self._journal.record(events.left_behind(task, batch, found.host, found.left))
@@ -234,7 +250,9 @@ class Loop:
 
     def _accept(self, task: Task, batch: tuple[Item, ...], found: Answer, outcome: Outcome) -> None:
         if found.done:
-            self._reducer.add(task.result, events.accepted(task, batch, found))
+            accepted = events.accepted(task, batch, found)
+            self._given[accepted.dataset] += sum(accepted.given) if accepted.given else accepted.events
+            self._reducer.add(task.result, accepted)
             done = [batch[index] for index in found.done]
             self._done += done
             self._attempts.succeeded()
@@ -287,6 +305,8 @@ class Loop:
                 self._backlog.put_back(items, delay=delay)
             case Split():
                 self._backlog.put_back(*self._split(items), first=True)
+            case Again():
+                self._again += [Skipped(item=item, reason=trouble.message) for item in items]
             case Abort(reason=reason):
                 raise error_of(trouble, reason, items, outcome, self._context.again) from exception()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,11 @@ from wq_runner.execution import policy, problems
 from wq_runner.execution.allocation import AllocationSettings
 from wq_runner.execution.files import FileStore
 from wq_runner.execution.hosts import Hosts, HostSettings
-from wq_runner.execution.items import Item, Sum
+from wq_runner.execution.items import Item, Place, Sum
 from wq_runner.execution.shaping import ShapeSettings
 from wq_runner.execution.sums import TreeSettings
 from wq_runner.journal import Journal
+from wq_runner.remote.inputs import Known
 from wq_runner.remote.pinned import Code
 
 
@@ -50,15 +51,20 @@ class Skipped:
 
 @dataclass(frozen=True, kw_only=True)
 class LoopResult:
-    """`results` are the sums. `left` are the items that a stop came before.
+    """What a phase did. `results` are the sums, `left` the items that a stop came before.
 
-    `running` is how many tasks the engine still has, which nobody waits for any more.
+    `again` are those that are to be planned again, as their files are not what was planned. `seen` is what
+    tasks found files to be, `given` how many events of each dataset the processor was given. `running` is how
+    many tasks the engine still has, which nobody waits for any more.
     """
 
     results: dict[Sum, Any]
     done: tuple[Item, ...]
     skipped: tuple[Skipped, ...]
     left: tuple[Item, ...] = ()
+    again: tuple[Skipped, ...] = ()
+    seen: Mapping[Place, Known] = field(default_factory=dict)
+    given: Mapping[str, int] = field(default_factory=dict)
     running: int = 0
 
 

@@ -22,6 +22,7 @@ class Cause(str, Enum):
     STALLED = "stalled"
     EXHAUSTED = "out of resources"
     INPUT = "unreadable input"
+    CHANGED = "not the file that was planned"
     PROCESSOR = "processor error"
     SCHEMA = "schema does not fit"
     RESULT = "result cannot be sent"
@@ -55,10 +56,22 @@ DEFAULT_BUDGETS: Mapping[Cause, int] = {
     Cause.STALLED: 2,
     Cause.EXHAUSTED: 6,
     Cause.INPUT: 2,
+    Cause.CHANGED: 1,
     Cause.PROCESSOR: 1,
     Cause.SCHEMA: 1,
     Cause.RESULT: 0,
 }
+
+
+class Changed(str, Enum):
+    """What is done about a file that is not the one that was planned."""
+
+    STOP = "stop"
+    """As about one that cannot be read."""
+    AGAIN = "again"
+    """Its chunks are put aside: who planned them does so anew."""
+    LEAVE = "leave"
+    """It is left out, and the result is partial."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +86,7 @@ class Settings:
     budgets: Mapping[Cause, int] = field(default_factory=lambda: DEFAULT_BUDGETS)
     same_failure: int = 3
     skip_bad_files: bool = False
+    changed: Changed = Changed.STOP
     min_chunk: int = 1000
     max_failed: float = 0.0
 
@@ -123,7 +137,14 @@ class Abort:
     reason: str
 
 
-Action = Retry | Split | Skip | Abort
+@dataclass(frozen=True, kw_only=True)
+class Again:
+    """Put aside, to be planned again."""
+
+    reason: str
+
+
+Action = Retry | Split | Skip | Abort | Again
 
 
 def decide(  # noqa: PLR0912 - one table
@@ -148,6 +169,14 @@ def decide(  # noqa: PLR0912 - one table
             if settings.skip_bad_files:
                 return Skip(reason=f"unreadable {times} times")
             return Abort(reason=f"unreadable {times} times, and --skip-bad-files is not set")
+        case Cause.CHANGED:
+            if settings.changed is Changed.AGAIN:
+                return Again(reason="it is opened and planned again")
+            if left:
+                return Retry(reason=f"attempt {times}")
+            if settings.skip_bad_files or settings.changed is Changed.LEAVE:
+                return Skip(reason="it is left out")
+            return Abort(reason=f"{times}, and --skip-bad-files is not set")
         case Cause.CRASHED:
             if left:
                 return Retry(reason=f"attempt {times}")
@@ -216,6 +245,7 @@ def _leave_out(history: History, settings: Settings, reason: str) -> Skip | Abor
 
 _CAUSES = {
     Kind.INPUT: Cause.INPUT,
+    Kind.CHANGED: Cause.CHANGED,
     Kind.PROCESSOR: Cause.PROCESSOR,
     Kind.SCHEMA: Cause.SCHEMA,
     Kind.MEMORY: Cause.EXHAUSTED,

@@ -32,6 +32,12 @@ def error_of(
             # a file that was never opened is no chunk yet
             more = f"\n{again(items[0])}" if items[0].events else ""
             return InputError(f"{items[0].path} cannot be read: {text}", hint=f"{left_out}{more}")
+        case Cause.CHANGED:
+            return InputError(
+                f"{items[0].path} is not the file that was planned: {trouble.message}",
+                hint="start again: what is known of it is forgotten. --skip-bad-files leaves such files out",
+                page="changed-files",
+            )
         case Cause.SCHEMA:
             return ProcessorError(
                 f"the schema does not fit {items[0].path}, which can be read ({reason})\n\n"

@@ -9,7 +9,7 @@ import itertools
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,12 +21,13 @@ from wq_runner.errors import NoWorkersError
 from wq_runner.execution import problems, travelling
 from wq_runner.execution.files import FileStore
 from wq_runner.execution.hosts import Hosts
-from wq_runner.execution.items import Item, describe
+from wq_runner.execution.items import Item, Place, describe
 from wq_runner.execution.ledger import Recovered
 from wq_runner.execution.loop import Loop
 from wq_runner.execution.phase import Context, LoopResult, LoopSettings, StopRequest
 from wq_runner.journal import Journal
 from wq_runner.model import Category
+from wq_runner.remote.inputs import UNKNOWN, Known
 from wq_runner.workers import Workers
 from wq_runner.workers.catalog import PrivateCatalog
 from wq_runner.workers.local import LocalSpec, LocalWorkers
@@ -41,7 +42,8 @@ class Session:
     `staging` holds the files of tasks. With `ledger`, a directory, results of processing are kept there;
     `recovered` are those that are there already. `numbers` are those of the tasks. `presence` is what
     surrounds a run once the engine has started, `afterwards` is called when it has ended, `again` says how to
-    see a chunk fail. `portion` says which results are added up apart. `last` is what the last call did.
+    see a chunk fail. `portion` says which results are added up apart. `known` is what is known of files, by
+    path and tree. `last` is what the last call did.
     """
 
     engine: Engine
@@ -61,6 +63,7 @@ class Session:
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     stop: StopRequest = field(default_factory=StopRequest)
     portion: Callable[[Item], str] = lambda _: ""
+    known: Mapping[Place, Known] = field(default_factory=dict)
     hosts: Hosts = field(init=False)
     last: LoopResult | None = field(default=None, init=False)
     _started: float | None = field(default=None, init=False)
@@ -93,7 +96,7 @@ class Session:
             recovered = self.recovered.holdings if kept else ()
             items = [describe(value) for value in values]
             if kept:
-                items = [dataclasses.replace(item, portion=self.portion(item)) for item in items]
+                items = [self._as_planned(item) for item in items]
             self.last = loop.run(items, function, recovered)
         except BaseException:
             self.close()
@@ -101,6 +104,10 @@ class Session:
         if self.last.running:
             self.close()  # their results would come when the place for them is gone
         return self.last
+
+    def _as_planned(self, item: Item) -> Item:
+        identity, entries = self.known.get(item.file, UNKNOWN)
+        return dataclasses.replace(item, portion=self.portion(item), identity=identity, entries=entries)
 
     def start(self) -> None:
         """Start the engine and the workers, unless they run."""

@@ -219,6 +219,10 @@ class Sums:
                 tally.last = now
             case "abort":
                 pass
+            case "again":  # what is planned instead is counted when it is
+                tally.planned -= tally.amount(event.events, len(event.items))
+                tally.chunks -= len(event.items)
+                self.retries[event.cause] += 1
             case action:
                 self.tasks["split" if action == "split" else "retried"] += 1
                 self.retries[event.cause] += 1

@@ -34,6 +34,7 @@ def chunks_of(dataset: Dataset, facts: Facts, chunksize: Size) -> list[Chunk]:
             start=start,
             stop=stop,
             uuid=facts[file].uuid,
+            identity=facts[file].identity,
         )
         for file in dataset.files
         if file in facts
@@ -54,15 +55,16 @@ def plan(fileset: Fileset, facts: Facts, *, chunksize: Size, limit_chunks: Limit
 def copies(plan: Iterable[Chunk]) -> list[tuple[str, str, str]]:
     """Return dataset, first path and other path of each file that is in its dataset more than once.
 
-    That is one file on two servers or by a link, or a copy: paths differ, the file's own uuid does not.
+    That is one file on two servers or by a link, or a copy: paths differ, what is in them does not. Of files
+    that only the samples tell of, it is their uuid.
     """
     firsts: dict[tuple[str, str, bytes], str] = {}
     found = {
         (chunk.dataset, first, chunk.path): None
         for chunk in plan
-        if any(chunk.uuid)
-        and (first := firsts.setdefault((chunk.dataset, chunk.treename, chunk.uuid), chunk.path))
-        != chunk.path
+        if chunk.events
+        and any(file := chunk.identity or chunk.uuid)
+        and (first := firsts.setdefault((chunk.dataset, chunk.treename, file), chunk.path)) != chunk.path
     }
     return list(found)
 

@@ -6,17 +6,19 @@ import contextlib
 import queue
 import threading
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
-from wq_runner.execution.phase import StopRequest
+from wq_runner.execution.items import Place
+from wq_runner.execution.phase import Skipped, StopRequest
 from wq_runner.execution.policy import Cause
 from wq_runner.execution.session import Session
 from wq_runner.journal import Decided, Event, Listener
 from wq_runner.model import Category, FileFacts, Fileset, InputFile
 from wq_runner.pipeline import chunks
+from wq_runner.remote.inputs import UNKNOWN, Known
 from wq_runner.samples.anywhere import PATIENCE, FileToOpen, open_file, probe_anywhere
-from wq_runner.samples.cache import FactsCache, states_of
+from wq_runner.samples.cache import FactsCache, States, states_of
 
 FEW = 48
 """So many files are opened from here, while workers start; more are opened by tasks."""
@@ -25,7 +27,10 @@ _THREADS = 8
 
 _LOOK_EVERY = 0.5  # seconds between looks whether the run is to stop
 
-_GIVEN_UP = ("skip", "abort")
+_GIVEN_UP = ("skip", "abort", "again")
+_CAUSES = (Cause.INPUT.value, Cause.CHANGED.value)
+
+_SAMPLES = "the samples say so"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +47,8 @@ class Knowledge:
     """What is known of the files, and how it came to be known."""
 
     facts: dict[InputFile, FileFacts] = field(default_factory=dict)
+    origins: dict[InputFile, str] = field(default_factory=dict)
+    """Who told them, of files that this run has not opened."""
     bad: list[BadFile] = field(default_factory=list)
     cached: int = 0
     opened: int = 0
@@ -51,7 +58,7 @@ def forgetful(cache: FactsCache) -> Listener:
     """Return what forgets the facts of files that were not to be read: the next run opens them anew."""
 
     def listen(_: float, event: Event) -> None:
-        if isinstance(event, Decided) and event.cause == Cause.INPUT.value and event.action in _GIVEN_UP:
+        if isinstance(event, Decided) and event.cause in _CAUSES and event.action in _GIVEN_UP:
             cache.forget({path for path, *_ in event.items})
 
     return listen
@@ -60,9 +67,46 @@ def forgetful(cache: FactsCache) -> Listener:
 def known_facts(fileset: Fileset, cache: FactsCache) -> Knowledge:
     """Return what the samples and the cache know, without opening anything."""
     files = [file for dataset in fileset for file in dataset.files]
-    told = {file: file.facts for file in files if file.facts is not None}
-    remembered = cache.get_many(file for file in files if file not in told)
-    return Knowledge(facts={**remembered, **told}, cached=len(remembered) + len(told))
+    remembered = cache.get_many(files)  # which was measured, what samples say is a claim
+    told = {file: file.facts for file in files if file.facts is not None and file not in remembered}
+    return Knowledge(
+        facts={**remembered, **told},
+        origins={**dict.fromkeys(told, _SAMPLES), **dict.fromkeys(remembered, f"{cache.path} has it so")},
+        cached=len(remembered) + len(told),
+    )
+
+
+def wrong_claims(knowledge: Knowledge) -> list[str]:
+    """Say what samples claim of files that is known to be otherwise."""
+    return [
+        f"{file.path} has {known.entries:,} entries, the samples say {file.facts.entries:,}"
+        for file, known in knowledge.facts.items()
+        if file.facts is not None and file.facts.entries != known.entries
+    ]
+
+
+def forget(knowledge: Knowledge, cache: FactsCache, items: Iterable[Skipped]) -> list[str]:
+    """Forget what tasks found to be otherwise, and say for each file what it was and who told it."""
+    reasons = {one.item.file: one.reason for one in items}
+    said = []
+    for file in [file for file in knowledge.facts if (file.path, file.treename) in reasons]:
+        del knowledge.facts[file]
+        origin = knowledge.origins.pop(file, "so it was when it was opened before")
+        said.append(f"{file.path}: {reasons[file.path, file.treename]} ({origin})")
+    cache.forget({path for path, _ in reasons})
+    return said
+
+
+def confirm(knowledge: Knowledge, cache: FactsCache, seen: Mapping[Place, Known], before: States) -> bool:
+    """Take from tasks what files are of which only the samples told, remember it, and say if it did."""
+    found = {}
+    for file, facts in knowledge.facts.items():
+        identity, entries = seen.get((file.path, file.treename), UNKNOWN)
+        if not facts.identity and identity and entries == facts.entries:
+            found[file] = replace(facts, identity=bytes.fromhex(identity))
+    knowledge.facts |= found
+    cache.put_many(found, before)
+    return bool(found)
 
 
 def learn(
@@ -73,14 +117,20 @@ def learn(
     cache: FactsCache,
     chunksize: chunks.Size,
     limit_chunks: chunks.Limit,
+    recorded: Container[Place] = (),
 ) -> None:
     """Open the files that the plan needs, and remember what they hold; less, if the session is told to stop.
+
+    Results that are there are of `recorded` files: what these are has to be known, and not only claimed.
 
     Raises
     ------
     InputError
         If a file cannot be read and may not be skipped.
     """
+    for file in [file for file, facts in knowledge.facts.items() if not facts.identity]:
+        if (file.path, file.treename) in recorded:
+            del knowledge.facts[file]
     while True:
         # files found bad are left out, so that a limit is met with others
         fileset = chunks.without(fileset, {bad.path for bad in knowledge.bad})
@@ -97,6 +147,8 @@ def learn(
             found |= by_tasks
             knowledge.bad += bad
         knowledge.facts |= found
+        for file in found:
+            knowledge.origins.pop(file, None)
         knowledge.opened += len(found)
         cache.put_many(found, before)
         if session.stop.since is not None:

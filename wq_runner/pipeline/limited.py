@@ -70,7 +70,7 @@ def _events(dataset: Dataset, facts: Mapping[InputFile, FileFacts], unreadable: 
         if file.ranges is not None:
             total += sum(stop - start for start, stop in file.ranges)
             continue
-        known = file.facts or facts.get(file)
+        known = facts.get(file) or file.facts
         if known is None:
             return None
         total += known.entries

@@ -17,7 +17,7 @@ from wq_runner import checksums, journal, names, system
 from wq_runner.config.types import ONE, PER_DATASET
 from wq_runner.errors import OutputError, PartialResultError, UsageError
 from wq_runner.execution import arguments, ledger, reduce
-from wq_runner.execution.items import Key, Sum
+from wq_runner.execution.items import Key, Sum, content_of
 from wq_runner.execution.ledger import Holding
 from wq_runner.journal import Accepted, Fingerprint, Journal
 from wq_runner.model import Category, Range
@@ -53,7 +53,7 @@ def merge(
         raise UsageError(f"{output} is one of the runs to be merged")
     with ended.held(directories) as runs:
         _check_same(runs, accept_stale=accept_stale)
-        _check_disjoint(runs)
+        _check_disjoint(runs, accept_stale=accept_stale)
         _merge(runs, output, console, told or {})
 
 
@@ -115,35 +115,65 @@ def _check_same(runs: Sequence[Run], *, accept_stale: bool) -> None:
             )
 
 
-def _check_disjoint(runs: Sequence[Run]) -> None:
-    seen: dict[tuple[str, str, str], list[tuple[Range, Run]]] = defaultdict(list)
+def _check_disjoint(runs: Sequence[Run], *, accept_stale: bool) -> None:
+    seen: dict[tuple[str, ...], list[tuple[_Span, Run]]] = defaultdict(list)
     for run in runs:
-        for place, found in _spans(run).items():
-            for one in found:
-                for other, where in seen[place]:
-                    if where is not run and _overlap(one, other):
-                        span = f"events {max(one[0], other[0])}-{min(one[1], other[1])}"
-                        raise UsageError(
-                            f"{place[0]}: {span} of {place[1]} "
-                            f"are in {say.path(where.paths.root)} and in {say.path(run.paths.root)}",
-                            hint="events would count twice: merge runs of different events",
-                        )
-            seen[place] += [(one, run) for one in found]
+        found = list(_spans(run))
+        for place, one in found:
+            for other, where in seen[place]:
+                if where is not run:
+                    _check_apart((one, run), (other, where), accept_stale=accept_stale)
+        for place, one in found:
+            seen[place].append((one, run))
+
+
+def _check_apart(one: tuple[_Span, Run], other: tuple[_Span, Run], *, accept_stale: bool) -> None:
+    (span, run), (before, where) = one, other
+    places = f"{say.path(where.paths.root)} and {say.path(run.paths.root)}"
+    if span.content != before.content:
+        if not accept_stale:
+            raise UsageError(
+                f"{span.path} is not the same file in {places}: it was written anew in between",
+                hint="run what changed again; --accept-stale merges all the same",
+            )
+    elif _overlap(span.range, before.range):
+        first, last = max(span.range[0], before.range[0]), min(span.range[1], before.range[1])
+        as_copy = f" (there as {before.path})" if before.path != span.path else ""
+        raise UsageError(
+            f"{span.dataset}: events {first}-{last} of {span.path}{as_copy} are in {places}",
+            hint="events would count twice: merge runs of different events",
+        )
 
 
 def _overlap(one: Range, other: Range) -> bool:
     return one == other or max(one[0], other[0]) < min(one[1], other[1])
 
 
-def _spans(run: Run) -> dict[tuple[str, str, str], list[Range]]:
-    """Return what is done of each file: by its uuid, as it may have another path in another run."""
-    found: dict[tuple[str, str, str], list[Range]] = defaultdict(list)
+@dataclass(frozen=True, kw_only=True)
+class _Span:
+    """Entries of a file; `content` is the same for its copies, whatever their paths."""
+
+    dataset: str
+    path: str
+    content: str
+    range: Range
+
+
+def _spans(run: Run) -> Iterator[tuple[tuple[str, ...], _Span]]:
+    """Yield what is done of each file: by its path, and by its content, as paths may differ.
+
+    What is empty has no content to be told by.
+    """
+    found: dict[tuple[str, str, str, str], list[Range]] = defaultdict(list)
     for dataset, keys in run.recovered.done.items():
-        for path, treename, start, stop, uuid in keys:
-            found[dataset, uuid or path, treename].append((start, stop))
-    return {
-        place: ranges.merged(parts) + ([(0, 0)] if (0, 0) in parts else []) for place, parts in found.items()
-    }
+        for path, treename, start, stop, file in keys:
+            found[dataset, path, treename, content_of(file) or file].append((start, stop))
+    for (dataset, path, treename, content), parts in found.items():
+        for one in ranges.merged(parts) + ([(0, 0)] if (0, 0) in parts else []):
+            span = _Span(dataset=dataset, path=path, content=content, range=one)
+            yield (dataset, treename, path), span
+            if content and one != (0, 0):
+                yield (dataset, treename, "", content), span
 
 
 def _processor(summary: Mapping[str, Any], options: Mapping[str, Any]) -> Any:

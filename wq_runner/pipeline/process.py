@@ -10,12 +10,14 @@ from typing import Any
 
 from wq_runner.errors import InterruptedRunError, PartialResultError, UsageError
 from wq_runner.execution import reduce
+from wq_runner.execution.items import Place
 from wq_runner.execution.ledger import Recovered
 from wq_runner.execution.phase import Skipped
 from wq_runner.execution.session import Session
 from wq_runner.model import Chunk, Fileset
 from wq_runner.pipeline import outputs
 from wq_runner.remote.files import OUTPUT_DIR, PLACEHOLDER
+from wq_runner.remote.inputs import Known
 from wq_runner.samples import content
 
 
@@ -48,13 +50,18 @@ class Processed:
     """What came of a plan. `output` is what the processor returned, merged and postprocessed.
 
     `items` are the WorkItems that are in it; `skipped` are chunks that were given up, `left` those
-    that a stop came before, as events by dataset.
+    that a stop came before, as events by dataset. `again` are those that have to be planned again, as their
+    files are not what was planned; there is no output then. `given` are the events of each dataset that the
+    processor was given, `seen` what tasks found the files to be.
     """
 
     output: Any
     items: Sequence[Any]
     skipped: Sequence[Skipped] = ()
-    left: Mapping[str, int]
+    left: Mapping[str, int] = field(default_factory=dict)
+    again: Sequence[Skipped] = ()
+    given: Mapping[str, int] = field(default_factory=dict)
+    seen: Mapping[Place, Known] = field(default_factory=dict)
 
 
 def process(analysis: Analysis, fileset: Fileset, plan: Sequence[Chunk], session: Session) -> Processed:
@@ -67,7 +74,7 @@ def process(analysis: Analysis, fileset: Fileset, plan: Sequence[Chunk], session
     """
     from coffea.processor import Runner
 
-    from wq_runner.execution.executor import EngineExecutor
+    from wq_runner.execution.executor import ChangedInputError, EngineExecutor
 
     fallbacks = _fallbacks(fileset)
     runner = Runner(
@@ -78,7 +85,10 @@ def process(analysis: Analysis, fileset: Fileset, plan: Sequence[Chunk], session
         # what is missing is ours to report; coffea would raise it and drop its account
         skipbadfiles=(PartialResultError, InterruptedRunError),
     )
-    wrapped: dict[str, Any] = runner.run(_work_items(fileset, plan), analysis.processor)
+    try:
+        wrapped: dict[str, Any] = runner.run(_work_items(fileset, plan), analysis.processor)
+    except ChangedInputError as error:
+        return Processed(output=None, items=(), again=error.items)
     last = session.last
     left: Counter[str] = Counter()
     for item in last.left if last else ():
@@ -88,6 +98,8 @@ def process(analysis: Analysis, fileset: Fileset, plan: Sequence[Chunk], session
         items=list(wrapped["processed"]),
         skipped=last.skipped if last else (),
         left=left,
+        given=last.given if last else {},
+        seen=last.seen if last else {},
     )
 
 
@@ -98,7 +110,10 @@ def add_up(analysis: Analysis, recovered: Recovered, session: Session) -> Proces
     assert session.ledger is not None
     wrapped: dict[str, Any] = accumulate(reduce.add_up(recovered.holdings, session.ledger).values())
     output = outputs.postprocessed(analysis.processor, wrapped["out"])
-    return Processed(output=output, items=list(wrapped["processed"]), left={})
+    given: Counter[str] = Counter()
+    for holding in recovered.holdings:
+        given[holding.dataset] += holding.given
+    return Processed(output=output, items=list(wrapped["processed"]), given=given)
 
 
 def _fallbacks(fileset: Fileset) -> dict[str, tuple[str, ...]]:

@@ -6,10 +6,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from wq_runner.execution.items import file_id
 from wq_runner.model import Chunk, Range
 
 Place = tuple[str, str, str]
-"""``(path, treename, uuid)``: which entries are meant."""
+"""``(path, treename, file)``, with what tells files of one path apart: which entries are meant."""
 
 
 def merged(ranges: Iterable[Range]) -> list[Range]:
@@ -49,7 +50,7 @@ def by_place(chunks: Iterable[Chunk]) -> dict[Place, list[Range]]:
 
 
 def place(chunk: Chunk) -> Place:
-    return chunk.path, chunk.treename, chunk.uuid.hex()
+    return chunk.path, chunk.treename, file_id(chunk.uuid.hex(), chunk.identity.hex())
 
 
 def remaining(

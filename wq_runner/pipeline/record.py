@@ -31,7 +31,8 @@ PACKAGES = ("wq-runner", "coffea", "awkward", "uproot", "numpy", "hist", "dill")
 class Account:
     """Events of one dataset: planned = processed + skipped + left.
 
-    `left` is what a stop came before. Files that never opened have unknown events.
+    `left` is what a stop came before, `given` what the processor was given of what is processed: as many
+    events, or what was planned is not what was read. Files that never opened have unknown events.
     """
 
     files: int
@@ -41,10 +42,16 @@ class Account:
     processed: int
     skipped: int
     left: int = 0
+    given: int | None = None
+
+    @property
+    def as_planned(self) -> bool:
+        """Whether what was read is what is accounted for."""
+        return self.given is None or self.given == self.processed
 
     @property
     def complete(self) -> bool:
-        return self.processed == self.planned and not self.files_unreadable
+        return self.processed == self.planned and not self.files_unreadable and self.as_planned
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -55,6 +62,7 @@ class Account:
             "events_processed": self.processed,
             "events_skipped": self.skipped,
             "events_left": self.left,
+            "events_read": self.processed if self.given is None else self.given,
             "complete": self.complete,
         }
 
@@ -177,6 +185,7 @@ def accounts(
             processed=counted[dataset.name],
             skipped=skipped[dataset.name],
             left=found.left.get(dataset.name, 0),
+            given=found.given.get(dataset.name),
         )
     for name, account in made.items():
         if account.planned != account.processed + account.skipped + account.left:

@@ -17,7 +17,7 @@ from wq_runner import checksums, journal
 from wq_runner.config.options import RunOptions
 from wq_runner.execution import ledger
 from wq_runner.execution.files import FileStore
-from wq_runner.execution.items import Key
+from wq_runner.execution.items import Key, content_of
 from wq_runner.execution.ledger import Holding, Recovered
 from wq_runner.journal import Accepted, Dropped, Event, Fingerprint, Journal, Merged, Plan
 from wq_runner.model import Chunk, InputFile, Range
@@ -51,11 +51,12 @@ class Earlier:
         return "journal.jsonl is damaged where it says what was run" if self.fingerprint is None else ""
 
 
-def earlier(paths: RunPaths) -> Earlier | None:
-    """Read what is there; None if nothing is."""
+def earlier(paths: RunPaths, *, mend: bool = True) -> Earlier | None:
+    """Read what is there; None if nothing is. A journal that is being written is not to be mended."""
     if not paths.journal.exists():
         return None
-    journal.mend(paths.journal)
+    if mend:
+        journal.mend(paths.journal)
     events: list[Event] = []
     values: Mapping[str, str] | None = None
     newest: Event | None = None  # of all tasks, so that their numbers go on from there
@@ -86,6 +87,8 @@ def start(paths: RunPaths, now: Mapping[str, str], options: RunOptions, console:
         forget(paths)
         return Recovered()
     differing = identity.changes(found.fingerprint, now)
+    if _is_of_old(found.events):
+        differing.append("how input files are told apart")
     if differing and not options.accept_stale:
         done = ledger.holdings(found.events)[0]
         count = sum(len(one.items) for one in done)
@@ -127,6 +130,18 @@ def put_all_aside(paths: RunPaths) -> None:
             path.rename(target)
 
 
+def _is_of_old(events: Sequence[Event]) -> bool:
+    """Whether a version did it that went by the uuid of a file alone, which more than one can have."""
+    first = next((event for event in events if isinstance(event, Accepted) and event.items), None)
+    return first is not None and not content_of(first.items[0][-1])
+
+
+def so_far(paths: RunPaths) -> Recovered:
+    """Return what the run that goes on has done."""
+    found = earlier(paths, mend=False)
+    return ledger.recover(paths.ledger, found.events, FileStore(root=paths.files)) if found else Recovered()
+
+
 def _and(words: Sequence[str]) -> str:
     few = [*words[:3], *([f"{len(words) - 3} more"] if len(words) > 3 else [])]
     return few[0] if len(few) == 1 else f"{', '.join(few[:-1])} and {few[-1]}"
@@ -153,9 +168,10 @@ class Asked:
 def is_finished(paths: RunPaths, now: Mapping[str, str], asked: Asked, form: Form) -> bool:
     """Whether an earlier run did all that is asked for, with this code, and left its output.
 
-    What is in a file that is not known is asked for as well: such a run is not finished.
+    What is in a file that is not known is asked for as well: such a run is not finished. Nor is one of files
+    of which only the samples tell.
     """
-    if asked.unknown or not asked.plan:
+    if asked.unknown or not asked.plan or not all(chunk.identity for chunk in asked.plan):
         return False
     try:
         last = checksums.read_json(paths.summary)
@@ -220,12 +236,14 @@ class Remainder:
     """What is left of a plan, and the results that count for it.
 
     `redone` are datasets whose earlier results hold something that is not in the plan any more, or is to
-    be apart now: a sum cannot be taken apart, so they start over.
+    be apart now: a sum cannot be taken apart, so they start over. `changed` are files that are not what
+    they were.
     """
 
     chunks: Sequence[Chunk]
     recovered: Recovered
     redone: Sequence[str]
+    changed: Sequence[str] = ()
 
 
 def remainder(
@@ -238,6 +256,7 @@ def remainder(
     planned = _by_dataset(plan)
     left: list[Chunk] = []
     redone: list[str] = []
+    changed: list[str] = []
     for dataset, keys in recovered.done.items():
         done, empty = _places(keys)
         wanted = ranges.by_place(planned.get(dataset, []))
@@ -246,6 +265,7 @@ def remainder(
         mixed = any(_is_mixed(one, portions) for one in held) or _overlap(held, done, empty)
         if mixed or ranges.exceeds(done, wanted) or not empty <= empty_wanted:
             redone.append(dataset)
+        changed += _changed({*done, *empty}, {*wanted, *empty_wanted})
     usable = Recovered(
         holdings=tuple(one for one in recovered.holdings if one.dataset not in redone),
         lost=recovered.lost,
@@ -254,7 +274,13 @@ def remainder(
     for dataset, chunks in planned.items():
         done, empty = _places(usable.done.get(dataset, frozenset()))
         left += ranges.remaining(chunks, done, empty)
-    return Remainder(chunks=left, recovered=usable, redone=redone)
+    return Remainder(chunks=left, recovered=usable, redone=redone, changed=changed)
+
+
+def _changed(done: Iterable[Place], wanted: Iterable[Place]) -> list[str]:
+    """Return the paths of files that are wanted with another content than was done."""
+    now = {(path, treename): file for path, treename, file in wanted}
+    return sorted({path for path, treename, file in done if now.get((path, treename), file) != file})
 
 
 def _overlap(held: Iterable[Holding], done: Mapping[Place, Sequence[Range]], empty: Sized) -> bool:

@@ -19,8 +19,7 @@ from wq_runner.errors import InterruptedRunError, PartialResultError
 from wq_runner.execution import arguments, imported, pins, signals
 from wq_runner.execution.items import Item
 from wq_runner.execution.ledger import Recovered
-from wq_runner.execution.session import Session
-from wq_runner.journal import Fingerprint, Journal, Resumed
+from wq_runner.journal import Fingerprint, Journal
 from wq_runner.model import Chunk
 from wq_runner.monitor.display import display
 from wq_runner.monitor.watch import Watch
@@ -50,12 +49,12 @@ from wq_runner.pipeline.limited import files_left_out, left_out
 from wq_runner.pipeline.missing import missing_fileset, missing_list
 from wq_runner.pipeline.outputs import Form
 from wq_runner.pipeline.prepare import Prepared, load, prepare
-from wq_runner.pipeline.process import Analysis, Processed, add_up, process
+from wq_runner.pipeline.process import Analysis, Processed
 from wq_runner.pipeline.record import Record, accounts
 from wq_runner.pipeline.recording import recording
 from wq_runner.pipeline.request import Request
-from wq_runner.pipeline.resume import Asked, Remainder
-from wq_runner.pipeline.schemes import Portions
+from wq_runner.pipeline.resume import Asked
+from wq_runner.pipeline.rounds import Rounds
 from wq_runner.remote.pinned import Code
 from wq_runner.system import RunPaths
 
@@ -195,7 +194,16 @@ def _run(
         session.start()
         stack.enter_context(session.presence)
         clock = time.monotonic()
-        plan = _plan(request, ready, session)
+        rounds = Rounds(
+            request=request,
+            ready=ready,
+            analysis=analysis,
+            session=session,
+            paths=paths,
+            journal=place.journal,
+            console=console,
+        )
+        plan = rounds.plan(place.recovered)
         record.phases["preprocessing"] = time.monotonic() - clock
         say.samples(console, ready.fileset, ready.knowledge, plan, record.phases["preprocessing"])
         say.how(console, request, ready, analysis.arguments)
@@ -205,16 +213,14 @@ def _run(
         if session.files is not None:
             folders = names.file_names(dataset.name for dataset in ready.whole)
             session.files = dataclasses.replace(session.files, folders=folders)
-        left = _what_is_left(plan, place, session, portions, console)
+        left = rounds.left(plan, place.recovered, portions)
+        rounds.resume(plan, left)
         say.line(console, "workers", engines.describe(session, options))
         if not options.on_work_queue and (limits := backends.limits(options, request.origins)):
             say.line(console, "note", limits)
         say.line(console, "output", f"{say.path(paths.root)}/")
         clock = time.monotonic()
-        if left.chunks:
-            found = process(analysis, ready.fileset, left.chunks, session)
-        else:
-            found = add_up(analysis, left.recovered, session)
+        plan, found = rounds.process(plan, left, portions)
         record.phases["processing"] = time.monotonic() - clock
     record.files = provenance.inputs(ready.fileset, ready.knowledge, plan)
     _finish(ready, plan, found, record, place, console)
@@ -225,29 +231,6 @@ def _how_to_see(request: Request, ready: Prepared, item: Item) -> str:
         return say.again(again.call(item, ready.whole, request.directory), pdb="pdb=True")
     staged = request.options.stage_out is not None
     return say.again(again.command(request.command, item, ready.whole, request.directory, stage_out=staged))
-
-
-def _plan(request: Request, ready: Prepared, session: Session) -> list[Chunk]:
-    facts.learn(ready.fileset, ready.knowledge, session=session, cache=ready.cache, **request.limits)
-    if session.stop.since is not None:
-        raise InterruptedRunError("interrupted before all files were known; what was learned is kept")
-    plan = chunks.plan(ready.fileset, ready.knowledge.facts, **request.limits)
-    if not plan:
-        raise PartialResultError("not one file could be read, so there is nothing to run on")
-    return plan
-
-
-def _what_is_left(
-    plan: Sequence[Chunk], place: _Place, session: Session, portions: Portions, console: Console
-) -> Remainder:
-    left = resume.remainder(plan, place.recovered, portions)
-    resume.drop(place.paths, place.journal, place.recovered, left)
-    session.recovered = left.recovered
-    done = resume.plans_of(left.recovered)
-    if done:
-        place.journal.record(Resumed(datasets=done))
-    say.resuming(console, place.paths, plan, left, done)
-    return left
 
 
 def _say_stopping(options: RunOptions, console: Console) -> None:

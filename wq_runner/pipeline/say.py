@@ -20,7 +20,7 @@ from wq_runner.monitor.advice import advice
 from wq_runner.monitor.next_time import next_time
 from wq_runner.monitor.view import LeftFiles, RunView
 from wq_runner.pipeline.chunks import copies
-from wq_runner.pipeline.facts import Knowledge
+from wq_runner.pipeline.facts import Knowledge, wrong_claims
 from wq_runner.pipeline.limited import LeftOut
 from wq_runner.pipeline.probe import Probed, suggestion
 from wq_runner.pipeline.record import Account, Spent
@@ -68,9 +68,14 @@ def samples(
             line(console, "", f"{dataset.name} has no files")
     for bad in knowledge.bad:
         line(console, "", f"left out: {bad.reason}")
+    wrong = wrong_claims(knowledge)
+    for text in wrong[:_COPIES]:
+        line(console, "note", f"{text}: what is in the file counts")
+    if len(wrong) > _COPIES:
+        line(console, "", f"and {len(wrong) - _COPIES:,} more files of which the samples say what is not so")
     again = copies(plan)
     for name, first, other in again[:_COPIES]:
-        line(console, "note", f"{name}: {other} is {first} again, by its uuid: its events count twice")
+        line(console, "note", f"{name}: {other} is {first} again, by what is in it: its events count twice")
     if len(again) > _COPIES:
         line(console, "", f"and {len(again) - _COPIES:,} more files that are in their dataset already")
 
@@ -254,6 +259,10 @@ def resuming(
     console: Console, paths: RunPaths, plan: Sequence[Chunk], left: Remainder, done: Mapping[str, Plan]
 ) -> None:
     """Print what an earlier run did, if there was one."""
+    for file in left.changed[:_COPIES]:
+        line(console, "changed", f"{file} is not what it was: it is run again, whole")
+    if len(left.changed) > _COPIES:
+        line(console, "", f"and {len(left.changed) - _COPIES:,} more files that changed")
     for dataset in left.redone:
         line(console, "starting over:", f"{dataset}: what was done holds more than is asked for now")
     if left.recovered.lost:
@@ -276,6 +285,14 @@ def damaged(console: Console, names: Sequence[str]) -> None:
         return
     few = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
     line(console, "damaged", f"{few}: not what was written, or missing; made again")
+
+
+def again_planned(console: Console, files: Sequence[str]) -> None:
+    """Print which files tasks found to be others than were planned."""
+    for file in files[:_COPIES]:
+        line(console, "changed", f"{file}: it is opened and planned again")
+    if len(files) > _COPIES:
+        line(console, "", f"and {len(files) - _COPIES:,} more files that are planned again")
 
 
 def finished(console: Console, paths: RunPaths) -> None:
@@ -332,6 +349,8 @@ def _lacking(account: Account) -> str:
     parts = []
     if account.skipped:
         parts.append(f"{account.skipped:,} events missing")
+    if not account.as_planned:
+        parts.append(f"{account.given:,} events were read where {account.processed:,} were planned")
     if account.left:
         parts.append(f"no: {account.left:,} events left")
     if account.files_unreadable:

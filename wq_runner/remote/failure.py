@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import pickle
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,9 @@ from . import blame
 
 MESSAGE, TRACEBACK = 4000, 16_000  # characters of a failure that travel
 PICKLE = 200_000  # bytes of an exception that do
+
+CHANGED = "changed"
+"""The kind of a failure for which the file is not the one that was planned."""
 
 _HERE = str(Path(__file__).parent)
 
@@ -59,12 +63,18 @@ def describe(index: int | None, error: BaseException, kind: str | None = None) -
     place = "|".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in own[-5:])
     return {
         "index": index,
-        "kind": kind or (blame.INPUT if any(map(_is_input_error, links)) else blame.kind_of(links)),
+        "kind": kind or _kind(links),
         "type": name,
         "message": text_of(root),
         "traceback": shortened("".join(traceback.format_list(own)), TRACEBACK) + f"{name}: {text_of(root)}",
         "signature": hashlib.sha1(f"{name}|{place}".encode(), usedforsecurity=False).hexdigest()[:12],
     }
+
+
+def _kind(links: Sequence[BaseException]) -> str:
+    if any(map(_is_changed, links)):
+        return CHANGED
+    return blame.INPUT if any(map(_is_input_error, links)) else blame.kind_of(links)
 
 
 def portable(error: BaseException) -> BaseException:
@@ -89,7 +99,12 @@ def portable(error: BaseException) -> BaseException:
 def _is_input_error(error: BaseException) -> bool:
     # by name: this code travels without wq_runner
     names = [(kind.__module__, kind.__name__) for kind in type(error).__mro__]
-    return isinstance(error, ChangedFileError) or ("wq_runner.errors", "InputError") in names
+    return _is_changed(error) or ("wq_runner.errors", "InputError") in names
+
+
+def _is_changed(error: BaseException) -> bool:
+    # by name: what runs in a task may have this module twice
+    return type(error).__name__ == ChangedFileError.__name__
 
 
 def _message(error: BaseException) -> str:

@@ -16,6 +16,7 @@ from uuid import UUID
 
 from . import opening
 from .failure import ChangedFileError
+from .inputs import UNKNOWN, Inputs, state_of
 
 _ARRAYS = "100 MB"  # what uproot keeps of the arrays of a file
 
@@ -27,7 +28,8 @@ class Checked(MutableMapping[str, Any]):
     to be reproducible. `expected` is the uuid of the file that was planned, empty if it is not known.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, inputs: Inputs | None = None) -> None:
+        self.inputs = inputs or Inputs()
         self.path: Any = None
         self.expected = ""
         self._objects: dict[str, Any] = {}
@@ -40,6 +42,8 @@ class Checked(MutableMapping[str, Any]):
         return self._objects[key]
 
     def __setitem__(self, key: str, value: Any) -> None:
+        if _is_tree(value):
+            self.inputs.look(value)
         self._objects[key] = value
 
     def __delitem__(self, key: str) -> None:
@@ -63,8 +67,7 @@ class Checked(MutableMapping[str, Any]):
         found = key.partition(":")[0]
         if self.expected and found != self.expected:
             raise ChangedFileError(
-                f"it was written anew since it was opened: its uuid is {found} now, not {self.expected}. "
-                "The next run opens it anew, unless the samples say what is in it"
+                f"it was written anew since it was planned: its uuid is {found} now, not {self.expected}"
             )
 
 
@@ -74,8 +77,9 @@ class Trees(Checked):
     def __init__(self) -> None:
         super().__init__()
         self.more = False  # whether the next chunk is of the same file
-        self._key: tuple[Any, str] = (None, "")  # path of the file, and uproot's key
+        self._key: tuple[Any, ...] = ()  # path of the file, its state if it is local, and uproot's key
         self._tree: Any = None
+        self._seen = UNKNOWN
 
     def used_by(self, function: Callable[[Any], Any]) -> Callable[[Any], Any]:
         """Return coffea's work function, however wrapped, with this as the cache of the files that it opens.
@@ -88,61 +92,85 @@ class Trees(Checked):
         options = function.keywords.get("uproot_options")
         if not isinstance(options, dict):
             return inner
+        given = _arguments(function)
         # a file of which coffea is to count what is read must be read for itself
-        cache = Checked() if _counts(function) else self
-        return functools.partial(_opened, inner, {"object_cache": cache, **options})
+        cache = Checked(self.inputs) if given.get("savemetrics") else self
+        # what comes from a checkpoint was given to no processor
+        if "processor_instance" in inner.keywords and given.get("checkpointer") is None:
+            inner.keywords["processor_instance"] = self.inputs.given(inner.keywords["processor_instance"])
+        reading = _parquet if given.get("format") == "parquet" else _root
+        return functools.partial(reading, inner, {"object_cache": cache, **options}, self.inputs)
 
     def close(self) -> None:
         """Forget the tree, and close its file."""
-        tree, self._tree = self._tree, None
+        tree, self._tree, self._key = self._tree, None, ()
         if tree is not None:
             with contextlib.suppress(Exception):
                 tree.file.close()
 
     def __getitem__(self, key: str) -> Any:
         self.check(key)
-        if self._tree is None or (self.path, key) != self._key:
+        if self._tree is None or self._key != (self.path, state_of(self.path), key):
             raise KeyError(key)
+        if self.inputs.is_of_item(self._tree):
+            self.inputs.compare(self._seen)
         self._tree.file.array_cache = _ARRAYS  # no chunk needs what others read
         return self._tree
 
     def __setitem__(self, key: str, value: Any) -> None:
         """Read a tree again, from a file that nobody else closes, if another chunk is going to ask for it."""
-        if not (self.more and hasattr(value, "object_path") and hasattr(value, "num_entries")):
+        if not _is_tree(value):
+            return
+        seen = self.inputs.look(value)
+        if not self.more:
             return
         import uproot
 
         self.close()
         with contextlib.suppress(Exception):  # then the next chunk reads it for itself
-            file = value.file
+            file, state = value.file, state_of(self.path)
             directory = uproot.open(
                 {file.file_path: None}, object_cache=None, array_cache=_ARRAYS, **file.options
             )
-            self._key, self._tree = (self.path, key), directory[value.object_path]
+            self._tree, self._seen = directory[value.object_path], seen
+            # else there is another file now
+            self._key = (self.path, state, key) if self.inputs.look(self._tree) == seen else ()
 
     def __delitem__(self, key: str) -> None:
         del key
         self.close()
 
     def __iter__(self) -> Iterator[str]:
-        return iter(() if self._tree is None else (self._key[1],))
+        return iter(() if self._tree is None else self._key[2:])
 
     def __len__(self) -> int:
         return int(self._tree is not None)
 
 
-def _opened(function: Callable[..., Any], options: dict[str, Any], item: Any) -> Any:
+def _is_tree(value: Any) -> bool:
+    return hasattr(value, "object_path") and hasattr(value, "num_entries")
+
+
+def _root(function: Callable[..., Any], options: dict[str, Any], inputs: Inputs, item: Any) -> Any:
     """Call coffea's work function with options that also suit the file; those that were given go before."""
+    inputs.begin(item)
     if isinstance(cache := options["object_cache"], Checked):
         cache.expect(item)
     suited = {} if "handler" in options else opening.options_for(getattr(item, "filename", None))
     return function(item, uproot_options={**suited, **options})
 
 
-def _counts(function: functools.partial[Any]) -> bool:
-    """Tell whether coffea is to count the bytes of its own file, which would then be none."""
+def _parquet(function: Callable[..., Any], options: dict[str, Any], inputs: Inputs, item: Any) -> Any:
+    """Call coffea's work function for a parquet file, which uproot does not open."""
+    inputs.begin(item)
+    inputs.look_at_parquet(item.filename)
+    return function(item, uproot_options=options)
+
+
+def _arguments(function: functools.partial[Any]) -> dict[str, Any]:
+    """Return what a function is given so far, by name; nothing where that cannot be told."""
     try:
         given = inspect.signature(function.func).bind_partial(*function.args, **function.keywords)
     except (TypeError, ValueError):
-        return False
-    return bool(given.arguments.get("savemetrics"))
+        return {}
+    return given.arguments

@@ -28,6 +28,7 @@ from typing import Any
 
 from . import failure, pinned, ready, wire
 from .files import Folder, Scratch
+from .inputs import UNKNOWN, Known
 from .meter import Meter
 from .pinned import Code
 from .seeds import Seeder
@@ -68,12 +69,12 @@ def execute(
         try:
             function = loaded or load_function(function_file)
             stack.enter_context(pinned.inside(function.code))
-            values = unpack(items if isinstance(items, str) else items.read_text())
+            values, known = unpack(items if isinstance(items, str) else items.read_text())
         except Exception as error:
             batch.fail(None, error, kind="environment")
         else:
             header["startup"] = time.time() - began
-            batch.apply(function, values, notify)
+            batch.apply(function, values, notify, known)
         header["wall"] = time.time() - began
         if left := scratch.left():
             header["left"] = left
@@ -82,15 +83,19 @@ def execute(
     batch.trees.close()
 
 
-def pack(items: Iterable[Any]) -> str:
-    """Write items as a text: the engine's Python takes no bytes in some of its releases."""
-    return base64.b64encode(pickle.dumps(list(items), protocol=pickle.HIGHEST_PROTOCOL)).decode("ascii")
+def pack(items: Iterable[Any], known: Iterable[Known] = ()) -> str:
+    """Write items as a text: the engine's Python takes no bytes in some of its releases.
+
+    `known` is what was planned to be the file of each, if they are of files.
+    """
+    values = pickle.dumps((list(items), list(known)), protocol=pickle.HIGHEST_PROTOCOL)
+    return base64.b64encode(values).decode("ascii")
 
 
-def unpack(text: str) -> list[Any]:
+def unpack(text: str) -> tuple[list[Any], list[Known]]:
     """Read what `pack` wrote."""
-    items: list[Any] = pickle.loads(base64.b64decode(text, validate=True))
-    return items
+    found: tuple[list[Any], list[Known]] = pickle.loads(base64.b64decode(text, validate=True))
+    return found
 
 
 def preamble(
@@ -256,8 +261,15 @@ class _Batch:
     measured: list[dict[str, float]] = field(default_factory=list)
     elsewhere: list[dict[str, Any]] = field(default_factory=list)
     warned: Warned = field(default_factory=Warned)
+    inputs: list[dict[str, Any]] = field(default_factory=list)
 
-    def apply(self, function: Function, items: Sequence[Any], notify: Notify) -> None:
+    def apply(
+        self,
+        function: Function,
+        items: Sequence[Any],
+        notify: Notify,
+        known: Sequence[Known] = (),
+    ) -> None:
         """Apply the function to each item; what fails is left out of the merged result and reported."""
         from coffea.processor import accumulate
 
@@ -266,6 +278,7 @@ class _Batch:
         for index, item in enumerate(items):
             notify(index)
             self.trees.more = index + 1 < len(items) and _path(items[index + 1]) == _path(item)
+            self.trees.inputs.plan(known[index] if known else UNKNOWN)
             meter = Meter()
             try:
                 self.warned.begin()
@@ -290,9 +303,18 @@ class _Batch:
             else:
                 self.done.append(index)
                 self.elsewhere += _read_elsewhere(index, self.warned.signals)
+                self._note_input(index)
             del out
             sweeper.look()
             self.measured.append({"index": index, **meter.read()})
+
+    def _note_input(self, index: int) -> None:
+        inputs = self.trees.inputs
+        identity, entries = inputs.seen
+        if identity or inputs.events is not None:
+            self.inputs.append(
+                {"index": index, "identity": identity, "entries": entries, "events": inputs.events}
+            )
 
     def fail(self, index: int | None, error: BaseException, kind: str | None = None) -> None:
         self.failures.append(failure.describe(index, error, kind))
@@ -317,6 +339,7 @@ class _Batch:
             "measured": self.measured,
             "elsewhere": self.elsewhere,
             "warned": self.warned.as_json(),
+            "inputs": self.inputs,
         }
         files = [one for one in self.folder.found if one[0] in self.done]
         wire.write(path, answer, [lz4.frame.compress(result), cloudpickle.dumps(errors)], files)
