@@ -25,6 +25,7 @@ from wq_runner.engine.answer import Answer, Kind, read_answer
 from wq_runner.model import FileFacts, InputFile
 from wq_runner.remote import inputs, wire, work
 from wq_runner.remote.inputs import Known
+from wq_runner.remote.pinned import Code
 from wq_runner.samples.probe import probe
 
 ENTRIES = 30
@@ -78,7 +79,8 @@ def apply(
         cache_function=lambda: None,
     )
     function = functools.partial(Runner.automatic_retries, 0, False, inner)
-    work.execute(directory / "function", work.pack(items, expected), directory / "result", loaded=function)
+    loaded = work.Function(function, Code())
+    work.execute(directory / "function", work.pack(items, expected), directory / "result", loaded=loaded)
     _, (result, _) = wire.read(directory / "result")
     return read_answer(directory / "result"), (pickle.loads(lz4.frame.decompress(result)) or {}).get("out")
 

@@ -91,26 +91,21 @@ class Inputs:
         if entries is not None and stop > entries:
             raise ChangedFileError(f"it has {entries:,} entries, but was planned with {stop:,} or more")
 
-    def given(self, packed: Any) -> Any:
-        """Return a processor, packed as coffea packs it, that counts the events that it is given."""
-        return _Counting(packed, self)
+    def counted(self, processor: Any) -> Any:
+        """Return a processor that counts the events that it is given."""
+        return _Counting(processor, self)
 
 
 class _Counting:
-    def __init__(self, packed: Any, inputs: Inputs) -> None:
-        self._packed = packed
+    def __init__(self, processor: Any, inputs: Inputs) -> None:
+        self._processor = processor
         self._inputs = inputs
 
     def __call__(self, events: Any) -> Any:
-        self._inputs.events = len(events)
         from coffea.processor import ProcessorABC
 
-        processor = self._packed
-        if not isinstance(processor, ProcessorABC) and not callable(processor):
-            import cloudpickle
-            import lz4.frame
-
-            processor = cloudpickle.loads(lz4.frame.decompress(processor))
+        self._inputs.events = len(events)
+        processor = self._processor
         return processor.process(events) if isinstance(processor, ProcessorABC) else processor(events)
 
 

@@ -95,9 +95,6 @@ class Trees(Checked):
         given = _arguments(function)
         # a file of which coffea is to count what is read must be read for itself
         cache = Checked(self.inputs) if given.get("savemetrics") else self
-        # what comes from a checkpoint was given to no processor
-        if "processor_instance" in inner.keywords and given.get("checkpointer") is None:
-            inner.keywords["processor_instance"] = self.inputs.given(inner.keywords["processor_instance"])
         reading = _parquet if given.get("format") == "parquet" else _root
         return functools.partial(reading, inner, {"object_cache": cache, **options}, self.inputs)
 

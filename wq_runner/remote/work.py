@@ -28,7 +28,7 @@ from typing import Any
 
 from . import failure, pinned, ready, wire
 from .files import Folder, Scratch
-from .inputs import UNKNOWN, Known
+from .inputs import UNKNOWN, Inputs, Known
 from .meter import Meter
 from .pinned import Code
 from .seeds import Seeder
@@ -130,11 +130,11 @@ class Function:
     settings: Settings = field(default_factory=Settings)
     seeder: Seeder = field(default_factory=Seeder)
 
-    def apply(self, wrapped: Callable[[Any], Any], item: Any) -> Any:
-        """Call it, as it is wrapped now, with an item."""
+    def apply(self, wrapped: Callable[[Any], Any], item: Any, inputs: Inputs) -> Any:
+        """Call it, as it is wrapped now, with an item; `inputs` are told what the processor is given."""
 
         def prepared(item: Any) -> Any:
-            own, processor = lone(wrapped)
+            own, processor = lone(wrapped, inputs.counted)
             self.seeder.prepare(item, processor)
             return own(item)
 
@@ -215,7 +215,7 @@ def _unpack(packed: bytes) -> Any:
     return cloudpickle.loads(lz4.frame.decompress(packed))
 
 
-def lone(function: Any) -> tuple[Any, Any]:
+def lone(function: Any, counted: Callable[[Any], Any] = lambda processor: processor) -> tuple[Any, Any]:
     """Return coffea's work function, however wrapped, with a processor of its own, and that processor.
 
     coffea unpickles it for each chunk, with all that it keeps as it was: what is not to be so is changed
@@ -223,11 +223,13 @@ def lone(function: Any) -> tuple[Any, Any]:
     """
     if not isinstance(function, functools.partial):
         return function, None
-    parts = [lone(one) for one in function.args]
+    parts = [lone(one, counted) for one in function.args]
     found = next((one for _, one in parts if one is not None), None)
     keywords = dict(function.keywords)
     if (packed := keywords.get("processor_instance")) is not None and packed != "heavy":
-        found = keywords["processor_instance"] = _unpack(packed) if isinstance(packed, bytes) else packed
+        found = _unpack(packed) if isinstance(packed, bytes) else packed
+        # what comes from a checkpoint is given to no processor
+        keywords["processor_instance"] = counted(found) if keywords.get("checkpointer") is None else found
     return functools.partial(function.func, *(one for one, _ in parts), **keywords), found
 
 
@@ -283,7 +285,7 @@ class _Batch:
             try:
                 self.warned.begin()
                 with function.settings.warnings(self.warned.show, always=_SKIPPING):
-                    out = function.apply(wrapped, self.folder.enter(index, item))
+                    out = function.apply(wrapped, self.folder.enter(index, item), self.trees.inputs)
                 self.folder.keep(index, item, out)
             except (Exception, SystemExit) as error:
                 self.failed(error)
