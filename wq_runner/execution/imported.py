@@ -41,6 +41,9 @@ class Source:
         return self.imported != self.now
 
 
+SCRIPTS = frozenset({"__main__", "__mp_main__"})
+"""The names of the script itself, the second for multiprocessing: imported anew it would run again."""
+
 # as sys.modules, it is of the process: of modules that were imported before anybody noted their text, their
 # spec, which a reload replaces, and what was in the file when it was first looked at
 _seen: dict[str, tuple[Any, bytes | None]] = {}
@@ -153,7 +156,7 @@ def apart() -> frozenset[str]:
 
 
 def _is_renewable(name: str) -> bool:
-    return name != "__main__" and name.partition(".")[0] not in apart()
+    return name not in SCRIPTS and name.partition(".")[0] not in apart()
 
 
 @functools.cache

@@ -40,7 +40,7 @@ def home_of(*things: Any) -> tuple[str, ...]:
     for thing in things:
         kind = thing if hasattr(thing, "__qualname__") else type(thing)
         found[kind.__module__] = None
-    return tuple(name for name in found if name != "__main__" and name in sys.modules)
+    return tuple(name for name in found if name not in imported.SCRIPTS and name in sys.modules)
 
 
 def _has(module: ModuleType, thing: Any) -> bool:
