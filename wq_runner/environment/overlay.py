@@ -323,13 +323,26 @@ def _own_metadata() -> Iterator[Piece]:
 
 def _extra(files: Sequence[tuple[str, Path]]) -> Iterator[Piece]:
     for name, path in files:
-        for file in [path] if path.is_file() else sorted(one for one in path.rglob("*") if one.is_file()):
+        for file in [path] if path.is_file() else sorted(_all_files(path)):
             inside = file.relative_to(path)
             yield _loose(file, f"files/{name}" if str(inside) == "." else f"files/{name}/{inside}")
 
 
+def _all_files(directory: Path, within: tuple[Path, ...] = ()) -> Iterator[Path]:
+    """Yield all files of a directory, and of those that links in it lead to, once around each loop."""
+    real = directory.resolve()
+    if real in within:
+        return
+    for path in directory.iterdir():
+        if path.is_dir():
+            yield from _all_files(path, (*within, real))
+        elif path.is_file():
+            yield path
+
+
 def _loose(path: Path, target: str) -> Piece:
-    """Take a file as it is, whatever git says of it."""
+    """Take a file as it is, whatever git says of it; what a link leads to."""
+    path = path.resolve()
     tree = PlainTree(path.parent)
     mode = 0o100755 if os.access(path, os.X_OK) else 0o100644
     return Piece(

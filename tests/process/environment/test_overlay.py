@@ -199,6 +199,25 @@ def test_the_analysis_and_extra_files(
         assert (out / "files" / name).is_file()
 
 
+def test_links_among_extra_files_are_followed(
+    draft: Draft, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = Repository(tmp_path / "elsewhere")
+    plain.write("deep/sf.json", "1")
+    given = tmp_path / "given"
+    given.mkdir()
+    (given / "sf.json").symlink_to(plain.root / "deep/sf.json")
+    (given / "deep").symlink_to(plain.root / "deep")
+    (given / "again").symlink_to(given)
+    (tmp_path / "alone.json").symlink_to(plain.root / "deep/sf.json")
+    monkeypatch.chdir(tmp_path)
+    extra = extra_files([Path("given"), Path("alone.json")])
+    stored, _ = overlay.build(draft(extra_files=extra), store)
+    files = unpack(stored, tmp_path / "out") / "files"
+    found = {str(path.relative_to(files)): path.read_text() for path in files.rglob("*") if path.is_file()}
+    assert found == {"given/sf.json": "1", "given/deep/sf.json": "1", "alone.json": "1"}
+
+
 def test_extra_files_that_make_no_sense(tmp_path: Path, here: Path) -> None:
     with pytest.raises(UsageError, match="no such file"):
         extra_files([Path("missing.txt")])
