@@ -220,7 +220,7 @@ def damage(here: Path, chance: random.Random) -> Damage:
         relative = path.relative_to(here)
         if path.is_file() and path.stat().st_size and relative.parts[0] != "other":
             groups[kind_of(relative)].append(path)
-    weights = [3.0 if name in WEIGHTY else 0.3 if name in LIGHT else 1.0 for name in groups]
+    weights = [3.0 if name in COUNTS else 0.3 if name in LIGHT else 1.0 for name in groups]
     path = chance.choice(groups[chance.choices(list(groups), weights)[0]])
     content = bytearray(path.read_bytes())
     near = chance.choice((64, 256, len(content)))  # headers count as much as all the rest
@@ -258,7 +258,7 @@ def write_behind(path: Path, content: bytes) -> None:
     os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
-WEIGHTY = {"journal.jsonl", "ledger", "files", "run.json", "output.coffea"}
+COUNTS = {"journal.jsonl", "ledger", "files", "run.json", "output.coffea"}
 LIGHT = {"report.html", "status.html", "wq-run.log", ".lock"}
 
 
@@ -366,8 +366,8 @@ def play(world: World, seed: int) -> Case:
     reader = chance.choice(list(READERS))
     steps = [
         lambda: look(world, reader, kind, done),
-        lambda: again(world, kind, healthy=False),
-        lambda: again(world, kind, healthy=True),
+        lambda: again(world, kind, done),
+        lambda: again(world, kind, None),
         lambda: look(world, reader, "finished", None),
     ]
     for number, step in enumerate(steps[: 4 if chance.random() < 0.3 else 3], 1):
@@ -393,8 +393,8 @@ def look(world: World, reader: tuple[str, ...], kind: str, damaged: Damage | Non
     return "" if named else f"it does not name {damaged.path.name}", said
 
 
-def again(world: World, kind: str, *, healthy: bool) -> tuple[str, Said]:
-    """Start the run again: its result is right, and from the second time on it is there already."""
+def again(world: World, kind: str, damaged: Damage | None) -> tuple[str, Said]:
+    """Start the run again: it names what is damaged, and its result is right; then it is there already."""
     said = world.run(*world.command(kind))
     if said.code != 0:
         return "the run does not end well", said
@@ -402,9 +402,11 @@ def again(world: World, kind: str, *, healthy: bool) -> tuple[str, Said]:
         return "a traceback", said
     if wrong := right(world.here) or staged_wrong(world, kind):
         return wrong, said
-    if healthy and ("is there already" not in said.out or "damaged" in said.out):
-        return "it is not there already", said
-    return "", said
+    if damaged is None:
+        well = "is there already" in said.out and "damaged" not in said.out
+        return ("" if well else "it is not there already"), said
+    named = kind_of(damaged.path) not in COUNTS or kind == "killed" or damaged.path.name in said.out
+    return ("" if named else f"it does not name {damaged.path.name}"), said
 
 
 def staged_wrong(world: World, kind: str) -> str:

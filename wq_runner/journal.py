@@ -13,6 +13,7 @@ import contextlib
 import json
 import logging
 import os
+import re
 import threading
 import time
 import zlib
@@ -414,14 +415,14 @@ def read(
     Lines that were torn or damaged are left out; a `reader` counts them.
     """
     reader = reader or Reader()
-    wanted = tuple(f'"event":"{kind.__name__}"'.encode() for kind in kinds)
+    names = "|".join(kind.__name__ for kind in kinds)
+    wanted = re.compile(rb'"event":"(?:%b)"' % names.encode()) if names else None
     with path.open("rb") as stream:
         for number, line in enumerate(stream, 1):
             if not line.endswith(b"\n"):
                 return  # being written, or all that was written before a crash
             try:
-                start = line[:_NEAR]
-                if wanted and not any(one in start for one in wanted):
+                if wanted is not None and not wanted.search(line, 0, _NEAR):
                     reader.pass_over(line)
                     continue
                 found = reader.take(line)

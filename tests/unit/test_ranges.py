@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -117,4 +118,19 @@ def test_a_dataset_that_shrank_starts_over(counts: list[int], before: int, after
     left = resume.remainder(plan_of(counts, after), Recovered(holdings=held))
     assert left.redone == ["d"]
     assert left.recovered.holdings == ()
+    assert events(left.chunks) == everything(counts)
+
+
+@pytest.mark.parametrize("counts", [[10], [0], [10, 0]])
+def test_what_two_results_hold_starts_over(counts: list[int]) -> None:
+    """It would count twice."""
+    plan = plan_of(counts, 5)
+    twice = [*plan, plan[-1]]
+    held = tuple(
+        Holding(name=f"part-{number}", dataset="d", tasks=(number,), items=(key(chunk),))
+        for number, chunk in enumerate(twice)
+    )
+    assert resume.remainder(plan, Recovered(holdings=held[:-1])).redone == []
+    left = resume.remainder(plan, Recovered(holdings=held))
+    assert left.redone == ["d"]
     assert events(left.chunks) == everything(counts)
