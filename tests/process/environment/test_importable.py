@@ -302,7 +302,7 @@ def test_links_are_followed_and_data_is_part_of_a_package(
     (source / "common").symlink_to(elsewhere.root / "common")
     (source / "weights.json").symlink_to("../../../elsewhere/weights.json")
     (source / "again").symlink_to(package.root / "src")
-    (source / "nothing").symlink_to("/nonexistent")
+    (source / "nothing").symlink_to(tmp_path / "not there")
     (package.root / "src/linked").symlink_to(elsewhere.root / "common")
     if (package.root / ".git").exists():
         package.commit()
