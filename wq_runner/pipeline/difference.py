@@ -84,8 +84,8 @@ def _inputs(one: Mapping[str, Any], other: Mapping[str, Any]) -> Iterator[str]:
         elif place not in before:
             texts.append(f"{name} is in the second only")
         else:
-            for key in ("uuid", "entries", "treename", "planned"):
-                values = [side[place][key] for side in (before, after)]
+            for key in ("uuid", "identity", "entries", "treename", "planned"):
+                values = [side[place].get(key, "") for side in (before, after)]
                 if values[0] != values[1]:
                     texts.append(f"{name}: {key} {values[0]} and {values[1]}")
     yield from texts[:_MANY]

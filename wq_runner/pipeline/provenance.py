@@ -31,6 +31,7 @@ def inputs(fileset: Fileset, knowledge: Knowledge, plan: Sequence[Chunk]) -> lis
                     "path": file.path,
                     "treename": file.treename,
                     "uuid": str(UUID(bytes=facts.uuid)) if facts and len(facts.uuid) == 16 else "",
+                    "identity": facts.identity.hex() if facts else "",
                     "entries": facts.entries if facts else None,
                     "planned": planned.get((dataset.name, file.path), 0),
                 }
