@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 
 import nanoaod
@@ -92,3 +93,52 @@ def test_what_runs_is_what_is_in_the_files(executor: str, workers: str, tmp_path
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("edited since imported here: edited.py, helper.py") == 1, done.stdout
+
+
+GATED = """
+import importlib, time
+from pathlib import Path
+import helper
+from coffea import processor
+
+VERSION = "{version}"
+HERE = Path(__file__).parent
+
+class Gated(processor.ProcessorABC):
+    def process(self, events):
+        (HERE / "began").touch()
+        while not (HERE / "gate").exists():
+            time.sleep(0.02)
+        import late
+        made = importlib.import_module("made_in_" + str(2018))
+        return {{"versions": {{VERSION, helper.VERSION, late.VERSION, made.VERSION}}}}
+    def postprocess(self, accumulator):
+        return accumulator
+"""
+
+
+@pytest.mark.parametrize(("executor", "workers"), [("work_queue", "local:1"), ("futures", "1")])
+def test_an_edit_while_a_run_goes_changes_nothing(executor: str, workers: str, tmp_path: Path) -> None:
+    """Neither what a process imports late, nor what a worker imports that comes later."""
+    nanoaod.write_simple(tmp_path / "data" / "a.root", 20)
+
+    def write(version: str) -> None:
+        for name in ("helper", "late", "made_in_2018"):
+            (tmp_path / f"{name}.py").write_text(HELPER.format(version=version))
+        (tmp_path / "gated.py").write_text(GATED.format(version=version))
+
+    write("1")
+    mark = uuid.uuid4().hex
+    options = ("-p", "gated.py:Gated", "-e", executor, "-w", workers, "--schema", "BaseSchema", "-o", "out")
+    cut = ("--chunksize", 10, "--task-time", 0)
+    with running.running(*options, *cut, "data", cwd=tmp_path, **{running.MARK: mark}) as process:
+        running.until((tmp_path / "began").exists, "a chunk that began")
+        write("2")
+        if executor == "work_queue":
+            (first,) = running.workers(mark)
+            running.kill(first)
+            running.until(lambda: set(running.workers(mark)) - {first}, "another worker instead")
+        (tmp_path / "gate").touch()
+        ended = running.finish(process)
+    assert ended.code == 0, ended.out + ended.err
+    assert running.output(tmp_path / "out")["versions"] == {"1"}

@@ -156,6 +156,8 @@ def local_cluster(processes: int, memory: float | None, directory: Path) -> Any:
     from distributed.security import Security
 
     dask.config.set({"distributed.logging.distributed": "error"})
+    # a processor may start processes; the workers end with this process all the same, by a pipe
+    dask.config.set({"distributed.worker.daemon": False})
     return distributed.LocalCluster(
         n_workers=processes,
         threads_per_worker=1,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -15,9 +16,14 @@ STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 def stopping(ask: Callable[[], None], tell: Callable[[], None]) -> Iterator[None]:
     """Call `ask` at the first signal, and `tell` in another thread; raise KeyboardInterrupt at the next."""
     asked = False
+    ours = os.getpid()
 
-    def handle(_number: int, _frame: FrameType | None) -> None:
+    def handle(number: int, _frame: FrameType | None) -> None:
         nonlocal asked
+        if os.getpid() != ours:  # of a copy, such as a pool's, which is ended by this
+            signal.signal(number, previous[signal.Signals(number)])
+            os.kill(os.getpid(), number)
+            return
         if asked:
             raise KeyboardInterrupt
         asked = True

@@ -57,6 +57,14 @@ class Code:
     paths: Sequence[str] = ()
     apart: frozenset[str] = frozenset()
 
+    @property
+    def places(self) -> tuple[str, ...]:
+        """The paths that have these modules, first to last; others come and go."""
+        tops = [pin for name, pin in self.pins.items() if "." not in name]
+        inside = [one for pin in tops for one in pin.locations or (pin.file,)]  # of their directories
+        homes = {str(Path(one).parent) for one in inside}
+        return tuple(dict.fromkeys(path for path in self.paths if path in homes))
+
     def pack(self) -> bytes:
         """Write it without a class of this package, which has another name on workers."""
         pins = {name: tuple(pin) for name, pin in self.pins.items()}
@@ -249,14 +257,14 @@ def install() -> Finder:
 class _World:
     """The modules of one code while a process has those of another, and where it looks for modules."""
 
-    paths: Sequence[str] | None
+    places: Sequence[str] | None
     pins: dict[str, Pin]
     path: list[str]
     modules: dict[str, ModuleType] = field(default_factory=dict)
 
     def fits(self, code: Code) -> bool:
         """Whether these modules are those of the code, as far as both have them."""
-        if self.paths is not None and tuple(self.paths) != tuple(code.paths):
+        if self.places is not None and self.places != code.places:
             return False
         return all(self.pins.get(name, pin) == pin for name, pin in code.pins.items())
 
@@ -299,11 +307,11 @@ class _Process:
                 sys.modules.pop(name, None)  # of somebody who never came by here
             found = next((one for one in self.worlds if one.fits(code)), None)
             if found is None:
-                found = _World(paths=code.paths, pins={}, path=list(self.path))
+                found = _World(places=code.places, pins={}, path=list(self.path))
             self.worlds = [*[one for one in self.worlds if one is not found][-_MOST + 1 :], found]
             found.come()
         world = self.worlds[-1]
-        world.paths = code.paths
+        world.places = code.places
         world.pins.update(code.pins)
         sys.path[:0] = [entry for entry in code.paths if entry not in sys.path]
         finder.code = code
@@ -316,7 +324,7 @@ def _as_it_is(code: Code) -> _World:
         module = sys.modules.get(name)
         if module is not None and pin.text is not None:
             pins[name] = pin if _is(module, pin) else _NOTHING
-    return _World(paths=None, pins=pins, path=list(sys.path))
+    return _World(places=None, pins=pins, path=list(sys.path))
 
 
 def _is(module: ModuleType, pin: Pin) -> bool:
