@@ -96,9 +96,10 @@ class Mine(processor.ProcessorABC):
             divided = "inf"
         except FloatingPointError:
             divided = "raised"
-        with LOCK, multiprocessing.get_context("fork").Pool(1) as pool:
+        fork = multiprocessing.get_context("fork")  # elsewhere a whole Python starts, which takes its time
+        with LOCK, fork.Pool(1) as pool:
             forked = pool.map(double, [1])[0]
-        with concurrent.futures.ProcessPoolExecutor(1) as pool:
+        with concurrent.futures.ProcessPoolExecutor(1, mp_context=fork) as pool:
             submitted = pool.submit(double, 2).result()
         cut = pickle.loads(pickle.dumps(self.cut))
         found = {
