@@ -39,6 +39,10 @@ class Analysis(processor.ProcessorABC):
         self.rng = np.random.RandomState(1)
 
     def process(self, events: Any) -> dict[str, Any]:
+        print("chunk at", events.metadata["entrystart"])
+        print("an error of it", file=sys.stderr)
+        log.info("logged of it")
+        warnings.warn(f"no two are the same: {events.metadata['entrystart']}", stacklevel=1)
         drawn = (np.random.normal(), random.random(), GENERATOR.normal(), self.rng.normal())
         found = {
             "environment": tuple(os.environ.get(name) for name in ("WORKING_POINT", "CHANGED", "REMOVED")),

@@ -196,6 +196,32 @@ class LeftBehind(Struct, frozen=True, kw_only=True):
     names: tuple[str, ...]
 
 
+class Warned(Struct, frozen=True, kw_only=True):
+    """Tasks warned so many times of this, in the processor or what it calls; in the words of one of them.
+
+    Of many, not each is written down at once.
+    """
+
+    task: int
+    category: str
+    dataset: str
+    host: str
+    kind: str
+    text: str
+    place: str
+    count: int
+
+
+class Printed(Struct, frozen=True, kw_only=True):
+    """A task printed this, at most its beginning and its end; empty if so much was printed before."""
+
+    task: int
+    category: str
+    dataset: str
+    host: str
+    text: str
+
+
 class HostBlocked(Struct, frozen=True, kw_only=True):
     """The workers of this host get no tasks for so many seconds."""
 
@@ -250,6 +276,8 @@ Event = (
     | Decided
     | ReadElsewhere
     | LeftBehind
+    | Warned
+    | Printed
     | HostBlocked
     | Workers
     | PhaseEnded

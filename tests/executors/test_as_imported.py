@@ -37,9 +37,28 @@ def found_by(executor: str, form: str, data: Path, directory: Path) -> dict[str,
     path = str(MINE.parent)
     ended = running.run_well(*options, cwd=directory, CHANGED="here", REMOVED="still there", PYTHONPATH=path)
     assert "Traceback" not in ended.err, ended.err
+    check_said(ended, directory / "out", apart=executor != "iterative")
     found: dict[str, Any] = running.output(directory / "out")
     assert found["events"] == FILES * EVENTS
     return found
+
+
+def check_said(ended: running.Ended, directory: Path, *, apart: bool) -> None:
+    """Look for what tasks print and warn of: at the end, in the log and in the report."""
+    chunks = FILES * EVENTS // CHUNK
+    (line,) = [line for line in ended.out.splitlines() if line.startswith("said ")]
+    assert f"{chunks} warnings (UserWarning: no two are the same: " in line
+    assert "printed something: out/wq-run.log" in line
+    log, report = (directory / "wq-run.log").read_text(), (directory / "report.html").read_text()
+    assert log.count("no two are the same") == 1
+    assert "asimported.py:" in report
+    for number in range(0, EVENTS, CHUNK):
+        assert f"chunk at {number}\n" in log
+        assert f"chunk at {number}\n" in report
+        assert (f"chunk at {number}" in ended.out + ended.err) is not apart
+    for text in ("an error of it", *(["as formatted: logged of it"] if apart else [])):
+        assert log.count(text) == chunks
+        assert (text in ended.out + ended.err) is not apart
 
 
 @pytest.fixture(scope="module")

@@ -159,6 +159,17 @@ def test_a_seed_in_the_processor_matters() -> None:
     assert len(found) == 2
 
 
+def test_libraries_with_threads_beside_a_chunk_draw_from_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    library = SimpleNamespace(random=random)
+    monkeypatch.setitem(sys.modules, "distributed.of_a_test", library)  # type: ignore[arg-type]
+    seeds.keep_others_off.cache_clear()
+    expected = drawn(lambda _: random.random(), Chunk())
+    Seeder().prepare(Chunk())
+    assert len({library.random.random(), library.random.uniform(0, 1), *library.random.randbytes(4)}) > 3
+    assert random.random() == expected
+    seeds.keep_others_off.cache_clear()
+
+
 def test_who_seeds_in_process_has_the_last_word() -> None:
     def process(_: Any) -> float:
         np.random.seed(5)

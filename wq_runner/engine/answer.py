@@ -22,6 +22,7 @@ __all__ = [
     "Kind",
     "Left",
     "Measurement",
+    "TaskWarning",
     "read_answer",
     "read_exceptions",
     "read_result",
@@ -113,6 +114,16 @@ class Input:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TaskWarning:
+    """Warnings of one text (but for numbers) and class, where one was raised, and how many there were."""
+
+    kind: str
+    text: str
+    place: str
+    count: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Answer:
     """The header of an answer: which items of the batch are in the result, which are not, and why.
 
@@ -127,6 +138,7 @@ class Answer:
     failures: tuple[Failure, ...]
     measured: tuple[Measurement, ...]
     elsewhere: tuple[Elsewhere, ...] = ()
+    warned: tuple[TaskWarning, ...] = ()
     left: Left | None = None
     inputs: Mapping[int, Input] = field(default_factory=dict)
 
@@ -162,6 +174,7 @@ def _answer(header: Mapping[str, Any]) -> Answer:
         ),
         measured=tuple(Measurement(**entry) for entry in header.get("measured", ())),
         elsewhere=tuple(Elsewhere(**entry) for entry in header.get("elsewhere", ())),
+        warned=tuple(TaskWarning(**entry) for entry in header.get("warned", ())),
         left=Left(**{**left, "names": tuple(left["names"])}) if (left := header.get("left")) else None,
         inputs={entry["index"]: Input(**entry) for entry in header.get("inputs", ())},
     )

@@ -5,12 +5,14 @@ from __future__ import annotations
 import abc
 import contextlib
 import dataclasses
+import os
 import queue
 import time
 from typing import Any, Protocol
 
 from wq_runner.engine.protocol import EngineStatus
 from wq_runner.model import Ending, Outcome, Task
+from wq_runner.remote.failure import shortened
 from wq_runner.remote.parcel import Delivery, Parcel, deliver
 
 LOOK_EVERY = 1.0  # seconds between questions for the state of the workers
@@ -84,7 +86,7 @@ class FuturesEngine(abc.ABC):
         if task.inputs and self._apart:
             self._refused.append(_not_sent(task))
             return
-        self._send(task, Parcel(str(task.function), task.items, str(task.result)))
+        self._send(task, self._parcel(task))
 
     def wait(self, timeout: float) -> list[Outcome]:
         if time.monotonic() >= self._looked + LOOK_EVERY:
@@ -111,6 +113,9 @@ class FuturesEngine(abc.ABC):
 
     # -- sending and receiving
 
+    def _parcel(self, task: Task, content: bytes | None = None) -> Parcel:
+        return Parcel(str(task.function), task.items, str(task.result), content, os.getpid())
+
     def _send(self, task: Task, parcel: Parcel) -> None:
         future = self._call(deliver, parcel)
         self._running[task.id] = (task, future)
@@ -130,7 +135,7 @@ class FuturesEngine(abc.ABC):
             if task.inputs:
                 return _not_sent(task)
             content = task.function.read_bytes()
-            self._send(task, Parcel(str(task.function), task.items, str(task.result), content))
+            self._send(task, self._parcel(task, content))
             return None
         if delivery.answer is not None:
             task.result.write_bytes(delivery.answer)
@@ -138,6 +143,7 @@ class FuturesEngine(abc.ABC):
             task_id=task.id,
             ending=Ending.RETURNED,
             host=delivery.host,
+            output=delivery.printed,
             allocated=task.resources,
             submitted=delivery.started,
             started=delivery.started,
@@ -147,7 +153,7 @@ class FuturesEngine(abc.ABC):
 
     def _failed(self, task: Task, error: Exception) -> Outcome:
         ending = self._ending(error)
-        text = f"{type(error).__name__}: {error}"
+        text = shortened(f"{type(error).__name__}: {error}")
         return Outcome(
             task_id=task.id,
             ending=ending or Ending.NO_RESULT,

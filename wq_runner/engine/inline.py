@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections import deque
 
 from wq_runner.engine.protocol import EngineStatus
 from wq_runner.model import Ending, Outcome, Task
-from wq_runner.remote import seeds, work
+from wq_runner.remote import prints, seeds, work
 from wq_runner.remote.work import Failed
 
 
@@ -31,8 +32,9 @@ class InlineEngine:
     def wait(self, timeout: float) -> list[Outcome]:  # noqa: ARG002 - the protocol's
         if not self._waiting:
             return []
-        with seeds.apart():
-            return [run_here(self._waiting.popleft(), self.failed)]
+        with seeds.apart(), prints.overheard() as printed:
+            outcome = run_here(self._waiting.popleft(), self.failed)
+        return [dataclasses.replace(outcome, output=printed.text)]
 
     def avoid(self, host: str, *, avoid: bool) -> None:
         """Do nothing: there is one host only."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import dataclasses
 import os
 import re
 import signal
@@ -13,6 +14,7 @@ from collections import deque
 from wq_runner.engine.inline import run_here
 from wq_runner.engine.protocol import EngineStatus
 from wq_runner.model import Ending, Outcome, Task
+from wq_runner.remote import prints
 
 Running = concurrent.futures.Future[Outcome]
 
@@ -55,7 +57,7 @@ class PoolEngine:
             self.start()
             assert self._pool is not None
             try:
-                self._running[self._pool.submit(run_here, task)] = task
+                self._running[self._pool.submit(_run, task)] = task
             except concurrent.futures.BrokenExecutor:  # its tasks come back from wait() as suspects
                 self._pool = None
             else:
@@ -74,7 +76,7 @@ class PoolEngine:
         if self._alone is None and self._suspects:
             self._apart = self._apart or _pool(1)
             task = self._suspects.popleft()
-            self._alone = (self._apart.submit(run_here, task), task)
+            self._alone = (self._apart.submit(_run, task), task)
 
     def _outcome(self, future: Running) -> Outcome | None:
         if self._alone is not None and future is self._alone[0]:
@@ -106,6 +108,12 @@ class PoolEngine:
             if pool is not None:
                 pool.shutdown(wait=False, kill_workers=True)  # type: ignore[call-arg] # loky's
         self._pool = self._apart = None
+
+
+def _run(task: Task) -> Outcome:
+    with prints.captured() as printed:
+        outcome = run_here(task)
+    return dataclasses.replace(outcome, output=printed.text)
 
 
 def _pool(workers: int) -> concurrent.futures.Executor:

@@ -36,7 +36,7 @@ GRACE = 0.005  # seconds in which one task follows another
 LOSSES = 3  # of workers, until a task comes back as the possible reason
 BEAT = 2.0  # seconds after which the state is told although it is the same
 PROXY = "x509_proxy"  # its name at a task
-OUTPUT_KEPT = 4000  # characters of what a command printed
+OUTPUT_KEPT = 6000  # characters of what a command printed, of which the payload prints less
 
 
 def main(descriptor: int) -> None:

@@ -29,6 +29,7 @@ from wq_runner.execution.placing import Placing
 from wq_runner.execution.policy import Abort, Again, Cause, Retry, Skip, Split, Trouble
 from wq_runner.execution.problems import error_of
 from wq_runner.execution.reduce import Reducer
+from wq_runner.execution.sayings import Sayings
 from wq_runner.execution.shaping import Backlog, Fits
 from wq_runner.journal import HostBlocked, PhaseEnded, PhaseStarted
 from wq_runner.model import MB, Category, Ending, Outcome, Task
@@ -58,6 +59,7 @@ class Loop:
         self._running: dict[int, tuple[Task, tuple[Item, ...]]] = {}
         self._datasets: Counter[str] = Counter()  # how many of these each has
         self._placing = Placing()
+        self._sayings = Sayings(context.journal)
         self._done: list[Item] = []
         self._skipped: list[Skipped] = []
         self._again: list[Skipped] = []
@@ -110,6 +112,7 @@ class Loop:
             raise
         results = self._reducer.finish()
         stopped = self._context.stop.since is not None
+        self._sayings.flush(category=self._category.value)
         self._journal.record(PhaseEnded(category=self._category.value, seconds=time.monotonic() - began))
         running = (item for _, batch in self._running.values() for item in batch)
         return LoopResult(
@@ -220,6 +223,8 @@ class Loop:
         self._datasets[batch[0].dataset] -= 1
         found, trouble = _read(task, outcome)
         self._journal.record(events.ended(task, outcome, batch, found))
+        if found is not None:
+            self._sayings.take(task, batch[0].dataset, outcome, found)
         if found is None:
             if trouble.cause is Cause.EXHAUSTED:
                 self._grow(batch, trouble, task)

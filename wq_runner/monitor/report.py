@@ -30,6 +30,7 @@ _PARTS = (
     ("memory", "memory"),
     ("slowest", "slowest"),
     ("failures", "failures"),
+    ("said", "what tasks said"),
     ("environment", "environment"),
     ("about", "about"),
 )
@@ -77,6 +78,7 @@ def report_page(view: RunView, record: Record, *, name: str) -> str:
         sections.memory(view),
         troubles.slowest(view),
         troubles.failures(view),
+        troubles.said(view),
         _environment(record),
         sections.about(view, _results(record)),
         id="main",

@@ -12,12 +12,14 @@ from wq_runner.journal import (
     LeftBehind,
     PhaseEnded,
     PhaseStarted,
+    Printed,
     ReadElsewhere,
     Resumed,
     RunEnded,
     RunStarted,
     TaskEnded,
     TaskSubmitted,
+    Warned,
     Workers,
 )
 from wq_runner.model import Category
@@ -32,6 +34,7 @@ from wq_runner.monitor.tallies import (
     LeftTally,
     ProblemTally,
     Rate,
+    SaidTally,
     kind_of,
     one_line,
 )
@@ -70,6 +73,7 @@ class Sums:
         self.last_problem = ""
         self.hosts: defaultdict[str, HostTally] = defaultdict(HostTally)
         self.blocked: dict[str, str] = {}
+        self.said = SaidTally()
         self.elsewhere: defaultdict[tuple[str, str], ElsewhereTally] = defaultdict(ElsewhereTally)
         self.left_behind = LeftTally()
         self.chunk_memory: dict[str, ChunkTally] = {}
@@ -98,7 +102,7 @@ class Sums:
                 self._decided(now, event)
             case PhaseStarted() | PhaseEnded():
                 self._set_phase(now, event)
-            case ReadElsewhere() | LeftBehind() | HostBlocked():
+            case ReadElsewhere() | LeftBehind() | Warned() | Printed() | HostBlocked():
                 self._told(event)
             case Resumed(datasets=datasets):
                 for name, plan in datasets.items():
@@ -110,12 +114,14 @@ class Sums:
             case _:
                 pass  # of a later version
 
-    def _told(self, event: ReadElsewhere | LeftBehind | HostBlocked) -> None:
+    def _told(self, event: ReadElsewhere | LeftBehind | Warned | Printed | HostBlocked) -> None:
         match event:
             case ReadElsewhere(server=server, instead=instead, category=category):
                 self.elsewhere[server, instead].add(event, opened=category != PROCESSING)
             case LeftBehind():
                 self.left_behind.add(event)
+            case Warned() | Printed():
+                self.said.add(event)
             case HostBlocked(host=host, reason=reason):
                 self.blocked[host] = reason
 

@@ -8,13 +8,24 @@ from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from wq_runner.journal import Decided, LeftBehind, Plan, ReadElsewhere, TaskEnded
+from wq_runner.journal import Decided, LeftBehind, Plan, Printed, ReadElsewhere, TaskEnded, Warned
 from wq_runner.monitor.sketch import Fit, Mean, Sketch
-from wq_runner.monitor.view import Elsewhere, FileTime, HostTime, LeftFiles, Memory, Problem, Progress
+from wq_runner.monitor.view import (
+    Elsewhere,
+    FileTime,
+    HostTime,
+    LeftFiles,
+    Memory,
+    Print,
+    Problem,
+    Progress,
+    WarningSeen,
+)
 
 FILES_KEPT = 10_000
 PROBLEMS_KEPT = 50
 NAMES_KEPT = 8
+PRINTS_KEPT, PRINT_KEPT = 5, 2000  # the last ones, and characters of each
 TRACEBACK_KEPT = 20_000  # characters
 
 Item = tuple[str, str, int, int, str]
@@ -305,6 +316,37 @@ class LeftTally:
 
     def summary(self) -> LeftFiles | None:
         return LeftFiles(files=self.files, bytes=self.bytes, names=self.names) if self.files else None
+
+
+@dataclass
+class SaidTally:
+    """What tasks warn of and print."""
+
+    warnings: dict[tuple[str, str], WarningSeen] = field(default_factory=dict)
+    prints: deque[Print] = field(default_factory=lambda: deque(maxlen=PRINTS_KEPT))
+    printed: int = 0
+
+    def add(self, event: Warned | Printed) -> None:
+        if isinstance(event, Printed):
+            self.printed += 1
+            if event.text:
+                text = event.text if len(event.text) <= PRINT_KEPT else f"…{event.text[-PRINT_KEPT:]}"
+                self.prints.append(Print(task=event.task, dataset=event.dataset, host=event.host, text=text))
+            return
+        key = (event.kind, re.sub(r"\d+", "#", event.text))
+        if key not in self.warnings and len(self.warnings) >= 2 * PROBLEMS_KEPT:
+            return
+        before = self.warnings.get(key)
+        names = before.datasets if before else ()
+        if event.dataset and event.dataset not in names and len(names) < NAMES_KEPT:
+            names = (*names, event.dataset)
+        self.warnings[key] = WarningSeen(
+            kind=event.kind,
+            text=before.text if before else event.text,
+            place=before.place if before else event.place,
+            count=event.count + (before.count if before else 0),
+            datasets=names,
+        )
 
 
 def kind_of(event: Decided) -> tuple[str, str]:

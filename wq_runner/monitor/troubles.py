@@ -51,6 +51,41 @@ def _elsewhere(view: RunView) -> Html | None:
     )
 
 
+def said(view: RunView) -> Html:
+    """Return what tasks warned of, and the end of what the last ones printed."""
+    rows = [
+        [
+            f"{one.kind}: {one.text}" if one.kind else one.text,
+            one.place,
+            ", ".join(one.datasets),
+            f"{one.count:,}",
+        ]
+        for one in view.warnings
+    ]
+    shown = f", the last {len(view.prints):,} of them:" if view.printed > len(view.prints) else ""
+    return section(
+        "said",
+        "What tasks said",
+        table(
+            "warnings-table", "warnings, once by text", ("warning", "at", "datasets", "times"), rows, texts=3
+        )
+        if rows
+        else None,
+        tag(
+            "p",
+            f"{words.count(view.printed, 'task')} printed something{shown}" if view.printed else "no prints",
+        ),
+        [
+            tag(
+                "details",
+                tag("summary", f"task {one.task:,}, {one.dataset}, on {one.host}"),
+                tag("pre", one.text, id=f"printed-{place}", tabindex=0),
+            )
+            for place, one in enumerate(view.prints)
+        ],
+    )
+
+
 def _problem(place: int, one: Problem) -> Html:
     done = ", ".join(f"{count:,} × {action}" for action, count in one.actions.items())
     return tag(

@@ -208,6 +208,27 @@ class Elsewhere:
 
 
 @dataclass(frozen=True, kw_only=True)
+class WarningSeen:
+    """What tasks warned of `count` times, in the words of one of them; `place` is a file and a line."""
+
+    kind: str
+    text: str
+    place: str
+    count: int
+    datasets: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Print:
+    """The end of what a task printed."""
+
+    task: int
+    dataset: str
+    host: str
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class FileTime:
     """A file that took long; `excess` are the seconds beyond what its dataset takes for as many events."""
 
@@ -293,7 +314,8 @@ class Phase:
 class RunView:
     """A run at one moment. `unit` is what datasets are counted in; `opening` is None where no task did it.
 
-    `damaged_lines` of the journal are left out of the numbers.
+    `printed` tasks have printed something, the last of which are in `prints`. `damaged_lines` of the journal
+    are left out of the numbers.
     """
 
     format: int = FORMAT
@@ -325,6 +347,9 @@ class RunView:
     other_problems: int = 0
     last_problem: str = ""
     elsewhere: tuple[Elsewhere, ...] = ()
+    warnings: tuple[WarningSeen, ...] = ()
+    prints: tuple[Print, ...] = ()
+    printed: int = 0
     left_behind: LeftFiles | None = None
     slow_files: tuple[FileTime, ...] = ()
     hosts: tuple[HostTime, ...] = ()

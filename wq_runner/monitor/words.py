@@ -14,6 +14,7 @@ from wq_runner.monitor.view import (
 )
 from wq_runner.units import format_count, format_seconds, format_size
 
+_TEXT = 120  # characters of a warning in a line
 _SHOWN = 4  # datasets whose memory is named
 _LONG = 60.0  # seconds without a worker, or without a result, that need a word
 
@@ -147,6 +148,20 @@ def afterwards(view: RunView) -> list[tuple[str, str]]:
         rows.append(("lost", left_behind(view.left_behind)))
     rows += [("host", f"{host} was not used for a while: {why}") for host, why in view.blocked_hosts.items()]
     return rows
+
+
+def said(view: RunView) -> str:
+    """Say in a line what tasks warned of and whether they printed; empty if they did neither."""
+    found = []
+    if view.warnings:
+        number = sum(one.count for one in view.warnings)
+        first = view.warnings[0]
+        text = first.text if len(first.text) <= _TEXT else f"{first.text[: _TEXT - 1]}…"
+        more = f", and {len(view.warnings) - 1:,} more kinds" if len(view.warnings) > 1 else ""
+        found.append(f"{count(number, 'warning')} ({first.kind}: {text}{more})")
+    if view.printed:
+        found.append(f"{count(view.printed, 'task')} printed something")
+    return "; ".join(found)
 
 
 def left_behind(one: LeftFiles) -> str:

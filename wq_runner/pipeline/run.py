@@ -276,7 +276,7 @@ def _finish(
     if ready.probing:
         say.probe(console, probe.probed(ready.fileset, ready.known, view.chunk_memory, record.spent))
     else:
-        say.afterwards(console, view, _chunksize(record))
+        say.afterwards(console, view, _chunksize(record), paths)
     if found.left:
         raise InterruptedRunError(say.interrupted(record.accounts, paths))
     if not record.complete:

@@ -205,10 +205,12 @@ def page(console: Console, url: str, tunnel: str, label: str = "page") -> None:
     line(console, "", f"from elsewhere: {tunnel}")
 
 
-def afterwards(console: Console, view: RunView, chunksize: int | None) -> None:
+def afterwards(console: Console, view: RunView, chunksize: int | None, paths: RunPaths) -> None:
     """Print where the core time went, what memory was used, and what would do better."""
     for label, text in words.afterwards(view):
         line(console, label, text)
+    if text := words.said(view):
+        line(console, "said", f"{text}: {path(paths.debug_log)}")
     best = next_time(view, chunksize)
     if best is not None:
         line(console, "next time", best.text(chunksize))

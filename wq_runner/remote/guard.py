@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import meter, wire
+from . import meter, prints, wire
 from .ancestor import Ancestor, find_worker
+from .spool import Ends, drain
 
 LOOK_EVERY = 0.05  # seconds; a growing chunk is stopped before it hurts its neighbours
 MB = 2**20  # as the engine counts
@@ -65,13 +66,23 @@ class Watch:
         self._began = time.time()
         self._worker: Ancestor | None = find_worker()
         reader, writer = os.pipe()
+        self._prints, prints_to = os.pipe()
+        self._ends = Ends()
+        prints.flush()  # else the child would say it again
         self.pid = os.fork()
         if self.pid == 0:
             os.close(reader)
+            os.close(self._prints)
+            for number in (1, 2):
+                os.dup2(prints_to, number)
+            os.close(prints_to)
             _child(work, writer)
         os.close(writer)
-        os.set_blocking(reader, False)
+        os.close(prints_to)
+        for one in (reader, self._prints):
+            os.set_blocking(one, False)
         self._progress = reader
+        self._printing = True
         self._item: int | None = None
         self._mark: tuple[Any, ...] = ()
         self._cpu = 0.0
@@ -79,21 +90,26 @@ class Watch:
         self._peak = 0
 
     @property
-    def descriptor(self) -> int:
-        """Readable when there is progress, and when the child has ended."""
-        return self._progress
+    def descriptors(self) -> list[int]:
+        """Readable when there is progress, when something was printed, and when the child has ended."""
+        return [self._progress, *([self._prints] if self._printing else [])]
+
+    @property
+    def printed(self) -> str:
+        """The beginning and the end of what the child, and what it started, has printed."""
+        return self._ends.text()
 
     def finish(self) -> None:
         """Look again and again until the child has ended."""
         while not self.look():
-            select.select([self._progress], [], [], LOOK_EVERY)
+            select.select(self.descriptors, [], [], LOOK_EVERY)
 
     def look(self) -> bool:
         """Check on the child, and return whether it has ended; an answer is there then."""
         pid, status = os.waitpid(self.pid, os.WNOHANG)
         self._read_progress()
         if pid:
-            os.close(self._progress)
+            self._close()
             self._answer_if_missing("crash", _how(status))
             return True
         if self._worker is not None and not self._worker.lives():
@@ -118,11 +134,17 @@ class Watch:
             os.kill(self.pid, signal.SIGKILL)  # if it had not made its group yet
         os.waitpid(self.pid, 0)
         self._read_progress()
-        os.close(self._progress)
+        self._close()
         self._job.result.unlink(missing_ok=True)
         self._answer_if_missing(kind, message)
 
+    def _close(self) -> None:
+        os.close(self._progress)
+        os.close(self._prints)
+
     def _read_progress(self) -> None:
+        if self._printing:
+            self._printing = drain(self._prints, self._ends)
         with contextlib.suppress(BlockingIOError):
             while data := os.read(self._progress, 4096):
                 self._item = int.from_bytes(data[-4:], "little")
@@ -164,6 +186,7 @@ def _child(work: Callable[[Callable[[int], None]], None], writer: int) -> None:
     try:
         os.setsid()  # one group with what it starts
         _die_with_parent()
+        prints.by_line()
         work(lambda index: _tell(writer, index))
         code = 0
     except SystemExit as error:
@@ -174,10 +197,7 @@ def _child(work: Callable[[Callable[[int], None]], None], writer: int) -> None:
         traceback.print_exc()
     finally:
         with contextlib.suppress(Exception):
-            import sys
-
-            sys.stdout.flush()
-            sys.stderr.flush()
+            prints.flush()
         # not sys.exit: what the parent registered for its own end is not ours to do
         os._exit(code)
 

@@ -77,7 +77,9 @@ def _cold(job: Job) -> None:
 
         execute(job.function, job.items, job.result, notify)
 
-    Watch(job, work).finish()
+    watch = Watch(job, work)
+    watch.finish()
+    os.write(1, watch.printed.encode())  # bounded: the engine brings it to the manager
 
 
 def _serve(function: Path, sandbox: Path) -> None:

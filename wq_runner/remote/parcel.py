@@ -15,17 +15,22 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import work
+from . import prints, work
+from .prints import Printed
 
 
 @dataclass(frozen=True)
 class Parcel:
-    """A task, its files as the manager names them, and the content of the function if it has to travel."""
+    """A task, its files as the manager names them, and the content of the function if it has to travel.
+
+    `manager` is the process that sent it, whose own streams are left alone.
+    """
 
     function: str
     items: str
     result: str
     function_content: bytes | None = None
+    manager: int = 0
 
 
 @dataclass(frozen=True)
@@ -37,20 +42,28 @@ class Delivery:
     finished: float
     answer: bytes | None = None
     lacking: bool = False
+    printed: str = ""
 
 
 def deliver(parcel: Parcel) -> Delivery:
     """Do the task of a parcel: runs on a worker."""
     started = time.time()
     answer, lacking = None, False
-    if _is_here(parcel):
-        work.execute(Path(parcel.function), parcel.items, Path(parcel.result))
-    else:
-        name = Path(parcel.function).name
-        lacking = parcel.function_content is None and name not in _functions()
-        answer = None if lacking else _execute(parcel, name)
+    here = os.getpid() == parcel.manager
+    with contextlib.nullcontext(Printed()) if here else prints.captured() as printed:
+        if _is_here(parcel):
+            work.execute(Path(parcel.function), parcel.items, Path(parcel.result))
+        else:
+            name = Path(parcel.function).name
+            lacking = parcel.function_content is None and name not in _functions()
+            answer = None if lacking else _execute(parcel, name)
     return Delivery(
-        host=platform.node(), started=started, finished=time.time(), answer=answer, lacking=lacking
+        host=platform.node(),
+        started=started,
+        finished=time.time(),
+        answer=answer,
+        lacking=lacking,
+        printed=printed.text,
     )
 
 

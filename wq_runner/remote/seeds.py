@@ -17,12 +17,15 @@ import random
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from types import ModuleType
 from typing import Any
 
 from . import keepers
 
 PARTS = ("dataset", "filename", "treename", "entrystart", "entrystop")
 """What a chunk is told by from others."""
+
+_BESIDE = frozenset({"distributed", "dask", "tornado", "parsl"})
 
 LARGE = 2000  # objects of a module: it is looked through once for all chunks
 
@@ -78,6 +81,7 @@ class Seeder:
 
     def prepare(self, item: Any, processor: Any = None) -> None:
         """Seed all generators for an item, those that its processor keeps among them."""
+        keep_others_off()
         draw = Draw.of(item, self.seed)
         for name, seed in _GLOBAL.items():
             module = sys.modules.get(name)
@@ -105,6 +109,22 @@ class Seeder:
         if looked > LARGE:
             self._large[name] = root, found
         return found
+
+
+@functools.lru_cache(maxsize=1)
+def keep_others_off() -> None:
+    """Give libraries whose threads live beside chunks a generator of their own, once in a process.
+
+    A worker of Dask draws megabytes for a benchmark, while a chunk expects the numbers that follow its seed.
+    """
+    own = random.Random()
+    apart = ModuleType("random")
+    vars(apart).update(vars(random))
+    for name in (one for one in random.__all__ if hasattr(own, one)):
+        setattr(apart, name, getattr(own, name))
+    for name, module in tuple(sys.modules.items()):
+        if name.partition(".")[0] in _BESIDE and getattr(module, "random", None) is random:
+            vars(module)["random"] = apart
 
 
 @contextlib.contextmanager

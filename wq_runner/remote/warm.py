@@ -152,6 +152,14 @@ def _start(listener: socket.socket, function: Path, serve: list[str]) -> None:
 # -- the server
 
 
+@dataclass(frozen=True)
+class _Running:
+    """A job, and where the client wants what it prints: the engine brings that to the manager."""
+
+    watch: Watch
+    output: int
+
+
 class Server:
     """Accepts jobs on an inherited socket, until its worker is gone or there was nothing for long.
 
@@ -172,26 +180,28 @@ class Server:
         self._execute = execute
         self._worker = worker
         self._changes = changes
-        self._jobs: dict[socket.socket, Watch] = {}
+        self._jobs: dict[socket.socket, _Running] = {}
         self._busy = time.monotonic()
 
     def serve(self) -> None:
         while self._is_wanted():
             waiting: list[socket.socket | int] = [self._listener, *self._jobs]
-            waiting += [watch.descriptor for watch in self._jobs.values()]
+            waiting += [number for job in self._jobs.values() for number in job.watch.descriptors]
             ready, _, _ = select.select(waiting, [], [], LOOK_EVERY if self._jobs else WORKER_LOOK_EVERY)
             if self._listener in ready:
                 self._accept()
-            for connection, watch in tuple(self._jobs.items()):
+            for connection, job in tuple(self._jobs.items()):
                 if connection in ready:  # a client says nothing more: it is gone
-                    watch.kill("lost", "the task was ended")
+                    job.watch.kill("lost", "the task was ended")
                     self._end(connection)
-                elif watch.look():
+                elif job.watch.look():
+                    with contextlib.suppress(OSError):
+                        os.write(job.output, job.watch.printed.encode())
                     with contextlib.suppress(OSError):
                         connection.send(b"+")
                     self._end(connection)
-        for watch in self._jobs.values():
-            watch.kill("lost", "the worker is gone")
+        for job in self._jobs.values():
+            job.watch.kill("lost", "the worker is gone")
 
     def _is_wanted(self) -> bool:
         if not self._sandbox.is_dir() or (self._worker is not None and not self._worker.lives()):
@@ -209,8 +219,9 @@ class Server:
                 if not more:
                     raise OSError("the client is gone")
                 message += more
-            self._jobs[connection] = self._fork(json.loads(message), streams)
-            for stream in streams:
+            output, *others = streams
+            self._jobs[connection] = _Running(self._fork(json.loads(message), streams), output)
+            for stream in others:
                 os.close(stream)
             return
         connection.close()
@@ -222,8 +233,8 @@ class Server:
 
         def work(notify: Callable[[int], None]) -> None:
             self._listener.close()
-            for number, stream in zip((1, 2), streams, strict=False):
-                os.dup2(stream, number)
+            for stream in streams:
+                os.close(stream)
             set_environment(request["environment"], self._changes)
             os.chdir(directory)
             self._execute(job, notify)
@@ -231,6 +242,6 @@ class Server:
         return Watch(job, work)
 
     def _end(self, connection: socket.socket) -> None:
-        del self._jobs[connection]
+        os.close(self._jobs.pop(connection).output)
         connection.close()
         self._busy = time.monotonic()
