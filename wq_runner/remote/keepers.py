@@ -22,17 +22,21 @@ class Modules:
     """The modules of the analysis that this process has imported, as far as their files tell."""
 
     def __init__(self) -> None:
+        self._seen = 0
         self._judged: dict[str, bool] = {}
 
     def own(self, names: frozenset[str], processor: Any) -> Iterator[tuple[str, Any]]:
         """Yield them by their names: those that are named, not installed, or of the processor's package."""
+        if len(sys.modules) != self._seen:
+            self._seen = len(sys.modules)
+            for name in sorted(sys.modules.keys() - self._judged.keys()):
+                self._judged[name] = name in names or _is_own(name, sys.modules[name])
+        mine = {name for name, judged in self._judged.items() if judged}
         packages = {kind.__module__.partition(".")[0] for kind in type(processor).__mro__} - _NOT_OWN
-        for name in sorted(sys.modules):
-            judged = self._judged.get(name)
-            if judged is None:
-                judged = self._judged[name] = _is_own(name, sys.modules[name])
-            if judged or name in names or name.partition(".")[0] in packages:
-                yield name, vars(sys.modules[name])
+        if packages:
+            mine |= {name for name in self._judged if name.partition(".")[0] in packages}
+        for name in sorted(mine & sys.modules.keys()):
+            yield name, getattr(sys.modules[name], "__dict__", {})
 
 
 def _is_own(name: str, module: Any) -> bool:
@@ -82,7 +86,7 @@ def _children(place: str, value: Any) -> Iterable[tuple[str, Any]]:
         return _of_function(place, value)
     if isinstance(value, type):
         return [(f"{place}.{name}", one) for name, one in vars(value).items()] if _is_ours(value) else ()
-    kind = type(value)
+    kind: Any = type(value)
     package = str(kind.__module__).partition(".")[0]
     if package in _NUMBERS or (package in sys.stdlib_module_names and kind is not SimpleNamespace):
         return ()
@@ -97,7 +101,8 @@ def _names(slots: Any) -> Iterable[str]:
     return (slots,) if isinstance(slots, str) else tuple(slots)
 
 
-def _is_ours(kind: type) -> bool:
+@functools.lru_cache(maxsize=10_000)
+def _is_ours(kind: Any) -> bool:
     """Whether a class may be one of the analysis, or one that travels by value."""
     module = sys.modules.get(kind.__module__)
     return module is None or kind.__module__ == "__main__" or _is_own(kind.__module__, module)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import select
 import socket
 import struct
 import sys
@@ -76,11 +77,11 @@ class _Keeper:
     """A process that reads what is written into a pipe, and keeps its ends."""
 
     pipe: int
-    control: socket.socket
+    control: int  # a descriptor, as this lasts as long as the process
 
     def ask(self) -> str:
         try:
-            self.control.sendall(b"?")
+            os.write(self.control, b"?")
             (length,) = struct.unpack("<I", self._receive(4))
             return self._receive(length).decode("utf-8", "replace")
         except (OSError, struct.error):
@@ -88,7 +89,9 @@ class _Keeper:
 
     def _receive(self, length: int) -> bytes:
         found = b""
-        while len(found) < length and (more := self.control.recv(length - len(found))):
+        while len(found) < length and select.select([self.control], [], [], _PATIENCE)[0]:
+            if not (more := os.read(self.control, length - len(found))):
+                break
             found += more
         return found
 
@@ -101,7 +104,6 @@ def _keeper(_pid: int) -> _Keeper | None:
         return None
     reader, writer = os.pipe()
     ours, theirs = socket.socketpair()
-    ours.settimeout(_PATIENCE)
     try:
         # it ends with this process, whose end closes the socket
         os.posix_spawn(
@@ -120,7 +122,7 @@ def _keeper(_pid: int) -> _Keeper | None:
     finally:
         os.close(reader)
         theirs.close()
-    return _Keeper(writer, ours)
+    return _Keeper(writer, ours.detach())
 
 
 # -- where the process is the user's own
