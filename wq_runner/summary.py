@@ -27,6 +27,11 @@ def new_id() -> str:
     return uuid.uuid4().hex
 
 
+def id_of(paths: RunPaths) -> str:
+    """Return what this directory is known by, a new name if it has none."""
+    return str((look(paths) or {}).get("run") or new_id())
+
+
 def look(paths: RunPaths) -> dict[str, Any] | None:
     """Return what `run.json` says; None if it is not there, damaged, or not to be read."""
     try:

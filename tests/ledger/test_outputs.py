@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import json
 import pickle
+import platform
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -96,8 +97,17 @@ def test_staged_out(samples: Path, tmp_path: Path) -> None:
     assert (there / "output.coffea").read_bytes() == (tmp_path / "out" / "output.coffea").read_bytes()
     assert json.loads((there / "run.json").read_text())["complete"] is True
     staged = running.summary(tmp_path / "out")["staged"]
-    assert {Path(one["path"]).name for one in staged} == {"output.coffea", "run.json"}
-    assert sorted(path.name for path in there.iterdir()) == ["output.coffea", "run.json"]
+    names = ["output.coffea", "run.json", "wq-run-owner.json"]
+    assert sorted(Path(one["path"]).name for one in staged) == names
+    assert sorted(path.name for path in there.iterdir()) == names
+    # the same run again has its place, what it does not make any more is removed, and another run is refused
+    again = running.run_well(*COMMON, "--outputs", "per-dataset", "--stage-out", there, samples, cwd=tmp_path)
+    assert "staged out" in again.out
+    assert sorted(path.name for path in there.iterdir()) == ["outputs", *names[1:]]
+    other = running.run(*COMMON[:-1], "other", "--stage-out", there, samples, cwd=tmp_path)
+    assert other.code == 2
+    assert f"has the result of another run: {platform.node()}:{tmp_path / 'out'}" in other.error
+    assert not (tmp_path / "other" / "journal.jsonl").exists()  # before anything ran
 
 
 def test_a_place_that_cannot_be_written_is_said_before_anything_runs(samples: Path, tmp_path: Path) -> None:

@@ -219,7 +219,10 @@ def test_code_that_travels(place: Path, plain: Path) -> None:
 def test_staged_out(place: Path, plain: Path) -> None:
     export(place, "--stage-out", "there", "-p", "mine.py:Writer")
     run(place, *JOBS)
-    assert sorted(path.name for path in (place / "there").iterdir()) == list(JOBS)
+    assert sorted(path.name for path in (place / "there").iterdir()) == [*JOBS, "wq-run-owner.json"]
+    words = ("-o", "more", *COMMON, "--files-per-job", 2, "--stage-out", "there", "samples.json")
+    refused = running.run("export", "slurm", *words, cwd=place)
+    assert "has the result of another run" in refused.error
     assert not (place / "jobs" / "results" / "0000" / "output.coffea").exists()
     assert report("check", "jobs", place=place).code == 0
     (written,) = (place / "there" / "0001" / "files").rglob("*_0-*.parquet")
@@ -238,6 +241,7 @@ def test_staged_out(place: Path, plain: Path) -> None:
 
 def test_a_job_that_cannot_stage_out_brings_it_back(place: Path) -> None:
     export(place, "--stage-out", "there")
+    shutil.rmtree(place / "there")
     (place / "there").write_text("a file in the way")
     run(place, "0000", code=98)
     assert (place / "jobs" / "results" / "0000" / "output.coffea").exists()

@@ -43,6 +43,7 @@ PAGES: Mapping[str, str] = {
     "pipeline.schemes": "choosing-datasets",
     "pipeline.select": "choosing-datasets",
     "pipeline.soundness": "damaged-files",
+    "pipeline.ownership": "staging-out",
     "pipeline.stageout": "staging-out",
     "samples": "samples",
     "samples.redirect": "options",

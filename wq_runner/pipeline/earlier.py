@@ -30,7 +30,6 @@ def put_aside(paths: RunPaths, record: Record, console: Console, *, keep: bool =
         If that cannot be written: then nothing has changed.
     """
     last = summary.look(paths) or {}
-    record.run = str(last.get("run") or summary.new_id())
     try:
         _keep(paths, last if keep else {})
         # from here on, nobody takes what is there for the result of this run

@@ -12,7 +12,7 @@ from typing import Any
 
 from rich.console import Console
 
-from wq_runner import checksums, names, system
+from wq_runner import checksums, names, summary, system
 from wq_runner.config.options import RunOptions
 from wq_runner.engine.inline import InlineEngine
 from wq_runner.errors import InterruptedRunError, PartialResultError
@@ -41,7 +41,7 @@ from wq_runner.pipeline import (
     say,
     schemes,
     soundness,
-    stageout,
+    staging,
 )
 from wq_runner.pipeline.directory import open_directory
 from wq_runner.pipeline.engines import Wanted
@@ -105,6 +105,8 @@ def run(request: Request, console: Console) -> None:
         sources = imported.sources().values()
         say.edited(console, sorted(one.path for one in sources if one.edited))
         record.fingerprint = {**ready.fingerprint, **identity.code(sources)}
+        record.run = summary.id_of(paths)
+        staging.reserve(record, paths, request.options.stage_out, console)
         earlier.put_aside(paths, record, console, keep=not damaged.result)
         recovered = resume.start(paths, record.fingerprint, request.options, console)
         with recording(request, record, paths) as (journal, watch):
@@ -267,7 +269,7 @@ def _finish(
     record.phases["saving"] = time.monotonic() - clock
     record.left_behind = place.watch.glance().left_behind
     record.form = vars(dataclasses.replace(form, stage_out=None))
-    stageout.stage(record, paths, form.stage_out, console)
+    staging.stage(record, paths, form.stage_out, console)
     record.form = vars(form)
     total = time.time() - record.started
     say.ending(console, record.accounts, record.spent, total, record.phases["processing"], paths)

@@ -13,38 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
-from wq_runner import checksums
 from wq_runner.errors import OutputError, UsageError
-from wq_runner.pipeline import say
 from wq_runner.pipeline.outputs import sha256
-from wq_runner.pipeline.record import Record
-from wq_runner.system import RunPaths
 
 log = logging.getLogger(__name__)
 
 TRIES = 4
 _PAUSE = 2.0  # seconds before the second try; each further pause is twice as long
-
-
-def stage(record: Record, paths: RunPaths, url: str | None, console: Console) -> None:
-    """Stage out what a run made, if that is asked for, and put it on record."""
-    if url is None:
-        return
-    clock = time.monotonic()
-    # as it is known now; how the run ends is known when this has ended
-    checksums.write_json(paths.summary, record.as_json(code=0, message="", finished=time.time()))
-    made = [paths.root / one["path"] for one in record.outputs]
-    made += [path for path in sorted(paths.files.rglob("*")) if path.is_file()]
-    made += [path for path in (paths.missing, paths.summary) if path.exists()]
-    staged = destination(url).stage((path, path.relative_to(paths.root).as_posix()) for path in made)
-    record.staged = [vars(one) for one in staged]
-    record.phases["staging out"] = time.monotonic() - clock
-    size = sum(one.bytes for one in staged)
-    say.line(
-        console, "staged out", f"{len(staged):,} files, {size / 1e6:,.1f} MB, to {url}; read back and equal"
-    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -65,7 +65,7 @@ run() {
 follow run
 code=$?
 if [ -n "$stage_out" ] && [ -f "$result/run.json" ]; then
-    if (cd "$work/task" && /bin/sh -c "$deliver" wq-run "$result" "$stage_out/$job"); then
+    if (cd "$work/task" && /bin/sh -c "$deliver" wq-run "$result" "$stage_out/$job" "$export"); then
         rm -rf "$result/ledger" "$result/files" "$result/outputs" "$result"/output.*
     else
         code=98

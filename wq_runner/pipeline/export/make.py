@@ -21,7 +21,7 @@ from wq_runner.environment import WorkerEnvironment
 from wq_runner.errors import OutputError, PartialResultError, UsageError
 from wq_runner.journal import Journal
 from wq_runner.model import Chunk, value_of
-from wq_runner.pipeline import chunks, engines, environments, facts, say, stageout
+from wq_runner.pipeline import chunks, engines, environments, facts, ownership, say, stageout
 from wq_runner.pipeline.engines import Wanted
 from wq_runner.pipeline.export import folder as folders
 from wq_runner.pipeline.export import texts
@@ -29,9 +29,11 @@ from wq_runner.pipeline.export.folder import Export, Folder, Slice
 from wq_runner.pipeline.export.settings import Code, Settings, as_module, code_of, memory_of, shape_of
 from wq_runner.pipeline.export.split import split
 from wq_runner.pipeline.export.texts import SYSTEMS, Node
+from wq_runner.pipeline.ownership import Owner
 from wq_runner.pipeline.prepare import Prepared, load, prepare
 from wq_runner.pipeline.request import Request
 from wq_runner.remote import pinned
+from wq_runner.summary import new_id
 from wq_runner.system import RunPaths
 from wq_runner.workers import sites
 from wq_runner.workers.batch.job import Job
@@ -126,7 +128,12 @@ def _write_texts(
     made: _Made, draft: Folder, final: Folder, settings: Settings, shape: Job, site: sites.Site | None
 ) -> None:
     options = made.request.options
+    export = new_id()
+    if options.stage_out is not None:
+        owner = Owner(run=export, place=str(final.root))
+        ownership.claim(stageout.destination(options.stage_out), owner, [one.name for one in made.slices])
     node = Node(
+        export=export,
         python=made.environment.command,
         inputs=made.inputs,
         pythonpath=made.environment.paths,
@@ -139,6 +146,7 @@ def _write_texts(
     draft.script.write_text(texts.job_script(node), encoding="utf-8")
     draft.script.chmod(0o755)
     content = {
+        "id": export,
         "command": list(made.request.command),
         "version": made.request.version,
         "created": time.time(),

@@ -17,7 +17,7 @@ MOST_JOBS = 1000
 
 _RUN = 'exec {python} -c "from wq_runner.cli.run import main; main()" -ro "$1-options.json" -o "$2" "$1.json"'
 _OF_JOB = ("samples/$(job).json", "samples/$(job)-options.json")
-_DELIVER = 'exec {python} -m wq_runner.pipeline.export.deliver "$1" "$2"'
+_DELIVER = 'exec {python} -m wq_runner.pipeline.export.deliver "$1" "$2" "$3"'
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +32,7 @@ class Node:
     inputs: Sequence[str]
     pythonpath: Sequence[str] = ()
     stage_out: str = ""
+    export: str = ""
     repository: str = ""
     commit: str = ""
     scratch: str = ""
@@ -45,6 +46,7 @@ def job_script(node: Node) -> str:
         "start": _RUN.format(python=node.python),
         "deliver": _DELIVER.format(python=node.python),
         "stage_out": node.stage_out.rstrip("/"),
+        "export": node.export,
         "repository": node.repository,
         "commit": node.commit,
         "scratch": node.scratch,
