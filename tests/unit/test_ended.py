@@ -108,7 +108,7 @@ def test_a_run_named_twice(tmp_path: Path) -> None:
 
 
 def a_record() -> Record:
-    return Record(command=[], options={}, samples=[], started=1.0)
+    return Record(command=[], options={}, samples=[], started=1.0, run="r")
 
 
 @pytest.fixture
@@ -138,9 +138,7 @@ def test_put_aside_whatever_moment_it_is_killed_at(
         with pytest.raises(KeyboardInterrupt):
             earlier.put_aside(paths, a_record(), quiet)
     assert summary.is_running(summary.look(paths))
-    made = a_record()
-    earlier.put_aside(paths, made, quiet)
-    assert made.run == "r"
+    earlier.put_aside(paths, a_record(), quiet)
     assert not paths.output.exists()
     assert (paths.earlier / "output.coffea").read_text() == "whole"
     paths.output.write_text("of a process that was killed before it said so")
@@ -157,6 +155,7 @@ def test_what_is_complete_is_kept_until_something_is(tmp_path: Path, quiet: Any)
         finish(paths, "part", complete=False)
     earlier.put_aside(paths, a_record(), quiet)
     assert (paths.earlier / "output.coffea").read_text() == "whole"
+    assert summary.id_of(paths) == "r"
     finish(paths, "new", complete=True)
     earlier.put_aside(paths, a_record(), quiet)
     assert (paths.earlier / "output.coffea").read_text() == "new"
