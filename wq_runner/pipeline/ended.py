@@ -35,7 +35,7 @@ class Run:
             raise UsageError(
                 f"{say.path(self.paths.missing)} is not what the run wrote: it is damaged, or was changed",
                 hint=soundness.AGAIN,
-                page=soundness.PAGE,
+                page="damaged-files",
             )
         try:
             found: Mapping[str, Any] = json.loads(self.paths.missing.read_text(encoding="utf-8"))

@@ -16,7 +16,6 @@ from wq_runner.journal import Accepted, Dropped, Event, Fingerprint, Merged
 from wq_runner.pipeline import outputs, say, stageout
 from wq_runner.system import RunPaths
 
-PAGE = "damaged-files"
 AGAIN = "start the command of the run again: what is damaged runs again, and nothing else"
 
 
