@@ -151,6 +151,15 @@ class Fingerprint(Struct, frozen=True, kw_only=True):
     values: Mapping[str, str]
 
 
+class ReadLate(Struct, frozen=True, kw_only=True):
+    """What tasks read that the processor was not made with: names and hashes, as in `Fingerprint`.
+
+    The results that are accepted from then on depend on it.
+    """
+
+    values: Mapping[str, str]
+
+
 class Decided(Struct, frozen=True, kw_only=True):
     """What was done about items that are not in the result of a task, and why."""
 
@@ -273,6 +282,7 @@ Event = (
     | Dropped
     | Resumed
     | Fingerprint
+    | ReadLate
     | Decided
     | ReadElsewhere
     | LeftBehind

@@ -12,8 +12,8 @@ from wq_runner.model import Chunk, Dataset, FileFacts, InputFile
 from wq_runner.pipeline import chunks
 from wq_runner.pipeline.export import texts
 from wq_runner.pipeline.export.folder import Folder, Slice
-from wq_runner.pipeline.export.join import placeless
 from wq_runner.pipeline.export.split import split
+from wq_runner.pipeline.identity import placeless
 from wq_runner.samples import load
 from wq_runner.workers.batch.job import Job
 

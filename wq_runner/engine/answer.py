@@ -127,7 +127,8 @@ class TaskWarning:
 class Answer:
     """The header of an answer: which items of the batch are in the result, which are not, and why.
 
-    Items that are named nowhere were not reached.
+    Items that are named nowhere were not reached. `read` is what the process has read of the user's: see
+    `remote.reads`.
     """
 
     host: str
@@ -141,6 +142,7 @@ class Answer:
     warned: tuple[TaskWarning, ...] = ()
     left: Left | None = None
     inputs: Mapping[int, Input] = field(default_factory=dict)
+    read: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_answer(path: Path, *, files: bool = False) -> Answer:
@@ -177,6 +179,7 @@ def _answer(header: Mapping[str, Any]) -> Answer:
         warned=tuple(TaskWarning(**entry) for entry in header.get("warned", ())),
         left=Left(**{**left, "names": tuple(left["names"])}) if (left := header.get("left")) else None,
         inputs={entry["index"]: Input(**entry) for entry in header.get("inputs", ())},
+        read=header.get("read", {}),
     )
 
 

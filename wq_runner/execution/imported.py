@@ -18,8 +18,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from wq_runner.environment.remembered import remembered
 from wq_runner.execution import lazily
-from wq_runner.remote import pinned
+from wq_runner.remote import pinned, reads
 from wq_runner.remote.pinned import own_path
 
 
@@ -47,6 +48,8 @@ SCRIPTS = frozenset({"__main__", "__mp_main__"})
 # as sys.modules, it is of the process: of modules that were imported before anybody noted their text, their
 # spec, which a reload replaces, and what was in the file when it was first looked at
 _seen: dict[str, tuple[Any, bytes | None]] = {}
+
+_PYTHON = f"{sys.version_info[0]}.{sys.version_info[1]}"  # each has a syntax of its own
 
 
 def note() -> None:
@@ -147,7 +150,12 @@ def _read(path: Path) -> bytes | None:
 
 
 def _hash(content: bytes | None) -> str:
-    return "gone" if content is None else hashlib.blake2b(content, digest_size=8).hexdigest()
+    """Return the hash of a source, which does not know its comments."""
+    if content is None:
+        return reads.GONE
+    text = content
+    whole = hashlib.blake2b(text, digest_size=16).hexdigest()
+    return remembered().get(f"code {_PYTHON} {whole}", lambda: reads.code_hash(text))
 
 
 def apart() -> frozenset[str]:

@@ -237,6 +237,9 @@ class Loop:
             return
         self._inputs.learn(batch, found)
         self._learn(batch, found)
+        if self._category is Category.PROCESSING:
+            # before the result counts: what is recorded durably next takes this line with it
+            self._journal.record(*self._context.late.take(found.read, found.host))
         if found.left is not None:
             self._journal.record(events.left_behind(task, batch, found.host, found.left))
         self._accept(task, batch, found, outcome)

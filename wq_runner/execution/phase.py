@@ -14,6 +14,7 @@ from wq_runner.execution.allocation import AllocationSettings
 from wq_runner.execution.files import FileStore
 from wq_runner.execution.hosts import Hosts, HostSettings
 from wq_runner.execution.items import Item, Place, Sum
+from wq_runner.execution.late import LateReads
 from wq_runner.execution.shaping import ShapeSettings
 from wq_runner.execution.sums import TreeSettings
 from wq_runner.journal import Journal
@@ -86,7 +87,7 @@ class Context:
     there, and in `files` what processors write beside them. `numbers` are those of the tasks, never
     used before with this engine or ledger. `hosts` are those of the engine, in whatever phase;
     `local` is how many workers this host is going to have, 0 if they are elsewhere. `again` says how to see
-    a chunk fail.
+    a chunk fail, `late` watches what tasks read.
     """
 
     staging: Path
@@ -99,3 +100,4 @@ class Context:
     again: Callable[[Item], str] = problems.advice
     hosts: Hosts = field(default_factory=Hosts)
     local: int = 0
+    late: LateReads = field(default_factory=LateReads)

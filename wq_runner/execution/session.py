@@ -22,6 +22,7 @@ from wq_runner.execution import problems, travelling
 from wq_runner.execution.files import FileStore
 from wq_runner.execution.hosts import Hosts
 from wq_runner.execution.items import Item, Place, describe
+from wq_runner.execution.late import LateReads
 from wq_runner.execution.ledger import Recovered
 from wq_runner.execution.loop import Loop
 from wq_runner.execution.phase import Context, LoopResult, LoopSettings, StopRequest
@@ -43,7 +44,8 @@ class Session:
     `recovered` are those that are there already. `numbers` are those of the tasks. `presence` is what
     surrounds a run once the engine has started, `afterwards` is called when it has ended, `again` says how to
     see a chunk fail. `portion` says which results are added up apart. `known` is what is known of files, by
-    path and tree. `last` is what the last call did.
+    path and tree, `late` what is known of what tasks read (None: nothing yet). `last` is what the last call
+    did.
     """
 
     engine: Engine
@@ -64,6 +66,7 @@ class Session:
     stop: StopRequest = field(default_factory=StopRequest)
     portion: Callable[[Item], str] = lambda _: ""
     known: Mapping[Place, Known] = field(default_factory=dict)
+    late: LateReads | None = None
     hosts: Hosts = field(init=False)
     last: LoopResult | None = field(default=None, init=False)
     _started: float | None = field(default=None, init=False)
@@ -91,6 +94,7 @@ class Session:
                 again=self.again,
                 hosts=self.hosts,
                 local=self.workers.spec.count if isinstance(self.workers, LocalWorkers) else 0,
+                late=self.late or LateReads(),
             )
             loop = Loop(self.engine, category=category, settings=self.settings, context=context)
             recovered = self.recovered.holdings if kept else ()

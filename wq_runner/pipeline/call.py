@@ -239,6 +239,7 @@ class Keeper:
         session.settings = engines.settings_of(session, options, environment)
         session.stop = StopRequest()
         session.portion = lambda _: ""  # until the run says how it is written
+        session.late = None
         return session
 
     def close(self) -> None:

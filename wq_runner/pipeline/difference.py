@@ -49,7 +49,7 @@ def compare(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, list[
 
 
 def _code(one: Mapping[str, Any], other: Mapping[str, Any]) -> Iterator[str]:
-    for name in identity.changes(one["fingerprint"], other["fingerprint"]):
+    for name in identity.between(one, other):
         yield f"{name} differs"
     before, after = ({entry["name"]: entry for entry in run.get("sources", ())} for run in (one, other))
     for name in sorted({*before, *after}):

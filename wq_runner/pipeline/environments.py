@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import hashlib
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -15,6 +16,7 @@ from wq_runner.config.options import RunOptions
 from wq_runner.environment import WorkerEnvironment, shared
 from wq_runner.environment.choice import Wish, analysis_directory, choose
 from wq_runner.environment.preparation import Preparation
+from wq_runner.environment.remembered import remembered
 from wq_runner.environment.smoke import NEEDED
 from wq_runner.pipeline import say
 from wq_runner.remote.pinned import Code
@@ -57,11 +59,23 @@ def fingerprint(options: RunOptions, installed: str) -> str:
     for one in (*named, *options.extra_file):
         for file in [one] if one.is_file() else sorted(one.rglob("*")):
             if file.is_file():
-                facts = file.stat()
-                content = file.read_bytes() if facts.st_size < 1e7 else str(facts.st_mtime_ns).encode()
-                found.update(str(file).encode(errors="surrogateescape") + b"\0" + content)
+                inside = one.name if file == one else f"{one.name}/{file.relative_to(one)}"
+                found.update(f"{inside}\0{_content(file)}\0".encode(errors="surrogateescape"))
     found.update("\0".join(options.setup_command).encode())
     return found.hexdigest()[:16] if named or options.extra_file or options.setup_command else installed
+
+
+def _content(file: Path) -> str:
+    """Return the hash of all that is in a file, which is read again when it may have been written."""
+
+    def compute() -> str:
+        found = hashlib.sha256()
+        with file.open("rb") as stream:
+            while block := stream.read(2**20):
+                found.update(block)
+        return found.hexdigest()
+
+    return remembered().of_file("content", file, compute)
 
 
 def prepare(

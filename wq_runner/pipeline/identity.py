@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
-import sys
+import os
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 from wq_runner import literals
-from wq_runner.execution import imported
+from wq_runner.execution import canonical
 from wq_runner.execution.imported import Source
 from wq_runner.model import Fileset
+from wq_runner.remote.reads import CODE, FILE, VARIABLE, hash_of
 
-_METADATA = (".dist-info", ".egg-info")  # of installed packages
-_CODE = "code "  # before the path of a source file, in a fingerprint
+FORM = "what is compared"  # the name of the entry with
+_VERSION = "2"  # raised when the same thing gets another name or hash
+_ATTRIBUTE = "the attribute "
+_UNKNOWN = "not known"
 
 
 def fingerprint(
@@ -31,7 +37,8 @@ def fingerprint(
     """Return what results depend on besides the input, without the code."""
     metadata = {dataset.name: dict(dataset.metadata) for dataset in fileset}
     return {
-        "the processor": processor,
+        FORM: _VERSION,
+        "the processor": _placeless(processor),
         "the arguments of the processor": _digest(literals.identity(arguments)),
         "the schema": schema,
         "the naming of files": naming,
@@ -41,51 +48,162 @@ def fingerprint(
     }
 
 
-def code(sources: Iterable[Source]) -> dict[str, str]:
+def _placeless(processor: str) -> str:
+    """Return the name of a processor without the directory of its file, which is known by its content."""
+    place, colon, name = processor.rpartition(":") if ":" in processor else (processor, "", "")
+    return f"{Path(place).name}{colon}{name}" if place.endswith(".py") else processor
+
+
+# -- names of files
+
+
+@dataclass(frozen=True, kw_only=True)
+class Places:
+    """Where the files of an analysis lie, so that a checkout may be moved, or lie elsewhere on another node.
+
+    `base` is the directory that the processor is imported from. What is in one of `roots` is named as it is
+    seen from there.
+    """
+
+    base: Path
+    roots: tuple[Path, ...] = field(default=())
+
+    @classmethod
+    def around(cls, base: Path) -> Places:
+        """Return the places of an analysis: its repository, and the current directory if it is in there."""
+        base, here = base.resolve(), Path.cwd()
+        above = [here] if base.is_relative_to(here) else []
+        return cls(base=base, roots=tuple(dict.fromkeys((base, _repository(base), *above))))
+
+    def name(self, name: str) -> str:
+        """Return the name of something without the place: that of a file, as it is noted with its path."""
+        kind, path = _split(name)
+        if kind not in (FILE, CODE):
+            return name
+        for one in (Path(path), Path(os.path.realpath(path))):
+            if any(one.is_relative_to(root) for root in self.roots):
+                return kind + os.path.relpath(one, self.base)
+        return kind + path
+
+    def full(self, name: str) -> str:
+        """Return the name with the path."""
+        kind, path = _split(name)
+        return kind + os.path.normpath(self.base / path) if kind in (FILE, CODE) else name
+
+
+def _split(name: str) -> tuple[str, str]:
+    kind = next((one for one in (FILE, CODE, VARIABLE) if name.startswith(one)), "")
+    return kind, name[len(kind) :]
+
+
+@functools.lru_cache(maxsize=100)
+def _repository(directory: Path) -> Path:
+    """Return the root of the repository that a directory is in, or itself."""
+    return next((one for one in (directory, *directory.parents) if (one / ".git").exists()), directory)
+
+
+# -- what it is made of
+
+
+def code(sources: Iterable[Source], places: Places) -> dict[str, str]:
     """Return the hash of each source file.
 
     Of one that was edited since, both hashes: what ran is neither what was there nor what is.
     """
-    return {_CODE + str(one.path): f"{one.imported} {one.now}" if one.edited else one.now for one in sources}
+    return {
+        places.name(f"{CODE}{one.path}"): f"{one.imported} {one.now}" if one.edited else one.now
+        for one in sources
+    }
 
 
-def code_again(previous: Mapping[str, str]) -> dict[str, str]:
-    """Return the hashes as they are now of the source files of an earlier fingerprint."""
-    return {name: imported.hash_file(Path(name[len(_CODE) :])) for name in previous if name.startswith(_CODE)}
+def again(names: Iterable[str], places: Places) -> dict[str, str]:
+    """Return the hashes as they are now of what was read before."""
+    return {name: hash_of(places.full(name)) for name in names}
 
 
-def source_files(fingerprint: Mapping[str, str]) -> list[Path]:
-    """Return the source files of a fingerprint."""
-    return [Path(name[len(_CODE) :]) for name in fingerprint if name.startswith(_CODE)]
-
-
-def code_name(name: str) -> str:
-    """Return the name of an entry, that of a source file without the place where it lies."""
-    return _CODE + "/".join(Path(name).parts[-2:]) if name.startswith(_CODE) else name
-
-
-def changes(previous: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
-    """Say in words what differs. Datasets that came or went are no change: their chunks tell."""
-    found = []
-    for name in sorted({*previous, *now}):
-        if previous.get(name) == now.get(name):
-            continue
-        if name.startswith("the metadata of ") and not (name in previous and name in now):
-            continue
-        if name.startswith(_CODE):
-            path = Path(name[len(_CODE) :])
-            found.append(f"the code ({path.parent.name}/{path.name})")
-        else:
-            found.append(name)
+def state(processor: Any, places: Places) -> dict[str, str]:
+    """Return the hash of each attribute of a processor, and that of its code if it is in no file."""
+    if isinstance(processor, FunctionType) or not hasattr(processor, "__dict__"):
+        return {"the processor itself": _of(processor, places)}
+    own = vars(processor).items()
+    found = {f"{_ATTRIBUTE}{name} of the processor": _of(value, places) for name, value in own}
+    if type(processor).__module__ == "__main__":
+        found["the processor itself"] = _of(type(processor), places)
     return found
 
 
-def installed_packages() -> str:
-    """Return a hash of the names and versions of all packages of this interpreter."""
-    places = [Path(place) for place in sys.path if Path(place).is_dir()]
-    # names of these directories have both, and nothing has to be read
-    found = sorted(one.name for place in places for one in place.iterdir() if one.suffix in _METADATA)
-    return _digest([sys.version, *found])
+def _of(value: Any, places: Places) -> str:
+    try:
+        return canonical.digest(value, places.roots)[:16]
+    except canonical.UnknownError:
+        return _UNKNOWN
+
+
+def unknown(values: Mapping[str, str]) -> list[str]:
+    """Return the names of what cannot be compared."""
+    return [name for name, value in values.items() if value == _UNKNOWN]
+
+
+def is_attribute(name: str) -> bool:
+    return name.startswith(_ATTRIBUTE)
+
+
+# -- what differs
+
+
+def placeless(fingerprint: Mapping[str, str]) -> dict[str, str]:
+    """Return what jobs that were made together can differ in, wherever the code lies on their nodes.
+
+    Attributes follow from the rest, or from the node and the time.
+    """
+    found = {_code_name(name): value for name, value in fingerprint.items() if not is_attribute(name)}
+    return found | {"the processor": Path(fingerprint["the processor"]).name}
+
+
+def _code_name(name: str) -> str:
+    """Return the name of an entry as it was made before names were without places."""
+    path = Path(name.removeprefix(CODE))
+    return CODE + "/".join(path.parts[-2:]) if name.startswith(CODE) and path.is_absolute() else name
+
+
+def between(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    """Say in words what two runs differ in, by their run.json."""
+    found = changes(one["fingerprint"], other["fingerprint"])
+    late = [run.get("read_late", {}) for run in (one, other)]
+    # tasks of other datasets read other files
+    both = sorted({*late[0]} & {*late[1]})
+    return found + [_in_words(name) for name in both if late[0][name] != late[1][name]]
+
+
+def changes(previous: Mapping[str, str], now: Mapping[str, str], base: str = "") -> list[str]:
+    """Say in words what differs. Datasets that came or went are no change: their chunks tell.
+
+    `base` is the directory of the processor, whose files are named without it.
+    """
+    if previous.get(FORM) != now.get(FORM):
+        return ["the version of wq-runner, which compares other things,"]
+    return [_in_words(name, base) for name in differing(previous, now)]
+
+
+def differing(previous: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """Return the names of what differs."""
+    return [
+        name
+        for name in sorted({*previous, *now})
+        if previous.get(name) != now.get(name)
+        and not (name.startswith("the metadata of ") and not (name in previous and name in now))
+    ]
+
+
+def _in_words(name: str, base: str = "") -> str:
+    kind, rest = _split(name)
+    if kind == VARIABLE:
+        return f"the variable {rest}"
+    if kind not in (FILE, CODE):
+        return name
+    path = Path(os.path.normpath(f"{base}/{rest}" if base and not Path(rest).is_absolute() else rest))
+    shown = f"{path.parent.name}/{path.name}".lstrip("./")
+    return f"the code ({shown})" if kind == CODE else f"the file {shown}"
 
 
 def _digest(value: Any) -> str:

@@ -107,7 +107,7 @@ def _stems(runs: Sequence[Run], scheme: str) -> dict[str, str]:
 def _check_same(runs: Sequence[Run], *, accept_stale: bool) -> None:
     first = runs[0]
     for run in runs[1:]:
-        differing = identity.changes(first.summary["fingerprint"], run.summary["fingerprint"])
+        differing = identity.between(first.summary, run.summary)
         if differing and not accept_stale:
             raise UsageError(
                 f"{say.path(first.paths.root)} and {say.path(run.paths.root)} differ in "

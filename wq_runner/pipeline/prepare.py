@@ -10,7 +10,17 @@ from wq_runner.environment import WorkerEnvironment
 from wq_runner.errors import UsageError
 from wq_runner.execution.arguments import understood
 from wq_runner.model import Fileset
-from wq_runner.pipeline import backends, chunks, environments, facts, identity, places, proxies, stageout
+from wq_runner.pipeline import (
+    backends,
+    chunks,
+    environments,
+    facts,
+    identity,
+    packages,
+    places,
+    proxies,
+    stageout,
+)
 from wq_runner.pipeline.chunks import Facts
 from wq_runner.pipeline.facts import Knowledge
 from wq_runner.pipeline.filters import check_patterns, chosen
@@ -82,7 +92,7 @@ def prepare(request: Request) -> Prepared:
             schema=options.schema,
             naming=options.naming,
             seed=options.seed,
-            environment=environments.fingerprint(options, identity.installed_packages()),
+            environment=environments.fingerprint(options, packages.installed_packages()),
             fileset=fileset,
         ),
         proxy=proxy,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -30,19 +29,6 @@ class Analysis:
     arguments: Mapping[str, Any] = field(default_factory=dict)
     """Of the processor, as its class understood them."""
     modules: tuple[str, ...] = ()
-
-
-def pickled(processor: Any) -> str:
-    """Return a hash of a processor's state, and of its code where it travels by value.
-
-    A class that is defined again, as by running its cell again, has another one: nobody compares code.
-    """
-    import cloudpickle
-
-    from wq_runner.execution import travelling
-
-    travelling.name_files()
-    return hashlib.blake2b(cloudpickle.dumps(processor), digest_size=8).hexdigest()
 
 
 @dataclass(frozen=True, kw_only=True)

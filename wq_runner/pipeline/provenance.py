@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -12,7 +12,6 @@ from wq_runner import names
 from wq_runner.environment.gitstate import GitTree, open_git
 from wq_runner.model import Chunk, Fileset
 from wq_runner.pipeline.facts import Knowledge
-from wq_runner.pipeline.identity import source_files
 
 
 def inputs(fileset: Fileset, knowledge: Knowledge, plan: Sequence[Chunk]) -> list[dict[str, Any]]:
@@ -39,12 +38,11 @@ def inputs(fileset: Fileset, knowledge: Knowledge, plan: Sequence[Chunk]) -> lis
     return found
 
 
-def sources(fingerprint: Mapping[str, str], directory: Path) -> list[dict[str, Any]]:
+def sources(files: Iterable[Path], directory: Path) -> list[dict[str, Any]]:
     """Return the repositories of the user's code with their commits.
 
     What is changed on top of a commit is kept in `directory`, as a patch that ``git apply`` takes.
     """
-    files = source_files(fingerprint)
     found = []
     with tempfile.TemporaryDirectory() as scratch:
         for tree, inside in _trees(files, Path(scratch)):

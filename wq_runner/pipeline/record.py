@@ -95,6 +95,7 @@ class Record:
     arguments: Mapping[str, Any] = field(default_factory=dict)
     environment: Mapping[str, Any] = field(default_factory=dict)
     fingerprint: Mapping[str, str] = field(default_factory=dict)
+    read_late: Mapping[str, str] = field(default_factory=dict)
     inputs: str = ""
     files: Sequence[Mapping[str, Any]] = ()
     sources: Sequence[Mapping[str, Any]] = ()
@@ -134,6 +135,7 @@ class Record:
             "environment": self.environment.get("description", ""),
             "environment_details": dict(self.environment),
             "fingerprint": dict(self.fingerprint),
+            "read_late": dict(self.read_late),
             "random_numbers": {"seed": self.options.get("seed", (None, ""))[0], "derived_from": list(PARTS)},
             "inputs": self.inputs,
             "files": [dict(one) for one in self.files],

@@ -13,7 +13,7 @@ from wq_runner.execution.session import Session
 from wq_runner.pipeline.directory import default_directory
 from wq_runner.pipeline.engines import Wanted
 from wq_runner.pipeline.limited import OPTIONS
-from wq_runner.pipeline.process import Analysis, pickled
+from wq_runner.pipeline.process import Analysis
 
 SURVEY = "wq_runner.survey:Survey"
 
@@ -52,7 +52,7 @@ class Request:
     @property
     def arguments(self) -> Mapping[str, Any]:
         if self.analysis is not None:
-            return {"pickled": pickled(self.analysis.processor)}
+            return {}  # what it was built with is in it
         return literals.merged(self.options.processor_args)
 
     @property

@@ -19,10 +19,11 @@ from wq_runner.execution import ledger
 from wq_runner.execution.files import FileStore
 from wq_runner.execution.items import Key, content_of
 from wq_runner.execution.ledger import Holding, Recovered
-from wq_runner.journal import Accepted, Dropped, Event, Fingerprint, Journal, Merged, Plan
+from wq_runner.journal import Accepted, Dropped, Event, Fingerprint, Journal, Merged, Plan, ReadLate
 from wq_runner.model import Chunk, InputFile, Range
 from wq_runner.pipeline import identity, outputs, ranges, say
 from wq_runner.pipeline.earlier import put_files_aside
+from wq_runner.pipeline.identity import Places
 from wq_runner.pipeline.outputs import Form
 from wq_runner.pipeline.ranges import Place
 from wq_runner.pipeline.schemes import Portions
@@ -31,9 +32,13 @@ from wq_runner.system import RunPaths
 
 @dataclass(frozen=True, kw_only=True)
 class Earlier:
-    """The journal of an earlier run in the directory, as far as it matters here: what its ledger holds."""
+    """The journal of an earlier run in the directory, as far as it matters here: what its ledger holds.
+
+    `late` is what its tasks have read besides: with both hashes, if something was another at times.
+    """
 
     fingerprint: Mapping[str, str] | None
+    late: Mapping[str, str]
     events: Sequence[Event]
     damaged: int = 0
     sealed: bool = True
@@ -59,34 +64,49 @@ def earlier(paths: RunPaths, *, mend: bool = True) -> Earlier | None:
         journal.mend(paths.journal)
     events: list[Event] = []
     values: Mapping[str, str] | None = None
+    late: dict[str, str] = {}
     newest: Event | None = None  # of all tasks, so that their numbers go on from there
     reader = journal.Reader()
     for _, event in journal.read(paths.journal, reader):
         match event:
             case Fingerprint():
                 values = event.values
+            case ReadLate(values=read):
+                for name, value in read.items():
+                    before = late.get(name, value)
+                    late[name] = value if before == value else f"{before} {value}"
             case Accepted() | Merged() | Dropped():
                 events.append(event)
             case _ if getattr(event, "task", 0) > getattr(newest, "task", 0):
                 newest = event
     if newest is not None:
         events.append(newest)
-    return Earlier(fingerprint=values, events=events, damaged=reader.damaged, sealed=reader.sealed)
+    return Earlier(fingerprint=values, late=late, events=events, damaged=reader.damaged, sealed=reader.sealed)
 
 
-def start(paths: RunPaths, now: Mapping[str, str], options: RunOptions, console: Console) -> Recovered:
-    """Return what of an earlier run may count; forget it, and say why, if it may not."""
-    found = earlier(paths)
-    if found is None or options.fresh or found.is_nothing:
+def start(
+    paths: RunPaths,
+    found: Earlier | None,
+    now: Mapping[str, str],
+    places: Places,
+    options: RunOptions,
+    console: Console,
+) -> tuple[Recovered, Mapping[str, str]]:
+    """Return what of an earlier run may count, and what its tasks read, as it is now.
+
+    Forget it, and say why, if it may not count.
+    """
+    if found is None or found.is_nothing:
         forget(paths)
-        return Recovered()
+        return Recovered(), {}
     if found.fingerprint is None or found.distrust:
         put_all_aside(paths)
         text = f"{found.distrust}. What was there is in {say.path(paths.damaged)}/"
         say.line(console, "starting over:", text)
         forget(paths)
-        return Recovered()
-    differing = identity.changes(found.fingerprint, now)
+        return Recovered(), {}
+    late = identity.again(found.late, places)
+    differing = identity.changes({**found.late, **found.fingerprint}, {**late, **now}, places.base.name)
     if _is_of_old(found.events):
         differing.append("how input files are told apart")
     if differing and not options.accept_stale:
@@ -99,10 +119,10 @@ def start(paths: RunPaths, now: Mapping[str, str], options: RunOptions, console:
                 f"{_and(differing)} changed since the last run: {count:,} chunks cannot be reused",
             )
         forget(paths)
-        return Recovered()
+        return Recovered(), {}
     if differing:
         say.line(console, "stale", f"{_and(differing)} changed, but --accept-stale keeps what was done")
-    return _recover(paths, found, console)
+    return _recover(paths, found, console), late
 
 
 def _recover(paths: RunPaths, found: Earlier, console: Console) -> Recovered:
@@ -165,6 +185,15 @@ class Asked:
         return digest_of(self.datasets, self.plan)
 
 
+def last_time(paths: RunPaths) -> tuple[Mapping[str, str], Mapping[str, str]]:
+    """Return what the result that is there depends on: the fingerprint, and what its tasks read besides."""
+    try:
+        last = json.loads(paths.summary.read_text(encoding="utf-8"))
+        return dict(last["fingerprint"]), dict(last.get("read_late", {}))
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}, {}
+
+
 def is_finished(paths: RunPaths, now: Mapping[str, str], asked: Asked, form: Form) -> bool:
     """Whether an earlier run did all that is asked for, with this code, and left its output.
 
@@ -176,17 +205,18 @@ def is_finished(paths: RunPaths, now: Mapping[str, str], asked: Asked, form: For
     try:
         last = checksums.read_json(paths.summary)
         previous, inputs, complete = last["fingerprint"], last["inputs"], last["complete"]
+        late = last.get("read_late", {})
         written, files = last["outputs"], last["files_written"]
         as_before = Form(**last["form"]) == form
         limited = {name: (one["files_left_out"], one["files"]) for name, one in last["limited"].items()}
     except (OSError, ValueError, KeyError, TypeError):
         return False
-    same = not identity.changes(previous, {**now, **identity.code_again(previous)})
     there = outputs.are_there(paths.root, written) and as_before
     there = there and _number_of_files(paths.files) == files
-    return bool(
-        complete and same and there and inputs == asked.digest and _files(limited) == _files(asked.left_out)
-    )
+    all_of_it = inputs == asked.digest and _files(limited) == _files(asked.left_out)
+    if not (complete and there and all_of_it):
+        return False
+    return not identity.changes({**late, **previous}, now)
 
 
 def _files(left_out: Mapping[str, tuple[int, int]]) -> dict[str, tuple[int, int]]:

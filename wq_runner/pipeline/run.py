@@ -6,18 +6,20 @@ import contextlib
 import dataclasses
 import itertools
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from platformdirs import user_cache_dir
 from rich.console import Console
 
 from wq_runner import checksums, names, summary, system
 from wq_runner.config.options import RunOptions
 from wq_runner.engine.inline import InlineEngine
 from wq_runner.errors import InterruptedRunError, PartialResultError
-from wq_runner.execution import arguments, imported, pins, signals
+from wq_runner.execution import arguments, pins, signals
 from wq_runner.execution.items import Item
+from wq_runner.execution.late import LateReads
 from wq_runner.execution.ledger import Recovered
 from wq_runner.journal import Fingerprint, Journal
 from wq_runner.model import Chunk
@@ -32,7 +34,6 @@ from wq_runner.pipeline import (
     engines,
     environments,
     facts,
-    identity,
     outputs,
     probe,
     provenance,
@@ -43,6 +44,7 @@ from wq_runner.pipeline import (
     soundness,
     staging,
 )
+from wq_runner.pipeline.built import build
 from wq_runner.pipeline.directory import open_directory
 from wq_runner.pipeline.engines import Wanted
 from wq_runner.pipeline.limited import files_left_out, left_out
@@ -56,6 +58,7 @@ from wq_runner.pipeline.request import Request
 from wq_runner.pipeline.resume import Asked
 from wq_runner.pipeline.rounds import Rounds
 from wq_runner.remote.pinned import Code
+from wq_runner.remote.reads import recorder
 from wq_runner.system import RunPaths
 
 
@@ -91,7 +94,15 @@ def run(request: Request, console: Console) -> None:
     paths, lock = open_directory(request.directory)
     with lock:
         asked, damaged = _asked(request, ready), soundness.Damaged()
-        if not request.options.fresh and resume.is_finished(paths, ready.fingerprint, asked, ready.form):
+        recorder.ignore(str(paths.root), user_cache_dir("wq-runner"))  # what is ours
+        made = build(request)
+
+        def now(previous: Mapping[str, str]) -> Mapping[str, str]:
+            return {**ready.fingerprint, **made.varying(previous, request).values}
+
+        fresh = request.options.fresh
+        before, late = resume.last_time(paths)
+        if not fresh and resume.is_finished(paths, {**made.again(late), **now(before)}, asked, ready.form):
             damaged = soundness.of_finished(paths, checksums.read_json(paths.summary))
             if not any(damaged):
                 say.finished(console, paths)
@@ -99,25 +110,27 @@ def run(request: Request, console: Console) -> None:
             say.damaged(console, damaged.result)
         elif problem := soundness.summary_problem(paths):
             say.line(console, "damaged", problem)
-        analysis = load(request)
+        analysis = made.analysis
         record.arguments = arguments.as_json(analysis.arguments, request.arguments)
         code = pins.code(analysis.modules)
-        sources = imported.sources().values()
-        say.edited(console, sorted(one.path for one in sources if one.edited))
-        record.fingerprint = {**ready.fingerprint, **identity.code(sources)}
+        say.edited(console, made.edited)
+        found = None if fresh else resume.earlier(paths)
+        record.fingerprint = now(found.fingerprint or {} if found else {})
         record.run = summary.id_of(paths)
         staging.reserve(record, paths, request.options.stage_out, console)
         earlier.put_aside(paths, record, console, keep=not damaged.result)
-        recovered = resume.start(paths, record.fingerprint, request.options, console)
+        recovered, late = resume.start(
+            paths, found, record.fingerprint, made.places, request.options, console
+        )
+        watched = made.watched(record.fingerprint, late)
+        record.read_late = watched.recorded
         with recording(request, record, paths) as (journal, watch):
             journal.record(Fingerprint(values=record.fingerprint))
             environment = environments.prepare(
                 request.options, analysis.processor, analysis.schema, paths, console, code=code
             )
             record.environment = environment.as_json()
-            record.sources = environment.sources or provenance.sources(
-                record.fingerprint, paths.root / "code"
-            )
+            record.sources = environment.sources or provenance.sources(made.files, paths.root / "code")
             ready = dataclasses.replace(ready, environment=environment)
             _run(
                 request,
@@ -132,6 +145,7 @@ def run(request: Request, console: Console) -> None:
                     processor=analysis.processor,
                     code=code,
                     form=ready.form,
+                    late=watched,
                 ),
                 console,
             )
@@ -160,6 +174,7 @@ class _Place:
     processor: Any
     code: Code
     form: Form
+    late: LateReads
 
 
 def _run(
@@ -185,6 +200,7 @@ def _run(
     session.settings = dataclasses.replace(session.settings, code=place.code)
     proxies.keep(session, courier, console, lambda: place.watch.glance().total.left)
     session.numbers = itertools.count(max(place.recovered.last_task + 1, next(session.numbers)))
+    session.late = place.late
     session.again = lambda item: _how_to_see(request, ready, item)
     if options.pdb and isinstance(session.engine, InlineEngine):
         session.engine.failed = debugger.opener(console, shown.close)

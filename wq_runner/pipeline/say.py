@@ -277,7 +277,7 @@ def resuming(
             console,
             "resuming",
             f"{path(paths.root)}/: {events:,} of {total:,} events are done "
-            "(processor, samples and environment unchanged)",
+            "(nothing has changed of what is watched)",
         )
 
 
@@ -298,7 +298,8 @@ def again_planned(console: Console, files: Sequence[str]) -> None:
 
 
 def finished(console: Console, paths: RunPaths) -> None:
-    line(console, "complete", f"{path(_output(paths))} is there already, from the same samples and code")
+    told = "is there already; samples, code and the files that it read are as they were"
+    line(console, "complete", f"{path(_output(paths))} {told}")
     line(console, "", "--fresh runs it again")
 
 

@@ -28,6 +28,8 @@ from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import Any, NamedTuple
 
+from .reads import recorder
+
 _PACKAGES = frozenset({"site-packages", "dist-packages"})
 # of a compiled file that is checked by the hash of its source: https://peps.python.org/pep-0552
 _HASHED = importlib.util.MAGIC_NUMBER + (3).to_bytes(4, "little")
@@ -120,9 +122,10 @@ def text_of(module: ModuleType) -> bytes | None:
 class Loader(SourceFileLoader):
     """Loads a module from its text: the pinned one, else what is in its file when it is loaded."""
 
-    def __init__(self, name: str, path: str, text: bytes | None = None) -> None:
+    def __init__(self, name: str, path: str, text: bytes | None = None, file: str | None = None) -> None:
         super().__init__(name, path)
         self.text = text
+        self._file = file or path  # on the manager
         self._pinned = text is not None
 
     def get_data(self, path: str) -> bytes:
@@ -136,9 +139,14 @@ class Loader(SourceFileLoader):
         Python takes what it compiled for that of a file if size and time, in seconds, agree: it does not see
         a second edit in a second. So it is kept with the hash of the text.
         """
-        if not self._pinned:
-            self.text = super().get_data(self.path)
-        text = self.text or b""
+        with recorder.quiet():
+            if not self._pinned:
+                self.text = super().get_data(self.path)
+            text = self.text or b""
+            recorder.imported(self._file, text, pinned=self._pinned)
+            return self._code(text)
+
+    def _code(self, text: bytes) -> Any:
         with contextlib.suppress(SyntaxError, UnicodeDecodeError):
             lines = importlib.util.decode_source(text).splitlines(keepends=True)
             # for tracebacks, as if it had been looked up: there may be no such file, or another by then
@@ -200,7 +208,7 @@ class Finder:
         file, locations = pin.file, list(pin.locations) if pin.locations is not None else None
         if found is not None and found.origin is not None and found.origin.endswith(".py"):
             file, locations = found.origin, found.submodule_search_locations
-        loader = Loader(name, file, pin.text)
+        loader = Loader(name, file, pin.text, pin.file)
         return importlib.util.spec_from_file_location(
             name, file, loader=loader, submodule_search_locations=locations
         )

@@ -31,6 +31,7 @@ from .files import Folder, Scratch
 from .inputs import UNKNOWN, Inputs, Known
 from .meter import Meter
 from .pinned import Code
+from .reads import recorder
 from .seeds import Seeder
 from .settings import Settings
 from .sweeper import Sweeper
@@ -74,7 +75,9 @@ def execute(
             batch.fail(None, error, kind="environment")
         else:
             header["startup"] = time.time() - began
-            batch.apply(function, values, notify, known)
+            with recorder.task([*_own_places(function_file, result_file), *map(str, map(_path, values))]):
+                batch.apply(function, values, notify, known)
+        header["read"] = recorder.all()
         header["wall"] = time.time() - began
         if left := scratch.left():
             header["left"] = left
@@ -90,6 +93,12 @@ def pack(items: Iterable[Any], known: Iterable[Known] = ()) -> str:
     """
     values = pickle.dumps((list(items), list(known)), protocol=pickle.HIGHEST_PROTOCOL)
     return base64.b64encode(values).decode("ascii")
+
+
+def _own_places(*files: Path) -> list[str]:
+    """Return where files of tasks lie."""
+    sandbox = os.environ.get("WORK_QUEUE_SANDBOX")
+    return [*(str(path.resolve().parent) for path in files), *([sandbox] if sandbox else [])]
 
 
 def unpack(text: str) -> tuple[list[Any], list[Known]]:
@@ -154,7 +163,7 @@ def _load_function(path: str, _mtime_ns: int) -> Function:
         before = pickle.load(stream)
         code = Code.unpack(before["code"])
         settings = Settings()
-        with pinned.inside(code):
+        with pinned.inside(code), recorder.loading():
             check_versions(before["versions"])
             for name in code.named:
                 settings.load(functools.partial(import_named, name))
@@ -181,7 +190,8 @@ def warm_up(path: Path) -> Function | None:
     try:
         loaded = load_function(path)
         ready.import_all()
-        loaded.settings.load(lambda: _import_for(loaded.call))
+        with recorder.loading():
+            loaded.settings.load(lambda: _import_for(loaded.call))
     except Exception:
         return None
     gc.collect()

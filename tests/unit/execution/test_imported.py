@@ -12,6 +12,7 @@ import pytest
 from wq_runner.execution import imported
 from wq_runner.execution.processor import load_processor
 from wq_runner.pipeline import identity
+from wq_runner.pipeline.identity import Places
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +40,7 @@ def edited() -> list[str]:
 
 
 def code() -> dict[str, str]:
-    return identity.code(imported.sources().values())
+    return identity.code(imported.sources().values(), Places.around(Path()))
 
 
 def test_a_file_is_edited_until_it_is_reloaded() -> None:
@@ -60,11 +61,11 @@ def test_what_was_edited_and_not_reloaded_counts_as_neither() -> None:
     write("mine_a.py", "X = 22\n")
     assert code()[name] not in {
         before[name],
-        *identity.code_again(before).values(),
+        *identity.again(before, Places.around(Path())).values(),
     }
     imported.renew()
     importlib.import_module("mine_a")
-    assert code() == identity.code_again(before) != before
+    assert code() == identity.again(before, Places.around(Path())) != before
 
 
 def test_all_are_imported_anew_if_one_was_edited() -> None:

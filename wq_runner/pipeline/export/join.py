@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -60,7 +60,7 @@ def _results(exported: Export, scratch: Path) -> list[Path]:
 
 
 def _check_code(runs: Sequence[Run]) -> None:
-    first, *others = [(run, placeless(run.summary["fingerprint"])) for run in runs]
+    first, *others = [(run, identity.placeless(run.summary["fingerprint"])) for run in runs]
     for run, values in others:
         differing = identity.changes(first[1], values)
         if differing:
@@ -69,9 +69,3 @@ def _check_code(runs: Sequence[Run]) -> None:
                 f"{names} differ in {', '.join(differing)}",
                 hint="--accept-stale merges all the same",
             )
-
-
-def placeless(fingerprint: Mapping[str, str]) -> dict[str, str]:
-    """Return a fingerprint that does not say where code lies, only what it is: pure."""
-    found = {identity.code_name(name): value for name, value in fingerprint.items()}
-    return found | {"the processor": Path(fingerprint["the processor"]).name}

@@ -1,0 +1,88 @@
+"""The hash of an object is the same in each Python, and another for each other object."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from wq_runner.execution import canonical
+
+SCRIPT = """
+from wq_runner.execution.canonical import digest
+class Mine:
+    triggers = frozenset({"a", "b", "c"})
+    def use(self, name):
+        return name in {"x", "y", "z"} and helper(name)
+def helper(name):
+    return name.upper()
+one = Mine()
+one.names = {f"HLT_{number}" for number in range(30)}
+one.nested = {"sets": [{("a", 1), ("b", 2)}, frozenset(one.names)]}
+one.again = one
+one.made = lambda events: events + 1
+print(digest(one))
+"""
+
+
+def test_it_is_the_same_whatever_the_seed_of_hashes() -> None:
+    found = set()
+    for seed in ("1", "2"):
+        command = [sys.executable, "-c", SCRIPT]
+        found.add(subprocess.check_output(command, env={"PYTHONHASHSEED": seed}, text=True))
+    assert len(found) == 1
+
+
+def function(constant: str, comment: str = "") -> Any:
+    names: dict[str, Any] = {"__name__": "__main__"}
+    exec(f"{comment}\nLIMIT = 3\ndef cut(events):\n    {comment}\n    return {constant} < LIMIT\n", names)
+    return names["cut"]
+
+
+SAME = {
+    "order of a dict": ({"a": 1, "b": 2}, {"b": 2, "a": 1}),
+    "texts that are one object or two": (["x" * 3, "x" * 3], ["xxx", "".join(["x"] * 3)]),
+    "comments of code": (function("1"), function("1", "# twice")),
+    "generators of random numbers": (np.random.default_rng(1), np.random.default_rng(2)),
+    "the place of the checkout": (Path("/home/a/sf.json"), Path("/home/b/sf.json")),
+}
+OTHER = {
+    "types": (1, 1.0, True, "1", b"1", None),
+    "containers": ((1,), [1], {1}, frozenset({1}), {1: 1}, OrderedDict({1: 1})),
+    "arrays": (np.arange(3), np.arange(3.0), np.arange(3)[::-1].copy(), np.arange(3).reshape(3, 1)),
+    "code": (function("1"), function("2"), function("LIMIT")),
+    "how values are nested": ([["a"], "b"], ["a", ["b"]], [["a", "b"]]),
+    "places that are not the checkout's": (Path("/data/a.json"), Path("/data/b.json")),
+}
+
+
+@pytest.mark.parametrize("name", SAME)
+def test_what_means_the_same_is_the_same(name: str) -> None:
+    one, other = SAME[name]
+    assert canonical.digest(one, [Path("/home/a")]) == canonical.digest(other, [Path("/home/b")])
+
+
+@pytest.mark.parametrize("name", OTHER)
+def test_what_is_another_is_another(name: str) -> None:
+    found = [canonical.digest(one, [Path("/home")]) for one in OTHER[name]]
+    assert len(set(found)) == len(found)
+
+
+def test_what_contains_itself() -> None:
+    def ring(value: int) -> list[Any]:
+        found: list[Any] = [value]
+        found.append({"up": found})
+        return found
+
+    assert canonical.digest(ring(1)) == canonical.digest(ring(1)) != canonical.digest(ring(2))
+
+
+def test_what_cannot_be_looked_at_is_said() -> None:
+    with pytest.raises(canonical.UnknownError):
+        canonical.digest({"lock": threading.Lock()})

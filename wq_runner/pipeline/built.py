@@ -1,0 +1,82 @@
+"""Importing and building the processor, and what that was made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from wq_runner.environment.choice import analysis_directory
+from wq_runner.execution import imported
+from wq_runner.execution.imported import Source
+from wq_runner.execution.late import LateReads
+from wq_runner.pipeline import identity, packages
+from wq_runner.pipeline.identity import Places
+from wq_runner.pipeline.prepare import load
+from wq_runner.pipeline.process import Analysis
+from wq_runner.pipeline.request import Request
+from wq_runner.remote import reads
+from wq_runner.remote.reads import CODE, GONE
+
+
+@dataclass(frozen=True, kw_only=True)
+class Built:
+    """A processor, and what it is: `values` are names and hashes for a fingerprint."""
+
+    analysis: Analysis
+    places: Places
+    sources: Sequence[Source]
+    values: Mapping[str, str]
+
+    @property
+    def edited(self) -> list[Path]:
+        """The source files that are not what this process has imported."""
+        return sorted(one.path for one in self.sources if one.edited)
+
+    @property
+    def files(self) -> list[Path]:
+        """The source files."""
+        return sorted({one.path for one in self.sources})
+
+    def watched(self, fingerprint: Mapping[str, str], late: Mapping[str, str]) -> LateReads:
+        """Return what is known of what tasks will read: what was read here, and by an earlier run."""
+        known = {self.places.full(name): value for name, value in {**late, **fingerprint}.items()}
+        return LateReads(known=known, name_of=self.places.name, recorded=dict(late))
+
+    def again(self, late: Mapping[str, str]) -> dict[str, str]:
+        """Return what tasks have read as it is now."""
+        return identity.again(late, self.places)
+
+    def varying(self, previous: Mapping[str, str], request: Request) -> Built:
+        """Return it with those attributes as before that are others each time it is built, as a time is.
+
+        Only where nothing else differs: they are built twice to know.
+        """
+        names = [name for name in identity.differing(previous, self.values) if name in self.values]
+        if not names or not all(map(identity.is_attribute, names)) or request.analysis is not None:
+            return self
+        other = identity.state(load(request).processor, self.places)
+        same = {name: previous.get(name, "") for name in names if other.get(name) != self.values[name]}
+        return replace(self, values={**self.values, **same})
+
+
+def build(request: Request) -> Built:
+    """Import the processor and the schema, and note what that reads."""
+    places = Places.around(analysis_directory(request.options.processor) or Path.cwd())
+    with reads.recorder.building():
+        analysis = load(request)
+    sources = list(imported.sources().values())
+    edited = {f"the package file {name}": value for name, value in packages.edited_files().items()}
+    read = {**_read(places), **identity.code(sources, places), **edited}
+    values = {**read, **identity.state(analysis.processor, places)}
+    return Built(analysis=analysis, places=places, sources=sources, values=values)
+
+
+def _read(places: Places) -> dict[str, str]:
+    """Return what was read, but for what is gone; of what was written since, both hashes."""
+    found = {}
+    for name, value in reads.recorder.built.values.items():
+        now = value if reads.recorder.is_same(name) else reads.hash_of(name)
+        if now != GONE or name.startswith(CODE):
+            found[places.name(name)] = value if now == value else f"{value} {now}"
+    return found
