@@ -160,6 +160,15 @@ class ReadLate(Struct, frozen=True, kw_only=True):
     values: Mapping[str, str]
 
 
+class KeptStale(Struct, frozen=True, kw_only=True):
+    """What had changed when ``--accept-stale`` kept the results of before, in words.
+
+    From then on results of both may be in the sums, until all are forgotten.
+    """
+
+    names: tuple[str, ...]
+
+
 class Decided(Struct, frozen=True, kw_only=True):
     """What was done about items that are not in the result of a task, and why."""
 
@@ -283,6 +292,7 @@ Event = (
     | Resumed
     | Fingerprint
     | ReadLate
+    | KeptStale
     | Decided
     | ReadElsewhere
     | LeftBehind

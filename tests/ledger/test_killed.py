@@ -193,6 +193,35 @@ def test_a_changed_constant_changes_the_result_and_is_named(tmp_path: Path, data
     assert running.output(tmp_path / "out")["sum"] * 2 == before * 3
 
 
+def test_what_was_kept_although_something_changed_stays_known(tmp_path: Path, data: Path) -> None:
+    """A sum of two codes is never taken for one of one, by whoever comes next."""
+    code = tmp_path / "mine.py"
+    text = "FACTOR = 2\n\ndef mine(events):\n    return {'sum': FACTOR * int(events.x.to_numpy().sum())}\n"
+    code.write_text(text)
+    run = ("-p", "mine.py:mine", *COMMON, "-e", "iterative", data)
+    running.run_well(*run, "--limit-files", 1, cwd=tmp_path)
+    code.write_text(text.replace("= 2", "= 3"))
+    mixed = running.run_well(*run, "--limit-files", 2, "--accept-stale", cwd=tmp_path)
+    assert "some of the result is of before the code" in mixed.out
+    assert running.summary(tmp_path / "out")["stale"] == [f"the code ({tmp_path.name}/mine.py)"]
+    kept = running.output(tmp_path / "out")["sum"]
+    again = running.run_well(*run, "--limit-files", 2, "--accept-stale", cwd=tmp_path)
+    assert "is there already" in again.out
+    assert "as they were" not in again.out
+    assert "some of the result is of before the code" in again.out
+    running.run_well(*run, "--limit-files", 1, "-o", "other", cwd=tmp_path)
+    refused = running.run("merge", "other", "out", "-o", "sum", cwd=tmp_path, name="wq-report")
+    assert refused.code == 2
+    assert "has results of before and after the code" in refused.error
+    more = running.run_well(*run, "--limit-files", 3, "--accept-stale", cwd=tmp_path)
+    assert "nothing has changed" not in more.out
+    assert running.summary(tmp_path / "out")["stale"]
+    anew = running.run_well(*run, "--limit-files", 2, cwd=tmp_path)
+    assert "changed while --accept-stale kept what was done before" in anew.out
+    assert running.summary(tmp_path / "out")["stale"] == []
+    assert running.output(tmp_path / "out")["sum"] != kept
+
+
 def test_changed_metadata_of_one_dataset(tmp_path: Path, data: Path) -> None:
     fileset: dict[str, Any] = {
         name: {"files": [str(data / f"f0{number}.root")], "metadata": {"xsec": 1.0}}

@@ -63,12 +63,13 @@ class Recovered:
     """What a journal and a ledger's directory have together.
 
     `holdings` are whole and can be added up; `lost` are those that are gone or damaged, for which `damaged`
-    names the files.
+    names the files. `stale` is what changed while they were made, and was accepted.
     """
 
     holdings: tuple[Holding, ...] = ()
     lost: tuple[Holding, ...] = ()
     damaged: tuple[str, ...] = ()
+    stale: tuple[str, ...] = ()
     last_task: int = 0
 
     @property

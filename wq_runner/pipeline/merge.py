@@ -20,7 +20,7 @@ from wq_runner.errors import OutputError, PartialResultError, UsageError
 from wq_runner.execution import arguments, ledger, reduce
 from wq_runner.execution.items import Key, Sum, content_of
 from wq_runner.execution.ledger import Holding
-from wq_runner.journal import Accepted, Fingerprint, Journal
+from wq_runner.journal import Accepted, Fingerprint, Journal, KeptStale
 from wq_runner.model import Category, Range
 from wq_runner.pipeline import ended, identity, outputs, ranges, resume, say, schemes
 from wq_runner.pipeline.directory import open_directory
@@ -106,6 +106,12 @@ def _stems(runs: Sequence[Run], scheme: str) -> dict[str, str]:
 
 def _check_same(runs: Sequence[Run], *, accept_stale: bool) -> None:
     first = runs[0]
+    for run in runs:
+        if (stale := run.summary.get("stale")) and not accept_stale:
+            raise UsageError(
+                f"{say.path(run.paths.root)} has results of before and after {', '.join(stale)} changed",
+                hint="wq-run --fresh makes them all anew; --accept-stale merges all the same",
+            )
     for run in runs[1:]:
         differing = identity.between(first.summary, run.summary)
         if differing and not accept_stale:
@@ -204,6 +210,8 @@ def _add_up(runs: Sequence[Run], paths: RunPaths) -> Any:
 
     resume.forget(paths)
     record = Journal(paths.journal)
+    if stale := _stale(runs):
+        record.record(KeptStale(names=stale))
     record.record(Fingerprint(values=runs[0].summary["fingerprint"]))
     whole = None
     for number, ((dataset, portion), held) in enumerate(_sums(runs).items(), start=1):
@@ -227,6 +235,13 @@ def _add_up(runs: Sequence[Run], paths: RunPaths) -> Any:
         whole = accumulate([total["out"]], whole) if whole is None else accumulate([whole, total["out"]])
     record.close()
     return whole
+
+
+def _stale(runs: Sequence[Run]) -> tuple[str, ...]:
+    """Return what is not the same for all results, and was accepted."""
+    told = [name for run in runs for name in run.summary.get("stale", ())]
+    differing = [name for run in runs[1:] for name in identity.between(runs[0].summary, run.summary)]
+    return tuple(dict.fromkeys((*told, *differing)))
 
 
 def _sums(runs: Sequence[Run]) -> dict[Sum, list[tuple[Run, list[Holding]]]]:
@@ -336,6 +351,7 @@ def _summary(
         "inputs": "",
         "files": [{**one, "planned": planned[place]} for place, one in known.items()],
         "outputs": list(written),
+        "stale": list(_stale(runs)),
         "files_written": sum(run.summary["files_written"] for run in runs),
         "form": vars(form),
         "staged": [],

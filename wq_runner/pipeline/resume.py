@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import shutil
@@ -19,7 +20,17 @@ from wq_runner.execution import ledger
 from wq_runner.execution.files import FileStore
 from wq_runner.execution.items import Key, content_of
 from wq_runner.execution.ledger import Holding, Recovered
-from wq_runner.journal import Accepted, Dropped, Event, Fingerprint, Journal, Merged, Plan, ReadLate
+from wq_runner.journal import (
+    Accepted,
+    Dropped,
+    Event,
+    Fingerprint,
+    Journal,
+    KeptStale,
+    Merged,
+    Plan,
+    ReadLate,
+)
 from wq_runner.model import Chunk, InputFile, Range
 from wq_runner.pipeline import identity, outputs, ranges, say
 from wq_runner.pipeline.earlier import put_files_aside
@@ -34,12 +45,14 @@ from wq_runner.system import RunPaths
 class Earlier:
     """The journal of an earlier run in the directory, as far as it matters here: what its ledger holds.
 
-    `late` is what its tasks have read besides: with both hashes, if something was another at times.
+    `late` is what its tasks have read besides: with both hashes, if something was another at times. `stale`
+    is what changed in between, and was accepted.
     """
 
     fingerprint: Mapping[str, str] | None
     late: Mapping[str, str]
     events: Sequence[Event]
+    stale: tuple[str, ...] = ()
     damaged: int = 0
     sealed: bool = True
 
@@ -65,6 +78,7 @@ def earlier(paths: RunPaths, *, mend: bool = True) -> Earlier | None:
     events: list[Event] = []
     values: Mapping[str, str] | None = None
     late: dict[str, str] = {}
+    stale: tuple[str, ...] = ()
     newest: Event | None = None  # of all tasks, so that their numbers go on from there
     reader = journal.Reader()
     for _, event in journal.read(paths.journal, reader):
@@ -75,13 +89,22 @@ def earlier(paths: RunPaths, *, mend: bool = True) -> Earlier | None:
                 for name, value in read.items():
                     before = late.get(name, value)
                     late[name] = value if before == value else f"{before} {value}"
+            case KeptStale(names=names):
+                stale = tuple(dict.fromkeys((*stale, *names)))
             case Accepted() | Merged() | Dropped():
                 events.append(event)
             case _ if getattr(event, "task", 0) > getattr(newest, "task", 0):
                 newest = event
     if newest is not None:
         events.append(newest)
-    return Earlier(fingerprint=values, late=late, events=events, damaged=reader.damaged, sealed=reader.sealed)
+    return Earlier(
+        fingerprint=values,
+        late=late,
+        events=events,
+        stale=stale,
+        damaged=reader.damaged,
+        sealed=reader.sealed,
+    )
 
 
 def start(
@@ -109,20 +132,19 @@ def start(
     differing = identity.changes({**found.late, **found.fingerprint}, {**late, **now}, places.base.name)
     if _is_of_old(found.events):
         differing.append("how input files are told apart")
-    if differing and not options.accept_stale:
-        done = ledger.holdings(found.events)[0]
-        count = sum(len(one.items) for one in done)
-        if count:
-            say.line(
-                console,
-                "starting over:",
-                f"{_and(differing)} changed since the last run: {count:,} chunks cannot be reused",
-            )
-        forget(paths)
-        return Recovered(), {}
-    if differing:
-        say.line(console, "stale", f"{_and(differing)} changed, but --accept-stale keeps what was done")
-    return _recover(paths, found, console), late
+    stale = tuple(dict.fromkeys((*found.stale, *differing)))
+    if not stale:
+        return _recover(paths, found, console), late
+    count = sum(len(one.items) for one in ledger.holdings(found.events)[0])
+    if count and options.accept_stale:
+        say.line(console, "stale", f"{_and(stale)} changed, but --accept-stale keeps what was done")
+        return dataclasses.replace(_recover(paths, found, console), stale=stale), late
+    if count:
+        when = "since the last run" if differing else "while --accept-stale kept what was done before"
+        text = f"{_and(differing or stale)} changed {when}: {count:,} chunks cannot be reused"
+        say.line(console, "starting over:", text)
+    forget(paths)
+    return Recovered(), {}
 
 
 def _recover(paths: RunPaths, found: Earlier, console: Console) -> Recovered:
@@ -194,9 +216,12 @@ def last_time(paths: RunPaths) -> tuple[Mapping[str, str], Mapping[str, str]]:
         return {}, {}
 
 
-def is_finished(paths: RunPaths, now: Mapping[str, str], asked: Asked, form: Form) -> bool:
+def is_finished(
+    paths: RunPaths, now: Mapping[str, str], asked: Asked, form: Form, *, accept_stale: bool = False
+) -> bool:
     """Whether an earlier run did all that is asked for, with this code, and left its output.
 
+    One that kept results of other code is finished only for who accepts these now as well.
     What is in a file that is not known is asked for as well: such a run is not finished. Nor is one of files
     of which only the samples tell.
     """
@@ -214,6 +239,8 @@ def is_finished(paths: RunPaths, now: Mapping[str, str], asked: Asked, form: For
     there = outputs.are_there(paths.root, written) and as_before
     there = there and _number_of_files(paths.files) == files
     all_of_it = inputs == asked.digest and _files(limited) == _files(asked.left_out)
+    if last.get("stale") and not accept_stale:
+        return False
     if not (complete and there and all_of_it):
         return False
     return not identity.changes({**late, **previous}, now)
@@ -299,6 +326,7 @@ def remainder(
     usable = Recovered(
         holdings=tuple(one for one in recovered.holdings if one.dataset not in redone),
         lost=recovered.lost,
+        stale=recovered.stale,
         last_task=recovered.last_task,
     )
     for dataset, chunks in planned.items():

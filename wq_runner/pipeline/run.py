@@ -21,7 +21,7 @@ from wq_runner.execution import arguments, pins, signals
 from wq_runner.execution.items import Item
 from wq_runner.execution.late import LateReads
 from wq_runner.execution.ledger import Recovered
-from wq_runner.journal import Fingerprint, Journal
+from wq_runner.journal import Fingerprint, Journal, KeptStale
 from wq_runner.model import Chunk
 from wq_runner.monitor.display import display
 from wq_runner.monitor.watch import Watch
@@ -102,7 +102,14 @@ def run(request: Request, console: Console) -> None:
 
         fresh = request.options.fresh
         before, late = resume.last_time(paths)
-        if not fresh and resume.is_finished(paths, {**made.again(late), **now(before)}, asked, ready.form):
+        is_finished = not fresh and resume.is_finished(
+            paths,
+            {**made.again(late), **now(before)},
+            asked,
+            ready.form,
+            accept_stale=request.options.accept_stale,
+        )
+        if is_finished:
             damaged = soundness.of_finished(paths, checksums.read_json(paths.summary))
             if not any(damaged):
                 say.finished(console, paths)
@@ -124,7 +131,10 @@ def run(request: Request, console: Console) -> None:
         )
         watched = made.watched(record.fingerprint, late)
         record.read_late = watched.recorded
+        record.stale = recovered.stale
         with recording(request, record, paths) as (journal, watch):
+            if record.stale:
+                journal.record(KeptStale(names=record.stale))  # before it could be taken for of one code
             journal.record(Fingerprint(values=record.fingerprint))
             environment = environments.prepare(
                 request.options, analysis.processor, analysis.schema, paths, console, code=code
@@ -289,6 +299,7 @@ def _finish(
     record.form = vars(form)
     total = time.time() - record.started
     say.ending(console, record.accounts, record.spent, total, record.phases["processing"], paths)
+    say.stale(console, record.stale)
     say.limited(console, record.limited, len(ready.whole))
     view = place.watch.look()
     if ready.probing:

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from wq_runner import checksums
 from wq_runner.execution.arguments import described
 from wq_runner.journal import Event, LeftBehind
 from wq_runner.model import Chunk, Fileset, PerDataset
@@ -273,12 +274,16 @@ def resuming(
     if done:
         events = sum(one.events for one in done.values())
         total = sum(chunk.events for chunk in plan)
-        line(
-            console,
-            "resuming",
-            f"{path(paths.root)}/: {events:,} of {total:,} events are done "
-            "(nothing has changed of what is watched)",
-        )
+        text = f"{path(paths.root)}/: {events:,} of {total:,} events are done"
+        unchanged = "" if left.recovered.stale else " (nothing has changed of what is watched)"
+        line(console, "resuming", text + unchanged)
+
+
+def stale(console: Console, names: Sequence[str]) -> None:
+    """Say that a result is of more than one version of something; nothing if it is of one."""
+    if names:
+        text = f"some of the result is of before {', '.join(names)} changed, as --accept-stale kept it"
+        line(console, "stale", text)
 
 
 def damaged(console: Console, names: Sequence[str]) -> None:
@@ -299,6 +304,9 @@ def again_planned(console: Console, files: Sequence[str]) -> None:
 
 def finished(console: Console, paths: RunPaths) -> None:
     told = "is there already; samples, code and the files that it read are as they were"
+    if names := checksums.read_json(paths.summary).get("stale"):
+        told = "is there already"
+        stale(console, names)
     line(console, "complete", f"{path(_output(paths))} {told}")
     line(console, "", "--fresh runs it again")
 
