@@ -81,13 +81,15 @@ def claim(
         found = read(place)
     except checksums.DamagedRecordError as error:
         if not known:
-            raise UsageError(f"--stage-out {place.url}: {error}", hint=_ELSEWHERE, page=_PAGE) from error
+            raise UsageError(
+                f"--stage-out {place.url}: {error}", hint=_ELSEWHERE, page="staging-out"
+            ) from error
         found = None
     if found is not None and found.owner.run != owner.run:
         raise UsageError(
             f"--stage-out {place.url} has the result of another run: {found.owner.place}",
             hint=_ELSEWHERE,
-            page=_PAGE,
+            page="staging-out",
         )
     if found is not None:
         return found.files
@@ -96,7 +98,7 @@ def claim(
         raise UsageError(
             f"--stage-out {place.url} has {', '.join(there[:5])} already, and nothing says of which run",
             hint=_ELSEWHERE,
-            page=_PAGE,
+            page="staging-out",
         )
     _write(place, Belongings(owner=owner, files=known, whole=False), sleep)
     return known
@@ -129,11 +131,12 @@ def bring(
         _remove(place, name)
     found = read(place)
     if found is None or found.owner.run != owner.run:
-        raise OutputError(f"{place.url} was taken by another run meanwhile", hint=_ELSEWHERE, page=_PAGE)
+        raise OutputError(
+            f"{place.url} was taken by another run meanwhile", hint=_ELSEWHERE, page="staging-out"
+        )
     return [*staged, _write(place, Belongings(owner=owner, files=wanted, whole=True), sleep)]
 
 
-_PAGE = "staging-out"
 _ELSEWHERE = (
     f"choose another place; if nobody wants what is there, remove it and {NAME}, and give the command again"
 )
@@ -163,5 +166,5 @@ def _remove(place: Destination, name: str) -> None:
         raise OutputError(
             f"{path}, of an earlier result, could not be removed: {type(error).__name__}: {error}",
             hint="the same command tries it again",
-            page=_PAGE,
+            page="staging-out",
         ) from error
