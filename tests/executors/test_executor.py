@@ -214,3 +214,33 @@ def test_a_script_of_lambdas_without_a_main_guard(simple: dict[str, Any], tmp_pa
         check=False,
     )
     assert (done.returncode, done.stdout.strip().splitlines()[-1]) == (0, "{'n': 120}"), done.stderr
+
+
+def test_what_a_script_imports_is_imported_on_workers(simple: dict[str, Any], tmp_path: Path) -> None:
+    """A file around somebody's processor, which changes a setting of its module: nobody names that file."""
+    (tmp_path / "base.py").write_text(
+        "MIN = 0\n"
+        "class Analysis:\n"
+        "    def __call__(self, events):\n"
+        "        return {'n': int((events.x.to_numpy() >= MIN).sum())}\n"
+    )
+    (tmp_path / "around.py").write_text("import base\nbase.MIN = 10**6\nprocessor = base.Analysis()\n")
+    (tmp_path / "script.py").write_text(
+        "from coffea.processor import Runner\n"
+        "from coffea.nanoevents import BaseSchema\n"
+        "from wq_runner import WorkQueueExecutor\n"
+        "from around import processor\n"
+        "if __name__ == '__main__':\n"
+        "    with WorkQueueExecutor(workers='local:1', port=0) as executor:\n"
+        "        runner = Runner(executor=executor, schema=BaseSchema)\n"
+        f"        print(runner({simple!r}, processor, treename='Events'))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "script.py"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=running.PATIENCE,
+        check=False,
+    )
+    assert (done.returncode, done.stdout.strip().splitlines()[-1]) == (0, "{'n': 0}"), done.stderr

@@ -142,7 +142,7 @@ class Loop:
         return not self._running or idle or waited > self._settings.drain_time
 
     def _write(self, function: Callable[[Any], Any]) -> Path:
-        code = self._settings.code or pins.code()
+        code = self._settings.code or pins.code(pins.of_script())
         if self._category is Category.PREPROCESSING:  # which is no work of the processor's
             code = dataclasses.replace(code, named=())
         code = dataclasses.replace(code, paths=self._settings.paths)

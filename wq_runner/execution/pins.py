@@ -43,6 +43,25 @@ def home_of(*things: Any) -> tuple[str, ...]:
     return tuple(name for name in found if name not in imported.SCRIPTS and name in sys.modules)
 
 
+def of_script() -> tuple[str, ...]:
+    """Return the own modules that the script, or the notebook, has imported itself or has something of.
+
+    Who hands a processor over as an object names no module: so what these do when they are imported is done
+    on workers as well.
+    """
+    own = dict(imported.modules())
+    values = tuple(vars(sys.modules["__main__"]).values())
+    things = [value for value in values if _module_name(value) in own]
+    found = {*home_of(*things), *(value.__name__ for value in values if isinstance(value, ModuleType))}
+    return tuple(name for name in own if name in found and name not in imported.SCRIPTS)
+
+
+def _module_name(thing: Any) -> str | None:
+    kind = thing if hasattr(thing, "__qualname__") else type(thing)
+    name = getattr(kind, "__module__", None)
+    return name if isinstance(name, str) else None
+
+
 def _has(module: ModuleType, thing: Any) -> bool:
     return any(value is thing for value in tuple(vars(module).values()))
 
