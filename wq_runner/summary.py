@@ -28,14 +28,26 @@ def new_id() -> str:
 
 
 def id_of(paths: RunPaths) -> str:
-    """Return what this directory is known by, a new name if it has none."""
-    return str((look(paths) or {}).get("run") or new_id())
+    """Return what this directory is known by, a new name if it has none, and keep it in a file of its own.
+
+    A run.json that is damaged would make a stranger of the run, where its result was staged out to.
+    """
+    last, kept = look(paths) or {}, _read(paths.id_file) or {}
+    found = str(last.get("run") or kept.get("run") or new_id())
+    if kept.get("run") != found:
+        with contextlib.suppress(OSError):  # what follows says so
+            checksums.write_json(paths.id_file, {"run": found})
+    return found
 
 
 def look(paths: RunPaths) -> dict[str, Any] | None:
     """Return what `run.json` says; None if it is not there, damaged, or not to be read."""
+    return _read(paths.summary)
+
+
+def _read(path: Path) -> dict[str, Any] | None:
     try:
-        return checksums.read_json(paths.summary)
+        return checksums.read_json(path)
     except (OSError, ValueError):
         return None
 

@@ -184,6 +184,11 @@ class RunPaths:
         return self.root / ".lock"
 
     @property
+    def id_file(self) -> Path:
+        """What the directory is known by, as in run.json."""
+        return self.root / ".run.json"
+
+    @property
     def status_json(self) -> Path:
         return self.root / "status.json"
 
