@@ -22,8 +22,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-PINNED = "wq_runner_pinned"
-"""What `remote.pinned` is called beside this file."""
+REMOTE = "wq_runner_remote"
+"""What the package `remote` is called beside this file."""
 _MANY = 20  # files that were opened elsewhere are named up to here
 
 
@@ -113,7 +113,7 @@ def _versions(wanted: dict[str, str]) -> dict[str, str]:
 def _try(request: dict[str, Any]) -> None:
     for module in request["modules"]:
         importlib.import_module(module)
-    pinned: Any = importlib.import_module(PINNED)
+    pinned: Any = importlib.import_module(f"{REMOTE}.pinned")
     code = pinned.Code.unpack(request["code"])
     with pinned.inside(code):
         for module in code.named:

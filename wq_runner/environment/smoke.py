@@ -93,7 +93,8 @@ def check(
             (task / target).symlink_to(source.resolve())
         (task / SCRIPT).write_text(script(subject.launch), encoding="utf-8")
         shutil.copy(probe.__file__, task / "probe.py")
-        shutil.copy(pinned.__file__, task / f"{probe.PINNED}.py")
+        package = Path(pinned.__file__).parent
+        shutil.copytree(package, task / probe.REMOTE, ignore=shutil.ignore_patterns("__pycache__"))
         (task / "request").write_bytes(pickle.dumps(request))
         command = ["/bin/sh", SCRIPT, "probe.py", "request", "answer"]
         try:
