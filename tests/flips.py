@@ -259,6 +259,7 @@ def write_behind(path: Path, content: bytes) -> None:
 
 
 COUNTS = {"journal.jsonl", "ledger", "files", "run.json", "output.coffea"}
+_HARMLESS = {"doubled line", "cut"}  # of a journal: it counts once, and a torn end is that of a crash
 LIGHT = {"report.html", "status.html", "wq-run.log", ".lock"}
 
 
@@ -405,7 +406,9 @@ def again(world: World, kind: str, damaged: Damage | None) -> tuple[str, Said]:
     if damaged is None:
         well = "is there already" in said.out and "damaged" not in said.out
         return ("" if well else "it is not there already"), said
-    named = kind_of(damaged.path) not in COUNTS or kind == "killed" or damaged.path.name in said.out
+    matters = kind_of(damaged.path) in COUNTS and kind != "killed"
+    matters = matters and not (damaged.path.name == "journal.jsonl" and damaged.how in _HARMLESS)
+    named = not matters or damaged.path.name in said.out
     return ("" if named else f"it does not name {damaged.path.name}"), said
 
 
