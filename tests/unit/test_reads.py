@@ -163,3 +163,17 @@ def test_a_large_file_is_known_by_parts(here: Path, monkeypatch: pytest.MonkeyPa
     Path("a.bin").write_bytes(bytes(2999) + b"x")
     assert hash_of("file a.bin") != first
     assert hash_of("file nowhere") == reads.GONE == hash_of("code nowhere")
+
+
+def test_where_a_process_runs_decides_nothing() -> None:
+    """Else a task on another host would be of another code."""
+    told = (
+        "HOSTNAME",
+        "TMPDIR",
+        "SLURM_JOB_ID",
+        "_CONDOR_SCRATCH_DIR",
+        "OMP_NUM_THREADS",
+        "WORK_QUEUE_SANDBOX",
+    )
+    assert all(map(reads._is_of_system, told))
+    assert not any(map(reads._is_of_system, ("ERA", "WORKING_POINT", "MY_HOME", "PYTHONHASHSEED")))

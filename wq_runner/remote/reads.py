@@ -37,6 +37,41 @@ _SAMPLES = 64  # of these
 _BLOCK = 1 << 20
 _YOUNG = 2.0  # seconds in which a file may be rewritten without another time
 
+# variables that say where and how a process runs, and differ between hosts, sessions and tasks
+_OF_SYSTEM = frozenset(
+    {
+        "HOME",
+        "HOST",
+        "HOSTNAME",
+        "USER",
+        "LOGNAME",
+        "PWD",
+        "OLDPWD",
+        "SHELL",
+        "SHLVL",
+        "TERM",
+        "COLUMNS",
+        "LINES",
+    }
+    | {"DISPLAY", "TMP", "TEMP", "TMPDIR", "CORES", "MEMORY", "DISK", "GPUS", "KRB5CCNAME", "X509_USER_PROXY"}
+    | {"BEARER_TOKEN", "BEARER_TOKEN_FILE", "CUDA_VISIBLE_DEVICES", "_"}
+)
+_OF_SYSTEM_BEGIN = (
+    "WQ_RUNNER_",
+    "WORK_QUEUE_",
+    "VINE_",
+    "SLURM_",
+    "_CONDOR_",
+    "PBS_",
+    "LSB_",
+    "DASK_",
+    "PARSL_",
+    "SSH_",
+    "XDG_",
+    "DBUS_",
+)
+_OF_SYSTEM_END = ("_NUM_THREADS", "_MAX_THREADS")
+
 # of the system, where nobody keeps what results depend on
 _SYSTEM = ("/proc/", "/sys/", "/dev/", "/etc/", "/run/")
 _PACKAGES = ("/site-packages/", "/dist-packages/")
@@ -343,7 +378,7 @@ class Recorder:
             return
         self._local.busy = True
         try:
-            if _asked_by_user(sys._getframe(2)):
+            if not _is_of_system(name) and _asked_by_user(sys._getframe(2)):
                 noted = self._now
                 noted.put(VARIABLE + name, hash_of(VARIABLE + name))
         finally:
@@ -442,6 +477,10 @@ def _is_looked_at(frame: FrameType | None) -> bool:
             return True
         frame = frame.f_back
     return False
+
+
+def _is_of_system(name: str) -> bool:
+    return name in _OF_SYSTEM or name.startswith(_OF_SYSTEM_BEGIN) or name.endswith(_OF_SYSTEM_END)
 
 
 def _asked_by_user(frame: FrameType | None) -> bool:

@@ -102,7 +102,7 @@ def test_files_of_conda_that_are_gone(tmp_path: Path, store: Store) -> None:
         "version": "1",
         "build": "0",
         "files": ["lib/x"],
-        "link": {"source": "/nonexistent"},
+        "link": {"source": str(tmp_path / "gone")},
     }
     facts["url"] = "file:///channel/x-1-0.conda"
     facts["paths_data"] = {"paths": [{"_path": "lib/x", "path_type": "hardlink"}], "paths_version": 1}
