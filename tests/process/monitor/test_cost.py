@@ -50,7 +50,7 @@ def test_under_one_percent(tmp_path: Path) -> None:
     assert min(cpu(draw) for _ in range(5)) / TERMINAL_BUDGET < 20
 
 
-def test_a_report_of_a_million_tasks_takes_less_than_half_a_minute(tmp_path: Path) -> None:
+def test_a_report_of_a_million_tasks_takes_well_under_a_minute(tmp_path: Path) -> None:
     tasks = 60_000  # so many that what does not grow with them counts little
     paths = RunPaths(root=journals.write(tmp_path, journals.long(tasks, datasets=50, hosts=5000)))
 
@@ -58,7 +58,7 @@ def test_a_report_of_a_million_tasks_takes_less_than_half_a_minute(tmp_path: Pat
         report.write(runs.load(paths), {}, paths.report, name="long")
 
     seconds = min(cpu(make) for _ in range(3)) * 1_000_000 / tasks
-    assert seconds < 30
+    assert seconds < 45  # each line is compared with its checksum
     assert paths.report.stat().st_size < 5_000_000
 
 
