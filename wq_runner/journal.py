@@ -107,7 +107,7 @@ class Accepted(Struct, frozen=True, kw_only=True):
     `seconds` is what each of them took, `cpu` the part of it in the processor, `memory` its peak and `read`
     what it read in bytes, in their order; so is `given`, how many events the processor was given, if it is
     not as many as the items have. `files` are what they wrote beside the result. A `portion` of the dataset
-    has a sum of its own.
+    has a sum of its own. `late` is how many names of what tasks have read were on record by then.
     """
 
     task: int
@@ -122,6 +122,7 @@ class Accepted(Struct, frozen=True, kw_only=True):
     given: tuple[int, ...] = ()
     files: tuple[SideFile, ...] = ()
     portion: str = ""
+    late: int = 0
 
 
 class Merged(Struct, frozen=True, kw_only=True):

@@ -119,7 +119,7 @@ def test_killed_at_20_moments(data: Path, tmp_path: Path) -> None:
     assert kills >= 18
     again = running.run_well(*run, cwd=tmp_path)
     assert "is there already" in again.out
-    assert again.seconds < 5
+    assert again.seconds < 15  # the processor is built, to be compared, and nothing runs
 
 
 @pytest.mark.parametrize("executor", ["futures", "work_queue"])

@@ -53,7 +53,7 @@ def ended(task: Task, outcome: Outcome, batch: tuple[Item, ...], found: Answer |
     )
 
 
-def accepted(task: Task, batch: tuple[Item, ...], found: Answer) -> Accepted:
+def accepted(task: Task, batch: tuple[Item, ...], found: Answer, *, late: int = 0) -> Accepted:
     items = tuple(batch[index] for index in found.done)
     measured = {one.index: one for one in found.measured}
     return Accepted(
@@ -68,6 +68,7 @@ def accepted(task: Task, batch: tuple[Item, ...], found: Answer) -> Accepted:
         memory=tuple(measured[index].memory for index in found.done),
         cpu=tuple(round(measured[index].cpu, 4) for index in found.done),
         read=tuple(measured[index].bytes_read for index in found.done),
+        late=late,
     )
 
 

@@ -258,7 +258,7 @@ class Loop:
 
     def _accept(self, task: Task, batch: tuple[Item, ...], found: Answer, outcome: Outcome) -> None:
         if found.done:
-            accepted = events.accepted(task, batch, found)
+            accepted = events.accepted(task, batch, found, late=len(self._context.late.recorded))
             self._given[accepted.dataset] += sum(accepted.given) if accepted.given else accepted.events
             self._reducer.add(task.result, accepted)
             done = [batch[index] for index in found.done]

@@ -132,6 +132,8 @@ def start(
     differing = identity.changes({**found.late, **found.fingerprint}, {**late, **now}, places.base.name)
     if _is_of_old(found.events):
         differing.append("how input files are told apart")
+    if any(isinstance(one, Accepted) and one.late > len(found.late) for one in found.events):
+        differing.append("what tasks have read, of which a line is lost,")
     stale = tuple(dict.fromkeys((*found.stale, *differing)))
     if not stale:
         return _recover(paths, found, console), late

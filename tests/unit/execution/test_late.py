@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from wq_runner.config.options import RunOptions, defaulted
 from wq_runner.errors import ProcessorError
 from wq_runner.execution.late import LateReads
+from wq_runner.journal import Accepted, Fingerprint, Journal
+from wq_runner.pipeline import resume
+from wq_runner.pipeline.identity import Places
 from wq_runner.remote.reads import hash_of
+from wq_runner.system import RunPaths
 
 
 @pytest.fixture
@@ -46,3 +53,20 @@ def test_what_only_workers_see_is_not_watched(tmp_path: Path) -> None:
     watched = LateReads()
     assert watched.take({f"file {tmp_path}/theirs": "a", "variable NOT_HERE": "a"}, "there") == []
     assert len(watched.unwatched) == 2
+
+
+def test_a_result_does_not_count_without_what_its_task_has_read(tmp_path: Path) -> None:
+    """The line that says it may be damaged, and cut out."""
+    paths = RunPaths(root=tmp_path)
+    record = Journal(paths.journal)
+    record.record(Fingerprint(values={"a": "1"}))
+    kept = {"task": 1, "category": "processing", "dataset": "d", "events": 1}
+    record.record(Accepted(**kept, items=(("a.root", "t", 0, 1, "u.i"),), late=1))
+    record.close()
+    found = resume.earlier(paths)
+    told = io.StringIO()
+    places = Places(base=tmp_path)
+    options = defaulted(RunOptions())
+    recovered, _ = resume.start(paths, found, {"a": "1"}, places, options, Console(file=told, width=200))
+    assert not recovered.done
+    assert "starting over: what tasks have read, of which a line is lost, changed" in told.getvalue()
