@@ -73,8 +73,10 @@ _OF_SYSTEM_BEGIN = (
 _OF_SYSTEM_END = ("_NUM_THREADS", "_MAX_THREADS")
 
 # of the system, where nobody keeps what results depend on
-_SYSTEM = ("/proc/", "/sys/", "/dev/", "/etc/", "/run/", "/lib/", "/lib64/", "/usr/lib/", "/usr/lib64/")
-_SYSTEM += ("/usr/share/", "/usr/bin/")
+_SYSTEM = (
+    *("/proc/", "/sys/", "/dev/", "/etc/", "/run/", "/lib/", "/lib64/"),
+    *("/usr/lib/", "/usr/lib64/", "/usr/share/", "/usr/bin/"),
+)
 _PACKAGES = ("/site-packages/", "/dist-packages/")
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 # of the standard library, which open and read for whoever asks them
