@@ -53,7 +53,8 @@ def read(place: Destination) -> Belongings | None:
     place.filesystem.invalidate_cache()
     if not place.filesystem.exists(path):
         return None
-    found = checksums.check_json(place.filesystem.cat_file(path), NAME)
+    with place.filesystem.open(path, "rb") as stream:  # not cat_file, whose arguments differ
+        found = checksums.check_json(stream.read(), NAME)
     return Belongings(
         owner=Owner(run=found["run"], place=found["place"]), files=found["files"], whole=found["whole"]
     )
