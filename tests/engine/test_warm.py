@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import signal
 import socket
@@ -39,6 +40,12 @@ def state(item: Any) -> dict[str, list[int]]:
 
     coffea.seen = [*getattr(coffea, "seen", []), item]
     return {"seen": [len(coffea.seen)]}
+
+
+def read(path: str, item: int) -> dict[str, str]:
+    import colorsys  # noqa: F401 - a module that was not there before
+
+    return {"text": Path(path).read_text()}
 
 
 def die(item: int) -> dict[str, list[int]]:
@@ -154,6 +161,16 @@ def test_another_function_has_another_server(worker: Worker) -> None:
     worker.run(who, [1])
     worker.run(state, [1])
     assert len(worker.servers()) == 2
+
+
+def test_what_is_ours_counts_for_nothing_that_was_read(worker: Worker, tmp_path: Path) -> None:
+    """Each worker has a zip file and a function by names of its own: a result does not depend on them."""
+    (tmp_path / "sf.json").write_text("1")
+    reading = functools.partial(read, str(tmp_path / "sf.json"))
+    results = [worker.run(reading, [1], **more) for more in ({}, {}, {"WQ_RUNNER_WARM": "0"})]
+    for result in results:
+        noted = answer.read_answer(result).read
+        assert {name for name in noted if str(tmp_path) in name} == {f"file {tmp_path}/sf.json"}
 
 
 def test_a_child_that_dies_is_answered_for_and_the_server_lives(worker: Worker) -> None:

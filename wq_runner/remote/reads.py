@@ -78,6 +78,7 @@ _SYSTEM = (
     *("/usr/lib/", "/usr/lib64/", "/usr/share/", "/usr/bin/"),
 )
 _PACKAGES = ("/site-packages/", "/dist-packages/")
+_OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120 - or a zip file
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 # of the standard library, which open and read for whoever asks them
 _LOOKING = ("linecache.py", "tokenize.py", "inspect.py", "traceback.py")
@@ -147,7 +148,9 @@ def _short(text: str) -> str:
 
 def is_of_user(path: str) -> bool:
     """Whether a file is neither of the system, nor of Python, nor of an installed package, nor of ours."""
-    return not (path.startswith(_SYSTEM) or _is_installed(os.path.dirname(path)))  # noqa: PTH120
+    if path.startswith(_SYSTEM) or path == _OURS:
+        return False
+    return not _is_installed(os.path.dirname(path))  # noqa: PTH120
 
 
 @functools.lru_cache(maxsize=10_000)
@@ -166,7 +169,7 @@ def _places() -> tuple[str, ...]:
         for prefix in {sys.prefix, sys.base_prefix}
         for one in ("lib", "share", "bin", "etc")
     }
-    found.add(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))  # noqa: PTH120, PTH100
+    found.add(_OURS)
     found |= set(_unpacked())
     return tuple({f"{one}/" for path in found if path for one in (path, os.path.realpath(path))})
 
@@ -229,9 +232,9 @@ class Recorder:
             yield
 
     @contextlib.contextmanager
-    def loading(self) -> Iterator[None]:
-        """Note what a function needs before its tasks."""
-        with self._noting(self.loaded):
+    def loading(self, ignored: Iterable[str]) -> Iterator[None]:
+        """Note what a function needs before its tasks, but for files of tasks and of ours."""
+        with self._ignoring(ignored), self._noting(self.loaded):
             yield
 
     @contextlib.contextmanager
@@ -262,19 +265,23 @@ class Recorder:
         self._ignored = tuple({*self._ignored, *new})
 
     @contextlib.contextmanager
+    def _ignoring(self, places: Iterable[str]) -> Iterator[None]:
+        before = self._ignored
+        self.ignore(*places)
+        try:
+            yield
+        finally:
+            self._ignored = before
+
+    @contextlib.contextmanager
     def task(self, ignored: Iterable[str]) -> Iterator[None]:
         """Note what a task reads, but for its own files and its input."""
-        before = self._ignored
-        self.ignore(*ignored)
         # what an earlier task read is what it is now; what this one reads twice must not change
         self.late.values = {name: value.rpartition(" ")[2] for name, value in self.late.values.items()}
         self.late.seen.clear()
         self._task = set()
-        try:
-            with self._noting(self.late):
-                yield
-        finally:
-            self._ignored = before
+        with self._ignoring(ignored), self._noting(self.late):
+            yield
 
     def is_same(self, name: str) -> bool:
         """Whether a file that was noted before is as it was then."""

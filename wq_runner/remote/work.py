@@ -163,7 +163,7 @@ def _load_function(path: str, _mtime_ns: int) -> Function:
         before = pickle.load(stream)
         code = Code.unpack(before["code"])
         settings = Settings()
-        with pinned.inside(code), recorder.loading():
+        with pinned.inside(code), recorder.loading(_own_places(Path(path))):
             check_versions(before["versions"])
             for name in code.named:
                 settings.load(functools.partial(import_named, name))
@@ -190,7 +190,7 @@ def warm_up(path: Path) -> Function | None:
     try:
         loaded = load_function(path)
         ready.import_all()
-        with recorder.loading():
+        with recorder.loading(_own_places(path)):
             loaded.settings.load(lambda: _import_for(loaded.call))
     except Exception:
         return None
