@@ -6,6 +6,7 @@ one.
 
 from __future__ import annotations
 
+import _ctypes
 import base64
 import hashlib
 import json
@@ -17,25 +18,30 @@ from pathlib import Path
 
 import forking
 import hypothesis
-import nanoaod
+import numpy as np
 import pytest
 import running
+import uproot
 from hypothesis import strategies as st
 
 from wq_runner import journal
 
 EVENTS = 20
+LIBRARY = Path(_ctypes.__file__).read_bytes()
 FILES = 2
 
 PROCESSOR = """
 import ctypes, importlib, importlib.util, json, os
 from pathlib import Path
 import helper, mypkg, tiny
+import numpy as np
 from coffea import processor
 
 HERE = Path(__file__).parent
 GOLDEN = json.loads((HERE / "golden.json").read_text())
 MODE = int(os.environ.get("ANALYSIS_MODE", "1"))
+LIBRARY = str(HERE / "libown.so")
+ctypes.CDLL(LIBRARY)
 spec = importlib.util.spec_from_file_location("plugged", HERE / "plugins" / "plugged.txt.py")
 plugged = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(plugged)
@@ -56,6 +62,7 @@ class Edited(processor.ProcessorABC):
             "late file": int(open(HERE / "late.txt").read()),
             "late variable": int(os.environ["ANALYSIS_LATE"]),
             "package": mypkg.VALUE, "data of the package": int(mypkg.read()), "installed": tiny.VALUE,
+            "library": os.path.getsize(LIBRARY) - {library}, "input": int(np.asarray(events.x)[0]),
             "argument": self.options["scale"], "metadata": events.metadata["xsec"],
         }}
         return {{"n": len(events), "values": {{pair: len(events) for pair in values.items()}}}}
@@ -92,7 +99,7 @@ class Analysis:
         value, place = self.values, self.place
         comment = "# a comment\n\n" * self.comments
         files = {
-            "edited.py": comment + PROCESSOR.format(code=value["code"]) + comment,
+            "edited.py": comment + PROCESSOR.format(code=value["code"], library=len(LIBRARY)) + comment,
             "helper.py": f"{comment}VALUE = {value['helper']}  # {self.comments}\n",
             "sf_2018.py": f"{comment}VALUE = {value['late module']}\n",
             "plugins/plugged.txt.py": f"VALUE = {value['plugged']}\n",
@@ -115,7 +122,15 @@ class Analysis:
         for name, text in files.items():
             (place / name).parent.mkdir(parents=True, exist_ok=True)
             (place / name).write_text(text, encoding="utf-8")
+        (place / "libown.so").write_bytes(LIBRARY + bytes(value["library"]))
         self.install()
+
+    def update(self) -> None:
+        """Write the trees of all files of the input anew, in place: each keeps its uuid."""
+        for path in self.data.glob("*.root"):
+            with uproot.update(path) as file:
+                tree = file.mktree("Events", {"x": "float64"})
+                tree.extend({"x": np.full(EVENTS, float(self.values["input"]))})
 
     def install(self) -> None:
         """Install a package, always in the same version."""
@@ -157,6 +172,7 @@ def harmless(analysis: Analysis, name: str) -> None:
 VALUES = (
     *("code", "helper", "golden", "variable", "plugged", "weight", "late module", "late file"),
     *("late variable", "package", "data of the package", "installed", "argument", "metadata"),
+    *("library", "input"),
 )
 HARMLESS = (
     *("comments", "order of sets", "order of arguments", "layout of the samples", "moved", "time"),
@@ -171,14 +187,6 @@ def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[forking.For
     yield found
     for one in found:
         one.close()
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    place = tmp_path_factory.mktemp("edits") / "data"
-    for number in range(FILES):
-        nanoaod.write_simple(place / f"f{number}.root", EVENTS)
-    return place
 
 
 def run(analysis: Analysis, forks: list[forking.Forks], *more: object, out: str = "out") -> forking.Ended:
@@ -224,10 +232,13 @@ def test_what_is_reused_is_what_a_run_from_the_beginning_gives(
     edits: list[str],
     lost: list[bool],
     forks: list[forking.Forks],
-    data: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
+    data = tmp_path_factory.mktemp("data")
     analysis = Analysis(tmp_path_factory.mktemp("analysis"), data, dict.fromkeys(VALUES, 1))
+    for number in range(FILES):
+        uproot.recreate(data / f"f{number}.root").close()
+    analysis.update()
     analysis.write()
     run(analysis, forks)
     check(analysis, analysis.place / "out")
@@ -237,6 +248,8 @@ def test_what_is_reused_is_what_a_run_from_the_beginning_gives(
         else:
             harmless(analysis, edit)
         out = analysis.place / "out"
+        if edit == "input":
+            analysis.update()
         if edit != "time":
             analysis.write()
         if without_result:  # as after a kill: what counts is in the ledger

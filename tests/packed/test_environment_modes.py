@@ -64,9 +64,10 @@ Run = Callable[..., running.Ended]
 
 @pytest.fixture
 def run(analysis: Repository, tmp_path: Path) -> Run:
-    def call(*options: object, **environ: str) -> running.Ended:
+    def call(*options: object, fresh: bool = True, **environ: str) -> running.Ended:
         return running.run(
-            *("-p", "where.py:where", "--schema", "BaseSchema", "--workers", "local:1", "--fresh"),
+            *("-p", "where.py:where", "--schema", "BaseSchema", "--workers", "local:1"),
+            *(["--fresh"] if fresh else []),
             *("-o", tmp_path / "out", *options, "events.root"),
             cwd=analysis.root,
             XDG_CACHE_HOME=str(tmp_path / "cache"),
@@ -131,6 +132,30 @@ def test_packed_runs_the_code_as_it_is(run: Run, analysis: Repository, packed: P
     ).out
     assert analysis.git("rev-parse", "HEAD") in shown
     assert keys[0] != keys[1]
+
+
+def test_what_tasks_read_of_what_was_shipped(
+    run: Run, analysis: Repository, packed: Path, tmp_path: Path
+) -> None:
+    """It is known by the files that it was shipped from; all else of the overlay may change."""
+    analysis.write(
+        "read.py",
+        "from pathlib import Path\nimport helper\n"
+        "def total(events):\n    return {'total': int((Path(__file__).parent / 'sf.txt').read_text())}\n",
+    )
+    analysis.write("sf.txt", "1")
+    analysis.write("extra.txt", "1")
+
+    def total(edited: str, text: str) -> tuple[int, bool]:
+        analysis.write(edited, text)
+        given = ("-p", "read.py:total", "--environment", packed, "--chunksize", 1000)
+        ended = run(*given, "--extra-file", "extra.txt", fresh=False)
+        return well(ended, tmp_path)[0]["total"], "is there already" in " ".join(ended.out.split())
+
+    assert total("sf.txt", "1") == (2, False)
+    assert total("sf.txt", "10") == (20, False)
+    assert total("helper.py", "VALUE = 1  # a comment\n") == (20, True)
+    assert total("notes.txt", "nothing reads it") == (20, True)
 
 
 def test_what_is_imported_from_anywhere_goes_with_it(

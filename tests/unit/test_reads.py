@@ -13,8 +13,9 @@ from types import ModuleType
 
 import pytest
 
-from wq_runner.remote import reads
-from wq_runner.remote.reads import Recorder, code_hash, hash_of
+from wq_runner.remote import belongings, contents, reads, variables
+from wq_runner.remote.contents import code_hash, hash_of
+from wq_runner.remote.reads import Recorder
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +104,7 @@ def test_variables_that_the_users_code_reads(
     found = {one.removeprefix("variable ") for one in recorder.built.values if one.startswith("variable ")}
     assert found == names | {"WQ_A"}
     assert kind.__getitem__ is before
-    assert hash_of("variable WQ_B") == reads.UNSET != hash_of("variable WQ_A")
+    assert hash_of("variable WQ_B") == contents.UNSET != hash_of("variable WQ_A")
 
 
 def test_a_file_that_changes_while_a_task_runs_has_both_hashes(here: Path, recorder: Recorder) -> None:
@@ -137,6 +138,35 @@ def test_what_a_task_wrote_itself_and_its_input_are_not_noted(here: Path, record
     assert set(recorder.all()) == {f"file {here}/sf.txt"}
 
 
+def test_what_was_shipped_is_named_by_its_place_in_it(
+    here: Path, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever a worker unpacked it, if in its own directory; by the link as well, that a task has."""
+    there, task = here / "worker" / "overlay-1", here / "worker" / "t.1"
+    for name in ("site/pkg/sf.json", "analysis/plugged.py", "files/extra.txt", "site/wq_runner/x.txt"):
+        (there / name).parent.mkdir(parents=True)
+        (there / name).write_text("X = 1\n")
+    (there / ".ready").touch()
+    task.mkdir()
+    (task / "extra.txt").symlink_to(there / "files" / "extra.txt")
+    (task / "mine.txt").touch()
+    monkeypatch.setenv("PYTHONPATH", f"{there}/analysis:{there}/site")
+    for one in (belongings._unpacked, belongings._is_installed, belongings._places):
+        one.cache_clear()
+        monkeypatch.setattr(belongings, one.__name__, one.__wrapped__)
+    with recorder.task([str(here / "worker")]):
+        load(there / "analysis" / "plugged.py")
+        for name in ("site/pkg/sf.json", "site/wq_runner/x.txt"):
+            (there / name).read_text()
+        for name in ("extra.txt", "mine.txt"):
+            (task / name).read_text()
+    assert recorder.all() == {
+        "code shipped:analysis/plugged.py": code_hash(b"X = 1\n"),
+        "file shipped:site/pkg/sf.json": hash_of(f"file {there}/site/pkg/sf.json"),
+        "file shipped:files/extra.txt": hash_of(f"file {there}/files/extra.txt"),
+    }
+
+
 def test_it_has_a_bound(here: Path, recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reads, "MOST", 3)
     with recorder.building():
@@ -156,13 +186,13 @@ def test_comments_do_not_count_and_docstrings_do() -> None:
 
 
 def test_a_large_file_is_known_by_parts(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reads, "LARGE", 10)
-    monkeypatch.setattr(reads, "_BLOCK", 100)
+    monkeypatch.setattr(contents, "LARGE", 10)
+    monkeypatch.setattr(contents, "_BLOCK", 100)
     Path("a.bin").write_bytes(bytes(3000))
     first = hash_of("file a.bin")
     Path("a.bin").write_bytes(bytes(2999) + b"x")
     assert hash_of("file a.bin") != first
-    assert hash_of("file nowhere") == reads.GONE == hash_of("code nowhere")
+    assert hash_of("file nowhere") == contents.GONE == hash_of("code nowhere")
 
 
 def test_where_a_process_runs_decides_nothing() -> None:
@@ -175,5 +205,5 @@ def test_where_a_process_runs_decides_nothing() -> None:
         "OMP_NUM_THREADS",
         "WORK_QUEUE_SANDBOX",
     )
-    assert all(map(reads._is_of_system, told))
-    assert not any(map(reads._is_of_system, ("ERA", "WORKING_POINT", "MY_HOME", "PYTHONHASHSEED")))
+    assert all(map(variables.is_of_system, told))
+    assert not any(map(variables.is_of_system, ("ERA", "WORKING_POINT", "MY_HOME", "PYTHONHASHSEED")))

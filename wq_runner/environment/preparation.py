@@ -153,6 +153,7 @@ class Preparation:
             mode=Mode.NONE.value,
             overlay=stored.key,
             sources=tuple(stored.manifest["sources"]),
+            shipped=self._shipped(),
             lease=self.store.lease(stored),
         )
 
@@ -192,6 +193,7 @@ class Preparation:
             base=base.key,
             overlay=stored.key,
             sources=tuple(stored.manifest["sources"]),
+            shipped=self._shipped(),
             notes=self._notes(base),
             lease=lease,
         )
@@ -241,6 +243,10 @@ class Preparation:
         if self.wish.path is not None and self.wish.path.is_dir():
             found |= {one.name: one for one in find_editables(self.wish.path.resolve())}
         return tuple(found.values())
+
+    def _shipped(self) -> dict[str, str]:
+        pieces = self._draft.pieces if self._draft else ()
+        return {piece.target: str(piece.content.path) for piece in pieces}
 
     def _notes(self, base: bases.Base) -> tuple[str, ...]:
         notes = [f"{base.hint}; --environment SPEC.yml makes one that has it"] if base.hint else []

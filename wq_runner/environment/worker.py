@@ -33,6 +33,8 @@ class WorkerEnvironment:
     """The key of the overlay; empty where none is shipped."""
     sources: Sequence[Mapping[str, Any]] = ()
     """The repositories that the overlay was made from, with their commits."""
+    shipped: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """The file here of each that is in the overlay, by its path there."""
     notes: tuple[str, ...] = ()
     """What else people should know, as a warning that it deserves."""
     lease: Lease | None = field(default=None, repr=False, compare=False)

@@ -20,7 +20,7 @@ from typing import Any
 
 from wq_runner.environment.remembered import remembered
 from wq_runner.execution import lazily
-from wq_runner.remote import pinned, reads
+from wq_runner.remote import contents, pinned
 from wq_runner.remote.pinned import own_path
 
 
@@ -152,10 +152,10 @@ def _read(path: Path) -> bytes | None:
 def _hash(content: bytes | None) -> str:
     """Return the hash of a source, which does not know its comments."""
     if content is None:
-        return reads.GONE
+        return contents.GONE
     text = content
     whole = hashlib.blake2b(text, digest_size=16).hexdigest()
-    return remembered().get(f"code {_PYTHON} {whole}", lambda: reads.code_hash(text))
+    return remembered().get(f"code {_PYTHON} {whole}", lambda: contents.code_hash(text))
 
 
 def apart() -> frozenset[str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from wq_runner.errors import ProcessorError
 from wq_runner.journal import ReadLate
-from wq_runner.remote.reads import CODE, FILE, VARIABLE, hash_of
+from wq_runner.remote.contents import CODE, FILE, SHIPPED, VARIABLE, hash_of
 
 log = logging.getLogger(__name__)
 
@@ -18,14 +18,15 @@ log = logging.getLogger(__name__)
 class LateReads:
     """What is known of what a run reads: names with paths, as tasks report them, and hashes.
 
-    `name_of` returns the name that goes on record; `recorded` is what is on record by such names. What only
-    workers see is `unwatched`.
+    `name_of` returns the name that goes on record; `recorded` is what is on record by such names. `shipped`
+    has the file here of each that was shipped, by its path there. What only workers see is `unwatched`.
     """
 
     known: dict[str, str] = field(default_factory=dict)
     name_of: Callable[[str], str] = lambda name: name
     recorded: dict[str, str] = field(default_factory=dict)
     unwatched: set[str] = field(default_factory=set)
+    shipped: Mapping[str, str] = field(default_factory=dict)
 
     def take(self, read: Mapping[str, str], host: str) -> list[ReadLate]:
         """Take what a task has read, and return what has to be on record before its result counts.
@@ -36,19 +37,26 @@ class LateReads:
             If something is not what it was in another task, or when the processor was made.
         """
         new = {}
-        for name, value in read.items():
+        for told, value in read.items():
+            name = self._here(told)
             before = self.known.get(name)
             if before == value or name in self.unwatched or " " in (before or ""):
                 continue  # what has two hashes is of this run only
             if before is None and not _is_here(name, value):
                 self.unwatched.add(name)
-                log.info("not watched, as it is not here: %s, which a task on %s has read", name, host)
                 continue
             if before is not None or " " in value:
                 raise _two(name, host)
             self.known[name] = new[self.name_of(name)] = value
         self.recorded.update(new)
         return [ReadLate(values=new)] if new else []
+
+    def _here(self, name: str) -> str:
+        """Return the name of something here, if it was shipped from here."""
+        kind, shipped, inside = name.partition(SHIPPED)
+        if not shipped or kind not in (FILE, CODE):
+            return name
+        return kind + self.shipped.get(inside, shipped + inside)
 
 
 def _is_here(name: str, value: str) -> bool:

@@ -15,8 +15,8 @@ from wq_runner.pipeline.identity import Places
 from wq_runner.pipeline.prepare import load
 from wq_runner.pipeline.process import Analysis
 from wq_runner.pipeline.request import Request
-from wq_runner.remote import reads
-from wq_runner.remote.reads import CODE, GONE
+from wq_runner.remote import contents, reads
+from wq_runner.remote.contents import CODE, GONE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +76,7 @@ def _read(places: Places) -> dict[str, str]:
     """Return what was read, but for what is gone; of what was written since, both hashes."""
     found = {}
     for name, value in reads.recorder.built.values.items():
-        now = value if reads.recorder.is_same(name) else reads.hash_of(name)
+        now = value if reads.recorder.is_same(name) else contents.hash_of(name)
         if now != GONE or name.startswith(CODE):
             found[places.name(name)] = value if now == value else f"{value} {now}"
     return found

@@ -16,7 +16,7 @@ from wq_runner import literals
 from wq_runner.execution import canonical
 from wq_runner.execution.imported import Source
 from wq_runner.model import Fileset
-from wq_runner.remote.reads import CODE, FILE, VARIABLE, hash_of
+from wq_runner.remote.contents import CODE, FILE, SHIPPED, VARIABLE, hash_of
 
 FORM = "what is compared"  # the name of the entry with
 _VERSION = "2"  # raised when the same thing gets another name or hash
@@ -139,9 +139,21 @@ def _of(value: Any, places: Places) -> str:
         return _UNKNOWN
 
 
-def unknown(values: Mapping[str, str]) -> list[str]:
-    """Return the names of what cannot be compared."""
-    return [name for name, value in values.items() if value == _UNKNOWN]
+def not_watched(fingerprint: Mapping[str, str], unwatched: Iterable[str]) -> list[str]:
+    """Say in words what a result depends on and nobody compares.
+
+    Those are attributes that have no content that could be compared, and `unwatched`, which only workers see.
+    """
+    unknown = [name for name, value in fingerprint.items() if value == _UNKNOWN]
+    # a package that was compiled for workers is known by its sources
+    built = (CODE + SHIPPED, FILE + SHIPPED)
+    unwatched = [one for one in unwatched if not (one.startswith(built) and one.endswith((".py", ".so")))]
+    return [*unknown, *(f"{_kind_and_path(name)} (only on workers)" for name in sorted(unwatched))]
+
+
+def _kind_and_path(name: str) -> str:
+    kind, rest = _split(name)
+    return f"the {'variable' if kind == VARIABLE else 'file'} {rest.removeprefix(SHIPPED)}"
 
 
 def is_attribute(name: str) -> bool:

@@ -96,6 +96,7 @@ class Record:
     environment: Mapping[str, Any] = field(default_factory=dict)
     fingerprint: Mapping[str, str] = field(default_factory=dict)
     read_late: Mapping[str, str] = field(default_factory=dict)
+    not_watched: Sequence[str] = ()
     stale: Sequence[str] = ()
     inputs: str = ""
     files: Sequence[Mapping[str, Any]] = ()
@@ -137,6 +138,7 @@ class Record:
             "environment_details": dict(self.environment),
             "fingerprint": dict(self.fingerprint),
             "read_late": dict(self.read_late),
+            "not_watched": list(self.not_watched),
             "stale": list(self.stale),
             "random_numbers": {"seed": self.options.get("seed", (None, ""))[0], "derived_from": list(PARTS)},
             "inputs": self.inputs,

@@ -218,6 +218,14 @@ def last_time(paths: RunPaths) -> tuple[Mapping[str, str], Mapping[str, str]]:
         return {}, {}
 
 
+def not_watched(paths: RunPaths) -> list[str]:
+    """Return what the run that left its record here could not compare."""
+    try:
+        return list(checksums.read_json(paths.summary).get("not_watched", ()))
+    except (OSError, ValueError, TypeError):
+        return []
+
+
 def is_finished(
     paths: RunPaths, now: Mapping[str, str], asked: Asked, form: Form, *, accept_stale: bool = False
 ) -> bool:

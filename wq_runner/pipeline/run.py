@@ -34,6 +34,7 @@ from wq_runner.pipeline import (
     engines,
     environments,
     facts,
+    identity,
     outputs,
     probe,
     provenance,
@@ -124,6 +125,7 @@ def run(request: Request, console: Console) -> None:
         found = None if fresh else resume.earlier(paths)
         record.fingerprint = now(found.fingerprint or {} if found else {})
         record.run = summary.id_of(paths)
+        before_not_watched = resume.not_watched(paths)
         staging.reserve(record, paths, request.options.stage_out, console)
         earlier.put_aside(paths, record, console, keep=not damaged.result)
         recovered, late = resume.start(
@@ -132,6 +134,7 @@ def run(request: Request, console: Console) -> None:
         watched = made.watched(record.fingerprint, late)
         record.read_late = watched.recorded
         record.stale = recovered.stale
+        record.not_watched = before_not_watched if recovered.holdings else []
         with recording(request, record, paths) as (journal, watch):
             if record.stale:
                 journal.record(KeptStale(names=record.stale))  # before it could be taken for of one code
@@ -139,6 +142,7 @@ def run(request: Request, console: Console) -> None:
             environment = environments.prepare(
                 request.options, analysis.processor, analysis.schema, paths, console, code=code
             )
+            watched.shipped = environment.shipped
             record.environment = environment.as_json()
             record.sources = environment.sources or provenance.sources(made.files, paths.root / "code")
             ready = dataclasses.replace(ready, environment=environment)
@@ -286,6 +290,8 @@ def _finish(
     clock = time.monotonic()
     form = place.form
     record.outputs = outputs.write(found.output, place.processor, paths, form)
+    unwatched = identity.not_watched(record.fingerprint, place.late.unwatched)
+    record.not_watched = list(dict.fromkeys((*record.not_watched, *unwatched)))
     record.files_written = sum(path.is_file() for path in paths.files.rglob("*"))
     if record.complete:
         paths.missing.unlink(missing_ok=True)
@@ -300,6 +306,7 @@ def _finish(
     total = time.time() - record.started
     say.ending(console, record.accounts, record.spent, total, record.phases["processing"], paths)
     say.stale(console, record.stale)
+    say.not_watched(console, record.not_watched)
     say.limited(console, record.limited, len(ready.whole))
     view = place.watch.look()
     if ready.probing:

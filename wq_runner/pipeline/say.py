@@ -286,12 +286,22 @@ def stale(console: Console, names: Sequence[str]) -> None:
         line(console, "stale", text)
 
 
+def not_watched(console: Console, names: Sequence[str]) -> None:
+    """Name what a result depends on and a later start does not compare; nothing if there is nothing."""
+    if names:
+        text = f"{_few(names)}: if that changes, the next start does not see it"
+        line(console, "not watched", text)
+
+
 def damaged(console: Console, names: Sequence[str]) -> None:
     """Name files that are not what was written; nothing if there are none."""
     if not names:
         return
-    few = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-    line(console, "damaged", f"{few}: not what was written, or missing; made again")
+    line(console, "damaged", f"{_few(names)}: not what was written, or missing; made again")
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
 def again_planned(console: Console, files: Sequence[str]) -> None:
@@ -304,10 +314,12 @@ def again_planned(console: Console, files: Sequence[str]) -> None:
 
 def finished(console: Console, paths: RunPaths) -> None:
     told = "is there already; samples, code and the files that it read are as they were"
-    if names := checksums.read_json(paths.summary).get("stale"):
+    last = checksums.read_json(paths.summary)
+    if names := last.get("stale"):
         told = "is there already"
         stale(console, names)
     line(console, "complete", f"{path(_output(paths))} {told}")
+    not_watched(console, last.get("not_watched", ()))
     line(console, "", "--fresh runs it again")
 
 

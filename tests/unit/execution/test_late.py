@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,9 @@ from wq_runner.config.options import RunOptions, defaulted
 from wq_runner.errors import ProcessorError
 from wq_runner.execution.late import LateReads
 from wq_runner.journal import Accepted, Fingerprint, Journal
-from wq_runner.pipeline import resume
+from wq_runner.pipeline import identity, resume, say
 from wq_runner.pipeline.identity import Places
-from wq_runner.remote.reads import hash_of
+from wq_runner.remote.contents import hash_of
 from wq_runner.system import RunPaths
 
 
@@ -53,6 +54,30 @@ def test_what_only_workers_see_is_not_watched(tmp_path: Path) -> None:
     watched = LateReads()
     assert watched.take({f"file {tmp_path}/theirs": "a", "variable NOT_HERE": "a"}, "there") == []
     assert len(watched.unwatched) == 2
+
+
+def test_what_was_shipped_is_what_it_was_shipped_from(name: str) -> None:
+    watched = LateReads(shipped={"site/sf.json": name.removeprefix("file ")})
+    there = {"file shipped:site/sf.json": "then", "file shipped:site/compiled.txt": "a"}
+    (event,) = watched.take(there, "there")
+    assert event.values == {name: "then"}  # the next start sees that it is another by now
+    assert watched.take(there, "elsewhere") == []
+
+
+def test_what_is_not_compared_is_said(tmp_path: Path) -> None:
+    watched = LateReads()
+    watched.take({f"file {tmp_path}/theirs": "a", "code shipped:site/compiled/one.py": "a"}, "there")
+    values = identity.state(Holds(lock=threading.Lock(), year=2018), Places.around(tmp_path))
+    told = identity.not_watched(values, watched.unwatched)
+    assert told == ["the attribute lock of the processor", f"the file {tmp_path}/theirs (only on workers)"]
+    said = io.StringIO()
+    say.not_watched(Console(file=said, width=300), told)
+    assert said.getvalue().startswith(f"not watched  {told[0]}, {told[1]}: if that changes")
+
+
+class Holds:
+    def __init__(self, **values: object) -> None:
+        self.__dict__.update(values)
 
 
 def test_a_result_does_not_count_without_what_its_task_has_read(tmp_path: Path) -> None:
