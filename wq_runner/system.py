@@ -132,6 +132,17 @@ def replacing(
         raise
 
 
+def make_private(path: Path, mode: int = 0o700) -> None:
+    """Make a directory, and those above it that are missing, which only this user may enter.
+
+    That is so whatever the umask: what lies in it is run or unpickled later, so whoever could write there
+    could do what this user can. One that is there stays as it is.
+    """
+    if not path.is_dir():
+        make_private(path.parent, mode)
+        path.mkdir(mode=mode, exist_ok=True)
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as indented JSON under its final name at once."""
     with replacing(path, "w") as stream:
@@ -187,6 +198,11 @@ class RunPaths:
     def id_file(self) -> Path:
         """What the directory is known by, as in run.json."""
         return self.root / ".run.json"
+
+    @property
+    def address(self) -> Path:
+        """The address of the page with its token, where others may read what is printed."""
+        return self.root / "page.url"
 
     @property
     def status_json(self) -> Path:

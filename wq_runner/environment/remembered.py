@@ -16,6 +16,8 @@ from pathlib import Path
 
 import platformdirs
 
+from wq_runner import system
+
 LARGEST = 4_000_000  # bytes, beyond which it begins anew
 _YOUNG = 2.0  # seconds in which a file may be written again without another time
 
@@ -36,7 +38,7 @@ class Remembered:
         line = f"{_check(key, value)}\t{value}"
         self._load()[key] = line
         with contextlib.suppress(OSError):
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            system.make_private(self._path.parent)
             with self._path.open("a", encoding="utf-8", errors="surrogateescape") as stream:
                 stream.write(f"{key}\t{line}\n")
         return value

@@ -96,7 +96,7 @@ def inspect(
             packages = (Package(name="python", version=python, origin="venv"), *packages)
         remembered = packages
         if cache is not None:
-            cache.parent.mkdir(parents=True, exist_ok=True)
+            system.make_private(cache.parent)
             known = [dataclasses.asdict(package) for package in packages]
             system.write_json(cache, seals.sealed({"stamp": stamp, "packages": known}))
     home = _config(prefix, "home") if kind is Kind.VENV else ""

@@ -22,6 +22,7 @@ from typing import IO, Any
 
 import platformdirs
 
+from wq_runner import system
 from wq_runner.environment import seals
 from wq_runner.errors import WorkerEnvironmentError
 
@@ -249,7 +250,7 @@ class Store:
 
     def prepare(self) -> None:
         """Make the directory, marked as a cache that may be deleted."""
-        self.root.mkdir(parents=True, exist_ok=True)
+        system.make_private(self.root)
         tag = self.root / _TAG
         if not tag.exists():
             tag.write_text(_TAG_TEXT)

@@ -89,7 +89,7 @@ def _run_pip(editable: Editable, source: Path, place: Path, store: Store) -> Non
         else:
             return
     log = store.logs / f"{editable.name}-build.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
+    system.make_private(log.parent)
     log.write_text("\n".join(errors), encoding="utf-8", errors="replace")
     raise WorkerEnvironmentError(
         f"{editable.name} ({editable.project}) could not be built, and it is editable and compiled\n"

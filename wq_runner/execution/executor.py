@@ -15,6 +15,7 @@ from typing import Any
 from coffea.processor import accumulate
 from coffea.processor.executor import ExecutorBase
 
+from wq_runner import system
 from wq_runner.engine.messages import QueueSettings
 from wq_runner.environment import WorkerEnvironment
 from wq_runner.environment.choice import Wish, script_directory
@@ -194,7 +195,7 @@ class WorkQueueExecutor(EngineExecutor):
     def _make_session(self) -> Session:
         logs = Path(self.logs) if self.logs is not None else None
         if logs is not None:
-            logs.mkdir(parents=True, exist_ok=True)
+            system.make_private(logs)
         environment = self._make_environment()
         staging = temporary_directory()
         queue = QueueSettings(

@@ -191,9 +191,17 @@ def merged_name(last: int, count: int) -> str:
 def keep(result: Path, path: Path) -> Path:
     """Move a task's answer into the ledger, safely on disk before it has its name there."""
     with result.open("rb") as stream:
+        _keep_from_others(stream.fileno())
         os.fsync(stream.fileno())
     result.replace(path)
     return path
+
+
+def _keep_from_others(descriptor: int) -> None:
+    """Let nobody else change what will be unpickled, whatever the umask."""
+    mode = os.fstat(descriptor).st_mode & 0o777
+    if mode & 0o022:
+        os.fchmod(descriptor, mode & ~0o022)
 
 
 def write_sum(path: Path, total: Any) -> None:
@@ -204,6 +212,7 @@ def write_sum(path: Path, total: Any) -> None:
     blob = lz4.frame.compress(cloudpickle.dumps(total, protocol=pickle.HIGHEST_PROTOCOL))
     wire.write(path, {"host": "", "wall": 0.0}, [blob, b""])
     with path.open("rb") as stream:
+        _keep_from_others(stream.fileno())
         os.fsync(stream.fileno())
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from wq_runner import system
 from wq_runner.engine.messages import QueueSettings
 from wq_runner.engine.protocol import Engine
 from wq_runner.engine.work_queue import WorkQueueEngine
@@ -152,7 +153,7 @@ class Session:
     def staging_directory(self) -> Path:
         if self.staging is None:
             self.staging = temporary_directory()
-        self.staging.mkdir(parents=True, exist_ok=True)
+        system.make_private(self.staging)
         return self.staging
 
 

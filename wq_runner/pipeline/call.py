@@ -15,7 +15,7 @@ from typing import Any
 
 import click
 
-from wq_runner import checksums
+from wq_runner import checksums, system
 from wq_runner.config.options import RunOptions, defaulted
 from wq_runner.config.types import KEY_VALUES
 from wq_runner.environment import WorkerEnvironment
@@ -252,8 +252,8 @@ class Keeper:
     def _open(self, wanted: Wanted) -> Session:
         # its own files are not those of a run: a run's directory may be gone before the session
         home = RunPaths(root=temporary_directory())
-        home.staging.mkdir()
-        home.workers.mkdir()
+        system.make_private(home.staging)
+        system.make_private(home.workers)
         session = engines.make_session(dataclasses.replace(wanted, paths=home))
         session.start()
         self._announced.enter_context(session.presence)

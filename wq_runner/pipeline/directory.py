@@ -12,7 +12,7 @@ from pathlib import Path
 
 import filelock
 
-from wq_runner import names
+from wq_runner import names, system
 from wq_runner.errors import OutputError
 from wq_runner.plain import plain
 from wq_runner.system import RunPaths
@@ -66,8 +66,8 @@ def _prepare(paths: RunPaths) -> None:
         probe.unlink(missing_ok=True)
     for directory in (paths.staging, paths.workers):
         shutil.rmtree(directory, ignore_errors=True)
-        directory.mkdir(exist_ok=True)  # a queue that outlives its manager by a second may write there
-    paths.ledger.mkdir(exist_ok=True)
+        system.make_private(directory)  # a queue that outlives its manager by a second may write there
+    system.make_private(paths.ledger, 0o755)
 
 
 class _LogFile(logging.FileHandler):

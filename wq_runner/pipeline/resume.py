@@ -14,7 +14,7 @@ from types import MappingProxyType
 
 from rich.console import Console
 
-from wq_runner import checksums, journal
+from wq_runner import checksums, journal, system
 from wq_runner.config.options import RunOptions
 from wq_runner.execution import ledger
 from wq_runner.execution.files import FileStore
@@ -295,7 +295,7 @@ def forget(paths: RunPaths) -> None:
     put_files_aside(paths)
     for directory in (paths.ledger, paths.files):
         shutil.rmtree(directory, ignore_errors=True)
-    paths.ledger.mkdir(exist_ok=True)
+    system.make_private(paths.ledger, 0o755)
 
 
 @dataclass(frozen=True, kw_only=True)

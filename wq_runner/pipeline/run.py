@@ -198,7 +198,8 @@ def _run(
     shown = display(console, place.watch.glance)
     place.journal.listeners += [shown, facts.forgetful(ready.cache), say.losing(console)]
     if place.watch.server is not None:
-        say.page(console, place.watch.server.url, place.watch.server.tunnel)
+        server = place.watch.server
+        say.page(console, server.url, server.tunnel, secret_in=paths.address)
     courier = proxies.courier(ready.proxy)
     make_session = request.keeper.make_session if request.keeper else engines.make_session
     session = make_session(
@@ -222,6 +223,7 @@ def _run(
         if request.keeper is None:
             stack.callback(session.close)
         stack.callback(shown.close)
+        stack.callback(paths.address.unlink, missing_ok=True)
         stack.enter_context(signals.stopping(session.stop.make, lambda: _say_stopping(options, console)))
         session.start()
         stack.enter_context(session.presence)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+import stat
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -12,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from wq_runner import checksums
+from wq_runner import checksums, system
 from wq_runner.execution.arguments import described
 from wq_runner.journal import Event, LeftBehind
 from wq_runner.model import Chunk, Fileset, PerDataset
@@ -200,10 +202,28 @@ def _table(accounts: Mapping[str, Account], spent: Spent, width: int) -> Table:
     return table
 
 
-def page(console: Console, url: str, tunnel: str, label: str = "page") -> None:
-    """Print where a page is, and how to see it from another machine."""
+def page(
+    console: Console, url: str, tunnel: str, label: str = "page", *, secret_in: Path | None = None
+) -> None:
+    """Print where a page is, and how to see it from another machine.
+
+    An address that is a secret goes to a file of this user's alone, where others may read what is printed.
+    """
+    if secret_in is not None and _others_may_read(console):
+        with system.replacing(secret_in, "w", durable=False, private=True) as stream:
+            stream.write(f"{url}\n")
+        url = f"its address is in {path(secret_in)}, for you alone; what is printed here others may read"
     line(console, label, url)
     line(console, "", f"from elsewhere: {tunnel}")
+
+
+def _others_may_read(console: Console) -> bool:
+    """Whether what is printed goes to a file that is not this user's alone, as ``> log`` makes one."""
+    try:
+        mode = os.fstat(console.file.fileno()).st_mode
+    except (OSError, ValueError):  # a notebook's
+        return False
+    return stat.S_ISREG(mode) and bool(mode & 0o044)
 
 
 def afterwards(console: Console, view: RunView, chunksize: int | None, paths: RunPaths) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import struct
@@ -30,6 +31,12 @@ def accept(listener: socket.socket) -> socket.socket | None:
         return connection
     connection.close()
     return None
+
+
+def close_to_others(directory: Path) -> None:
+    """Let nobody else enter a directory of this user's, as one that the engine made as the umask says."""
+    with contextlib.suppress(OSError):  # somebody else's
+        directory.chmod(0o700)
 
 
 def open_file(path: Path) -> BinaryIO:

@@ -101,6 +101,7 @@ def _connect(place: Place, function: Path, serve: list[str]) -> socket.socket:
     with place.address() as address:
         with contextlib.suppress(OSError):
             return _client(address)
+        private.close_to_others(place.directory)  # all that the worker runs lies there
         with private.open_file(place.directory / f"warm-{place.key}.lock") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             with contextlib.suppress(OSError):

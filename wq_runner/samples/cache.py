@@ -13,6 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
+from wq_runner import system
 from wq_runner.model import FileFacts, InputFile
 from wq_runner.samples import paths
 
@@ -109,7 +110,7 @@ class FactsCache:
 
     def _use(self, use: Callable[[sqlite3.Connection], T]) -> T:
         # a connection each time: safe in threads, after a fork, and for other processes
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        system.make_private(self.path.parent)
         with closing(sqlite3.connect(self.path, timeout=_PATIENCE)) as connection, connection:
             _prepare(connection)
             return use(connection)

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from wq_runner import system
 from wq_runner.errors import EngineError, UsageError
 from wq_runner.workers.leash import Leash
 from wq_runner.workers.local import find_program
@@ -224,7 +225,7 @@ class PrivateCatalog:
         """
         if self.answers():
             return
-        self._log.parent.mkdir(parents=True, exist_ok=True)
+        system.make_private(self._log.parent)
         shutil.rmtree(self._history, ignore_errors=True)
         self._leash = Leash(command(self._program, self.address.port, self._history), log=self._log)
         end = time.monotonic() + _START_TIMEOUT

@@ -141,8 +141,8 @@ class FactoryWorkers:
 
     def prepare(self) -> None:
         """Make the directories and the password, before the queue starts that asks for it."""
-        self._directory.mkdir(parents=True, exist_ok=True)
-        self._private.mkdir(exist_ok=True)
+        system.make_private(self._directory)
+        system.make_private(self._private)
         if not self.password_file.exists():
             write_password(self.password_file)
 

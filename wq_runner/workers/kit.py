@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from wq_runner import system
 from wq_runner.workers.local import find_program
 
 _MARK = "__WORKER__"
@@ -113,7 +114,7 @@ def shown(text: str) -> str:
 
 def write(kit: Kit, path: Path) -> Path:
     """Write the script of this machine's worker, that only this user may read."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    system.make_private(path.parent)
     path.touch(mode=0o700)
     path.chmod(0o700)
     path.write_text(script(kit, Path(find_program()).read_bytes()))

@@ -150,13 +150,13 @@ class LocalWorkers:
 
     def prepare(self) -> None:
         """Make the scratch directory and the password, before the queue starts that asks for it."""
-        self._scratch.mkdir(exist_ok=True)
+        system.make_private(self._scratch)
         if not self.password_file.exists():
             write_password(self.password_file)
 
     def start(self, port: int) -> None:
         self._port = port
-        self._logs.mkdir(parents=True, exist_ok=True)
+        system.make_private(self._logs)
         self._processes = [self._start_one(number) for number in range(self.spec.count)]
 
     def keep_alive(self, joined: int = 0) -> None:

@@ -54,7 +54,7 @@ def _directory() -> Path:
 def announced(manager: Manager) -> Iterator[None]:
     """Keep a manager in the list for as long as the block runs."""
     path = _directory() / f"{manager.machine}-{manager.pid}-{manager.port}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
+    system.make_private(path.parent)
     system.write_json(path, dataclasses.asdict(manager))
     try:
         yield

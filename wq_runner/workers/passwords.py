@@ -8,6 +8,7 @@ from pathlib import Path
 
 import platformdirs
 
+from wq_runner import system
 from wq_runner.errors import UsageError
 from wq_runner.workers.local import write_password
 
@@ -19,7 +20,7 @@ def user_password() -> Path:
     """Return this user's own password file, made when it is first asked for."""
     path = Path(platformdirs.user_config_dir("wq-runner")) / "workers.password"
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        system.make_private(path.parent)
         temporary = path.with_name(f"{path.name}.{os.getpid()}")
         write_password(temporary)
         with contextlib.suppress(FileExistsError):  # another run was faster: its password counts

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from wq_runner import system
 from wq_runner.errors import EngineError, WqRunnerError
 from wq_runner.units import format_size
 from wq_runner.workers import kit, managers
@@ -82,7 +83,7 @@ class ProvidedWorkers:
 
     def prepare(self) -> None:
         """Make the password, before the queue starts that asks for it."""
-        self._private.mkdir(exist_ok=True)
+        system.make_private(self._private)
         if not self.password_file.exists():
             write_password(self.password_file)
 

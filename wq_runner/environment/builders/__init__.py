@@ -120,7 +120,7 @@ def _make(tool: Builder, request: Request, prefix: Path, store: Store) -> None:
 
 def _keep(name: str, output: str, store: Store) -> Path:
     """Write what a tool printed, and return where; several runs at once do not mix theirs."""
-    store.logs.mkdir(parents=True, exist_ok=True)
+    system.make_private(store.logs)
     for old in sorted(store.logs.glob("*.log"), key=lambda path: path.stat().st_mtime)[:-20]:
         old.unlink(missing_ok=True)
     with tempfile.NamedTemporaryFile(
