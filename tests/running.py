@@ -189,6 +189,12 @@ def summary(directory: Path) -> dict[str, Any]:
     return found
 
 
+def status(directory: Path) -> dict[str, Any]:
+    """Return status.json."""
+    found: dict[str, Any] = json.loads((directory / "status.json").read_text())
+    return found
+
+
 def output(directory: Path) -> Any:
     """Return what the processor returned, merged and postprocessed."""
     from coffea.util import load

@@ -312,14 +312,15 @@ def sites_show(name: str) -> None:
 @_option("-M", "--name", metavar="NAME", help="The run  [default: USER-workqueue-coffea]")
 @_option("--catalog", type=types.CATALOG, help="Who should know it.")
 def doctor(name: str | None, catalog: str | None) -> None:
-    """Say why nothing runs. Ends with 5 if something is wrong."""
+    """Say why nothing runs, without disturbing what does. Ends with 5 if something is wrong."""
     from wq_runner.config.options import default_name
     from wq_runner.errors import EngineError
     from wq_runner.workers import catalog as catalogs
     from wq_runner.workers import doctor as doctors
 
-    chosen = catalogs.chosen(catalog)
-    facts = doctors.gather(name or default_name(), address=str(chosen) if chosen else None, scratch=Path())
+    name = name or default_name()
+    asked = catalogs.chosen(catalog) if catalog is not None else doctors.catalog_of(name)
+    facts = doctors.gather(name, asked=asked, scratch=Path())
     findings = doctors.diagnose(facts)
     bad = [one for one in findings if one.bad]
     for one in findings:

@@ -159,7 +159,8 @@ class _Queue:
             workers=stats.workers_connected,
             workers_busy=stats.workers_busy,
             workers_joined=stats.workers_joined,
-            workers_lost=stats.workers_lost,
+            # of those that joined: without a password, whoever knocked and left is one for the engine
+            workers_lost=min(stats.workers_lost, max(0, stats.workers_joined - stats.workers_connected)),
             cores=stats.total_cores,
             cores_used=stats.committed_cores,
             memory=stats.total_memory * MB,

@@ -21,6 +21,7 @@ from wq_runner.pipeline import say
 from wq_runner.pipeline.invitation import invitation
 from wq_runner.system import RunPaths
 from wq_runner.workers import catalog, managers
+from wq_runner.workers.catalog import Address
 from wq_runner.workers.choice import Choice
 from wq_runner.workers.herald import Herald, audience
 from wq_runner.workers.managers import Manager
@@ -79,6 +80,13 @@ def taken(name: str, port: int, choice: Choice) -> list[str]:
 def _herald(choice: Choice, port: int) -> Herald | None:
     address = audience(choice.catalog) if choice.name else None
     return Herald(address, choice.name, port) if address and choice.name else None
+
+
+def _told(choice: Choice) -> Address | None:
+    """Return the catalog that hears of the run; the engine's own where none was chosen."""
+    if choice.name is None:
+        return None
+    return catalog.parse(choice.catalog) if choice.catalog else catalog.default()
 
 
 def _numbers(status: EngineStatus) -> dict[str, int]:
@@ -154,9 +162,8 @@ class Attention:
 
         facts = doctor.gather(
             self._choice.name or "",
-            address=self._choice.catalog,
+            asked=_told(self._choice),
             log=self._notices,
-            knock=False,  # at our own door
             scratch=Path.cwd(),
         )
         say.line(self._console, "no workers", f"for {PATIENCE:.0f} s. What is known:")

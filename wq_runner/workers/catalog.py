@@ -21,6 +21,7 @@ from typing import Any
 
 from wq_runner import system
 from wq_runner.errors import EngineError, UsageError
+from wq_runner.workers import ports
 from wq_runner.workers.leash import Leash
 from wq_runner.workers.local import find_program
 
@@ -28,6 +29,7 @@ PORT = 9097
 PUBLIC = "catalog.cse.nd.edu"
 LOCAL = "local"
 NONE = "none"
+SPEAKS = 70.0  # seconds, a little more than between two words of a manager to its catalog
 LIFETIME = 150  # seconds a private catalog believes in a manager that says nothing; they speak every 60
 
 _TIMEOUT = 5.0
@@ -175,17 +177,17 @@ def tell(address: Address, record: Mapping[str, Any]) -> None:
 
 
 def named(address: Address, name: str) -> list[Advert]:
-    """Return the managers of a name that a catalog has heard of lately, and that still listen."""
-    recent = time.time() - LIFETIME
-    return [one for one in managers(address) if one.name == name and one.heard > recent and listens(one)]
+    """Return the managers of a name that live, as far as is known without disturbing them.
 
-
-def listens(advert: Advert, *, timeout: float = 2.0) -> bool:
-    try:
-        with socket.create_connection((advert.host, advert.port), timeout=timeout):
-            return True
-    except OSError:
-        return False
+    On this machine they listen, or not; one elsewhere has spoken since it should have last.
+    """
+    now = time.time()
+    found = []
+    for one in (one for one in managers(address) if one.name == name):
+        here = ports.listens(one.host, one.port)
+        if here or (here is None and now - one.heard < SPEAKS):
+            found.append(one)
+    return found
 
 
 def command(program: str, port: int, history: Path) -> list[str]:

@@ -1,32 +1,66 @@
-"""Why nothing runs: facts are gathered at the edge, the diagnosis only looks at them."""
+"""Why nothing runs: facts are gathered at the edge, the diagnosis only looks at them.
+
+Looking disturbs nothing: nobody connects to a manager, which would take that for a worker. What a run of this
+user says of itself, in its directory, is seconds old and asked first; what the catalog says is a minute old.
+"""
 
 from __future__ import annotations
 
-import contextlib
 import shutil
-import socket
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from wq_runner import system
+from wq_runner import checksums, system
 from wq_runner.errors import EngineError, nearest
+from wq_runner.system import RunPaths
 from wq_runner.units import format_seconds, format_size
-from wq_runner.workers import catalog, managers, proxy
-from wq_runner.workers.catalog import Advert
+from wq_runner.workers import catalog, managers, ports, proxy
+from wq_runner.workers.catalog import Address, Advert
 from wq_runner.workers.local import find_program
 from wq_runner.workers.managers import Manager
 from wq_runner.workers.notices import Notices
 
 LITTLE_DISK = 1_000_000_000  # bytes
 SHORT_LIFE = 3600.0  # seconds of a proxy
+FRESH = 90.0  # seconds in which a run writes its state again, however busy
+
+
+@dataclass(frozen=True, kw_only=True)
+class Now:
+    """What a run of this user says of itself. Memory is in MB, of the largest worker."""
+
+    workers: int
+    busy: int
+    joined: int
+    waiting: int
+    running: int
+    largest_cores: float = 0.0
+    largest_memory: float = 0.0
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Now:
+        workers, tasks = values["workers"], values["tasks"]
+        return cls(
+            workers=workers["connected"],
+            busy=workers["busy"],
+            joined=workers["joined"],
+            waiting=tasks["waiting"],
+            running=tasks["running"],
+            largest_cores=workers["largest_cores"],
+            largest_memory=workers["largest_memory"] / 1e6,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
     """What was found. `catalog` is its address; `catalog_error` why it does not answer, if it does not.
 
-    `reachable` is whether the manager's port answers, None if it is not known where it is. `refusals` are
-    kinds of notices of the engine. `proxy` is None if none is needed.
+    `now` is what the run says of itself, if it is this user's. `reachable` is whether somebody listens at
+    the manager's port, None if only a worker could tell. `refusals` are kinds of notices of the engine.
+    `proxy` is None if none is needed.
     """
 
     name: str
@@ -34,6 +68,7 @@ class Facts:
     catalog_error: str | None = None
     adverts: tuple[Advert, ...] = ()
     managers: tuple[Manager, ...] = ()
+    now: Now | None = None
     reachable: bool | None = None
     refusals: frozenset[str] = frozenset()
     release: str | None = None
@@ -86,10 +121,14 @@ def _of_managers(facts: Facts) -> list[Finding]:
         found.append(
             Finding(
                 kind="port",
-                text=f"the port of the manager does not answer at {_place(facts)}: a firewall, or another "
-                "network; --port LOW-HIGH takes one that is open",
+                text=f"nobody listens at {_place(facts)}, where the manager should: it is being started "
+                "again, or has just ended",
             )
         )
+    if facts.now is not None:
+        found += _of_now(facts.name, facts.now)
+    if facts.now is not None and facts.now.workers:
+        return found
     if not mine and facts.catalog and not facts.catalog_error:
         found.append(
             Finding(
@@ -98,7 +137,7 @@ def _of_managers(facts: Facts) -> list[Finding]:
                 f"once a minute. By host and port: work_queue_worker {_place(facts).replace(':', ' ')}",
             )
         )
-    for advert in mine:
+    for advert in mine if facts.now is None else ():
         if not advert.workers:
             found.append(Finding(kind="no workers", text=f"{facts.name} has no workers", bad=False))
         elif advert.waiting and not advert.running:
@@ -111,6 +150,23 @@ def _of_managers(facts: Facts) -> list[Finding]:
                 )
             )
     return found
+
+
+def _of_now(name: str, now: Now) -> list[Finding]:
+    if not now.workers:
+        came = f"; {now.joined} came and left" if now.joined else ", and none has come so far"
+        return [Finding(kind="no workers", text=f"{name} has no workers{came}", bad=False)]
+    if now.waiting and not now.running:
+        return [
+            Finding(
+                kind="too small",
+                text=f"{now.workers} workers are there and {now.waiting} tasks wait: the workers are too "
+                f"small. The largest has {now.largest_cores:.0f} cores and {now.largest_memory:.0f} MB of "
+                "memory",
+            )
+        ]
+    text = f"{now.busy} of {now.workers} workers are busy, {now.waiting} tasks wait"
+    return [Finding(kind="workers", text=text, bad=False)]
 
 
 def _no_manager(facts: Facts) -> Finding:
@@ -142,7 +198,9 @@ _REFUSALS = {
 
 
 def _of_refusals(facts: Facts) -> list[Finding]:
-    return [Finding(kind=kind, text=_REFUSALS[kind]) for kind in sorted(facts.refusals)]
+    # what was refused once is no reason that nothing runs, where workers are
+    bad = facts.now is None or not facts.now.workers
+    return [Finding(kind=kind, text=_REFUSALS[kind], bad=bad) for kind in sorted(facts.refusals)]
 
 
 def _of_machine(facts: Facts) -> list[Finding]:
@@ -184,30 +242,28 @@ def _of_proxy(facts: Facts) -> list[Finding]:
     return []
 
 
-def gather(
-    name: str,
-    *,
-    address: str | None,
-    log: Notices | None = None,
-    knock: bool = True,
-    scratch: Path,
-) -> Facts:
-    """Look at the catalog, the managers, the port unless `knock` is false, this machine and the proxy."""
-    asked = catalog.parse(address) if address else catalog.default()
+def gather(name: str, *, asked: Address | None, log: Notices | None = None, scratch: Path) -> Facts:
+    """Look at the run itself, if it is this user's, at the catalog `asked`, this machine and the proxy.
+
+    The catalog is left alone where the run says that it has workers.
+    """
+    mine = tuple(managers.running())
+    now = _now(name, mine)
     adverts: tuple[Advert, ...] = ()
     error = None
-    try:
-        adverts = tuple(catalog.managers(asked))
-    except EngineError as failure:
-        error = failure.message
-    mine = tuple(managers.running())
+    if asked is not None and (now is None or not now.workers):
+        try:
+            adverts = tuple(catalog.managers(asked))
+        except EngineError as failure:
+            error = failure.message
     return Facts(
         name=name,
-        catalog=str(asked),
+        catalog=str(asked) if asked else None,
         catalog_error=error,
         adverts=adverts,
         managers=mine,
-        reachable=_reachable(name, adverts, mine) if knock else None,
+        now=now,
+        reachable=_reachable(name, adverts, mine),
         refusals=_refusals(log, name, mine),
         release=worker_release(),
         free_disk=shutil.disk_usage(scratch).free,
@@ -215,13 +271,32 @@ def gather(
     )
 
 
+def catalog_of(name: str) -> Address:
+    """Return the catalog to ask of a run if none is named: the one that it tells, if it is this user's."""
+    known = managers.running(name)
+    if not known:
+        return catalog.default()
+    return catalog.parse(known[0].catalog) if known[0].catalog else catalog.default()
+
+
+def _now(name: str, mine: tuple[Manager, ...]) -> Now | None:
+    for one in mine:
+        if one.name != name or not name:
+            continue
+        status = RunPaths(root=Path(one.directory)).status_json
+        try:
+            if time.time() - status.stat().st_mtime < FRESH:
+                return Now.of(checksums.read_json(status))
+        except (OSError, ValueError, KeyError, TypeError):  # it has not begun, or is of another release
+            continue
+    return None
+
+
 def _reachable(name: str, adverts: tuple[Advert, ...], mine: tuple[Manager, ...]) -> bool | None:
     places = [(one.host, one.port) for one in mine if one.name == name]
     places += [(one.host, one.port) for one in adverts if one.name == name]
-    for place in places:
-        with contextlib.suppress(OSError), socket.create_connection(place, timeout=3.0):
-            return True
-    return False if places else None
+    found = [ports.listens(*place) for place in places]
+    return True if True in found else None if None in found or not found else False
 
 
 def _refusals(log: Notices | None, name: str, mine: tuple[Manager, ...]) -> frozenset[str]:

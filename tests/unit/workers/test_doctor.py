@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import socket
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from wq_runner.workers import doctor, notices
+from wq_runner.workers import doctor, notices, ports
 from wq_runner.workers.catalog import Advert
-from wq_runner.workers.doctor import Facts
+from wq_runner.workers.doctor import Facts, Now
 from wq_runner.workers.managers import Manager
 from wq_runner.workers.proxy import Proxy
 
@@ -18,6 +20,7 @@ MANAGER = Manager(
     name="me", host="h.example", port=9123, pid=1, machine="h", started=0.0, directory="/run"
 )  # fmt: skip
 ADVERT = Advert(name="me", host="h.example", port=9123, workers=1, running=1)
+NONE = Now(workers=0, busy=0, joined=0, waiting=4, running=0)
 FINE: dict[str, Any] = {
     "name": "me", "catalog": "c:9097", "adverts": (ADVERT,), "managers": (MANAGER,), "reachable": True,
     "release": "8.0.0", "free_disk": 10**12,
@@ -34,7 +37,23 @@ FINE: dict[str, Any] = {
             "work_queue_worker h.example 9123",
         ),
         ("name", {"name": "mee"}, "no manager has the name 'mee'. Nearest: me"),
-        ("port", {"reachable": False}, "does not answer at h.example:9123: a firewall"),
+        ("port", {"reachable": False}, "nobody listens at h.example:9123"),
+        (
+            "no workers",
+            {"now": NONE},
+            "none has come so far",
+        ),
+        ("no workers", {"now": replace(NONE, joined=2)}, "2 came and left"),
+        (
+            "workers",
+            {"now": replace(NONE, workers=2, busy=1, running=1)},
+            "1 of 2 workers are busy",
+        ),
+        (
+            "too small",
+            {"now": replace(NONE, workers=2, largest_cores=2, largest_memory=900)},
+            "The largest has 2 cores and 900 MB of memory",
+        ),
         ("not told", {"adverts": ()}, "has not heard of me"),
         (
             "too small",
@@ -53,6 +72,29 @@ FINE: dict[str, Any] = {
 def test_each_reason_has_its_answer(kind: str, changes: dict[str, Any], said: str) -> None:
     found = [one for one in doctor.diagnose(Facts(**{**FINE, **changes})) if one.kind == kind]
     assert [one for one in found if said in one.text]
+
+
+def test_what_a_run_says_of_itself_counts_and_not_what_the_catalog_heard_before() -> None:
+    busy = Now(workers=2, busy=2, joined=2, waiting=4, running=2)
+    old = Advert(name="me", host="h.example", port=9123, workers=0)
+    facts = Facts(**{**FINE, "adverts": (old,), "now": busy, "refusals": frozenset({"another release"})})
+    found = doctor.diagnose(facts)
+    assert not [one for one in found if one.bad]  # what was refused once does not keep others from working
+    assert {one.kind for one in found} == {"workers", "another release", "fine"}
+
+
+def test_whether_somebody_listens_is_known_without_connecting() -> None:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port = sock.getsockname()[1]
+        assert ports.listens("127.0.0.1", port) is False
+        sock.listen()
+        assert ports.listens("127.0.0.1", port) is True
+        sock.settimeout(0)
+        with pytest.raises(BlockingIOError):
+            sock.accept()
+        assert ports.listens("192.0.2.1", port) is None  # of another machine: RFC 5737
+        assert ports.listens("no such name.", port) is None
 
 
 @pytest.mark.parametrize(
