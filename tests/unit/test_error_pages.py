@@ -91,7 +91,7 @@ def test_on_a_terminal_it_is_set(tmp_path: Path) -> None:
     assert shown.code == 0
     assert "## " not in shown.out
     assert "`" not in shown.out
-    assert "wq-workers doctor looks at the catalog" in shown.out
+    assert "wq-workers doctor looks at what the run says" in shown.out
     assert max(map(len, shown.out.splitlines())) <= 80
 
 
