@@ -19,24 +19,30 @@ _MOST = 5000  # files and directories that are looked at
 _LONGEST = 200  # characters of a string that may be the name of a file
 
 
-def named(script: Path) -> list[Path]:
-    """Return the files of any kind but code beside a script, or below, which one of its strings may name."""
-    patterns = _patterns(script)
+def named(script: Path, endings: tuple[str, ...] = ("",)) -> list[Path]:
+    """Return the files of any kind but code beside a script, or below, which one of its strings may name.
+
+    Only those with one of the `endings`.
+    """
+    patterns = {one.lstrip("./") for one in names(script, endings)}
     if not patterns:
         return []
     files = list(_files(script.parent, _DEEP, [_MOST]))
     return [path for path in files if any(fnmatch.fnmatchcase(f"/{path}", f"*/{one}") for one in patterns)]
 
 
-def _patterns(script: Path) -> set[str]:
+def names(script: Path, endings: tuple[str, ...] = ("",)) -> set[str]:
     """Return the strings of a script that look like names of files; a star for what is formatted in."""
     try:
-        tree = ast.parse(script.read_bytes())
+        content = script.read_bytes()
+        if not any(one.encode() in content for one in endings):
+            return set()  # most texts are not even read
+        tree = ast.parse(content)
     except (OSError, SyntaxError, ValueError):
         return set()
     inside = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
     texts = (_text(node) for node in ast.walk(tree) if id(node) not in inside)
-    return {text.lstrip("./") for text in texts if _may_be_a_name(text)}
+    return {text for text in texts if text.endswith(endings) and _may_be_a_name(text)}
 
 
 def _text(node: ast.AST) -> str:
