@@ -15,6 +15,9 @@ _MARGIN = 1.1  # over the largest chunk, when a worker is to be chosen
 _CHUNKS_PER_CORE = 4  # that must remain, so that no core waits for another at the end
 _LONGEST_CHUNK = 120.0  # seconds; what is lost with a worker should be little
 _ALIKE = 1.5  # a chunk size that differs by less need not be changed
+_TOLD = 0.25  # of what is needed anyway: where chunks of one size take less on top, nobody knows what they do
+_FURTHEST = 10  # times the largest chunks that were measured; of what is beyond, nothing is said
+_FEW = 1000  # events that tell nothing about memory and time
 
 
 @dataclass
@@ -32,7 +35,7 @@ class ChunkTally:
         events, mean = self.fit.x / self.fit.count, self.fit.y / self.fit.count
         line = self.fit.line()
         if line is None or line[1] <= 0:
-            fixed = min(_BARE, 0.9 * mean)
+            fixed = _BARE if mean > (1 + _TOLD) * _BARE else mean
             line = fixed, (mean - fixed) / max(events, 1)
         return ChunkMemory(
             dataset=dataset,
@@ -65,15 +68,24 @@ class NextTime:
 
 
 def next_time(view: RunView, chunksize: int | None = None) -> NextTime | None:
-    """Return what would suit best; None where too little was measured."""
+    """Return what would suit best; None where too little was measured.
+
+    Nothing is said of chunks that are larger than files are, or far from those that were measured.
+    """
     known = [one for one in view.chunk_memory if one.chunks]
-    if not known:
+    if not known or view.cost.events < _FEW:
         return None
-    limits = [*_by_time(view), *_by_memory(view, known)]
-    best = rounded(min(limits)) if limits else rounded(max(one.events for one in known))
-    if chunksize is not None and chunksize / _ALIKE <= best <= chunksize * _ALIKE:
+    seen = max(one.events for one in known)
+    held = _by_memory(view, known)
+    limits = [*_by_time(view), *held]
+    best = rounded(min(*limits, _FURTHEST * seen)) if limits else rounded(seen)
+    if chunksize is None:
+        return NextTime(chunksize=best, memory=needed(known, best))
+    if seen < chunksize / 2 and min(held, default=chunksize) >= chunksize:  # files have no more events
+        return NextTime(chunksize=chunksize, memory=needed(known, rounded(seen)))
+    if chunksize / _ALIKE <= best <= chunksize * _ALIKE:
         return NextTime(chunksize=chunksize, memory=needed(known, chunksize))
-    kept = needed(known, chunksize) if chunksize is not None else None
+    kept = needed(known, chunksize) if chunksize <= _FURTHEST * seen else None
     return NextTime(chunksize=best, memory=needed(known, best), kept=kept)
 
 

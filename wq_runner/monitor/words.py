@@ -184,8 +184,8 @@ def chunk_memory(one: ChunkMemory) -> str:
     """Return ``640.0 MB a chunk (95% below 690.0 MB, max 702.0 MB, 5.1 MB per 1,000 events)``."""
     high, most = format_size(one.high), format_size(one.most)
     slope = one.per_event * 1000 / 1e6
-    per_thousand = f"{slope:,.{0 if slope >= 100 else 1 if slope >= 1 else 3}f} MB per 1,000 events"
-    return f"{format_size(one.typical)} a chunk (95% below {high}, max {most}, {per_thousand})"
+    per_thousand = f", {slope:,.{0 if slope >= 100 else 1 if slope >= 1 else 3}f} MB per 1,000 events"
+    return f"{format_size(one.typical)} a chunk (95% below {high}, max {most}{per_thousand if slope else ''})"
 
 
 def hours(seconds: float) -> str:

@@ -60,20 +60,22 @@ def test_enough_chunks_are_left_for_all_cores() -> None:
 
 
 def test_what_is_about_right_is_kept() -> None:
-    assert next_time(VIEW, 2500) == NextTime(chunksize=2500, memory=1500 * MB)
+    view = replace(VIEW, chunk_memory=(memory(events=2000),))
+    assert next_time(view, 2500) == NextTime(chunksize=2500, memory=1500 * MB)
 
 
 def test_what_is_far_off_is_said_with_what_it_would_take() -> None:
-    found = next_time(VIEW, 20_000)
-    assert found == NextTime(chunksize=3100, memory=1800 * MB, kept=11_000 * MB)
-    assert found.text(20_000) == (
+    found = next_time(VIEW, 8000)
+    assert found == NextTime(chunksize=3100, memory=1800 * MB, kept=4500 * MB)
+    assert found.text(8000) == (
         "--chunksize 3100, on workers with 1.8 GB for each core "
-        "(or chunks of 20,000 with 11.0 GB for each core)"
+        "(or chunks of 8,000 with 4.5 GB for each core)"
     )
 
 
 def test_workers_whose_cores_have_too_little_for_one_event() -> None:
-    view = replace(VIEW, workers=WorkersNow(largest_cores=64, largest_memory=8000 * MB))
+    few = WorkersNow(largest_cores=64, largest_memory=8000 * MB)
+    view = replace(VIEW, workers=few, chunk_memory=(memory(events=2000),))
     found = next_time(view)
     assert found is not None
     assert found.chunksize == 13_000, "one task on each worker"
@@ -81,6 +83,31 @@ def test_workers_whose_cores_have_too_little_for_one_event() -> None:
 
 def test_nothing_was_measured() -> None:
     assert next_time(RunView()) is None
+    assert next_time(replace(VIEW, cost=Cost(chunks=1, events=100, seconds=1.0)), 100) is None
+
+
+def test_files_have_no_more_events() -> None:
+    """Larger chunks there are none, whatever a core would hold."""
+    found = next_time(replace(VIEW, chunk_memory=(memory(events=10, slope=0),)), 100_000)
+    assert found == NextTime(chunksize=100_000, memory=160 * MB)
+
+
+def test_nothing_is_said_of_what_is_far_from_what_was_measured() -> None:
+    view = replace(VIEW, chunk_memory=(memory(events=1000, slope=0),))
+    found = next_time(view, 1000)
+    assert found is not None
+    assert found.chunksize == 10_000
+    small = next_time(replace(VIEW, chunk_memory=(memory(events=1000, slope=100),)), 20_000)
+    assert small is not None
+    assert small.kept is None
+
+
+def test_what_is_not_more_than_the_interpreter_tells_nothing_of_events() -> None:
+    tally = ChunkTally()
+    for _ in range(20):
+        tally.add(10, 166_000_000)
+    assert tally.summary("A").per_event == 0
+    assert words.chunk_memory(tally.summary("A")).endswith("MB)")
 
 
 @pytest.mark.parametrize(
