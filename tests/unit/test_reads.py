@@ -8,6 +8,7 @@ import importlib.util
 import io
 import json
 import os
+import subprocess
 from pathlib import Path
 from types import ModuleType
 
@@ -136,6 +137,16 @@ def test_what_a_task_wrote_itself_and_its_input_are_not_noted(here: Path, record
         Path("scratch.txt").read_text()
         Path("sandbox/extra.txt").read_text()  # a link to what is not the task's
     assert set(recorder.all()) == {f"file {here}/sf.txt"}
+
+
+def test_what_a_program_is_given(here: Path, recorder: Recorder) -> None:
+    for name in ("a.txt", "b.txt", "c.txt"):
+        (here / name).write_text("x")
+    with recorder.building():
+        subprocess.run(["cat", here / "a.txt"], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(f"cat '{here}/b.txt' > /dev/null", shell=True, check=True)
+        os.system(f"cat {here}/c.txt > /dev/null")
+    assert {"a.txt", "b.txt", "c.txt"} == noted(recorder)
 
 
 def test_what_was_shipped_is_named_by_its_place_in_it(

@@ -13,7 +13,7 @@ from typing import Any
 # of the system, where nobody keeps what results depend on
 _SYSTEM = (
     *("/proc/", "/sys/", "/dev/", "/etc/", "/run/", "/lib/", "/lib64/"),
-    *("/usr/lib/", "/usr/lib64/", "/usr/share/", "/usr/bin/"),
+    *("/usr/lib/", "/usr/lib64/", "/usr/share/", "/usr/bin/", "/bin/", "/sbin/", "/usr/sbin/"),
 )
 _OURS_SHIPPED = "site/wq_runner"  # and its metadata
 _PACKAGES = ("/site-packages/", "/dist-packages/")

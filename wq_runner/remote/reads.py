@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import shlex
 import stat
 import sys
 import tempfile
@@ -31,7 +32,8 @@ _YOUNG = 2.0  # seconds in which a file may be rewritten without another time
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 # of the standard library, which open sources for whoever wants to see them
 _LOOKING = ("linecache.py", "tokenize.py", "inspect.py", "traceback.py")
-_EVENTS = frozenset({"open", "import", "ctypes.dlopen", "sqlite3.connect"})
+_PROGRAMS = frozenset({"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn"})
+_EVENTS = frozenset({"open", "import", "ctypes.dlopen", "sqlite3.connect", *_PROGRAMS})
 
 Signature = tuple[int, int, int]
 """Size, time of the last change of anything, which cannot be set, and inode of a file."""
@@ -190,6 +192,9 @@ class Recorder:
                 self._opened(arguments[1], 0)
         elif event == "sqlite3.connect":
             self._opened(arguments[0], 0)
+        elif event in _PROGRAMS:
+            for word in filter(os.path.isfile, _words(arguments)):
+                self._opened(word, 0)
         elif (found := library(arguments[0])) is not None:
             self._opened(found, 0)
 
@@ -255,6 +260,16 @@ recorder = Recorder()
 def _named(path: str) -> str:
     """Return what a path is called: what was shipped lies elsewhere on each worker."""
     return SHIPPED + inside if (inside := shipped(path)) else path
+
+
+def _words(arguments: tuple[Any, ...]) -> Iterator[str]:
+    """Yield a program and what it is given: files that it may read, which Python is not told of."""
+    for one in arguments[:2]:  # what follows are its directory and environment
+        for word in one if isinstance(one, list | tuple) else [one]:
+            if isinstance(word, str | bytes | os.PathLike):
+                yield os.fsdecode(word)
+                with contextlib.suppress(ValueError):
+                    yield from shlex.split(os.fsdecode(word))  # it may be a line for a shell
 
 
 @functools.cache
