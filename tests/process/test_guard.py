@@ -111,6 +111,72 @@ def test_progress_is_to_compute_to_read_or_to_go_on(tmp_path: Path, work: Callab
     assert failure.kind is Kind.CRASH, failure.message
 
 
+def waits_for(program: str, **how: bool) -> Callable[[Notify], None]:
+    def work(_: Notify) -> None:
+        subprocess.run([sys.executable, "-c", program], check=False, **how)  # type: ignore[call-overload]
+        os._exit(9)
+
+    return work
+
+
+COMPUTES = "import time; end = time.monotonic() + 2.5\nwhile time.monotonic() < end: pass"
+READS = "import time\nfor _ in range(25): open('/dev/zero', 'rb', 0).read(100); time.sleep(0.1)"
+SHELL = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {COMPUTES!r}])"
+
+
+@pytest.mark.parametrize("program", [COMPUTES, READS, SHELL], ids=["computes", "reads", "starts another"])
+@pytest.mark.parametrize("alone", [False, True], ids=["same session", "own session"])
+def test_who_waits_for_a_program_that_gets_on_is_not_stalled(
+    tmp_path: Path, program: str, *, alone: bool
+) -> None:
+    (failure,) = watch(tmp_path, waits_for(program, start_new_session=alone), stall=1.0).failures
+    assert failure.kind is Kind.CRASH, failure.message
+
+
+def test_who_waits_for_a_program_that_does_nothing_is_stalled_and_it_ends_too(tmp_path: Path) -> None:
+    program = (
+        f"import os, time; open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid())); time.sleep(100)"
+    )
+    (failure,) = watch(tmp_path, waits_for(program, start_new_session=True), stall=1.0).failures
+    assert failure.kind is Kind.STALL
+    child = int((tmp_path / "pid").read_text())
+    running.until(lambda: not running.command_of(child), patience=5)
+
+
+def test_what_a_crashed_task_started_ends_with_it(tmp_path: Path) -> None:
+    def work(_: Notify) -> None:
+        (tmp_path / "pid").write_text(str(subprocess.Popen(["sleep", "100"]).pid))
+        os.abort()
+
+    assert watch(tmp_path, work).failures[0].kind is Kind.CRASH
+    child = int((tmp_path / "pid").read_text())
+    running.until(lambda: not running.command_of(child), patience=5)
+
+
+def test_the_memory_of_a_program_counts(tmp_path: Path) -> None:
+    limit = now_resident() + 50 * MB
+    size = limit + 50 * MB
+    program = f"import time; held = bytearray({size}); held[::4096] = b'x' * len(range(0, {size}, 4096))"
+    found = watch(tmp_path, waits_for(f"{program}; time.sleep(60)"), memory=limit)
+    (failure,) = found.failures
+    assert failure.kind is Kind.MEMORY
+    assert failure.memory > limit
+    assert found.wall < 30
+
+
+def test_memory_that_copies_of_a_process_share_counts_once(tmp_path: Path) -> None:
+    def share(_: Notify) -> None:
+        block = np.ones(200 * MB, np.int8)
+        for _ in range(4):
+            if os.fork() == 0:
+                time.sleep(60)
+        time.sleep(1.5)
+        os._exit(int(block[0]))
+
+    (failure,) = watch(tmp_path, share, memory=now_resident() + 400 * MB).failures
+    assert failure.kind is Kind.CRASH, failure.message
+
+
 @pytest.mark.parametrize(
     ("work", "how"),
     [

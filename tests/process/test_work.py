@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -30,7 +32,9 @@ def run(
     (directory / "function").write_bytes(preamble + dill.dumps(function))
     (directory / "items").write_text(work.pack(items))
     job = Job(directory / "function", directory / "items", directory / "result", Limits())
-    Watch(job, lambda notify: work.execute(job.function, job.items, job.result, notify)).finish()
+    Watch(
+        job, lambda tell: work.execute(job.function, job.items, job.result, tell, outside=tell.outside)
+    ).finish()
     return answer.read_answer(directory / "result")
 
 
@@ -56,6 +60,39 @@ def test_each_item_is_measured_for_itself(tmp_path: Path) -> None:
     assert large.memory > small.memory + 100_000_000
     (tmp_path / "input").write_bytes(bytes(3_000_000))
     (measured,) = run(tmp_path, read, [str(tmp_path / "input")]).measured
+    assert measured.bytes_read >= 3_000_000
+
+
+def test_memory_is_measured_until_the_answer_is_packed(tmp_path: Path) -> None:
+    size = 60_000_000
+
+    def make(size: int) -> dict[str, bytes]:
+        return {"noise": os.urandom(size)}  # as large when it is compressed
+
+    (small,) = run(tmp_path, make, [1000]).measured
+    (large,) = run(tmp_path, make, [size]).measured
+    assert large.memory > small.memory + 2.5 * size  # the result, pickled, and compressed
+
+
+def test_programs_that_an_item_starts_are_measured(tmp_path: Path) -> None:
+    (tmp_path / "input").write_bytes(bytes(3_000_000))
+    program = f"""
+import time
+held = bytearray(300_000_000)
+held[::4096] = b"x" * len(range(0, len(held), 4096))
+open({str(tmp_path / "input")!r}, "rb").read()
+end = time.monotonic() + 1.5
+while time.monotonic() < end or time.process_time() < 0.3:
+    pass
+"""
+
+    def start(program: str) -> dict[str, int]:
+        subprocess.run([sys.executable, "-c", program], check=True)
+        return {"n": 1}
+
+    (measured,) = run(tmp_path, start, [program]).measured
+    assert measured.memory > 300_000_000
+    assert measured.cpu > 0.25
     assert measured.bytes_read >= 3_000_000
 
 

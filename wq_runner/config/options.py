@@ -338,7 +338,8 @@ class RunOptions:
         group=_TASKS,
         type=types.SECONDS,
         default="10m",
-        help="End a chunk that neither computes nor reads for so long, and try it elsewhere; 0 never does.",
+        help="End a chunk that neither computes nor reads for so long, nor does a program that it waits for, "
+        "and try it elsewhere; 0 never does.",
     )
     only: tuple[str, ...] = _option(
         (),

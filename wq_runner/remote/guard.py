@@ -1,4 +1,4 @@
-"""Watching the process that does the work: its memory, whether it gets on, and how it ends.
+"""Watching the process that does the work, and all that it starts: memory, whether it gets on, how it ends.
 
 The watcher is another process, because code in C can hold the interpreter's lock, hang or crash.
 Whatever happens, it leaves an answer that names the item: an ending without one is the engine's.
@@ -17,8 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import meter, prints, wire
+from . import prints, wire
 from .ancestor import Ancestor, find_worker
+from .family import Family, descent
+from .meter import Outside
 from .spool import Ends, drain
 
 LOOK_EVERY = 0.05  # seconds; a growing chunk is stopped before it hurts its neighbours
@@ -58,16 +60,28 @@ def limits_of(environment: dict[str, str]) -> Limits:
     )
 
 
-class Watch:
-    """A forked child at work on a job. `work` runs in it, and gets the function that tells where it is."""
+class Teller:
+    """Called with the index of an item, it tells the watcher; `outside` is what that sees."""
 
-    def __init__(self, job: Job, work: Callable[[Callable[[int], None]], None]) -> None:
+    def __init__(self, writer: int, outside: Outside) -> None:
+        self._writer = writer
+        self.outside = outside
+
+    def __call__(self, index: int) -> None:
+        os.write(self._writer, index.to_bytes(4, "little"))
+
+
+class Watch:
+    """A forked child at work on a job. `work` runs in it, and gets what tells where it is."""
+
+    def __init__(self, job: Job, work: Callable[[Teller], None]) -> None:
         self._job = job
         self._began = time.time()
         self._worker: Ancestor | None = find_worker()
         reader, writer = os.pipe()
         self._prints, prints_to = os.pipe()
         self._ends = Ends()
+        self._outside = Outside()
         prints.flush()  # else the child would say it again
         self.pid = os.fork()
         if self.pid == 0:
@@ -76,11 +90,12 @@ class Watch:
             for number in (1, 2):
                 os.dup2(prints_to, number)
             os.close(prints_to)
-            _child(work, writer)
+            _child(work, Teller(writer, self._outside))
         os.close(writer)
         os.close(prints_to)
         for one in (reader, self._prints):
             os.set_blocking(one, False)
+        self._family = Family(self.pid)
         self._progress = reader
         self._printing = True
         self._item: int | None = None
@@ -110,13 +125,17 @@ class Watch:
         self._read_progress()
         if pid:
             self._close()
+            if not self._job.result.exists():
+                self._end_group()
             self._answer_if_missing("crash", _how(status))
             return True
         if self._worker is not None and not self._worker.lives():
             self.kill("lost", "the worker is gone")
             return True
-        used = meter.resident(self.pid)
+        self._family.look()
+        used = self._family.memory(self._peak)
         self._peak = max(self._peak, used)
+        self._outside.note(used)
         limits = self._job.limits
         if limits.memory is not None and used > limits.memory:
             self.kill("memory", f"{used / MB:.0f} MB used, {limits.memory / MB:.0f} MB allocated")
@@ -127,9 +146,12 @@ class Watch:
         return False
 
     def kill(self, kind: str, message: str) -> None:
-        """End the child and all it started, and answer for it."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.pid, signal.SIGKILL)
+        """End the child and all it started, in whatever group that is, and answer for it."""
+        started = descent(self.pid)[1:]
+        self._end_group()
+        for pid in started:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGKILL)  # if it had not made its group yet
         os.waitpid(self.pid, 0)
@@ -137,6 +159,10 @@ class Watch:
         self._close()
         self._job.result.unlink(missing_ok=True)
         self._answer_if_missing(kind, message)
+
+    def _end_group(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
 
     def _close(self) -> None:
         os.close(self._progress)
@@ -150,8 +176,9 @@ class Watch:
                 self._item = int.from_bytes(data[-4:], "little")
 
     def _stalled(self, patience: float) -> bool:
-        mark, now = (self._item, meter.bytes_read(self.pid)), time.monotonic()
-        cpu = meter.cpu_seconds(self.pid)
+        mark, now = (self._item, self._family.bytes_read()), time.monotonic()
+        cpu = self._family.cpu_seconds()
+        self._cpu = min(self._cpu, cpu)  # what ended and nobody waited for is known no more
         if mark != self._mark or cpu - self._cpu > IDLE * (now - self._moved):
             self._mark, self._cpu, self._moved = mark, cpu, now
         return now - self._moved > patience
@@ -181,13 +208,13 @@ class Watch:
         )
 
 
-def _child(work: Callable[[Callable[[int], None]], None], writer: int) -> None:
+def _child(work: Callable[[Teller], None], tell: Teller) -> None:
     code = 1
     try:
         os.setsid()  # one group with what it starts
         _die_with_parent()
         prints.by_line()
-        work(lambda index: _tell(writer, index))
+        work(tell)
         code = 0
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else 1
@@ -200,10 +227,6 @@ def _child(work: Callable[[Callable[[int], None]], None], writer: int) -> None:
             prints.flush()
         # not sys.exit: what the parent registered for its own end is not ours to do
         os._exit(code)
-
-
-def _tell(writer: int, index: int) -> None:
-    os.write(writer, index.to_bytes(4, "little"))
 
 
 def _die_with_parent() -> None:

@@ -9,13 +9,12 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 from . import ready
 from .ancestor import Ancestor, find_worker
 from .environ import changed
-from .guard import Job, Watch, limits_of
+from .guard import Job, Teller, Watch, limits_of
 from .ready import may_fork
 from .warm import Place, Server, ask
 
@@ -72,10 +71,10 @@ def _start(payload: str, job: Job) -> None:
 def _cold(job: Job) -> None:
     """Do one task, in a child that is watched from here."""
 
-    def work(notify: Callable[[int], None]) -> None:
+    def work(tell: Teller) -> None:
         from .work import execute
 
-        execute(job.function, job.items, job.result, notify)
+        execute(job.function, job.items, job.result, tell, outside=tell.outside)
 
     watch = Watch(job, work)
     watch.finish()
@@ -99,7 +98,7 @@ def serve(listener: socket.socket, function: Path, sandbox: Path, worker: Ancest
     if not may_fork():
         return  # clients see the connection close, and do without
 
-    def work(job: Job, notify: Callable[[int], None]) -> None:
-        execute(job.function, job.items, job.result, notify, loaded)
+    def work(job: Job, tell: Teller) -> None:
+        execute(job.function, job.items, job.result, tell, loaded, outside=tell.outside)
 
     Server(listener, sandbox, work, worker, changes).serve()

@@ -29,7 +29,7 @@ from typing import Any
 from . import private, ready
 from .ancestor import Ancestor, find_worker
 from .environ import Changes, set_environment
-from .guard import LOOK_EVERY, Job, Limits, Watch
+from .guard import LOOK_EVERY, Job, Limits, Teller, Watch
 
 IDLE_TIME = 300.0  # seconds without a task after which the server ends
 WORKER_LOOK_EVERY = 1.0
@@ -172,7 +172,7 @@ class Server:
         self,
         listener: socket.socket,
         sandbox: Path,
-        execute: Callable[[Job, Callable[[int], None]], None],
+        execute: Callable[[Job, Teller], None],
         worker: Ancestor | None = None,
         changes: Changes = MappingProxyType({}),
     ) -> None:
@@ -232,13 +232,13 @@ class Server:
         function, items, result = (directory / name for name in request["job"])
         job = Job(function, items, result, Limits(*request["limits"]))
 
-        def work(notify: Callable[[int], None]) -> None:
+        def work(tell: Teller) -> None:
             self._listener.close()
             for stream in streams:
                 os.close(stream)
             set_environment(request["environment"], self._changes)
             os.chdir(directory)
-            self._execute(job, notify)
+            self._execute(job, tell)
 
         return Watch(job, work)
 

@@ -29,7 +29,7 @@ from typing import Any
 from . import failure, pinned, ready, wire
 from .files import Folder, Scratch
 from .inputs import UNKNOWN, Inputs, Known
-from .meter import Meter
+from .meter import Meter, Outside
 from .pinned import Code
 from .reads import recorder
 from .seeds import Seeder
@@ -56,15 +56,18 @@ def execute(
     result_file: Path,
     notify: Notify = lambda _: None,
     loaded: Function | None = None,
+    *,
     failed: Failed = unseen,
+    outside: Outside | None = None,
 ) -> None:
     """Read function and items, apply, and write the answer.
 
-    `items` is a text or the file that holds it; `loaded` is what is in the function's file if it is known.
+    `items` is a text or the file that holds it; `loaded` is what is in the function's file if it is known,
+    `outside` what somebody sees who watches this process.
     """
     began = time.time()
     header: dict[str, Any] = {"host": platform.node(), "pid": os.getpid()}
-    batch = _Batch(folder=Folder(result_file), failed=failed)
+    batch = _Batch(folder=Folder(result_file), failed=failed, outside=outside)
     scratch = Scratch(result_file)
     with contextlib.ExitStack() as stack:
         try:
@@ -264,6 +267,8 @@ class _Batch:
 
     folder: Folder
     failed: Failed = unseen
+    outside: Outside | None = None
+    meter: Meter = field(init=False)
     trees: Trees = field(default_factory=Trees)
     merged: Any = None
     done: list[int] = field(default_factory=list)
@@ -291,7 +296,7 @@ class _Batch:
             notify(index)
             self.trees.more = index + 1 < len(items) and _path(items[index + 1]) == _path(item)
             self.trees.inputs.plan(known[index] if known else UNKNOWN)
-            meter = Meter()
+            self.meter = Meter(self.outside)
             try:
                 self.warned.begin()
                 with function.settings.warnings(self.warned.show, always=_SKIPPING):
@@ -318,7 +323,7 @@ class _Batch:
                 self._note_input(index)
             del out
             sweeper.look()
-            self.measured.append({"index": index, **meter.read()})
+            self.measured.append({"index": index, **self.meter.read()})
 
     def _note_input(self, index: int) -> None:
         inputs = self.trees.inputs
@@ -342,6 +347,9 @@ class _Batch:
             self.fail(self.done[0] if len(self.done) == 1 else None, error, kind="result")
             self.done = []
             result = cloudpickle.dumps(None)
+        packed = lz4.frame.compress(result)
+        if self.measured:  # what is packed is in memory twice, beside what it is of
+            self.measured[-1]["memory"] = max(self.measured[-1]["memory"], self.meter.peak())
         errors = [[failure.portable(link) for link in links] for links in self.exceptions]
         answer = {
             **header,
@@ -354,7 +362,7 @@ class _Batch:
             "inputs": self.inputs,
         }
         files = [one for one in self.folder.found if one[0] in self.done]
-        wire.write(path, answer, [lz4.frame.compress(result), cloudpickle.dumps(errors)], files)
+        wire.write(path, answer, [packed, cloudpickle.dumps(errors)], files)
 
 
 def _path(item: Any) -> Any:
