@@ -25,7 +25,7 @@ def plan_of(counts: Sequence[int], chunksize: int) -> list[Chunk]:
         file: FileFacts(entries=count, uuid=bytes([number]) * 16)
         for number, (file, count) in enumerate(zip(files, counts, strict=True))
     }
-    return chunks.chunks_of(Dataset(name="d", files=files), facts, chunksize)
+    return chunks.chunks_of(Dataset(name="d", files=files), files, facts, chunksize)
 
 
 def events(plan: Sequence[Chunk]) -> list[tuple[str, int]]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from wq_runner import system
 from wq_runner.environment.choice import analysis_directory
 from wq_runner.execution import imported
 from wq_runner.execution.imported import Source
@@ -63,6 +64,8 @@ class Built:
 def build(request: Request) -> Built:
     """Import the processor and the schema, and note what that reads."""
     places = Places.around(analysis_directory(request.options.processor) or Path.cwd())
+    with system.uncollected():
+        import wq_runner.execution.processor  # noqa: F401 - coffea: nothing of the user's, but many files
     with reads.recorder.building():
         analysis = load(request)
     sources = list(imported.sources().values())

@@ -23,24 +23,27 @@ def cut(start: int, stop: int, chunksize: int) -> list[Range]:
     return list(itertools.pairwise(edges))
 
 
-def chunks_of(dataset: Dataset, facts: Facts, chunksize: Size) -> list[Chunk]:
+def chunks_of(
+    dataset: Dataset, files: Iterable[InputFile], facts: Facts, chunksize: Size, limit: int | None = None
+) -> list[Chunk]:
     """Return the chunks of those files of a dataset whose facts are known, in their order."""
     size = value_of(chunksize, dataset.name)
-    return [
+    found = (
         Chunk(
             dataset=dataset.name,
             path=file.path,
             treename=file.treename,
             start=start,
             stop=stop,
-            uuid=facts[file].uuid,
-            identity=facts[file].identity,
+            uuid=known.uuid,
+            identity=known.identity,
         )
-        for file in dataset.files
-        if file in facts
-        for first, last in _ranges(file, facts[file])
+        for file in files
+        if (known := facts.get(file)) is not None
+        for first, last in _ranges(file, known)
         for start, stop in cut(first, last, size)
-    ]
+    )
+    return list(itertools.islice(found, limit))
 
 
 def plan(fileset: Fileset, facts: Facts, *, chunksize: Size, limit_chunks: Limit) -> list[Chunk]:
@@ -48,7 +51,9 @@ def plan(fileset: Fileset, facts: Facts, *, chunksize: Size, limit_chunks: Limit
     return [
         chunk
         for dataset in fileset
-        for chunk in chunks_of(dataset, facts, chunksize)[: value_of(limit_chunks, dataset.name)]
+        for chunk in chunks_of(
+            dataset, dataset.files, facts, chunksize, value_of(limit_chunks, dataset.name)
+        )
     ]
 
 
@@ -96,12 +101,12 @@ def files_to_open(fileset: Fileset, facts: Facts, *, chunksize: Size, limit_chun
 def _of_dataset(dataset: Dataset, facts: Facts, chunksize: Size, limits: Limit) -> Sequence[InputFile]:
     unknown = [file for file in dataset.files if file not in facts]
     limit = value_of(limits, dataset.name)
-    if limit is None:
+    if limit is None or not unknown:
         return unknown
     # only chunks before the first unknown file are certain to be among the first ones
-    certain = dataset.files[: dataset.files.index(unknown[0])] if unknown else dataset.files
-    have = len(chunks_of(replace(dataset, files=certain), facts, chunksize))
-    return unknown[: max(0, limit - have)]
+    certain = itertools.takewhile(facts.__contains__, dataset.files)
+    have = len(chunks_of(dataset, certain, facts, chunksize, limit))
+    return unknown[: limit - have]
 
 
 def _ranges(file: InputFile, facts: FileFacts) -> Sequence[Range]:
