@@ -15,6 +15,7 @@ from wq_runner import system
 
 _SEAL = b',"crc":"%08x"}\n'
 _SIZE = len(_SEAL % 0)
+_LONG = 20  # entries
 _FIELD = '"checksum": "'
 
 
@@ -48,13 +49,29 @@ def is_whole(line: bytes, seed: int = 0) -> bool:
 
 
 def write_json(path: Path, value: dict[str, Any]) -> None:
-    """Write a JSON object, indented, with a checksum of the rest as its last member."""
+    """Write a JSON object, indented, with a checksum of the rest as its last member.
+
+    Of a long list, each entry is one line: Python indents nothing fast.
+    """
     try:
-        content = sealed_json(json.dumps(value, indent=2, ensure_ascii=False, default=str)).encode()
+        content = sealed_json(_indented(value, ensure_ascii=False)).encode()
     except UnicodeEncodeError:  # a name that is not UTF-8
-        content = sealed_json(json.dumps(value, indent=2, default=str)).encode()
+        content = sealed_json(_indented(value, ensure_ascii=True)).encode()
     with system.replacing(path) as stream:
         stream.write(content)
+
+
+def _indented(value: dict[str, Any], *, ensure_ascii: bool) -> str:
+    line = json.JSONEncoder(ensure_ascii=ensure_ascii, default=str).encode
+    indented = json.JSONEncoder(ensure_ascii=ensure_ascii, default=str, indent=2).encode
+    members = []
+    for name, one in value.items():
+        if isinstance(one, list) and len(one) > _LONG:
+            text = "[\n" + ",\n".join(f"    {line(entry)}" for entry in one) + "\n  ]"
+        else:
+            text = indented(one).replace("\n", "\n  ")
+        members.append(f"  {line(name)}: {text}")
+    return "{\n" + ",\n".join(members) + "\n}"
 
 
 def sealed_json(text: str) -> str:

@@ -23,6 +23,19 @@ def test_a_record_reads_back(tmp_path: Path) -> None:
     assert list(found)[-1] == "checksum"
 
 
+def test_of_a_long_list_each_entry_is_a_line(tmp_path: Path) -> None:
+    value = {
+        "state": "a\nb",
+        "none": [],
+        "few": [{"a": {}}],
+        "files": [{"path": f"é{n}"} for n in range(100)],
+    }
+    checksums.write_json(tmp_path / "run.json", value)
+    lines = (tmp_path / "run.json").read_text(encoding="utf-8").splitlines()
+    assert lines.index('    {"path": "é1"},') == lines.index('  "files": [') + 2
+    assert checksums.read_json(tmp_path / "run.json") == value
+
+
 def test_a_name_that_is_not_utf8(tmp_path: Path) -> None:
     path = tmp_path / "record.json"
     checksums.write_json(path, {"name": "a\udcff"})

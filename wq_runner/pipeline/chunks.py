@@ -51,9 +51,7 @@ def plan(fileset: Fileset, facts: Facts, *, chunksize: Size, limit_chunks: Limit
     return [
         chunk
         for dataset in fileset
-        for chunk in chunks_of(
-            dataset, dataset.files, facts, chunksize, value_of(limit_chunks, dataset.name)
-        )
+        for chunk in chunks_of(dataset, dataset.files, facts, chunksize, value_of(limit_chunks, dataset.name))
     ]
 
 
