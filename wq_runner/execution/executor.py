@@ -19,8 +19,6 @@ from wq_runner import system
 from wq_runner.engine.messages import QueueSettings
 from wq_runner.environment import WorkerEnvironment
 from wq_runner.environment.choice import Wish, script_directory
-from wq_runner.environment.preparation import Preparation
-from wq_runner.environment.smoke import NEEDED
 from wq_runner.errors import InterruptedRunError, PartialResultError, WqRunnerError
 from wq_runner.execution import imported, progress, signals
 from wq_runner.execution.anywhere import Table, apply_anywhere
@@ -215,6 +213,9 @@ class WorkQueueExecutor(EngineExecutor):
         return session
 
     def _make_environment(self) -> WorkerEnvironment:
+        from wq_runner.environment.preparation import Preparation
+        from wq_runner.environment.smoke import NEEDED
+
         wish = Wish(
             environment=self.environment,
             workers_here=self.workers is not None,

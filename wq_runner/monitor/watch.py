@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from wq_runner.journal import Event, RunEnded
-from wq_runner.monitor import report
 from wq_runner.monitor.collect import Collector
 from wq_runner.monitor.server import PageServer
 from wq_runner.monitor.status import Status
@@ -56,6 +55,8 @@ class Watch:
         """Write the report and end; `record` is what run.json says."""
         self._status.stop()
         with _harmless("report"):
+            from wq_runner.monitor import report  # once all is done
+
             report.write(self.look(), record, self._paths.report, name=self._paths.root.name)
         if self.server is not None:
             with _harmless("status server"):

@@ -15,9 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from wq_runner.config.options import RunOptions
 from wq_runner.environment import WorkerEnvironment, shared
 from wq_runner.environment.choice import Wish, analysis_directory, choose
-from wq_runner.environment.preparation import Preparation
 from wq_runner.environment.remembered import remembered
-from wq_runner.environment.smoke import NEEDED
 from wq_runner.pipeline import say
 from wq_runner.remote.pinned import Code
 from wq_runner.system import RunPaths
@@ -99,6 +97,8 @@ def prepare(
     """
     if not options.on_work_queue:
         return planned(options)
+    from wq_runner.environment.preparation import Preparation
+    from wq_runner.environment.smoke import NEEDED
     from wq_runner.execution import imported
 
     with _progress(console) as bar:
