@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -58,6 +60,26 @@ def test_the_doctor_disturbs_nothing_and_asks_the_run_first(
     assert "refused" not in ended.out
     assert "presented" not in (out / "workers" / "queue.log").read_text()
     assert running.status(out)["workers"]["lost"] == 0
+
+
+def test_who_says_nothing_keeps_nobody_waiting(tmp_path: Path) -> None:
+    password, log = tmp_path / "password", tmp_path / "log"
+    password.write_text("secret")
+    engine = WorkQueueEngine(
+        QueueSettings(payload=tmp_path, ports=(0, 0), password_file=password), child_log=log
+    )
+    engine.start()
+    with contextlib.ExitStack() as stack:
+        stack.callback(engine.close)
+        for _ in range(20):
+            stack.enter_context(socket.create_connection(("127.0.0.1", engine.port)))
+        end = time.monotonic() + 7  # the engine would say after 5 that the first one has no password
+        while time.monotonic() < end:
+            engine.wait(0.5)
+        assert "presented" not in log.read_text()
+        speaks = stack.enter_context(socket.create_connection(("127.0.0.1", engine.port)))
+        speaks.sendall(b"nonsense\n")
+        running.until(lambda: engine.wait(0.5) or "presented" in log.read_text())
 
 
 def test_who_knocks_and_leaves_is_no_worker_that_was_lost(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import struct
 import subprocess
 import sys
 import uuid
@@ -25,6 +26,17 @@ SUMS = ("-p", f"{running.ANALYSIS}:Sums", "--schema", "BaseSchema")
 def samples(tmp_path: Path) -> Path:
     nanoaod.write_simple(tmp_path / "data" / "a.root", 40)
     return tmp_path / "data"
+
+
+def listening_at(port: int) -> list[str]:
+    """Return the addresses at which programs listen to a port."""
+    found = []
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        _, local, _, state, *_ = line.split()
+        address, _, number = local.partition(":")
+        if state == "0A" and int(number, 16) == port:
+            found.append(socket.inet_ntoa(struct.pack("<I", int(address, 16))))
+    return found
 
 
 def output_of(process: subprocess.Popen[str], path: Path) -> str:
@@ -51,7 +63,7 @@ def test_waits_for_a_worker_that_is_started_by_hand(samples: Path, tmp_path: Pat
         port = text.partition("waiting for workers as mine, port ")[2].partition(".")[0]
         for line in ("work_queue_worker --cores 1 --memory", "HTCondor", "Slurm", "work_queue_factory"):
             assert line in text
-        assert f"any program that reaches port {port} can join" in text
+        assert f"whoever reaches port {port} can run code here as you" in text
         sizes = ["--cores", "1", "--memory", "2000", "--disk", "2000"]
         worker = subprocess.Popen(
             ["work_queue_worker", *sizes, "-s", str(tmp_path), "--parent-death", "127.0.0.1", port],
@@ -94,6 +106,7 @@ def test_local_workers_need_a_password_that_others_cannot_read(samples: Path, tm
         assert len(Path(password).read_text()) == 64
         for words in commands:
             assert words[-2] == "127.0.0.1"
+            assert listening_at(int(words[-1])) == ["127.0.0.1"]  # no stranger can keep the engine waiting
             assert "--cores=1" in words
             assert {word.partition("=")[0] for word in words} >= {"--memory", "--disk", "--workdir"}
         scratch = Path(password).parent

@@ -44,11 +44,40 @@ def test_command() -> None:
     ]
 
 
-def test_the_machine_is_shared(tmp_path: Path) -> None:
-    one, four = (local.shape(LocalSpec(count=count, cores=2), tmp_path) for count in (1, 4))
+def test_the_memory_of_the_machine_is_shared() -> None:
+    one, four = (local.shape(LocalSpec(count=count, cores=2), 10**11) for count in (1, 4))
     assert one.cores == four.cores == 2
     assert one.memory // 4 - 1 <= four.memory <= one.memory // 4 + 1
-    assert 0 < four.disk <= one.disk
+
+
+@pytest.mark.parametrize(
+    ("spec", "free", "task", "promised"),
+    [
+        pytest.param(LocalSpec(count=4), 1e12, 0, 4000, id="what a task may need, and not what there is"),
+        pytest.param(LocalSpec(count=2, cores=8), 1e12, 0, 32_000, id="for each core"),
+        pytest.param(LocalSpec(count=4), 8e9, 0, 1000, id="half of what is free, as others write there"),
+        pytest.param(LocalSpec(count=4, disk=10**10), 1e12, 0, 10_000, id="what is said"),
+        pytest.param(LocalSpec(count=4, disk=10**10), 1e10, 0, 9000, id="what is said, if it is there"),
+        pytest.param(LocalSpec(count=4), 1e11, 2e10, 20_000, id="what a task asks for"),
+        pytest.param(LocalSpec(count=4), 1e10, 8e9, 8000, id="what a task asks for, though it is much"),
+    ],
+)
+def test_the_disk_that_a_worker_promises(spec: LocalSpec, free: float, task: float, promised: int) -> None:
+    assert local.shape(spec, free, task).disk == promised
+
+
+def test_last_words_are_of_the_last_life_and_tell_something(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    assert local.last_words(log) == ""
+    usual = "work_queue_worker: creating workspace /tmp/x\nconnected to manager 127.0.0.1:1 via x\n"
+    log.write_text(f"work_queue_worker: an old reason\n{usual}")
+    start = log.stat().st_size
+    assert local.last_words(log, start) == ""
+    with log.open("a") as stream:
+        stream.write("2026/11/28 23:07:03.95 work_queue_worker[1] notice: stopping: abort signal received\n")
+        stream.write("disconnected from manager 127.0.0.1:9124\n")
+    assert local.last_words(log, start) == ": stopping: abort signal received"
+    assert local.last_words(log) == ": stopping: abort signal received"
 
 
 def test_only_this_user_reads_the_password(tmp_path: Path) -> None:

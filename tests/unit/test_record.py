@@ -150,7 +150,7 @@ def test_waiting_says_what_to_paste() -> None:
     assert "work_queue_worker --cores 1 --memory 4000 --disk 8000 -M me-workqueue-coffea" in text
     for batch in ("HTCondor", "Slurm", "factory"):
         assert f"  {batch}" in text
-    assert "any program that reaches port 9123 can join" in text
+    assert "whoever reaches port 9123 can run code here as you" in text
     text = invitation("me", 9123, Path("/home/me/secret")).plain
     assert text.count("-P /home/me/secret") >= 4
     assert "no password" not in text

@@ -16,13 +16,13 @@ ENGINE_MODES = ("max", "min-waste", "max-throughput")
 class QueueSettings:
     """How the queue presents itself, and what starts on workers.
 
-    `ports` is the range to take the first free one of, encrypted with `tls`; `name` advertises it to the
-    catalog, None is by host and port only. `command` starts Python on a worker, on the file `payload`;
-    `inputs` are files that it needs (a path here, a name there), which stay in the caches of workers;
-    `proxy`, an X509 proxy, goes with each task anew. A task that does nothing for `stall_time` seconds is
-    ended there. `monitor` wraps tasks in the engine's resource_monitor: ``off``, ``measure`` or
-    ``watchdog``. `resources_mode` is one of the engine's own ways to learn allocations, or one of ours,
-    which it need not know.
+    `ports` is the range to take the first free one of, encrypted with `tls`; with `here`, only workers of
+    this machine come, and nobody else can. `name` advertises it to the catalog, None is by host and port
+    only. `command` starts Python on a worker, on the file `payload`; `inputs` are files that it needs (a path
+    here, a name there), which stay in the caches of workers; `proxy`, an X509 proxy, goes with each task
+    anew. A task that does nothing for `stall_time` seconds is ended there. `monitor` wraps tasks in the
+    engine's resource_monitor: ``off``, ``measure`` or ``watchdog``. `resources_mode` is one of the engine's
+    own ways to learn allocations, or one of ours, which it need not know.
     """
 
     payload: Path
@@ -32,6 +32,7 @@ class QueueSettings:
     catalog: str | None = None
     password_file: Path | None = None
     tls: bool = False
+    here: bool = False
     stats_log: Path | None = None
     transactions_log: Path | None = None
     command: str = "python3"

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from typing import Any
 
+from wq_runner.engine import listening
 from wq_runner.engine.messages import (
     Avoid,
     Failed,
@@ -80,6 +81,9 @@ class _Queue:
         self._wq = wq
         self._settings = settings
         self._queue = _listening(wq, settings)
+        if settings.here:
+            listening.listen_here_only(self.port)
+        listening.wait_for_words(self.port)
         if settings.password_file:
             self._queue.specify_password_file(str(settings.password_file))
         if settings.name and settings.catalog:

@@ -108,6 +108,8 @@ class WorkQueueEngine:
                     pass
         if not outcomes and (self._child.gone or self._child.hangs()):
             self._restart()
+        elif self._settings.here:
+            self._fit()
         return outcomes
 
     def avoid(self, host: str, *, avoid: bool) -> None:
@@ -149,6 +151,28 @@ class WorkQueueEngine:
         self._restarts += 1
         self._count_restart(how)
         log.warning("the queue's process %s; starting it again on the same port", how)
+        self._begin_again()
+
+    def _fit(self) -> None:
+        """Have tasks that wait ask for no more disk than workers have, where no larger ones can come.
+
+        Those of this machine that are replaced promise less when the disk has become full. The engine cannot
+        take back a task that waits, so it begins again; as none runs, that costs nothing.
+        """
+        status, there = self._status, self._status.largest.disk
+        if not there or not status.workers or not status.tasks_waiting or status.tasks_running:
+            return
+        large = [one for one in self._unfinished.values() if (one.resources.disk or 0) > there]
+        if large and self._child is not None:
+            log.warning("workers have %.0f MB of disk now, and tasks ask for no more", there)
+            for task in large:
+                fitting = dataclasses.replace(task.resources, disk=there)
+                self._unfinished[task.id] = dataclasses.replace(task, resources=fitting)
+            self._child.close()
+            self._restarts += 1
+            self._begin_again()
+
+    def _begin_again(self) -> None:
         self._child = self._same_port()
         self._status = EngineStatus(restarts=self._restarts)
         for host in self._avoided:

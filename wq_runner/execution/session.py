@@ -180,6 +180,7 @@ def work_queue_session(
     if local is not None:
         workers = LocalWorkers(local, logs=logs)
     if workers is not None:
-        queue = dataclasses.replace(queue, password_file=workers.password_file)
+        here = isinstance(workers, LocalWorkers)
+        queue = dataclasses.replace(queue, password_file=workers.password_file, here=here)
     engine = WorkQueueEngine(queue, child_log=logs / "queue.log" if logs else None)
     return Session(engine=engine, workers=workers, settings=settings, **rest)

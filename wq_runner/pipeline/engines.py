@@ -157,6 +157,7 @@ def _work_queue(wanted: Wanted) -> tuple[Session, Choice]:
             queue=options.queue,
             tls=options.tls,
             directory=paths.workers,
+            task_disk=options.disk or 0,
         )
     )
     default_ports = options.port == RunOptions.port

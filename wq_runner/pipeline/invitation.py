@@ -46,7 +46,7 @@ def invitation(
     lines.append("  or let this run start them: wq-run --workers local:" + str(os.cpu_count() or 1))
     if password_file is None and not quiet:
         lines.append(
-            f"note: no password is set: any program that reaches port {port} can join, read input and code, "
-            "and send results. --password-file auto closes it."
+            f"note: no password is set: whoever reaches port {port} can run code here as you, as results are "
+            "unpickled, and read your input and code. --password-file auto closes it."
         )
     return Text("\n".join(lines))

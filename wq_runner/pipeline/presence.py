@@ -24,6 +24,7 @@ from wq_runner.workers import catalog, managers
 from wq_runner.workers.catalog import Address
 from wq_runner.workers.choice import Choice
 from wq_runner.workers.herald import Herald, audience
+from wq_runner.workers.local import LocalWorkers
 from wq_runner.workers.managers import Manager
 from wq_runner.workers.notices import Notices
 
@@ -45,7 +46,8 @@ def announced(
             say.line(console, "note", text)
     manager = Manager(
         name=name or "",
-        host=managers.this_host(),
+        # those that a run starts here are the only ones that reach it
+        host="127.0.0.1" if isinstance(session.workers, LocalWorkers) else managers.this_host(),
         port=session.engine.port,
         pid=os.getpid(),
         machine=platform.node(),

@@ -18,7 +18,10 @@ from wq_runner.workers.sites import Site
 
 @dataclass(frozen=True, kw_only=True)
 class Wish:
-    """What the options say; `directory` is where files of workers go."""
+    """What the options say.
+
+    `directory` is where files of workers go, `task_disk` are the bytes that a task asks for, if that is said.
+    """
 
     workers: str | None
     name: str
@@ -28,6 +31,7 @@ class Wish:
     directory: Path
     queue: str | None = None
     tls: bool = False
+    task_disk: float = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +72,7 @@ def choose(wish: Wish) -> Choice:
     private = PrivateCatalog(catalog.local(), log=_log(wish)) if wish.catalog == catalog.LOCAL else None
     if isinstance(wanted, LocalSpec):
         return Choice(
-            workers=LocalWorkers(wanted, logs=wish.directory, tls=wish.tls),
+            workers=LocalWorkers(wanted, logs=wish.directory, tls=wish.tls, task_disk=wish.task_disk),
             private=private,
             name=wish.name if wish.catalog not in {None, catalog.NONE} else None,
             catalog=_told(wish.catalog),

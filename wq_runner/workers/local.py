@@ -19,11 +19,18 @@ from wq_runner.errors import EngineError, UsageError
 
 log = logging.getLogger(__name__)
 
-SHARE = 0.9  # of memory and free disk that all local workers together may claim
+SHARE = 0.9  # of memory that all local workers together may claim
+DISK_SHARE = 0.5  # of what is free: a worker ends when less is left than it has promised, whoever took it
+DISK_OF_A_CORE = 4_000_000_000  # bytes that a worker promises for each core, more than tasks need
+LEAST_DISK = 50_000_000  # bytes, without which no worker does anything
+NO_ROOM = 60.0  # seconds in which somebody may make room
 QUICK_DEATH = 5.0  # seconds; a worker that lives shorter did not work at all
 QUICK_DEATHS_ALLOWED = 5
 
 PROGRAM = "work_queue_worker"
+_TAIL = 4000  # bytes of what a worker said
+_USUAL = re.compile(r"(creating|deleting) workspace|using \d+ cores|connected (to|from) manager")
+_PREFIX = re.compile(r"^(\S+ \S+ )?work_queue_worker(\[\d+\] \w+)?: ")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,14 +74,17 @@ class WorkerShape:
     disk: int
 
 
-def shape(spec: LocalSpec, scratch: Path) -> WorkerShape:
-    """Share this machine's memory, unless it is said, and the disk below `scratch` among the workers."""
+def shape(spec: LocalSpec, free: float, task_disk: float = 0) -> WorkerShape:
+    """Share this machine's memory among the workers, unless it is said, and promise disk that tasks may need.
+
+    `free` are the bytes of disk there are, `task_disk` those that a task asks for, if that is said.
+    """
     memory = spec.memory or _memory_bytes() * SHARE / spec.count
-    return WorkerShape(
-        cores=spec.cores,
-        memory=int(memory / 1e6),
-        disk=int((spec.disk or shutil.disk_usage(scratch).free * SHARE / spec.count) / 1e6),
-    )
+    wanted = spec.disk or max(spec.cores * DISK_OF_A_CORE, spec.cores * task_disk)
+    asked = spec.disk or task_disk
+    # what is asked for is promised as long as it is there: a smaller worker would hold no task
+    disk = min(wanted, max(free * DISK_SHARE / spec.count, min(asked, free * SHARE)))
+    return WorkerShape(cores=spec.cores, memory=int(memory / 1e6), disk=int(disk / 1e6))
 
 
 def worker_command(
@@ -123,22 +133,31 @@ def write_password(path: Path) -> None:
 
 
 class LocalWorkers:
-    """Keeps `spec.count` workers alive until it is stopped."""
+    """Keeps `spec.count` workers alive until it is stopped.
 
-    def __init__(self, spec: LocalSpec, *, logs: Path | None = None, tls: bool = False) -> None:
+    `task_disk` are the bytes that a task asks for, 0 if that is not said.
+    """
+
+    def __init__(
+        self, spec: LocalSpec, *, logs: Path | None = None, tls: bool = False, task_disk: float = 0
+    ) -> None:
         self.spec = spec
+        self._task_disk = task_disk
+        self._least = max(LEAST_DISK, task_disk / SHARE)
         self._program = find_program()
         # not in the run's directory, which may be on a slow shared file system
         self._scratch = Path(tempfile.mkdtemp(prefix="wq-runner-workers-"))
-        self.shape = shape(spec, self._scratch)
+        self.shape = shape(spec, self._free(), task_disk)
         self.password_file = self._scratch / "password"
         self._logs = logs if logs is not None else self._scratch
         self._tls = tls
         self._port = 0
         self._processes: list[subprocess.Popen[bytes]] = []
         self._born: dict[int, float] = {}
+        self._lives: dict[int, int] = {}  # where in its log the life of each begins
         self._quick_deaths = 0
         self._joined = 0
+        self._no_room_since: float | None = None
 
     @property
     def pids(self) -> list[int]:
@@ -149,13 +168,22 @@ class LocalWorkers:
         return f"{self.spec.count} local, {cores}, {self.shape.memory / 1000:.1f} GB each"
 
     def prepare(self) -> None:
-        """Make the scratch directory and the password, before the queue starts that asks for it."""
+        """Make the scratch directory and the password, before the queue starts that asks for it.
+
+        Raises
+        ------
+        EngineError
+            If there is no room for any worker.
+        """
         system.make_private(self._scratch)
+        if self._free() < self._least:
+            raise self._no_room()
         if not self.password_file.exists():
             write_password(self.password_file)
 
     def start(self, port: int) -> None:
         self._port = port
+        self._no_room_since = None
         system.make_private(self._logs)
         self._processes = [self._start_one(number) for number in range(self.spec.count)]
 
@@ -165,7 +193,8 @@ class LocalWorkers:
         Raises
         ------
         EngineError
-            If workers die again and again right after their start, and none ever comes.
+            If workers die again and again right after their start, and none ever comes, or there is no room
+            for any.
         """
         if joined != self._joined:
             self._joined, self._quick_deaths = joined, 0
@@ -174,13 +203,51 @@ class LocalWorkers:
                 continue
             if time.monotonic() - self._born.pop(process.pid, 0.0) < QUICK_DEATH:
                 self._quick_deaths += 1
+            said = last_words(self._log_of(number), self._lives[number])
             if self._quick_deaths > QUICK_DEATHS_ALLOWED:
                 raise EngineError(
-                    f"local workers end as soon as they start (exit code {process.returncode})",
-                    hint=f"what they said is in {self._logs}",
+                    f"local workers end as soon as they start (exit code {process.returncode}){said}",
+                    hint=f"what they said is in {self._logs}; they work in {self._scratch.parent}",
                 )
-            log.warning("local worker %d ended with exit code %s; replaced", number, process.returncode)
+            if not self._has_room():
+                continue
+            log.warning(
+                "local worker %d ended with exit code %s%s; replaced", number, process.returncode, said
+            )
+            # what it promised may be there no more
+            self.shape = shape(self.spec, self._free(), self._task_disk)
             self._processes[number] = self._start_one(number)
+
+    def _has_room(self) -> bool:
+        """Say whether a worker can be started; if there is no room for long, nobody is going to make any."""
+        if self._free() >= self._least:
+            self._no_room_since = None
+            return True
+        now = time.monotonic()
+        if self._no_room_since is None:
+            self._no_room_since = now
+            log.warning(
+                "no room for local workers in %s; waiting %.0f s for it", self._scratch.parent, NO_ROOM
+            )
+        if now - self._no_room_since > NO_ROOM:
+            raise self._no_room()
+        return False
+
+    def _no_room(self) -> EngineError:
+        return EngineError(
+            f"no room for local workers in {self._scratch.parent}: {units.format_size(self._free())} are "
+            f"free, and they need {units.format_size(self._least)} at least",
+            hint="make room there, or name another place by the variable TMPDIR",
+        )
+
+    def _free(self) -> int:
+        try:
+            return shutil.disk_usage(self._scratch).free
+        except FileNotFoundError:  # it was removed: the place is as good
+            return shutil.disk_usage(self._scratch.parent).free
+
+    def _log_of(self, number: int) -> Path:
+        return self._logs / f"local-{number}.log"
 
     def stop(self) -> None:
         for process in self._processes:
@@ -192,15 +259,32 @@ class LocalWorkers:
         shutil.rmtree(self._scratch, ignore_errors=True)
 
     def _start_one(self, number: int) -> subprocess.Popen[bytes]:
+        written = self._log_of(number)
+        self._lives[number] = written.stat().st_size if written.exists() else 0
         process = system.start(
             worker_command(
                 self._program, self.shape, self._port, self.password_file, self._scratch, tls=self._tls
             ),
             cwd=self._scratch,
-            output=self._logs / f"local-{number}.log",
+            output=self._log_of(number),
         )
         self._born[process.pid] = time.monotonic()
         return process
+
+
+def last_words(path: Path, start: int = 0) -> str:
+    """Return why a worker ended, as far as it said so, to be put behind a sentence; empty if it did not.
+
+    `start` is where in its log its life begins.
+    """
+    try:
+        with path.open("rb") as stream:
+            stream.seek(max(start, path.stat().st_size - _TAIL))
+            text = stream.read().decode(errors="replace")
+    except OSError:
+        return ""
+    telling = [line for line in text.splitlines() if line.strip() and not _USUAL.search(line)]
+    return f": {_PREFIX.sub('', telling[-1]).strip()}" if telling else ""
 
 
 def _memory_bytes() -> int:
