@@ -14,7 +14,7 @@ from typing import Any
 from wq_runner.engine import answer
 from wq_runner.engine.answer import Answer, DamagedError, Failure
 from wq_runner.engine.protocol import Engine, EngineStatus
-from wq_runner.errors import OutputError
+from wq_runner.errors import NoWorkersError, OutputError
 from wq_runner.execution import events, pins, policy
 from wq_runner.execution.accumulating import Accumulation
 from wq_runner.execution.allocation import AllocationSettings, Allocator
@@ -355,9 +355,11 @@ class Loop:
         self._context.on_tick()
         self._note_status()
         self._avoid_hosts()
-        asked = (task.resources for task, _ in self._running.values())
-        if text := self._placing.look(time.monotonic(), self._status, asked):
+        now, asked = time.monotonic(), (task.resources for task, _ in self._running.values())
+        if text := self._placing.look(now, self._status, asked):
             log.warning(text)
+        if self._context.local and (text := self._placing.hopeless(now)):
+            raise NoWorkersError(text)  # no others can come
 
     def _avoid_hosts(self) -> None:
         for decision in self._context.hosts.decide(time.monotonic(), others=self._others()):

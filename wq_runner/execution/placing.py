@@ -24,11 +24,16 @@ class Placing:
     def __init__(self) -> None:
         self._since: float | None = None
         self._said = ""
+        self._nothing_since: float | None = None
 
     def look(self, now: float, status: EngineStatus, tasks: Iterable[Resources]) -> str:
         """Return what is to be said, once; empty if nothing is."""
         asked = [task for task in tasks if too_large(task, status.largest)]
         stuck = bool(status.tasks_waiting and not status.tasks_running)
+        if not (status.workers and asked and stuck):
+            self._nothing_since = None
+        elif self._nothing_since is None:
+            self._nothing_since = now
         if not status.workers or not (asked or stuck):
             self._since = None
             return ""
@@ -41,6 +46,12 @@ class Placing:
             return ""
         self._said = text
         return text
+
+    def hopeless(self, now: float) -> str:
+        """Return why nothing can run any more, unless larger workers come; empty if something can."""
+        if self._nothing_since is None or now - self._nothing_since < PATIENCE:
+            return ""
+        return self._said
 
 
 def too_large(task: Resources, worker: Resources) -> list[str]:

@@ -36,6 +36,17 @@ def test_said_also_while_others_run() -> None:
     assert said(Placing(), status, Resources(cores=1), BIG)
 
 
+def test_nothing_can_run_where_no_larger_workers_come() -> None:
+    placing = Placing()
+    said(placing, WAITING, BIG, until=PATIENCE - 1)
+    assert not placing.hopeless(PATIENCE - 1)
+    said(placing, WAITING, BIG)
+    assert "no connected worker can hold a task" in placing.hopeless(60)
+    running = EngineStatus(workers=2, largest=WORKER, tasks_waiting=3, tasks_running=1)
+    placing.look(61, running, [BIG])
+    assert not placing.hopeless(61)  # what runs now will be looked at when it has ended
+
+
 def test_said_if_all_fit_and_none_runs() -> None:
     ((_, text),) = said(Placing(), WAITING, Resources(cores=1))
     assert "3 tasks wait and none runs" in text
