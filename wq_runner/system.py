@@ -138,7 +138,9 @@ def make_private(path: Path, mode: int = 0o700) -> None:
     That is so whatever the umask: what lies in it is run or unpickled later, so whoever could write there
     could do what this user can. One that is there stays as it is.
     """
-    if not path.is_dir():
+    try:
+        path.mkdir(mode=mode, exist_ok=True)
+    except FileNotFoundError:
         make_private(path.parent, mode)
         path.mkdir(mode=mode, exist_ok=True)
 
