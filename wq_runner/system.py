@@ -93,6 +93,13 @@ def stop(process: subprocess.Popen[bytes], *, grace: float = 5.0) -> None:
     process.wait()
 
 
+def told(error: OSError, doing: str) -> str:
+    """Say what the system refused: with the file that it is about, where the error knows it."""
+    names = [os.fsdecode(one) for one in (error.filename, error.filename2) if isinstance(one, str | bytes)]
+    about = f" ({' -> '.join(names)})" if names else ""
+    return f"{doing}{about}: {error.strerror or error}"
+
+
 @contextlib.contextmanager
 def uncollected() -> Iterator[None]:
     """Look for no cycles while objects come that are going to stay: coffea is imported a quarter faster."""

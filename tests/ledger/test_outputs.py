@@ -164,3 +164,36 @@ def test_provenance(samples: Path, tmp_path: Path) -> None:
     git("checkout", "-q", ".", cwd=code)
     git("apply", str(patch), cwd=code)
     assert (code / "mine.py").read_text().endswith("CHANGED = 1\n")
+
+
+BINNINGS = """
+import hist
+import numpy as np
+
+def process(events):
+    bins = 10 if events.metadata["dataset"] == "one" else 20
+    return {"x": hist.Hist(hist.axis.Regular(bins, 0, 500, name="x")).fill(np.asarray(events.x))}
+"""
+
+
+def test_what_cannot_be_added_across_datasets_is_not_lost(samples: Path, tmp_path: Path) -> None:
+    from coffea.util import load
+
+    (tmp_path / "binnings.py").write_text(BINNINGS)
+    common = ("-p", "binnings.py:process", *COMMON[2:])
+    failed = running.run(*common, samples, cwd=tmp_path)
+    assert failed.code == 6
+    assert "'x' of datasets one and two cannot be added" in failed.error
+    assert "one, 0.root, events 0-200" in failed.error
+    assert not running.summary(tmp_path / "out")["complete"]
+    # as the message says
+    command = failed.error.rpartition("\n")[0].rpartition("\n")[2]
+    merged = running.run(*command.split()[1:], "-o", "merged", name=command.split()[0], cwd=tmp_path)
+    assert merged.code == 0, merged.err
+    again = running.run_well(*common, "--outputs", "per-dataset", samples, cwd=tmp_path)
+    assert "1,000 of 1,000 events are done" in again.out
+    for directory in ("merged", "out"):
+        found = {name: load(tmp_path / directory / f"outputs/{name}.coffea") for name in ("one", "two")}
+        assert [found[name]["x"].axes[0].size for name in found] == [10, 20]
+        assert [found[name]["x"].sum() for name in found] == [600, 400]
+        assert running.summary(tmp_path / directory)["complete"]

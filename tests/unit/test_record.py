@@ -46,7 +46,7 @@ BAD = [BadFile(dataset="DY", path="/b.root", reason="cut short")]
 
 def processed(*items: Done, skipped: int = 0, left: int = 0) -> Processed:
     gone = Skipped(item=Item(value=None, dataset="DY", stop=skipped), reason="unreadable")
-    return Processed(output=None, items=items, skipped=[gone] if skipped else [], left={"DY": left})
+    return Processed(sums={}, items=items, skipped=[gone] if skipped else [], left={"DY": left})
 
 
 def test_what_a_stop_left_is_planned_too() -> None:

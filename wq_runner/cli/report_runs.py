@@ -9,6 +9,7 @@ import click
 
 from wq_runner import summary
 from wq_runner.cli import base
+from wq_runner.config.types import ONE, PER_DATASET
 from wq_runner.errors import PartialResultError, UsageError
 from wq_runner.plain import echo
 from wq_runner.system import RunPaths
@@ -41,12 +42,22 @@ _DIRECTORY = click.Path(path_type=Path)
     "run, one for each dataset.",
 )
 @click.option(
+    "--outputs",
+    "scheme",
+    cls=base.Option,
+    type=click.Choice((ONE, PER_DATASET)),
+    help="One file output.coffea, or outputs/NAME.coffea for each dataset; also of one run.  "
+    "[default: as the runs have it]",
+)
+@click.option(
     "--accept-stale",
     cls=base.Option,
     is_flag=True,
     help="Merge runs although their code, options or environments differ.",
 )
-def merge(directories: tuple[Path, ...], output: Path | None, kind: str, accept_stale: bool) -> None:
+def merge(
+    directories: tuple[Path, ...], output: Path | None, kind: str, scheme: str | None, accept_stale: bool
+) -> None:
     """Add up runs of different events, so that the sum is what one run of all would give.
 
     Refuses runs that have events in common. The sum is a run as well: it can be merged again. DIR may also
@@ -62,11 +73,15 @@ def merge(directories: tuple[Path, ...], output: Path | None, kind: str, accept_
     if len(directories) == 1 and folder.is_export(directories[0]):
         from wq_runner.pipeline.export.join import join
 
-        join(directories[0], output, PlainConsole(), accept_stale=accept_stale)
+        join(directories[0], output, PlainConsole(), accept_stale=accept_stale, scheme=scheme)
         return
-    if len(directories) < 2:
-        raise UsageError("there is nothing to merge in one run", hint="name two or more directories")
-    merge_runs(directories, output or Path("wq-run-merged"), PlainConsole(), accept_stale=accept_stale)
+    if len(directories) < 2 and scheme is None:
+        raise UsageError(
+            "there is nothing to merge in one run",
+            hint="name two or more directories, or with --outputs the form in which it is to be written",
+        )
+    target = output or Path("wq-run-merged")
+    merge_runs(directories, target, PlainConsole(), accept_stale=accept_stale, scheme=scheme)
 
 
 @click.command(cls=base.Command, examples="wq-report check jobs\nwq-report check --resubmit jobs")
@@ -121,7 +136,7 @@ def _join(directories: tuple[Path, ...], kind: str, output: Path | None) -> None
         if paths.journal.exists():
             (run,) = stack.enter_context(ended.held(directories))
             files = [paths.files / one.name for held in run.recovered.holdings for one in held.files]
-            complete = run.summary["complete"]
+            complete = not run.missing
         found = join(paths, kind, output or directories[0] / "merged", files)
     for path in found.made:
         echo(f"{path}  {path.stat().st_size / 1e6:,.1f} MB")

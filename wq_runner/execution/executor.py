@@ -7,7 +7,7 @@ import contextlib
 import functools
 import logging
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,9 @@ from wq_runner.engine.messages import QueueSettings
 from wq_runner.environment import WorkerEnvironment
 from wq_runner.environment.choice import Wish, script_directory
 from wq_runner.errors import InterruptedRunError, PartialResultError, WqRunnerError
-from wq_runner.execution import imported, progress, signals
+from wq_runner.execution import imported, progress, signals, totals
 from wq_runner.execution.anywhere import Table, apply_anywhere
+from wq_runner.execution.items import Sum
 from wq_runner.execution.local_names import absolute, as_named
 from wq_runner.execution.phase import LoopResult, LoopSettings, Skipped, StopRequest
 from wq_runner.execution.session import Session, temporary_directory, work_queue_session
@@ -46,6 +47,14 @@ class ChangedInputError(Exception):
         self.items = items
 
 
+class DoneError(Exception):
+    """A phase has ended, and its sums are not to be added to each other: its way out of coffea's Runner."""
+
+    def __init__(self, found: LoopResult) -> None:
+        super().__init__(f"{len(found.done)} chunks are done")
+        self.found = found
+
+
 @dataclass
 class EngineExecutor(ExecutorBase):  # type: ignore[misc] # coffea has no types
     """Runs on the engine of a session. coffea copies executors at will; the copies share the session.
@@ -56,11 +65,14 @@ class EngineExecutor(ExecutorBase):  # type: ignore[misc] # coffea has no types
 
     session: Session | None = None
     fallbacks: Table | None = None
+    apart: bool = False
 
     def __call__(
         self, items: Iterable[Any], function: Callable[[Any], Any], accumulator: Any
     ) -> tuple[Any, int | BaseException]:
         """Apply the function to each item and add the results to `accumulator`.
+
+        With `apart`, it ends with a DoneError that has them.
 
         Raises
         ------
@@ -78,8 +90,10 @@ class EngineExecutor(ExecutorBase):  # type: ignore[misc] # coffea has no types
         found = self.session.run(values, function, category)
         if found.again:
             raise ChangedInputError(found.again)
-        error = _lacking(found)
-        merged = as_named(accumulate(found.results.values(), accumulator), names)
+        if self.apart:
+            raise DoneError(found)
+        error = lacking(found)
+        merged = as_named(_whole(found.results, accumulator), names)
         _say_skipped(found)
         if merged is None and error is not None:
             raise error
@@ -124,7 +138,13 @@ def _losing() -> Callable[[float, Event], None]:
     return told
 
 
-def _lacking(found: LoopResult) -> WqRunnerError | None:
+def _whole(results: Mapping[Sum, Any], accumulator: Any) -> Any:
+    """Return the sum of all datasets."""
+    whole = totals.total({dataset: one for (dataset, _), one in results.items()})
+    return whole if accumulator is None else accumulate([whole], accumulator)
+
+
+def lacking(found: LoopResult) -> WqRunnerError | None:
     """Return the error of a result that is not whole; what coffea skips by itself is not ours to say."""
     if found.left:
         return InterruptedRunError(f"stopped before {len(found.left)} chunks were done")

@@ -19,13 +19,15 @@ from typing import Any
 
 from msgspec import structs
 
+from wq_runner import system
 from wq_runner.engine import answer
 from wq_runner.errors import OutputError, ProcessorError, WqRunnerError
-from wq_runner.execution import ledger
+from wq_runner.execution import guarded, ledger
 from wq_runner.execution.files import FileStore
 from wq_runner.execution.items import Sum
 from wq_runner.execution.ledger import Holding
-from wq_runner.execution.sums import Batch, Part, Sums, TreeSettings, added, name_of
+from wq_runner.execution.sums import Batch, Part, Sums, TreeSettings, name_of
+from wq_runner.execution.totals import added, out_of_memory
 from wq_runner.journal import Accepted, Journal, Merged
 
 AT_ONCE = 16  # answers that are made safe together, and so many more small ones
@@ -62,17 +64,23 @@ class _Drain:
 _Message = _Arrival | _Returned | Holding | _Drain
 
 
-def _failure(error: Exception) -> WqRunnerError:
+def _failure(error: BaseException) -> WqRunnerError:
     """Return what is said of an error while results were kept or added up."""
+    if isinstance(error, WqRunnerError):
+        return error
     if isinstance(error, answer.DamagedError):
         return OutputError(
-            f"the ledger is damaged: {error}", hint="the same command runs again what is damaged"
+            f"the ledger is damaged: {error}",
+            hint="the same command runs again what is damaged",
+            page="damaged-files",
         )
+    if isinstance(error, MemoryError):
+        return out_of_memory("for the results")
     if isinstance(error, OSError):
-        return OutputError(f"cannot write the ledger: {error.strerror or error}")
+        return OutputError(system.told(error, "cannot write the ledger"))
     return ProcessorError(
-        f"the results of two chunks cannot be added: {type(error).__name__}: {error}",
-        hint="each chunk must return the same structure: dicts of numbers, sets, histograms, lists",
+        f"a result cannot be read again, or not be written\n\n{guarded.lines_of(error)}",
+        hint="what the processor returns is pickled: a class of its own has to allow for that",
     )
 
 
@@ -89,7 +97,7 @@ def add_up(holdings: Iterable[Holding], directory: Path) -> dict[Sum, Any]:
         try:
             result = answer.read_result(directory / holding.name)
             totals[holding.sum] = added(result, totals.get(holding.sum))
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise _failure(error) from error
     return totals
 
@@ -118,7 +126,7 @@ class Reducer:
         self._draining = False
         self._given = 0  # messages, and how many of them are dealt with
         self._taken = 0
-        self._error: Exception | None = None
+        self._error: BaseException | None = None
         self._abandoned = False
         self._thread = threading.Thread(target=self._work, name="reducer", daemon=True)
         self._thread.start()
@@ -189,10 +197,9 @@ class Reducer:
         self._thread.join()
 
     def _check(self) -> None:
-        if isinstance(self._error, WqRunnerError):
-            raise self._error
         if self._error is not None:
-            raise _failure(self._error) from self._error
+            error = _failure(self._error)
+            raise error from (self._error if error is not self._error else error.__cause__)
 
     # -- in the thread
 
@@ -206,7 +213,7 @@ class Reducer:
                         self._take(messages, pool)
                         if not more:
                             self._sums.add_rest()
-                    except Exception as error:
+                    except (Exception, SystemExit) as error:  # code of the user's adds, and may call sys.exit
                         self._error = error
                 self._taken += len(messages)
 

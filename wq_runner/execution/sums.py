@@ -16,6 +16,7 @@ from wq_runner.engine import answer
 from wq_runner.execution import ledger
 from wq_runner.execution.items import Sum
 from wq_runner.execution.ledger import Holding
+from wq_runner.execution.totals import added
 from wq_runner.journal import Journal, Merged
 
 MOST_PARTS = 48  # files in the ledger before the largest sums are written
@@ -220,13 +221,6 @@ class Sums:
         if not full and not (rest and len(parts) >= FEW):
             return None
         return Batch(of=of, parts=tuple(parts))
-
-
-def added(result: Any, total: Any) -> Any:
-    """Return the sum of a result and what there is, which may be changed."""
-    from coffea.processor import accumulate
-
-    return result if total is None else accumulate([result], total)
 
 
 def name_of(parts: Sequence[Part]) -> str:

@@ -55,7 +55,7 @@ def put_files_aside(paths: RunPaths) -> None:
 
 def forget(paths: RunPaths, record: Record) -> None:
     """Remove what was put aside, if there is something as good now; `run.json` says so already."""
-    if record.outputs and (record.complete or not _is_complete(paths.earlier)):
+    if record.written and (record.complete or not _is_complete(paths.earlier)):
         shutil.rmtree(paths.earlier, ignore_errors=True)
 
 

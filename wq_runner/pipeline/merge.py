@@ -17,7 +17,7 @@ from rich.console import Console
 from wq_runner import checksums, journal, names, system
 from wq_runner.config.types import ONE, PER_DATASET
 from wq_runner.errors import OutputError, PartialResultError, UsageError
-from wq_runner.execution import arguments, ledger, reduce
+from wq_runner.execution import arguments, ledger, reduce, totals
 from wq_runner.execution.items import Key, Sum, content_of
 from wq_runner.execution.ledger import Holding
 from wq_runner.journal import Accepted, Fingerprint, Journal, KeptStale
@@ -37,16 +37,20 @@ def merge(
     console: Console,
     *,
     accept_stale: bool = False,
+    scheme: str | None = None,
     told: Mapping[str, Any] | None = None,
 ) -> None:
     """Add up runs into a directory that is a run as well: it can be merged again.
 
     What the run.json of the sum says of its options and samples is what the runs say, unless it is `told`.
+    So is the form of the output, unless it is to be another `scheme`.
 
     Raises
     ------
     UsageError
         If events are in two of the runs, or if these are of different code, options or environments.
+    ProcessorError
+        If the results cannot be added, or the processor's postprocess fails.
     PartialResultError
         If the sum still lacks something.
     """
@@ -55,10 +59,12 @@ def merge(
     with ended.held(directories) as runs:
         _check_same(runs, accept_stale=accept_stale)
         _check_disjoint(runs, accept_stale=accept_stale)
-        _merge(runs, output, console, told or {})
+        _merge(runs, output, console, scheme, told or {})
 
 
-def _merge(runs: Sequence[Run], output: Path, console: Console, told: Mapping[str, Any]) -> None:
+def _merge(
+    runs: Sequence[Run], output: Path, console: Console, scheme: str | None, told: Mapping[str, Any]
+) -> None:
     began = time.time()
     summary = {
         **runs[0].summary,
@@ -72,13 +78,13 @@ def _merge(runs: Sequence[Run], output: Path, console: Console, told: Mapping[st
     with lock:
         if paths.summary.exists():
             raise OutputError(f"there is a run in {output} already", hint="choose another directory with -o")
-        whole = _add_up(runs, paths)
-        form = Form(
-            scheme=options.get("outputs", ONE),
-            names=_stems(runs, options.get("outputs", ONE)),
-            pkl_gz=bool(options.get("pkl_gz", False)),
-        )
-        written = outputs.write(outputs.postprocessed(processor, whole), processor, paths, form)
+        sums = _add_up(runs, paths)
+        scheme = scheme or options.get("outputs", ONE)
+        form = Form(scheme=scheme, names=_stems(runs, scheme), pkl_gz=bool(options.get("pkl_gz", False)))
+        result = outputs.write(sums, processor, paths, form)
+        if result.problem is not None:
+            raise result.problem
+        written = result.files
         accounts = _accounts(runs, lacking)
         paths.missing.unlink(missing_ok=True)
         missing_file = None
@@ -204,19 +210,21 @@ def _inside(directory: Path) -> Iterator[None]:
         os.chdir(before)
 
 
-def _add_up(runs: Sequence[Run], paths: RunPaths) -> Any:
-    """Add up what the ledgers hold, and leave it as a ledger."""
-    from coffea.processor import accumulate
-
+def _add_up(runs: Sequence[Run], paths: RunPaths) -> dict[Sum, Any]:
+    """Add up what the ledgers hold of each dataset, and leave it as a ledger."""
     resume.forget(paths)
     record = Journal(paths.journal)
     if stale := _stale(runs):
         record.record(KeptStale(names=stale))
     record.record(Fingerprint(values=runs[0].summary["fingerprint"]))
-    whole = None
+    found: dict[Sum, Any] = {}
     for number, ((dataset, portion), held) in enumerate(_sums(runs).items(), start=1):
-        sums = [one for run, holdings in held for one in reduce.add_up(holdings, run.paths.ledger).values()]
-        total = accumulate(sums)
+        sums = {
+            f"{dataset} of {say.path(run.paths.root)}": one
+            for run, holdings in held
+            for one in reduce.add_up(holdings, run.paths.ledger).values()
+        }
+        total = found[dataset, portion] = totals.total(sums, hint="book them alike in both runs")
         files = [file for run, holdings in held for one in holdings for file in _link(run, one.files, paths)]
         keys: list[Key] = [key for _, holdings in held for one in holdings for key in one.items]
         ledger.write_sum(paths.ledger / ledger.part_name(number), total)
@@ -232,9 +240,8 @@ def _add_up(runs: Sequence[Run], paths: RunPaths) -> Any:
             ),
             durable=True,
         )
-        whole = accumulate([total["out"]], whole) if whole is None else accumulate([whole, total["out"]])
     record.close()
-    return whole
+    return found
 
 
 def _stale(runs: Sequence[Run]) -> tuple[str, ...]:

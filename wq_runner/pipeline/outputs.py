@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import hashlib
 import itertools
+import shlex
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from wq_runner import journal, names, system
+from wq_runner import names, system
 from wq_runner.config.options import RunOptions
 from wq_runner.config.types import FILES, ONE
-from wq_runner.execution import ledger
-from wq_runner.execution.ledger import Holding
-from wq_runner.execution.reduce import add_up
+from wq_runner.errors import OutputError, ProcessorError, WqRunnerError
+from wq_runner.execution import guarded, totals
+from wq_runner.execution.items import Sum
 from wq_runner.model import Fileset
 from wq_runner.pipeline import schemes
 from wq_runner.system import RunPaths
+
+WHOLE = "output"
+"""The name of the file with everything, and of what is written there."""
+
+_AGAIN = "all chunks are done, and what they returned is kept: mend it, and start the same command again"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,27 +50,56 @@ class Form:
             stage_out=options.stage_out,
         )
 
-    def stem(self, holding: Holding) -> str:
-        """Return the name of the file that a result goes to."""
+    def stem(self, of: Sum) -> str:
+        """Return the name of the file that a sum goes to."""
+        if self.scheme == ONE:
+            return WHOLE
+        dataset, portion = of
         # what is apart in the ledger may be written together
-        portion = holding.portion if self.scheme.startswith(FILES) else ""
-        return portion or self.names.get(holding.dataset) or names.file_name(holding.dataset)
+        return (portion if self.scheme.startswith(FILES) else "") or self._of_dataset(dataset)
+
+    def _of_dataset(self, name: str) -> str:
+        return self.names.get(name) or names.file_name(name)
 
 
-def write(output: Any, processor: Any, paths: RunPaths, form: Form) -> list[dict[str, Any]]:
+@dataclass(frozen=True, kw_only=True)
+class Written:
+    """The files of a result, as run.json describes them, and the first reason why one is not there."""
+
+    files: Sequence[Mapping[str, Any]]
+    problem: WqRunnerError | None = None
+
+
+def write(sums: Mapping[Sum, Any], processor: Any, paths: RunPaths, form: Form) -> Written:
     """Write the result, remove what an earlier run wrote in another form, and describe the files.
 
-    `output` is the whole, postprocessed. For a file of a part, its sum is taken from the ledger and
-    postprocessed by itself.
+    `sums` are of coffea's function. What goes into one file is added up and postprocessed by itself; where
+    that fails, the other files are written all the same.
+
+    Raises
+    ------
+    OutputError
+        If a file cannot be written.
     """
-    if form.scheme != ONE:
-        paths.outputs.mkdir(exist_ok=True)
-        pieces = _each_part(processor, paths, form)
-        written = [file for name, value in pieces for file in _save(value, paths.outputs / name, form)]
-    else:
-        written = _save(output, paths.root / "output", form)
+    place = paths.root if form.scheme == ONE else paths.outputs
+    place.mkdir(exist_ok=True)
+    apart = (
+        "book them alike, or write one file for each dataset, which needs no such sum, of what is done: "
+        f"start the same command with --outputs per-dataset, or\n"
+        f"wq-report merge {shlex.quote(str(paths.root))} --outputs per-dataset"
+    )
+    written: list[Path] = []
+    problem: WqRunnerError | None = None
+    for stem, parts in itertools.groupby(sorted(sums, key=form.stem), key=form.stem):
+        try:
+            value = _ended(processor, {of: sums[of] for of in parts}, stem, apart)
+            written += _save(value, place / stem, form)
+        except OutputError:
+            raise
+        except WqRunnerError as error:
+            problem = problem or error
     _remove_others(paths, written)
-    return [describe(path, paths.root) for path in written]
+    return Written(files=[describe(path, paths.root) for path in written], problem=problem)
 
 
 def describe(path: Path, root: Path) -> dict[str, Any]:
@@ -93,11 +129,17 @@ def is_whole(root: Path, described: Mapping[str, Any]) -> bool:
         return False
 
 
-def postprocessed(processor: Any, output: Any) -> Any:
-    """End as coffea's Runner does."""
-    if callable(getattr(processor, "postprocess", None)):
-        after = processor.postprocess(output)
-        return after if after is not None else output
+def _ended(processor: Any, sums: Mapping[Sum, Any], stem: str, apart: str) -> Any:
+    """Add sums up, and end as coffea's Runner does."""
+    results = {
+        f"{dataset} ({portion})" if portion else dataset: sums[dataset, portion] for dataset, portion in sums
+    }
+    output = totals.total(results, hint=apart)[totals.OUT]
+    whose = "" if stem == WHOLE else f" for {stem}"
+    with guarded.code(f"the processor's postprocess failed{whose}", hint=_AGAIN):
+        if callable(getattr(processor, "postprocess", None)):
+            after = processor.postprocess(output)
+            return after if after is not None else output
     return output
 
 
@@ -109,34 +151,41 @@ def sha256(path: Path) -> str:
     return found.hexdigest()
 
 
-def _each_part(processor: Any, paths: RunPaths, form: Form) -> Iterator[tuple[str, Any]]:
-    from coffea.processor import accumulate
-
-    events = [event for _, event in journal.read(paths.journal)]
-    holdings = ledger.look(paths.ledger, events, None).holdings
-    for name, held in itertools.groupby(sorted(holdings, key=form.stem), key=form.stem):
-        wrapped: dict[str, Any] = accumulate(add_up(held, paths.ledger).values())
-        yield name, postprocessed(processor, wrapped["out"])
-
-
 def _save(value: Any, stem: Path, form: Form) -> list[Path]:
     import cloudpickle
     import lz4.frame
 
     path = stem.with_name(f"{stem.name}.coffea")
-    # checksums of blocks, since whoever unpickles may not read to the end
-    with (
-        system.replacing(path) as stream,
-        lz4.frame.open(stream, "wb", block_checksum=True, content_checksum=True) as packed,
-    ):
-        cloudpickle.dump(value, packed)
-    if not form.pkl_gz:
-        return [path]
-    zipped = stem.with_name(f"{stem.name}.pkl.gz")
-    # no name and no time inside: the same result is the same file
-    with system.replacing(zipped) as stream, gzip.GzipFile("", "wb", fileobj=stream, mtime=0) as packed:
-        cloudpickle.dump(value, packed)
-    return [path, zipped]
+    with _writing(path):
+        # checksums of blocks, since whoever unpickles may not read to the end
+        with (
+            system.replacing(path) as stream,
+            lz4.frame.open(stream, "wb", block_checksum=True, content_checksum=True) as packed,
+        ):
+            cloudpickle.dump(value, packed)
+        if not form.pkl_gz:
+            return [path]
+        zipped = stem.with_name(f"{stem.name}.pkl.gz")
+        # no name and no time inside: the same result is the same file
+        with system.replacing(zipped) as stream, gzip.GzipFile("", "wb", fileobj=stream, mtime=0) as packed:
+            cloudpickle.dump(value, packed)
+        return [path, zipped]
+
+
+@contextlib.contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Tell a place that cannot be written from a value that cannot."""
+    try:
+        yield
+    except MemoryError as error:
+        raise totals.out_of_memory(f"to write {path}") from error
+    except OSError as error:
+        raise OutputError(system.told(error, f"cannot write {path}")) from error
+    except Exception as error:
+        lines = guarded.lines_of(error)
+        raise ProcessorError(
+            f"the result cannot be written, as it cannot be pickled\n\n{lines}", hint=_AGAIN
+        ) from error
 
 
 def _remove_others(paths: RunPaths, written: Sequence[Path]) -> None:

@@ -7,14 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from wq_runner.errors import InterruptedRunError, PartialResultError, UsageError
-from wq_runner.execution import reduce
-from wq_runner.execution.items import Place
+from wq_runner.errors import PartialResultError, UsageError
+from wq_runner.execution import reduce, totals
+from wq_runner.execution.items import Place, Sum
 from wq_runner.execution.ledger import Recovered
 from wq_runner.execution.phase import Skipped
 from wq_runner.execution.session import Session
 from wq_runner.model import Chunk, Fileset
-from wq_runner.pipeline import outputs
 from wq_runner.remote.files import OUTPUT_DIR, PLACEHOLDER
 from wq_runner.remote.inputs import Known
 from wq_runner.samples import content
@@ -33,15 +32,15 @@ class Analysis:
 
 @dataclass(frozen=True, kw_only=True)
 class Processed:
-    """What came of a plan. `output` is what the processor returned, merged and postprocessed.
+    """What came of a plan. `sums` are of what the processor returned, for each dataset and portion.
 
-    `items` are the WorkItems that are in it; `skipped` are chunks that were given up, `left` those
+    `items` are the WorkItems that are in them; `skipped` are chunks that were given up, `left` those
     that a stop came before, as events by dataset. `again` are those that have to be planned again, as their
-    files are not what was planned; there is no output then. `given` are the events of each dataset that the
+    files are not what was planned; there are no sums then. `given` are the events of each dataset that the
     processor was given, `seen` what tasks found the files to be.
     """
 
-    output: Any
+    sums: Mapping[Sum, Any]
     items: Sequence[Any]
     skipped: Sequence[Skipped] = ()
     left: Mapping[str, int] = field(default_factory=dict)
@@ -53,6 +52,8 @@ class Processed:
 def process(analysis: Analysis, fileset: Fileset, plan: Sequence[Chunk], session: Session) -> Processed:
     """Run the processor on the plan, which is not empty.
 
+    Nothing is added up across datasets: what fails there would take all that is done with it.
+
     Raises
     ------
     PartialResultError, InterruptedRunError
@@ -60,46 +61,49 @@ def process(analysis: Analysis, fileset: Fileset, plan: Sequence[Chunk], session
     """
     from coffea.processor import Runner
 
-    from wq_runner.execution.executor import ChangedInputError, EngineExecutor
+    from wq_runner.execution.executor import ChangedInputError, DoneError, EngineExecutor, lacking
 
     fallbacks = _fallbacks(fileset)
     runner = Runner(
-        executor=EngineExecutor(session=session, fallbacks=fallbacks),
+        executor=EngineExecutor(session=session, fallbacks=fallbacks, apart=True),
         xrootdtimeout=30 if fallbacks else 60,  # seconds; where there is another place, sooner
         schema=analysis.schema,
         format=_format(plan),
-        # what is missing is ours to report; coffea would raise it and drop its account
-        skipbadfiles=(PartialResultError, InterruptedRunError),
     )
     try:
-        wrapped: dict[str, Any] = runner.run(_work_items(fileset, plan), analysis.processor)
+        runner.run(_work_items(fileset, plan), analysis.processor)
     except ChangedInputError as error:
-        return Processed(output=None, items=(), again=error.items)
-    last = session.last
+        return Processed(sums={}, items=(), again=error.items)
+    except DoneError as ended:
+        found = ended.found
+    if not found.results:
+        raise lacking(found) or PartialResultError("nothing was done")
     left: Counter[str] = Counter()
-    for item in last.left if last else ():
+    for item in found.left:
         left[item.dataset] += item.events
     return Processed(
-        output=wrapped["out"],
-        items=list(wrapped["processed"]),
-        skipped=last.skipped if last else (),
+        sums=found.results,
+        items=_items(found.results),
+        skipped=found.skipped,
         left=left,
-        given=last.given if last else {},
-        seen=last.seen if last else {},
+        given=found.given,
+        seen=found.seen,
     )
 
 
-def add_up(analysis: Analysis, recovered: Recovered, session: Session) -> Processed:
-    """Merge what an earlier run left, where nothing is left to be done."""
-    from coffea.processor import accumulate
+def _items(sums: Mapping[Sum, Any]) -> list[Any]:
+    """Return coffea's own record of what is in the sums."""
+    return [item for one in sums.values() for item in one[totals.PROCESSED]]
 
+
+def add_up(recovered: Recovered, session: Session) -> Processed:
+    """Merge what an earlier run left, where nothing is left to be done."""
     assert session.ledger is not None
-    wrapped: dict[str, Any] = accumulate(reduce.add_up(recovered.holdings, session.ledger).values())
-    output = outputs.postprocessed(analysis.processor, wrapped["out"])
+    sums = reduce.add_up(recovered.holdings, session.ledger)
     given: Counter[str] = Counter()
     for holding in recovered.holdings:
         given[holding.dataset] += holding.given
-    return Processed(output=output, items=list(wrapped["processed"]), given=given)
+    return Processed(sums=sums, items=_items(sums), given=given)
 
 
 def _fallbacks(fileset: Fileset) -> dict[str, tuple[str, ...]]:

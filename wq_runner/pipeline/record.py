@@ -102,6 +102,8 @@ class Record:
     files: Sequence[Mapping[str, Any]] = ()
     sources: Sequence[Mapping[str, Any]] = ()
     outputs: Sequence[Mapping[str, Any]] = ()
+    written: bool = False
+    """Whether these are all that the result is to be written to."""
     files_written: int = 0
     left_behind: LeftFiles | None = None
     form: Mapping[str, Any] = field(default_factory=dict)
@@ -126,7 +128,7 @@ class Record:
             "command": list(self.command),
             "exit_code": code,
             "message": message,
-            "complete": self.complete and code is not None,
+            "complete": self.complete and self.written,
             "started": self.started,
             "finished": finished,
             "seconds": {**self.phases, "total": (finished or self.started) - self.started},

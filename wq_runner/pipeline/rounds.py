@@ -88,7 +88,7 @@ class Rounds:
 
     def _once(self, left: Remainder, changed: Changed) -> Processed:
         if not left.chunks:
-            return add_up(self.analysis, left.recovered, self.session)
+            return add_up(left.recovered, self.session)
         settings = self.session.settings
         policy = dataclasses.replace(settings.policy, changed=changed)
         self.session.settings = dataclasses.replace(settings, policy=policy)

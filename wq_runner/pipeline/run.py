@@ -291,18 +291,23 @@ def _finish(
     record.limited = left_out(ready.whole, plan, bad, ready.known)
     clock = time.monotonic()
     form = place.form
-    record.outputs = outputs.write(found.output, place.processor, paths, form)
     unwatched = identity.not_watched(record.fingerprint, place.late.unwatched)
     record.not_watched = list(dict.fromkeys((*record.not_watched, *unwatched)))
     record.files_written = sum(path.is_file() for path in paths.files.rglob("*"))
+    # first, so that what is done can be merged whatever becomes of the output
     if record.complete:
         paths.missing.unlink(missing_ok=True)
     else:
         system.write_json(paths.missing, missing_fileset(ready.fileset, plan, found, bad))
         record.missing_file = outputs.describe(paths.missing, paths.root)
+    record.form = vars(dataclasses.replace(form, stage_out=None))
+    written = outputs.write(found.sums, place.processor, paths, form)
+    record.outputs = written.files
+    if written.problem is not None:
+        raise written.problem
+    record.written = True
     record.phases["saving"] = time.monotonic() - clock
     record.left_behind = place.watch.glance().left_behind
-    record.form = vars(dataclasses.replace(form, stage_out=None))
     staging.stage(record, paths, form.stage_out, console)
     record.form = vars(form)
     total = time.time() - record.started

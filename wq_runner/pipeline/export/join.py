@@ -20,7 +20,14 @@ _TOLD = ("command", "options", "samples", "directory")
 """What the run as a whole says of itself, and not its jobs."""
 
 
-def join(directory: Path, output: Path | None, console: Console, *, accept_stale: bool = False) -> None:
+def join(
+    directory: Path,
+    output: Path | None,
+    console: Console,
+    *,
+    accept_stale: bool = False,
+    scheme: str | None = None,
+) -> None:
     """Add up the results of an export.
 
     Raises
@@ -46,6 +53,7 @@ def join(directory: Path, output: Path | None, console: Console, *, accept_stale
             output or exported.folder.merged,
             console,
             accept_stale=True,
+            scheme=scheme,
             told={name: exported.content[name] for name in _TOLD},
         )
 

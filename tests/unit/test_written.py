@@ -1,0 +1,98 @@
+"""What a result is written to, where not all of it can be made."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from wq_runner.errors import OutputError, ProcessorError
+from wq_runner.pipeline import outputs
+from wq_runner.pipeline.outputs import Form
+from wq_runner.system import RunPaths
+
+
+class Ended:
+    """A processor of which only the end matters."""
+
+    def __init__(self, postprocess: Callable[[Any], Any]) -> None:
+        self.postprocess = postprocess
+
+
+SUMS = {
+    (name, ""): {"out": {"x": value}, "processed": set()} for name, value in (("a", 1), ("b", {2}), ("c", 3))
+}
+GROUPS = {"a": "numbers", "b": "sets", "c": "numbers"}
+
+
+def load(path: Path) -> Any:
+    from coffea.util import load
+
+    return load(path)
+
+
+def test_what_needs_no_sum_across_datasets_is_written(tmp_path: Path) -> None:
+    paths = RunPaths(root=tmp_path)
+    whole = outputs.write(SUMS, None, paths, Form())
+    assert isinstance(whole.problem, ProcessorError)
+    assert not whole.files
+    assert f"wq-report merge {tmp_path} --outputs per-dataset" in whole.problem.hint
+    apart = outputs.write(SUMS, None, paths, Form(scheme="per-dataset"))
+    assert apart.problem is None
+    assert [one["path"] for one in apart.files] == [f"outputs/{name}.coffea" for name in "abc"]
+    grouped = outputs.write(SUMS, None, paths, Form(scheme="group:kind", names=GROUPS))
+    assert grouped.problem is None
+    assert load(tmp_path / "outputs/numbers.coffea") == {"x": 4}
+    mixed = outputs.write(SUMS, None, paths, Form(scheme="group:kind", names={**GROUPS, "b": "numbers"}))
+    assert mixed.problem is not None
+    assert not mixed.files
+
+
+def fails_for_b(output: Any) -> Any:
+    return Path("/nowhere/weights.json").read_text() if output["x"] == {2} else output
+
+
+def test_a_postprocess_that_fails_is_the_processors_own(tmp_path: Path) -> None:
+    written = outputs.write(SUMS, Ended(fails_for_b), RunPaths(root=tmp_path), Form(scheme="per-dataset"))
+    assert [one["path"] for one in written.files] == ["outputs/a.coffea", "outputs/c.coffea"]
+    assert isinstance(written.problem, ProcessorError)
+    text = str(written.problem)
+    assert "the processor's postprocess failed for b" in text
+    assert "weights.json" in text
+    assert 'return Path("/nowhere/weights.json")' in text
+    assert "wq_runner/" not in text
+
+
+def ends(output: Any) -> Any:
+    raise SystemExit("no luminosity for this era")
+
+
+def lacks_memory(output: Any) -> Any:
+    raise MemoryError
+
+
+def needs_more(output: Any, more: Any) -> Any:
+    return more
+
+
+def returns_a_lock(output: Any) -> Any:
+    return {"lock": threading.Lock()}
+
+
+@pytest.mark.parametrize("postprocess", [ends, lacks_memory, needs_more, returns_a_lock])
+def test_whatever_it_does_nothing_else_is_blamed(postprocess: Any, tmp_path: Path) -> None:
+    sums = {("a", ""): SUMS["a", ""]}
+    written = outputs.write(sums, Ended(postprocess), RunPaths(root=tmp_path), Form())
+    assert isinstance(written.problem, ProcessorError)
+    assert "what they returned is kept" in written.problem.hint
+    assert "wq_runner/" not in str(written.problem)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_place_that_is_taken_is_named(tmp_path: Path) -> None:
+    (tmp_path / "output.coffea" / "inside").mkdir(parents=True)
+    with pytest.raises(OutputError, match=r"cannot write .*output\.coffea"):
+        outputs.write({("a", ""): SUMS["a", ""]}, None, RunPaths(root=tmp_path), Form())

@@ -1,0 +1,63 @@
+"""Code of the user's that runs in this process: what fails in it is its own, and said with its own lines."""
+
+from __future__ import annotations
+
+import contextlib
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+
+from wq_runner.errors import ProcessorError, WqRunnerError
+from wq_runner.remote.failure import TRACEBACK, shortened
+
+_OURS = str(Path(__file__).parent.parent)
+_IMPORTING = "importlib"  # frozen or not
+
+
+@contextlib.contextmanager
+def code(doing: str, *, hint: str = "", page: str = "") -> Iterator[None]:
+    """Run code of the user's; `doing` says what failed.
+
+    Raises
+    ------
+    ProcessorError
+        If it fails, whatever it raises: no exception of its own is taken for one of the surroundings.
+    """
+    try:
+        yield
+    except (WqRunnerError, KeyboardInterrupt, GeneratorExit):
+        raise
+    except BaseException as error:
+        raise ProcessorError(f"{doing}\n\n{lines_of(error)}", hint=hint, page=page) from error
+
+
+def lines_of(error: BaseException) -> str:
+    """Return the traceback of an exception, without our lines, coffea's and Python's own."""
+    lines = [*traceback.format_list(frames_of(error)), *traceback.format_exception_only(error)]
+    return shortened("".join(lines).rstrip(), TRACEBACK)
+
+
+def frames_of(error: BaseException) -> list[traceback.FrameSummary]:
+    """Return the frames of an exception from the first on that is of no machinery."""
+    frames = list(traceback.extract_tb(error.__traceback__))
+    while frames and _is_machinery(frames[0].filename):
+        del frames[0]
+    return [one for one in frames if _IMPORTING not in one.filename and not _is_ours(one.filename)]
+
+
+def is_in_call(error: BaseException) -> bool:
+    """Whether the call itself failed, as its arguments do not fit, and nothing in what was called."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return all(_is_ours(frame.filename) for frame in frames)
+
+
+def _is_machinery(filename: str) -> bool:
+    return _is_ours(filename) or _IMPORTING in filename or _is_coffeas(filename)
+
+
+def _is_ours(filename: str) -> bool:
+    return filename.startswith(_OURS)
+
+
+def _is_coffeas(filename: str) -> bool:
+    return Path(filename).parts[-3:-1] == ("coffea", "processor")
