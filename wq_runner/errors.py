@@ -9,7 +9,7 @@ WqRunnerError            1
 ├── WorkerEnvironmentError 4 the environment for the workers could not be built
 ├── EngineError          5   the engine could not start, or was lost for good
 │   └── NoWorkersError   5   no worker came in time
-├── ProcessorError       6   the processor could not be imported, or failed
+├── ProcessorError       6   code of the user's could not be imported, or failed
 └── InterruptedRunError  130 Ctrl-C or SIGTERM
 
 A message says what happened with which value; `hint` says what to do next. docs/errors.md has a section for

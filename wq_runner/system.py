@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import gc
 import json
 import logging
 import os
 import shlex
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from wq_runner.errors import WqRunnerError
+from wq_runner.errors import OutputError, UsageError, WqRunnerError
 
 log = logging.getLogger(__name__)
 
@@ -93,11 +95,52 @@ def stop(process: subprocess.Popen[bytes], *, grace: float = 5.0) -> None:
     process.wait()
 
 
-def told(error: OSError, doing: str) -> str:
-    """Say what the system refused: with the file that it is about, where the error knows it."""
+def open_standard_streams() -> None:
+    """Open those of the standard streams that are closed, to nowhere.
+
+    The next file that is opened would be one of them, and get what is printed.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            opened = os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
+            if opened != number:
+                os.dup2(opened, number)
+                os.close(opened)
+            os.set_inheritable(number, True)
+    for name, number in (("stdout", 1), ("stderr", 2)):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, "w", encoding="utf-8", closefd=False))  # noqa: SIM115
+
+
+def refused(error: OSError, about: Path | str = "", *, page: str = "output") -> WqRunnerError:
+    """Return what is said of an error of the system: what it is about is the file that it names.
+
+    Where it names none, it is `about` that, as when a stream is written.
+    """
     names = [os.fsdecode(one) for one in (error.filename, error.filename2) if isinstance(one, str | bytes)]
-    about = f" ({' -> '.join(names)})" if names else ""
-    return f"{doing}{about}: {error.strerror or error}"
+    if isinstance(error, FileNotFoundError) and not _here_exists():
+        return UsageError(
+            "the current directory does not exist any more",
+            hint="go to one that does: cd DIRECTORY",
+            page="surroundings",
+        )
+    name = " -> ".join(names) or str(about)
+    text = error.strerror or str(error) or type(error).__name__
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    hint = "make room there, and start the same command again: what was done is kept" if full else ""
+    found = OutputError(f"{name}: {text}" if name else text, hint=hint)
+    found.page = page
+    return found
+
+
+def _here_exists() -> bool:
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 @contextlib.contextmanager
@@ -123,7 +166,11 @@ def replacing(
     user may read.
     """
     encoding = None if "b" in mode else "utf-8"
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    except OSError as error:
+        error.filename = str(path)  # nobody knows the other one
+        raise
     temporary = Path(name)
     try:
         with open(handle, mode, encoding=encoding) as stream:  # noqa: PTH123 - a descriptor
@@ -134,8 +181,11 @@ def replacing(
         if not private:
             temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename in (None, name):
+            error.filename, error.filename2 = str(path), None
         raise
 
 

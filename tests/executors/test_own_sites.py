@@ -55,8 +55,9 @@ def test_what_it_raises_is_said(package: Path, tmp_path: Path) -> None:
     nanoaod.write_simple(tmp_path / "data" / "a.root", 80)
     options = ("--workers", "badfarm:2", "-o", "out", "data")
     ended = running.run(*SUMS, *options, cwd=tmp_path, PYTHONPATH=str(package))
-    assert ended.code == 5
-    assert "the site badfarm failed: OSError: the farm is on fire" in ended.error
+    assert ended.code == 6
+    assert "the site badfarm failed\n" in ended.error
+    assert "raise OSError('the farm is on fire')" in ended.error
 
 
 def test_it_is_listed(package: Path, tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "literals": (),
     "plain": (),
     "remote": (),  # travels to workers by itself
+    "guarded": ("errors", "remote"),
     "names": (),
     "system": VALUES,
     "checksums": ("system",),
@@ -35,13 +36,13 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "summary": (*VALUES, "system", "checksums"),
     "samples": (*BASE, "remote"),
     "environment": (*BASE, "remote"),
-    "workers": BASE,
+    "workers": (*BASE, "remote", "guarded"),
     "monitor": BASE,
     "survey": BASE,
-    "engine": (*BASE, "remote"),
-    "execution": (*BASE, "remote", "engine", "environment", "workers", "monitor"),
+    "engine": (*BASE, "remote", "guarded"),
+    "execution": (*BASE, "remote", "guarded", "engine", "environment", "workers", "monitor"),
     "config": (*BASE, *ROOMS, "execution"),
-    "pipeline": (*BASE, *ROOMS, "remote", "execution", "config"),
+    "pipeline": (*BASE, *ROOMS, "remote", "guarded", "execution", "config"),
     "cli": (*BASE, *ROOMS, "execution", "config", "pipeline"),
 }
 

@@ -12,8 +12,9 @@ import click
 from wq_runner.cli.leave import leave
 from wq_runner.cli.manual import Manual, ManualGroup
 from wq_runner.cli.pages import page_of
-from wq_runner.errors import InterruptedRunError, UsageError, WqRunnerError, did_you_mean
+from wq_runner.errors import EngineError, InterruptedRunError, UsageError, WqRunnerError, did_you_mean
 from wq_runner.plain import echo
+from wq_runner.system import open_standard_streams, refused
 
 
 class Option(click.Option):
@@ -52,6 +53,7 @@ def main(command: click.Command, arguments: Sequence[str] | None = None) -> NoRe
     `arguments` are those of a command that is a part of another, which has its full name then.
     """
     name = command.name if arguments is not None else None
+    open_standard_streams()
     try:
         code = command.main(arguments, prog_name=name, standalone_mode=False)
         sys.stdout.flush()
@@ -66,6 +68,10 @@ def main(command: click.Command, arguments: Sequence[str] | None = None) -> NoRe
         code = error.exit_code
     except click.ClickException as error:
         code = report(_translated(error))
+    except OSError as error:
+        code = report(refused(error, "what is printed", page="surroundings"))
+    except MemoryError:
+        code = report(EngineError("there is not enough memory on this machine", page="surroundings"))
     except (click.Abort, KeyboardInterrupt):
         code = report(InterruptedRunError("interrupted"))
     leave(code if isinstance(code, int) else 0)

@@ -15,7 +15,7 @@ EXIT_CODES: Mapping[int, str] = {
     3: "something is missing: what there is was written, what is missing was said",
     4: "the environment for the workers could not be built, or does not work",
     5: "the engine could not start, or no workers came in time",
-    6: "the processor failed",
+    6: "code of yours failed: the processor, a plug-in",
     130: "interrupted: the same command goes on",
 }
 

@@ -10,6 +10,8 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from wq_runner import guarded
+from wq_runner.errors import ProcessorError
 from wq_runner.remote import wire
 from wq_runner.remote.wire import DamagedError
 
@@ -184,11 +186,28 @@ def _answer(header: Mapping[str, Any]) -> Answer:
 
 
 def read_result(path: Path) -> Any:
-    """Return the merged result of the items that were done."""
+    """Return the merged result of the items that were done.
+
+    Raises
+    ------
+    DamagedError, OSError
+        If the file is not what was written, or cannot be read.
+    ProcessorError
+        If what is in it cannot be made again, which is done by code of the user's for classes of his own.
+    """
     import lz4.frame
 
     _, (blob, *_) = wire.read(path)
-    return pickle.loads(lz4.frame.decompress(blob))
+    content = lz4.frame.decompress(blob)
+    try:
+        return pickle.loads(content)
+    except MemoryError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise ProcessorError(
+            f"what the processor returned cannot be read again\n\n{guarded.lines_of(error)}",
+            hint="it is pickled on workers: a class of its own has to allow for that",
+        ) from error
 
 
 def read_exceptions(path: Path) -> list[BaseException]:

@@ -54,6 +54,7 @@ class WorkQueueEngine:
 
     def __init__(self, settings: QueueSettings, *, child_log: Path | None = None) -> None:
         self._settings = settings
+        self._ports = settings.ports
         self._child_log = child_log
         self._child: _Child | None = None
         self._unfinished: dict[int, Task] = {}
@@ -79,7 +80,7 @@ class WorkQueueEngine:
 
     def start(self) -> None:
         if self._child is None:
-            self._child = self._started()
+            self._child = self._at_a_port()
             self._settings = dataclasses.replace(self._settings, ports=(self._child.port,) * 2)
 
     def submit(self, task: Task) -> None:
@@ -188,6 +189,14 @@ class WorkQueueEngine:
                 f"(the last one {how})",
                 hint=f"what it printed is in {self._child_log}" if self._child_log else "",
             )
+
+    def _at_a_port(self) -> _Child:
+        """Start at the port of before, where workers look; if that is taken, at any that was asked for."""
+        if self._settings.ports != self._ports:
+            with contextlib.suppress(EngineError):
+                return self._started()
+            self._settings = dataclasses.replace(self._settings, ports=self._ports)
+        return self._started()
 
     def _started(self) -> _Child:
         """Return a child that listens; one that ends or hangs before is no reason to give up."""

@@ -23,6 +23,7 @@ from wq_runner.environment.packing import Progress, quiet
 from wq_runner.environment.store import Store, Stored
 from wq_runner.environment.worker import WorkerEnvironment, shared
 from wq_runner.errors import WorkerEnvironmentError
+from wq_runner.remote import leftovers
 from wq_runner.remote.pinned import Code
 from wq_runner.units import format_seconds, format_size
 
@@ -51,7 +52,7 @@ class Preparation:
 
     def __post_init__(self) -> None:
         self.store = dataclasses.replace(self.store, on_wait=self.say)
-        self._scratch = tempfile.TemporaryDirectory(prefix="wq-runner-", ignore_cleanup_errors=True)
+        self._scratch = tempfile.TemporaryDirectory(prefix=leftovers.prefix(), ignore_cleanup_errors=True)
 
     def __enter__(self) -> Preparation:
         return self

@@ -24,7 +24,7 @@ from wq_runner.environment import probe
 from wq_runner.environment.launch import BROKEN, SCRIPT, Launch, script
 from wq_runner.environment.store import Store, delete
 from wq_runner.errors import WorkerEnvironmentError
-from wq_runner.remote import pinned
+from wq_runner.remote import leftovers, pinned
 from wq_runner.remote.pinned import Code
 
 # what a task imports before it comes to the user's code
@@ -86,7 +86,7 @@ def check(
         "homes": [str(Path.home())],
         "code": (code or Code()).pack(),
     }
-    with tempfile.TemporaryDirectory(prefix="wq-runner-smoke-") as name:
+    with tempfile.TemporaryDirectory(prefix=leftovers.prefix("smoke")) as name:
         task = Path(name) / "worker" / "t.1"
         task.mkdir(parents=True)
         for target, source in subject.files.items():

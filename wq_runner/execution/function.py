@@ -7,10 +7,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from wq_runner import guarded
 from wq_runner.errors import ProcessorError
 from wq_runner.execution import travelling
 from wq_runner.remote import settings, work
 from wq_runner.remote.pinned import Code
+
+
+def unsendable(error: BaseException) -> ProcessorError:
+    """Return what is said of a processor, or a function, that cannot be pickled."""
+    own = f"\n\n{guarded.lines_of(error)}" if guarded.is_of_user(error) else ""
+    return ProcessorError(
+        f"the processor cannot be sent to workers: {type(error).__name__}: {error}{own}",
+        hint="open files, locks and connections cannot be attributes of a processor; "
+        "create them in process()",
+    )
 
 
 def write_function(
@@ -30,12 +41,8 @@ def write_function(
 
     try:
         content = dill.dumps(function)
-    except Exception as error:
-        raise ProcessorError(
-            f"the processor cannot be sent to workers: {type(error).__name__}: {error}",
-            hint="open files, locks and connections cannot be attributes of a processor; "
-            "create them in process()",
-        ) from error
+    except (Exception, SystemExit) as error:
+        raise unsendable(error) from error
     preamble = work.preamble(code, travelling.sources(), seed=seed, settings=settings.of_process())
     digest = hashlib.blake2b(preamble + content, digest_size=8).hexdigest()
     path = staging / f"function-{digest}"

@@ -11,10 +11,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from wq_runner import system
 from wq_runner.engine import answer
 from wq_runner.engine.answer import Answer, DamagedError, Failure
 from wq_runner.engine.protocol import Engine, EngineStatus
-from wq_runner.errors import NoWorkersError, OutputError
+from wq_runner.errors import NoWorkersError
 from wq_runner.execution import events, pins, policy
 from wq_runner.execution.accumulating import Accumulation
 from wq_runner.execution.allocation import AllocationSettings, Allocator
@@ -106,7 +107,7 @@ class Loop:
                 self._turn()
         except OSError as error:
             self._reducer.abandon()
-            raise OutputError(f"cannot write to {self._staging}: {error.strerror or error}") from error
+            raise system.refused(error, self._staging) from error
         except BaseException:
             self._reducer.abandon()
             raise

@@ -2,12 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 from wq_runner.errors import EngineError, InputError, ProcessorError, WqRunnerError
 from wq_runner.execution.items import Item
 from wq_runner.execution.policy import Cause, Trouble
 from wq_runner.model import Outcome
+
+_MISSING = re.compile(
+    r"no such file|not found|not exist|(cannot|could not|can't|unable to|failed to) open", re.IGNORECASE
+)
+_RELATIVE = re.compile(r"(?<![\w./~+:-])[\w+-][\w.+-]*(?:/[\w.+-]+)*")
+_LOOKED_AT = 500  # words of a failure
+
+
+def left_here(text: str, places: Sequence[Path]) -> str:
+    """Say which file a failure lacks that is in one of these `places`, and how tasks get it.
+
+    A relative path is one of the user's directory where it was written, and of the task's where it runs.
+    """
+    if not _MISSING.search(text):
+        return ""
+    for name in _relative_paths(text):
+        for place in places:
+            if (place / name).is_file():
+                first = place / Path(name).parts[0]
+                shown = first.name if place == Path.cwd() else str(first)
+                return f"{name} is here, but not where tasks run: --extra-file {shown} takes it along"
+    return ""
+
+
+def _relative_paths(text: str) -> Iterator[str]:
+    found = _RELATIVE.findall(text)[-_LOOKED_AT:]
+    yield from dict.fromkeys(one for one in found if ("/" in one or "." in one) and ".." not in one)
+
+
+def _here() -> list[Path]:
+    """Return where the user's relative paths start: the current directory, and that of the processor."""
+    try:
+        return list(dict.fromkeys((Path.cwd(), Path(os.path.abspath(sys.path[0] or ".")))))  # noqa: PTH100
+    except OSError:  # the current directory is gone
+        return []
 
 
 def advice(item: Item) -> str:
@@ -48,9 +87,10 @@ def error_of(
             )
         case Cause.PROCESSOR | Cause.RESULT | Cause.CRASHED | Cause.DEADLY | Cause.STALLED:
             text = trouble.traceback or trouble.message
+            lacks = left_here(text, _here()) if trouble.cause is Cause.PROCESSOR else ""
             return ProcessorError(
                 f"the processor failed, so the run stopped ({reason})\n\n{text}\n\nfirst seen in {place}",
-                hint=again(items[0]),
+                hint="\n".join(filter(None, (lacks, again(items[0])))),
             )
         case Cause.EXHAUSTED:
             return EngineError(

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -13,10 +12,10 @@ from typing import Any
 from coffea import nanoevents
 from coffea.processor import ProcessorABC
 
-from wq_runner.errors import ProcessorError, UsageError, did_you_mean
+from wq_runner import guarded
+from wq_runner.errors import ProcessorError, UsageError, WqRunnerError, did_you_mean
 from wq_runner.execution import imported
 from wq_runner.execution.arguments import understood
-from wq_runner.remote import pinned
 
 
 def load_processor(name: str, args: Mapping[str, Any]) -> Any:
@@ -42,7 +41,8 @@ def find(name: str) -> Any:
     imported.renew()
     place, _, attribute = name.rpartition(":") if ":" in name else (name, "", "")
     module = _import_file(Path(place)) if place.endswith(".py") else _import_module(place)
-    found = getattr(module, attribute, None) if attribute else _only_processor(module)
+    with guarded.code(f"the processor {name} cannot be imported"):
+        found = getattr(module, attribute, None) if attribute else _only_processor(module)
     if found is None:
         raise UsageError(f"{place} has no {attribute}.{did_you_mean(attribute, _public(module))}")
     return found
@@ -61,13 +61,39 @@ def load_schema(name: str) -> Any:
         module: ModuleType = _import_module(place)
     else:
         module, attribute = nanoevents, name
-    found = getattr(module, attribute, None)
+    with guarded.code(f"the schema {name} cannot be imported"):
+        found = getattr(module, attribute, None)
     if found is None:
-        known = [known for known in dir(module) if known.endswith("Schema")]
+        known = _schemas(module)
         raise UsageError(
-            f"no schema {name}.{did_you_mean(attribute, known)}", hint=f"known: {', '.join(known)}"
+            f"no schema {name}.{did_you_mean(attribute, known)}",
+            hint=f"known: {', '.join(known) or 'none'}",
+            page="schema",
         )
-    return found
+    return checked_schema(found, name, _schemas(module))
+
+
+def checked_schema(found: Any, name: str, known: Sequence[str] = ()) -> Any:
+    """Return a schema.
+
+    Raises
+    ------
+    UsageError
+        If it is none: coffea says so of each chunk, as of a failure.
+    """
+    if isinstance(found, type) and issubclass(found, nanoevents.BaseSchema):
+        return found
+    kind = "a class" if isinstance(found, type) else type(found).__name__
+    raise UsageError(
+        f"{name} is {kind}, not a schema",
+        hint="it must be a class that derives from coffea.nanoevents.BaseSchema"
+        + (f"; known: {', '.join(known)}" if known else ""),
+        page="schema",
+    )
+
+
+def _schemas(module: ModuleType) -> list[str]:
+    return [name for name in dir(module) if name.endswith("Schema")]
 
 
 def _import_file(path: Path) -> ModuleType:
@@ -112,24 +138,14 @@ def _run_import(name: str, shown: str) -> ModuleType:
                 hint=f"looked in {Path.cwd()} and in {sys.prefix}",
             ) from error
         raise _import_failed(shown, error) from error
+    except (WqRunnerError, KeyboardInterrupt):
+        raise
     except BaseException as error:
-        if isinstance(error, KeyboardInterrupt):
-            raise
         raise _import_failed(shown, error) from error
 
 
 def _import_failed(shown: str, error: BaseException) -> ProcessorError:
-    return ProcessorError(f"the processor {shown} cannot be imported\n\n{_own_traceback(error)}")
-
-
-def _own_traceback(error: BaseException) -> str:
-    """Return the traceback without the frames of this file and of the import machinery."""
-    frames = [
-        frame
-        for frame in traceback.extract_tb(error.__traceback__)
-        if frame.filename not in {__file__, pinned.__file__} and "importlib" not in frame.filename
-    ]
-    return "".join([*traceback.format_list(frames), *traceback.format_exception_only(error)]).rstrip()
+    return ProcessorError(f"the processor {shown} cannot be imported\n\n{guarded.lines_of(error)}")
 
 
 def _public(module: ModuleType) -> list[str]:
@@ -154,12 +170,13 @@ def _only_processor(module: ModuleType) -> Any:
 def build(found: Any, name: str, args: Mapping[str, Any]) -> Any:
     """Return a processor: a class is built with `args`, which nothing else takes."""
     if isinstance(found, type):
-        try:
-            found = found(**args)
-        except TypeError as error:
-            raise UsageError(f"{name} cannot be built with {dict(args)}: {error}") from error
-        except Exception as error:
-            raise ProcessorError(f"{name} cannot be built\n\n{_own_traceback(error)}") from error
+        with guarded.code(f"{name} cannot be built"):
+            try:
+                found = found(**args)
+            except TypeError as error:
+                if guarded.is_in_call(error):
+                    raise UsageError(f"{name} cannot be built with {dict(args)}: {error}") from error
+                raise
     elif args:
         raise UsageError(f"{name} is not a class, so it takes no --processor-args")
     if not isinstance(found, ProcessorABC) and not callable(found):

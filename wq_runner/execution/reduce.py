@@ -19,10 +19,10 @@ from typing import Any
 
 from msgspec import structs
 
-from wq_runner import system
+from wq_runner import guarded, system
 from wq_runner.engine import answer
 from wq_runner.errors import OutputError, ProcessorError, WqRunnerError
-from wq_runner.execution import guarded, ledger
+from wq_runner.execution import ledger
 from wq_runner.execution.files import FileStore
 from wq_runner.execution.items import Sum
 from wq_runner.execution.ledger import Holding
@@ -77,9 +77,9 @@ def _failure(error: BaseException) -> WqRunnerError:
     if isinstance(error, MemoryError):
         return out_of_memory("for the results")
     if isinstance(error, OSError):
-        return OutputError(system.told(error, "cannot write the ledger"))
+        return system.refused(error, "the ledger")
     return ProcessorError(
-        f"a result cannot be read again, or not be written\n\n{guarded.lines_of(error)}",
+        f"the sum of what the processor returned cannot be written\n\n{guarded.lines_of(error)}",
         hint="what the processor returns is pickled: a class of its own has to allow for that",
     )
 

@@ -6,6 +6,7 @@ import atexit
 import contextlib
 import dataclasses
 import itertools
+import logging
 import shutil
 import tempfile
 import time
@@ -29,10 +30,13 @@ from wq_runner.execution.loop import Loop
 from wq_runner.execution.phase import Context, LoopResult, LoopSettings, StopRequest
 from wq_runner.journal import Journal
 from wq_runner.model import Category
+from wq_runner.remote import leftovers
 from wq_runner.remote.inputs import UNKNOWN, Known
 from wq_runner.workers import Workers
 from wq_runner.workers.catalog import PrivateCatalog
 from wq_runner.workers.local import LocalSpec, LocalWorkers
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -115,10 +119,12 @@ class Session:
         return dataclasses.replace(item, portion=self.portion(item), identity=identity, entries=entries)
 
     def start(self) -> None:
-        """Start the engine and the workers, unless they run."""
-        if self._started is None:
-            atexit.register(self.close)
-            self._started = time.monotonic()
+        """Start the engine and the workers, unless they run. What a failed start began is ended."""
+        if self._started is not None:
+            return
+        atexit.register(self.close)
+        self._started = time.monotonic()
+        try:
             if self.catalog is not None:
                 self.catalog.start()
             if self.workers is not None:
@@ -126,18 +132,26 @@ class Session:
             self.engine.start()
             if self.workers is not None and isinstance(self.engine, WorkQueueEngine):
                 self.workers.start(self.engine.port)
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
-        """End the engine and the workers; harmless when they do not run."""
-        if self._started is not None:
-            self._started = None
-            atexit.unregister(self.close)
-            self.engine.close()
-            if self.workers is not None:
-                self.workers.stop()
+        """End the engine and the workers, whatever fails; harmless when they do not run.
+
+        What fails is said: the result, or the error that ended the run, matters more.
+        """
+        if self._started is None:
+            return
+        self._started = None
+        atexit.unregister(self.close)
+        with contextlib.ExitStack() as stack:  # from the last to the first, also after an interrupt
+            stack.callback(_calmly, self.afterwards)
             if self.catalog is not None:
-                self.catalog.stop()
-            self.afterwards()
+                stack.callback(_calmly, self.catalog.stop)
+            if self.workers is not None:
+                stack.callback(_calmly, self.workers.stop)
+            stack.callback(_calmly, self.engine.close)
 
     def _tick(self) -> None:
         if self.catalog is not None:
@@ -157,9 +171,18 @@ class Session:
         return self.staging
 
 
+def _calmly(end: Callable[[], None]) -> None:
+    try:
+        end()
+    except Exception as error:
+        log.warning(
+            "not all of the run could be cleaned up: %s: %s", type(error).__name__, error, exc_info=True
+        )
+
+
 def temporary_directory() -> Path:
-    """Make a directory that is removed when this process ends."""
-    path = Path(tempfile.mkdtemp(prefix="wq-runner-"))
+    """Make a directory that is removed when this process ends, or by the next run."""
+    path = Path(tempfile.mkdtemp(prefix=leftovers.prefix()))
     atexit.register(shutil.rmtree, path, ignore_errors=True)
     return path
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import functools
-import sysconfig
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from wq_runner import guarded
 from wq_runner.errors import EngineError, ProcessorError, WqRunnerError
-from wq_runner.execution import guarded
 
 SHOWN = 200  # characters that say what a value is
 
@@ -84,7 +82,7 @@ def _failure(
     what = " -> ".join(map(repr, keys)) or "what the processor returned"
     lines = [f"{_origin(name, result)}: {_shown(_at(result, path))}" for name, result in (earlier, later)]
     whose = f"datasets {earlier[0]} and {later[0]}" if later[0] else "two chunks"
-    own = f"\n\n{guarded.lines_of(error)}" if _is_of_user(error) else ""
+    own = f"\n\n{guarded.lines_of(error)}" if guarded.is_of_user(error) else ""
     said = f"{type(error).__name__}: {error}"
     text = f"{what} of {whose} cannot be added: {said}\n\n  {lines[0]}\n  {lines[1]}{own}"
     return ProcessorError(text, hint=hint)
@@ -136,15 +134,3 @@ def _shown(value: Any) -> str:
     except Exception:  # it is the user's, and may be anything
         text = type(value).__name__
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
-
-
-def _is_of_user(error: BaseException) -> bool:
-    """Whether a line of the user's own is in the traceback, as of a class with a sum of its own."""
-    frames = guarded.frames_of(error)
-    return any(not frame.filename.startswith(_installed()) for frame in frames)
-
-
-@functools.lru_cache(maxsize=1)
-def _installed() -> tuple[str, ...]:
-    paths = sysconfig.get_paths()
-    return tuple(paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib"))

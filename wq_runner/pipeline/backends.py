@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from rich.console import Console
 
+from wq_runner import guarded
 from wq_runner.config.executors import EXECUTORS, check_installed
 from wq_runner.config.options import RunOptions
 from wq_runner.engine.dask import DaskEngine, Source, local_cluster
@@ -25,7 +26,7 @@ from wq_runner.engine.inline import InlineEngine
 from wq_runner.engine.parsl import ParslEngine, local_config
 from wq_runner.engine.pool import PoolEngine
 from wq_runner.engine.protocol import Engine
-from wq_runner.errors import ProcessorError, UsageError
+from wq_runner.errors import UsageError
 from wq_runner.pipeline import say
 from wq_runner.system import RunPaths
 from wq_runner.workers import jobqueue, sites, spec
@@ -128,7 +129,8 @@ def _parsl(options: RunOptions, paths: RunPaths) -> Callable[[], Any]:
 
 def _users_config(path: Path) -> Any:
     found = getattr(load(path), "config", None)
-    found = found() if callable(found) else found
+    with guarded.code(f"config() of {path} failed", page="executors"):
+        found = found() if callable(found) else found
     from parsl.config import Config
 
     if not isinstance(found, Config):
@@ -151,10 +153,8 @@ def load(path: Path) -> ModuleType:
     assert specification
     assert specification.loader
     module = importlib.util.module_from_spec(specification)
-    try:
+    with guarded.code(f"{path} cannot be imported", page="executors"):
         specification.loader.exec_module(module)
-    except Exception as error:
-        raise ProcessorError(f"{path} cannot be imported: {type(error).__name__}: {error}") from error
     return module
 
 

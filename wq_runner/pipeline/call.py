@@ -8,7 +8,7 @@ import functools
 import importlib.metadata
 import json
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -90,7 +90,7 @@ def run(
         If there is no result.
     """
     if schema is not None:
-        options["schema"] = schema if isinstance(schema, str) else _name(schema)
+        options["schema"] = schema if isinstance(schema, str) else _name(_schema(schema))
     if isinstance(processor, str):
         options["processor"] = processor
     elif processor is not None:
@@ -172,6 +172,12 @@ def _name(thing: Any) -> str:
     return f"{thing.__module__}:{thing.__qualname__}"
 
 
+def _schema(given: Any) -> Any:
+    from wq_runner.execution.processor import checked_schema
+
+    return checked_schema(given, repr(given))
+
+
 def _analysis(processor: Any, schema: str) -> Analysis:
     from wq_runner.execution import pins
     from wq_runner.execution.processor import load_schema
@@ -220,6 +226,7 @@ class Keeper:
     session: Session | None = None
     _key: tuple[Any, ...] = ()
     _announced: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+    _on_tick: Callable[[], None] = lambda: None
 
     def make_session(self, wanted: Wanted) -> Session:
         """Return the session, which works in the directory of this run from now on."""
@@ -232,6 +239,7 @@ class Keeper:
             self.close()
             self._key, self.session = key, self._open(wanted)
         session = self.session
+        session.on_tick = self._on_tick  # without what the run before had added to it
         session.journal = wanted.journal
         session.staging = paths.staging
         session.ledger = paths.ledger
@@ -245,9 +253,11 @@ class Keeper:
     def close(self) -> None:
         """End it."""
         if self.session is not None:
-            self._announced.close()
-            self.session.close()
-            self.session = None
+            session, self.session = self.session, None
+            try:
+                self._announced.close()
+            finally:
+                session.close()
 
     def _open(self, wanted: Wanted) -> Session:
         # its own files are not those of a run: a run's directory may be gone before the session
@@ -255,8 +265,13 @@ class Keeper:
         system.make_private(home.staging)
         system.make_private(home.workers)
         session = engines.make_session(dataclasses.replace(wanted, paths=home))
-        session.start()
-        self._announced.enter_context(session.presence)
+        try:
+            session.start()
+            self._announced.enter_context(session.presence)
+        except BaseException:
+            session.close()  # nothing else knows it
+            raise
+        self._on_tick = session.on_tick
         session.presence = contextlib.nullcontext()
         return session
 

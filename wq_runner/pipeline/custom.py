@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from wq_runner import guarded
 from wq_runner.config.options import RunOptions
 from wq_runner.engine.borrowed import BorrowedPool, CoffeaExecutor
 from wq_runner.engine.dask import DaskEngine
@@ -21,7 +22,7 @@ from wq_runner.engine.inline import InlineEngine
 from wq_runner.engine.parsl import ParslEngine
 from wq_runner.engine.pool import PoolEngine
 from wq_runner.engine.protocol import Engine
-from wq_runner.errors import EngineError, UsageError, did_you_mean
+from wq_runner.errors import UsageError, did_you_mean
 from wq_runner.pipeline import backends
 from wq_runner.system import RunPaths
 
@@ -61,8 +62,8 @@ def make_factory(options: RunOptions, paths: RunPaths) -> Any:
     ------
     UsageError
         If the file defines none.
-    EngineError
-        If the factory cannot be made.
+    ProcessorError
+        If it fails.
     """
     path = options.executor_custom_setup
     assert path is not None
@@ -74,10 +75,8 @@ def make_factory(options: RunOptions, paths: RunPaths) -> Any:
             hint=f"def {_FUNCTION}(executor_name, run_options, **kwargs): ... returns a factory with get()",
         )
     name = options.backend.name
-    try:
+    with guarded.code(f"{path} makes no factory for {name}", page="executors"):
         factory = function(name, run_options=run_options(options), outputdir=str(paths.root))
-    except Exception as error:
-        raise EngineError(f"{path} makes no factory for {name}: {type(error).__name__}: {error}") from error
     if factory is None or not callable(getattr(factory, "get", None)):
         raise UsageError(
             f"{path} has no executor {name}: {_FUNCTION} returned {type(factory).__name__}",
@@ -96,17 +95,13 @@ def make_engine(factory: Any) -> Engine:
 
     Raises
     ------
-    EngineError
+    ProcessorError
         If it fails.
     UsageError
         If it gives something that nothing can run on.
     """
-    try:
+    with guarded.code(f"{type(factory).__name__}.get() failed", page="executors"):
         executor = factory.get()
-    except Exception as error:
-        raise EngineError(
-            f"{type(factory).__name__}.get() failed: {type(error).__name__}: {error}"
-        ) from error
     return engine_on(executor)
 
 
@@ -116,8 +111,9 @@ def closing(factory: Any) -> Callable[[], None]:
     def close() -> None:
         try:
             getattr(factory, "close", lambda: None)()
-        except Exception:
-            log.warning("%s.close() failed", type(factory).__name__, exc_info=True)
+        except (Exception, SystemExit) as error:
+            name = type(factory).__name__
+            log.warning("%s.close() failed: %s: %s", name, type(error).__name__, error, exc_info=True)
 
     return close
 

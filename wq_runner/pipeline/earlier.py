@@ -12,8 +12,7 @@ from typing import Any
 
 from rich.console import Console
 
-from wq_runner import checksums, summary
-from wq_runner.errors import OutputError
+from wq_runner import checksums, summary, system
 from wq_runner.pipeline import say
 from wq_runner.pipeline.record import Record
 from wq_runner.system import RunPaths
@@ -37,7 +36,7 @@ def put_aside(paths: RunPaths, record: Record, console: Console, *, keep: bool =
         paths.status_json.unlink(missing_ok=True)
         _move(paths)
     except OSError as error:
-        raise OutputError(f"cannot write to {paths.root}: {error.strerror or error}") from error
+        raise system.refused(error, paths.root) from error
     if keep and last.get("complete") and paths.earlier.is_dir():
         say.line(
             console,

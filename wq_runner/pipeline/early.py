@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from wq_runner import system
 from wq_runner.config.options import RunOptions
 from wq_runner.errors import UsageError
+from wq_runner.remote import leftovers
 from wq_runner.remote.ready import ADDRESS
 from wq_runner.workers import spec
 from wq_runner.workers.local import LocalSpec
@@ -27,7 +28,7 @@ def imports(options: RunOptions) -> Iterator[None]:
     if wanted is None:
         yield
         return
-    with tempfile.TemporaryDirectory(prefix="wq-runner-ready-") as directory:
+    with tempfile.TemporaryDirectory(prefix=leftovers.prefix("ready")) as directory:
         address = f"{directory}/socket"
         process = system.start(
             [sys.executable, "-c", _CODE, "--ready", address],

@@ -219,5 +219,16 @@ def _in_words(name: str, base: str = "") -> str:
 
 
 def _digest(value: Any) -> str:
-    text = json.dumps(value, sort_keys=True, default=str)
+    try:
+        text = json.dumps(value, sort_keys=True, default=str)
+    except TypeError:  # keys of two kinds have no order
+        text = json.dumps(_ordered(value), default=str)
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def _ordered(value: Any) -> Any:
+    """Return mappings as lists of pairs, in the order of their keys as text."""
+    if isinstance(value, Mapping):
+        pairs = [[type(key).__name__, str(key), _ordered(one)] for key, one in value.items()]
+        return sorted(pairs, key=lambda pair: pair[:2])
+    return [_ordered(one) for one in value] if isinstance(value, list | tuple) else value

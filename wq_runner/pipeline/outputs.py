@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from wq_runner import names, system
+from wq_runner import guarded, names, system
 from wq_runner.config.options import RunOptions
 from wq_runner.config.types import FILES, ONE
 from wq_runner.errors import OutputError, ProcessorError, WqRunnerError
-from wq_runner.execution import guarded, totals
+from wq_runner.execution import totals
 from wq_runner.execution.items import Sum
 from wq_runner.model import Fileset
 from wq_runner.pipeline import schemes
@@ -180,7 +180,7 @@ def _writing(path: Path) -> Iterator[None]:
     except MemoryError as error:
         raise totals.out_of_memory(f"to write {path}") from error
     except OSError as error:
-        raise OutputError(system.told(error, f"cannot write {path}")) from error
+        raise system.refused(error, path) from error
     except Exception as error:
         lines = guarded.lines_of(error)
         raise ProcessorError(

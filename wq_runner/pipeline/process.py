@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from wq_runner.errors import PartialResultError, UsageError
+from wq_runner import guarded
+from wq_runner.errors import PartialResultError, UsageError, WqRunnerError
 from wq_runner.execution import reduce, totals
 from wq_runner.execution.items import Place, Sum
 from wq_runner.execution.ledger import Recovered
@@ -62,6 +63,7 @@ def process(analysis: Analysis, fileset: Fileset, plan: Sequence[Chunk], session
     from coffea.processor import Runner
 
     from wq_runner.execution.executor import ChangedInputError, DoneError, EngineExecutor, lacking
+    from wq_runner.execution.function import unsendable
 
     fallbacks = _fallbacks(fileset)
     runner = Runner(
@@ -76,6 +78,10 @@ def process(analysis: Analysis, fileset: Fileset, plan: Sequence[Chunk], session
         return Processed(sums={}, items=(), again=error.items)
     except DoneError as ended:
         found = ended.found
+    except (Exception, SystemExit) as error:
+        if isinstance(error, WqRunnerError) or guarded.comes_from_us(error, __file__):
+            raise
+        raise unsendable(error) from error  # all that coffea's Runner does before it calls us
     if not found.results:
         raise lacking(found) or PartialResultError("nothing was done")
     left: Counter[str] = Counter()

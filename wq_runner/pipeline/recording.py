@@ -8,8 +8,8 @@ import platform
 import time
 from collections.abc import Iterator
 
-from wq_runner import checksums
-from wq_runner.errors import InterruptedRunError, OutputError, WqRunnerError
+from wq_runner import checksums, system
+from wq_runner.errors import InterruptedRunError, WqRunnerError
 from wq_runner.journal import Journal, RunEnded, RunStarted
 from wq_runner.monitor.watch import Watch
 from wq_runner.pipeline import earlier
@@ -44,7 +44,7 @@ def recording(request: Request, record: Record, paths: RunPaths) -> Iterator[tup
         code, message = stopped.exit_code, stopped.message
         raise stopped from error
     except OSError as error:
-        full = OutputError(f"cannot write to {paths.root}: {error.strerror or error}")
+        full = system.refused(error, paths.root)
         code, message = full.exit_code, full.message
         raise full from error
     finally:

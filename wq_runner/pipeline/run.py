@@ -219,45 +219,46 @@ def _run(
     session.again = lambda item: _how_to_see(request, ready, item)
     if options.pdb and isinstance(session.engine, InlineEngine):
         session.engine.failed = debugger.opener(console, shown.close)
-    with contextlib.ExitStack() as stack:
+    with contextlib.ExitStack() as cleaning:  # when the output is written
         if request.keeper is None:
-            stack.callback(session.close)
-        stack.callback(shown.close)
-        stack.callback(paths.address.unlink, missing_ok=True)
-        stack.enter_context(signals.stopping(session.stop.make, lambda: _say_stopping(options, console)))
-        session.start()
-        stack.enter_context(session.presence)
-        clock = time.monotonic()
-        rounds = Rounds(
-            request=request,
-            ready=ready,
-            analysis=analysis,
-            session=session,
-            paths=paths,
-            journal=place.journal,
-            console=console,
-        )
-        plan = rounds.plan(place.recovered)
-        record.phases["preprocessing"] = time.monotonic() - clock
-        say.samples(console, ready.fileset, ready.knowledge, plan, record.phases["preprocessing"])
-        say.how(console, request, ready, analysis.arguments)
-        say.chunks(console, plan, options.chunksize)
-        portions = schemes.portions(options.outputs, ready.fileset)
-        session.portion = schemes.of_items(portions)
-        if session.files is not None:
-            folders = names.file_names(dataset.name for dataset in ready.whole)
-            session.files = dataclasses.replace(session.files, folders=folders)
-        left = rounds.left(plan, place.recovered, portions)
-        rounds.resume(plan, left)
-        say.line(console, "workers", engines.describe(session, options))
-        if not options.on_work_queue and (limits := backends.limits(options, request.origins)):
-            say.line(console, "note", limits)
-        say.line(console, "output", f"{say.path(paths.root)}/")
-        clock = time.monotonic()
-        plan, found = rounds.process(plan, left, portions)
-        record.phases["processing"] = time.monotonic() - clock
-    record.files = provenance.inputs(ready.fileset, ready.knowledge, plan)
-    _finish(ready, plan, found, record, place, console)
+            cleaning.callback(session.close)
+        with contextlib.ExitStack() as stack:
+            stack.callback(shown.close)
+            stack.callback(paths.address.unlink, missing_ok=True)
+            stack.enter_context(signals.stopping(session.stop.make, lambda: _say_stopping(options, console)))
+            session.start()
+            stack.enter_context(session.presence)
+            clock = time.monotonic()
+            rounds = Rounds(
+                request=request,
+                ready=ready,
+                analysis=analysis,
+                session=session,
+                paths=paths,
+                journal=place.journal,
+                console=console,
+            )
+            plan = rounds.plan(place.recovered)
+            record.phases["preprocessing"] = time.monotonic() - clock
+            say.samples(console, ready.fileset, ready.knowledge, plan, record.phases["preprocessing"])
+            say.how(console, request, ready, analysis.arguments)
+            say.chunks(console, plan, options.chunksize)
+            portions = schemes.portions(options.outputs, ready.fileset)
+            session.portion = schemes.of_items(portions)
+            if session.files is not None:
+                folders = names.file_names(dataset.name for dataset in ready.whole)
+                session.files = dataclasses.replace(session.files, folders=folders)
+            left = rounds.left(plan, place.recovered, portions)
+            rounds.resume(plan, left)
+            say.line(console, "workers", engines.describe(session, options))
+            if not options.on_work_queue and (limits := backends.limits(options, request.origins)):
+                say.line(console, "note", limits)
+            say.line(console, "output", f"{say.path(paths.root)}/")
+            clock = time.monotonic()
+            plan, found = rounds.process(plan, left, portions)
+            record.phases["processing"] = time.monotonic() - clock
+        record.files = provenance.inputs(ready.fileset, ready.knowledge, plan)
+        _finish(ready, plan, found, record, place, console)
 
 
 def _how_to_see(request: Request, ready: Prepared, item: Item) -> str:

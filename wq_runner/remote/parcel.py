@@ -15,7 +15,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import prints, work
+from . import leftovers, prints, work
 from .prints import Printed
 
 
@@ -73,7 +73,7 @@ def _is_here(parcel: Parcel) -> bool:
 
 
 def _execute(parcel: Parcel, name: str) -> bytes:
-    with tempfile.TemporaryDirectory(prefix="wq-runner-") as directory:
+    with tempfile.TemporaryDirectory(prefix=leftovers.prefix()) as directory:
         function, result = Path(directory, name), Path(directory, "result")
         function.write_bytes(parcel.function_content or b"")
         loaded = _functions().get(name)

@@ -74,7 +74,7 @@ def execute(
             function = loaded or load_function(function_file)
             stack.enter_context(pinned.inside(function.code))
             values, known = unpack(items if isinstance(items, str) else items.read_text())
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             batch.fail(None, error, kind="environment")
         else:
             header["startup"] = time.time() - began
@@ -310,7 +310,7 @@ class _Batch:
                 continue
             try:
                 self.merged = out if self.merged is None else accumulate([out], self.merged)
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 # the sum may hold a part of it now; which item it is, is for the manager to find out
                 self.done, self.merged, self.folder.found = [], None, []
                 self.fail(None, error, kind="result")
@@ -343,7 +343,7 @@ class _Batch:
 
         try:
             result = cloudpickle.dumps(self.merged, protocol=pickle.HIGHEST_PROTOCOL)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             self.fail(self.done[0] if len(self.done) == 1 else None, error, kind="result")
             self.done = []
             result = cloudpickle.dumps(None)

@@ -66,7 +66,7 @@ def find(names: Sequence[str], *, treename: str | None = None) -> list[Found]:
 
 
 def _read_name(name: str, reading: Reading) -> list[Found]:
-    path = Path(name).expanduser()
+    path = Path(os.path.expanduser(name))  # noqa: PTH111 - which raises nothing where there is no such user
     if paths.is_url(name):
         return direct.read_url(name, name, reading)
     if path.exists():

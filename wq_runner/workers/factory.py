@@ -15,6 +15,7 @@ from pathlib import Path
 
 from wq_runner import system
 from wq_runner.errors import EngineError
+from wq_runner.remote import leftovers
 from wq_runner.units import format_size
 from wq_runner.workers import factory_file, kit, managers
 from wq_runner.workers.catalog import Address
@@ -114,7 +115,7 @@ class FactoryWorkers:
                     hint="start wq-run where jobs are submitted, or workers by hand: wq-workers local 4",
                 )
         self._directory = directory
-        self._private = Path(tempfile.mkdtemp(prefix="wq-runner-factory-"))
+        self._private = Path(tempfile.mkdtemp(prefix=leftovers.prefix("factory")))
         self.password_file = self._private / "password"
         self._leash: Leash | None = None
         # the name under which release 9.9 sends it to HTCondor, whatever it is called

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from wq_runner import system, units
 from wq_runner.errors import EngineError, UsageError
+from wq_runner.remote import leftovers
 
 log = logging.getLogger(__name__)
 
@@ -146,7 +147,7 @@ class LocalWorkers:
         self._least = max(LEAST_DISK, task_disk / SHARE)
         self._program = find_program()
         # not in the run's directory, which may be on a slow shared file system
-        self._scratch = Path(tempfile.mkdtemp(prefix="wq-runner-workers-"))
+        self._scratch = Path(tempfile.mkdtemp(prefix=leftovers.prefix("workers")))
         self.shape = shape(spec, self._free(), task_disk)
         self.password_file = self._scratch / "password"
         self._logs = logs if logs is not None else self._scratch

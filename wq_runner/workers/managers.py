@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import logging
 import os
 import platform
 import socket
@@ -46,20 +47,27 @@ class Manager:
         return f"{self.host}:{self.port}"
 
 
+log = logging.getLogger(__name__)
+
+
 def _directory() -> Path:
     return Path(platformdirs.user_cache_dir("wq-runner")) / "managers"
 
 
 @contextlib.contextmanager
 def announced(manager: Manager) -> Iterator[None]:
-    """Keep a manager in the list for as long as the block runs."""
+    """Keep a manager in the list for as long as the block runs, if the list can be written."""
     path = _directory() / f"{manager.machine}-{manager.pid}-{manager.port}.json"
-    system.make_private(path.parent)
-    system.write_json(path, dataclasses.asdict(manager))
+    try:
+        system.make_private(path.parent)
+        system.write_json(path, dataclasses.asdict(manager))
+    except OSError as error:  # no home, or one that is full: only the doctor would miss it
+        log.warning("other commands will not find this run: %s", system.refused(error, path).message)
     try:
         yield
     finally:
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
 
 
 def running(name: str | None = None) -> list[Manager]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import tempfile
 import time
@@ -10,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from wq_runner import system
-from wq_runner.errors import EngineError, WqRunnerError
+from wq_runner import guarded, system
+from wq_runner.errors import WqRunnerError
+from wq_runner.remote import leftovers
 from wq_runner.units import format_size
 from wq_runner.workers import kit, managers
 from wq_runner.workers.batch.job import Job
@@ -19,6 +21,8 @@ from wq_runner.workers.local import write_password
 
 METHODS = ("start", "scale", "describe", "close")
 SCALE_INTERVAL = 30.0  # seconds between two requests to replace what ended
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -69,7 +73,7 @@ class ProvidedWorkers:
         self._provider = provider
         self._job = job
         self._script = directory / "wq-worker.sh"
-        self._private = Path(tempfile.mkdtemp(prefix="wq-runner-site-"))
+        self._private = Path(tempfile.mkdtemp(prefix=leftovers.prefix("site")))
         self.password_file = self._private / "password"
         self._next = 0.0
         self._started = False
@@ -92,7 +96,7 @@ class ProvidedWorkers:
 
         Raises
         ------
-        EngineError
+        ProcessorError
             If the provider raised something.
         """
         job = self._job
@@ -120,7 +124,7 @@ class ProvidedWorkers:
 
         Raises
         ------
-        EngineError
+        ProcessorError
             If the provider raised something.
         """
         if self._started and time.monotonic() > self._next:
@@ -128,21 +132,18 @@ class ProvidedWorkers:
             self._call(lambda: self._provider.scale(self._job.count))
 
     def stop(self) -> None:
+        """End them. What fails then is said, and ends nothing: the run is done."""
         try:
             if self._started:
                 self._started = False
                 self._call(self._provider.close)
+        except WqRunnerError as error:
+            log.warning("%s; its workers may still run", error.message, exc_info=True)
         finally:
             self._script.unlink(missing_ok=True)
             shutil.rmtree(self._private, ignore_errors=True)
 
     def _call(self, what: Callable[[], T]) -> T:
-        try:
+        hint = "wq-workers sites list names the package that brings it"
+        with guarded.code(f"the site {self._name} failed", hint=hint, page="sites"):
             return what()
-        except WqRunnerError:
-            raise
-        except Exception as error:
-            raise EngineError(
-                f"the site {self._name} failed: {type(error).__name__}: {error}",
-                hint="wq-workers sites list names the package that brings it",
-            ) from error

@@ -31,7 +31,14 @@ def places() -> list[Path]:
     """Return where a proxy may be, in the order in which the grid's programs look."""
     named = os.environ.get(VARIABLE)
     name = f"x509up_u{os.getuid()}"
-    return [*([Path(named)] if named else []), Path("/tmp") / name, Path.home() / name]
+    return [*([Path(named)] if named else []), Path("/tmp") / name, *(home / name for home in _homes())]
+
+
+def _homes() -> list[Path]:
+    try:
+        return [Path.home()]
+    except RuntimeError:  # no HOME, and no name for this user id, as in some containers
+        return []
 
 
 def find(path: Path | None = None) -> Proxy | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from wq_runner.errors import EngineError, InputError, ProcessorError, WqRunnerError
@@ -12,6 +14,40 @@ from wq_runner.model import Ending, Outcome
 
 CHUNK = Item(value=None, dataset="A", path="/data/n.root", start=10, stop=20)
 FILE = Item(value=None, dataset="A", path="/data/n.root")
+
+
+LACKS = """
+  File "/site/analysis.py", line 4, in process
+    with uproot.open("weights/pileup.root") as file:
+FileNotFoundError: file not found
+
+    'weights/pileup.root'
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (LACKS, "weights/pileup.root is here, but not where tasks run: --extra-file weights takes it along"),
+        ("RuntimeError: Could not open file: sf.json", "--extra-file sf.json"),
+        (LACKS.replace("weights/", "/nowhere/weights/"), ""),
+        (LACKS.replace("weights/", "others/"), ""),
+        ("KeyError: 'sf.json'", ""),
+        ("FileNotFoundError: [Errno 2] No such file or directory: '../sf.json'", ""),
+    ],
+    ids=["uproot", "correctionlib", "whole path", "nor here", "no file is missing", "above"],
+)
+def test_a_file_that_is_here_and_not_there(
+    text: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "weights").mkdir()
+    for name in ("weights/pileup.root", "sf.json"):
+        (tmp_path / name).write_text("")
+    monkeypatch.chdir(tmp_path)
+    trouble = Trouble(cause=Cause.PROCESSOR, message="gone", traceback=text)
+    error = error_of(trouble, "twice", (CHUNK,), Outcome(task_id=1, ending=Ending.RETURNED))
+    assert said in error.hint
+    assert said or "--extra-file" not in error.hint
 
 
 @pytest.mark.parametrize(

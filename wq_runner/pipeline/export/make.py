@@ -32,7 +32,7 @@ from wq_runner.pipeline.export.texts import SYSTEMS, Node
 from wq_runner.pipeline.ownership import Owner
 from wq_runner.pipeline.prepare import Prepared, load, prepare
 from wq_runner.pipeline.request import Request
-from wq_runner.remote import pinned
+from wq_runner.remote import leftovers, pinned
 from wq_runner.summary import new_id
 from wq_runner.system import RunPaths
 from wq_runner.workers import sites
@@ -204,7 +204,7 @@ def _refuse_what_is_there(root: Path) -> None:
 def _plan(request: Request, ready: Prepared, console: Console) -> list[Chunk]:
     """Open the files that are not known yet, in processes of this machine."""
     options = dataclasses.replace(request.options, executor="futures")
-    with tempfile.TemporaryDirectory(prefix="wq-runner-") as scratch:
+    with tempfile.TemporaryDirectory(prefix=leftovers.prefix()) as scratch:
         paths = RunPaths(root=Path(scratch))
         session = engines.make_session(
             Wanted(

@@ -166,7 +166,7 @@ def _loaded(point: importlib.metadata.EntryPoint) -> Site:
         site = point.load()
         site = site() if callable(site) else site
         text = site.describe() if is_provider(site) else ""
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UsageError(
             f"the entry point {point.value} of {GROUP} cannot be loaded: {type(error).__name__}: {error}",
             hint="repair the package that brings it, or remove it",

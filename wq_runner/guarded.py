@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import sysconfig
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +12,7 @@ from pathlib import Path
 from wq_runner.errors import ProcessorError, WqRunnerError
 from wq_runner.remote.failure import TRACEBACK, shortened
 
-_OURS = str(Path(__file__).parent.parent)
+_OURS = str(Path(__file__).parent)
 _IMPORTING = "importlib"  # frozen or not
 
 
@@ -28,7 +30,9 @@ def code(doing: str, *, hint: str = "", page: str = "") -> Iterator[None]:
     except (WqRunnerError, KeyboardInterrupt, GeneratorExit):
         raise
     except BaseException as error:
-        raise ProcessorError(f"{doing}\n\n{lines_of(error)}", hint=hint, page=page) from error
+        failed = ProcessorError(f"{doing}\n\n{lines_of(error)}", hint=hint)
+        failed.page = page or failed.page
+        raise failed from error
 
 
 def lines_of(error: BaseException) -> str:
@@ -38,17 +42,37 @@ def lines_of(error: BaseException) -> str:
 
 
 def frames_of(error: BaseException) -> list[traceback.FrameSummary]:
-    """Return the frames of an exception from the first on that is of no machinery."""
-    frames = list(traceback.extract_tb(error.__traceback__))
-    while frames and _is_machinery(frames[0].filename):
-        del frames[0]
-    return [one for one in frames if _IMPORTING not in one.filename and not _is_ours(one.filename)]
+    """Return the frames of an exception from the user's first on; if there is none, those of libraries."""
+    frames = [one for one in traceback.extract_tb(error.__traceback__) if not _is_machinery(one.filename)]
+    first = next((at for at, one in enumerate(frames) if not _is_installed(one)), 0)
+    return frames[first:]
+
+
+def is_of_user(error: BaseException) -> bool:
+    """Whether a line of what is not installed is in the traceback."""
+    return not all(map(_is_installed, frames_of(error)))
 
 
 def is_in_call(error: BaseException) -> bool:
     """Whether the call itself failed, as its arguments do not fit, and nothing in what was called."""
     frames = traceback.extract_tb(error.__traceback__)
     return all(_is_ours(frame.filename) for frame in frames)
+
+
+def comes_from_us(error: BaseException, caller: str) -> bool:
+    """Whether other code of ours than the `caller`, a file, was on the way to an exception."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return any(_is_ours(frame.filename) and frame.filename != caller for frame in frames)
+
+
+def _is_installed(frame: traceback.FrameSummary) -> bool:
+    return frame.filename.startswith(_installed())
+
+
+@functools.lru_cache(maxsize=1)
+def _installed() -> tuple[str, ...]:
+    paths = sysconfig.get_paths()
+    return ("<", *(paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")))
 
 
 def _is_machinery(filename: str) -> bool:
