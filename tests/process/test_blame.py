@@ -16,7 +16,7 @@ from coffea.nanoevents import BaseSchema, NanoAODSchema, NanoEventsFactory
 from coffea.processor import Runner
 from coffea.processor.executor import WorkItem
 
-from wq_runner.remote import failure
+from wq_runner.remote import failure, work
 
 ENTRIES = 20_000
 Process = Callable[[Any], Any]
@@ -134,6 +134,38 @@ def test_a_schema_that_does_not_fit_is_neither_the_files_nor_the_processors(data
             super().__init__(base_form, *more)
 
     assert blamed(data / "good.root", reads("x"), schema=Strict) == "schema"
+
+
+@pytest.mark.parametrize("name", ["good.root", "gone.root"])
+def test_a_runner_skips_no_file_that_is_there(data: Path, name: str) -> None:
+    """What a processor lacks is no bad file, whatever its exception is."""
+    function = functools.partial(
+        Runner.automatic_retries, 0, True,
+        functools.partial(
+            Runner._work_function, "root", 60, BaseSchema, False, False,
+            processor_instance=opens("weights/pileup.root"), uproot_options={}, iteritems_options={},
+            checkpointer=None, cache_function=lambda: None,
+        ),
+    )  # fmt: skip
+    own, _ = work.lone(function)
+    item = WorkItem("A", str(data / name), "Events", 0, ENTRIES, b"", {})
+    if name == "good.root":
+        with pytest.raises(Exception, match="The error was: FileNotFoundError"):
+            own(item)
+    else:
+        with pytest.warns(UserWarning, match="Skipping bad file"):
+            assert own(item) is None
+
+
+def opens_to_know(path: Path) -> Any:
+    return uproot.open(path)
+
+
+def test_a_runner_skips_a_file_that_cannot_be_opened_to_be_known(tmp_path: Path) -> None:
+    function = functools.partial(Runner.automatic_retries, 0, True, opens_to_know)
+    own, _ = work.lone(function)
+    with pytest.warns(UserWarning, match="Skipping bad file"):
+        assert own(tmp_path / "gone.root") is None
 
 
 def test_parquet_is_told_apart_as_well(data: Path, tmp_path: Path) -> None:

@@ -66,6 +66,6 @@ def test_who_ends_well_leaves_nothing(owner: subprocess.Popen[str], place: Path)
 
 def test_a_process_has_one_name(place: Path) -> None:
     first, second = leftovers.prefix("workers"), leftovers.prefix()
-    assert first == f"{second}workers-"
+    assert first == second.replace("wq-runner-", "wq-runner-workers-")
     leftovers.remove_left(place)
     assert [one.suffix for one in there(place)] == [".lock"]

@@ -87,7 +87,10 @@ class EngineExecutor(ExecutorBase):  # type: ignore[misc] # coffea has no types
         category = Category.PREPROCESSING if self.function_name == _METADATA else Category.PROCESSING
         if self.fallbacks and category is Category.PROCESSING:
             function = functools.partial(apply_anywhere, self.fallbacks, function)
-        found = self.session.run(values, function, category)
+        try:
+            found = self.session.run(values, function, category)
+        except WqRunnerError as failed:
+            raise (failed if self.apart else as_coffeas(failed)) from failed.__cause__
         if found.again:
             raise ChangedInputError(found.again)
         if self.apart:
@@ -136,6 +139,24 @@ def _losing() -> Callable[[float, Event], None]:
             log.warning("files are lost with the directories of tasks: %s; %s", names, hint)
 
     return told
+
+
+def as_coffeas(error: WqRunnerError) -> WqRunnerError:
+    """Return an error that is also of the type that coffea's Runner would raise, which others catch."""
+    cause = error.__cause__
+    if cause is None or isinstance(error, type(cause)):
+        return error
+    try:
+        both: type[WqRunnerError] = type(type(error).__name__, (type(error), type(cause)), {})
+        found = type(cause).__new__(both)
+        found.args = error.args
+        if isinstance(found, OSError) and isinstance(cause, OSError):
+            found.errno, found.strerror = cause.errno, cause.strerror
+            found.filename, found.filename2 = cause.filename, cause.filename2
+        vars(found).update(vars(error))
+    except Exception:  # a type that cannot be mixed, or is not made so
+        return error
+    return found
 
 
 def _whole(results: Mapping[Sum, Any], accumulator: Any) -> Any:

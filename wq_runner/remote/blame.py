@@ -36,6 +36,12 @@ def kind_of(links: Sequence[BaseException]) -> str:
     return INPUT if any(map(_reads, _frames(links[-1].__traceback__))) else PROCESSOR
 
 
+def is_of_input(links: Sequence[BaseException]) -> bool:
+    """Whether a chain of exceptions is about the chunk's file, or a file that is opened to be known."""
+    frames = (frame for link in links for frame in _frames(link.__traceback__))
+    return not any(map(_is_work_function, frames)) or kind_of(links) == INPUT
+
+
 def _of_stage(frames: Sequence[FrameType], path: str) -> str:
     """Tell by what coffea's work function had called, and by what that was doing with the file."""
     called = _module(frames[0])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import pickle
+import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
@@ -75,6 +76,18 @@ def _kind(links: Sequence[BaseException]) -> str:
     if any(map(_is_changed, links)):
         return CHANGED
     return blame.INPUT if any(map(_is_input_error, links)) else blame.kind_of(links)
+
+
+class _OfInput(type):
+    """Takes for its instances the errors of the system, while one is handled that is about an input file."""
+
+    def __instancecheck__(cls, one: object) -> bool:
+        handled = sys.exc_info()[1]
+        return isinstance(one, OSError) and handled is not None and blame.is_of_input(chain(handled))
+
+
+class UnreadableError(Exception, metaclass=_OfInput):
+    """What ``skipbadfiles=True`` of coffea's Runner skips: never a file that is good."""
 
 
 def portable(error: BaseException) -> BaseException:

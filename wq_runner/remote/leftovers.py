@@ -1,7 +1,7 @@
 """Temporary directories that tell whose they are, so that those of the dead are removed.
 
 A process that was killed removes nothing. Each has a lock in the temporary directory for as long as it lives,
-and the names of its directories begin with the name of that: who finds a lock that nobody holds removes them.
+and its directories have the name of that in theirs: who finds a lock that nobody holds removes them.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ _LOCK = re.compile(r"wq-runner-([0-9a-f]{8})\.lock")
 
 def prefix(kind: str = "") -> str:
     """Return what the name of a temporary directory of this process begins with; `kind` says what it is."""
-    return "-".join(["wq-runner", _own(os.getpid(), tempfile.gettempdir()), *([kind] if kind else []), ""])
+    return "-".join(["wq-runner", *([kind] if kind else []), _own(os.getpid(), tempfile.gettempdir()), ""])
 
 
 @functools.lru_cache(maxsize=4)
 def _own(pid: int, place: str) -> str:
-    """Return the name of this process, for as long as which it has a lock; and look for what others left."""
-    name = secrets.token_hex(4)
-    path = Path(place, f"wq-runner-{name}.lock")
-    # made elsewhere: under its name, it is held from the first moment on
-    handle, made = tempfile.mkstemp(prefix=f".wq-runner-{name}", dir=place)
-    with contextlib.suppress(OSError):  # a file system without locks: nobody removes what is not locked
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        Path(made).rename(path)
-    Path(made).unlink(missing_ok=True)
+    """Return the name of this process, which holds its lock from now on; and look for what others left."""
+    held = False
+    while not held:
+        name = secrets.token_hex(4)
+        path = Path(place, f"wq-runner-{name}.lock")
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        with contextlib.suppress(OSError):  # a file system without locks: nobody removes what is not locked
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        held = path.exists()  # who looked at it before that has taken it for one of the dead
     atexit.register(_forget, path, pid)
     threading.Thread(target=remove_left, args=(Path(place),), name="leftovers", daemon=True).start()
     return name
@@ -63,6 +63,6 @@ def remove_left(place: Path) -> None:
 
 def _remove(lock: Path, names: Iterable[str]) -> None:
     for name in names:
-        if name.startswith(f"{lock.stem}-"):
+        if re.match(rf"wq-runner-([a-z]+-)?{lock.stem.removeprefix('wq-runner-')}-", name):
             shutil.rmtree(lock.parent / name, ignore_errors=True)
     lock.unlink(missing_ok=True)

@@ -39,6 +39,7 @@ from .trees import Trees
 from .warned import Warned
 
 _SKIPPING = "Skipping bad file"  # as coffea says it
+_SKIPS = "automatic_retries"  # as coffea calls what does, with the number of retries and `skipbadfiles`
 
 Notify = Callable[[int], None]
 """Called with the index of each item before it is begun."""
@@ -243,7 +244,10 @@ def lone(function: Any, counted: Callable[[Any], Any] = lambda processor: proces
         found = _unpack(packed) if isinstance(packed, bytes) else packed
         # what comes from a checkpoint is given to no processor
         keywords["processor_instance"] = counted(found) if keywords.get("checkpointer") is None else found
-    return functools.partial(function.func, *(one for one, _ in parts), **keywords), found
+    positional = [one for one, _ in parts]
+    if getattr(function.func, "__name__", "") == _SKIPS and positional[1] is True:
+        positional[1] = (failure.UnreadableError,)
+    return functools.partial(function.func, *positional, **keywords), found
 
 
 def versions() -> dict[str, str]:
