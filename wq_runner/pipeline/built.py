@@ -11,7 +11,7 @@ from wq_runner.environment.choice import analysis_directory
 from wq_runner.execution import imported
 from wq_runner.execution.imported import Source
 from wq_runner.execution.late import LateReads
-from wq_runner.pipeline import identity, models, packages
+from wq_runner.pipeline import endings, identity, models, packages
 from wq_runner.pipeline.identity import Places
 from wq_runner.pipeline.prepare import load
 from wq_runner.pipeline.process import Analysis
@@ -53,7 +53,8 @@ class Built:
 
         Only where nothing else differs: they are built twice to know.
         """
-        names = [name for name in identity.differing(previous, self.values) if name in self.values]
+        differing = identity.differing(identity.without_end(previous), identity.without_end(self.values))
+        names = [name for name in differing if name in self.values]
         if not names or not all(map(identity.is_attribute, names)) or request.analysis is not None:
             return self
         other = identity.state(load(request).processor, self.places)
@@ -68,11 +69,13 @@ def build(request: Request) -> Built:
         import wq_runner.execution.processor  # noqa: F401 - coffea: nothing of the user's, but many files
     with reads.recorder.building():
         analysis = load(request)
-    sources = list(imported.sources().values())
+    modules = imported.sources()
+    sources = list(modules.values())
     edited = {f"the package file {name}": value for name, value in packages.edited_files().items()}
     read = {**_read(places), **identity.code(sources, places), **edited}
     read = models.named({one.path for one in sources}, analysis.processor, places) | read
     values = {**read, **identity.state(analysis.processor, places)}
+    values |= identity.ending(endings.of(analysis.processor, modules), places)
     return Built(analysis=analysis, places=places, sources=sources, values=values)
 
 

@@ -16,10 +16,13 @@ from wq_runner import literals
 from wq_runner.execution import canonical
 from wq_runner.execution.imported import Source
 from wq_runner.model import Fileset
+from wq_runner.pipeline.endings import NAME, Ending
 from wq_runner.remote.contents import CODE, FILE, SHIPPED, VARIABLE, hash_of
 
+END = "the postprocess of the processor"
+"""The name of the entry with what is called when all chunks are done, where it is told apart."""
 FORM = "what is compared"  # the name of the entry with
-_VERSION = "2"  # raised when the same thing gets another name or hash
+_VERSION = "3"  # raised when the same thing gets another name or hash
 _ATTRIBUTE = "the attribute "
 _UNKNOWN = "not known"
 
@@ -114,6 +117,21 @@ def code(sources: Iterable[Source], places: Places) -> dict[str, str]:
         places.name(f"{CODE}{one.path}"): f"{one.imported} {one.now}" if one.edited else one.now
         for one in sources
     }
+
+
+def ending(found: Ending | None, places: Places) -> dict[str, str]:
+    """Return what stands for the file with a postprocess that is told apart, and for that.
+
+    What tasks read of the file is compared with neither: it is not the hash of the whole.
+    """
+    if found is None:
+        return {}
+    return {places.name(f"{CODE}{found.path}"): f"{found.rest} but for {NAME}", END: found.own}
+
+
+def without_end(values: Mapping[str, str]) -> dict[str, str]:
+    """Return what the results of chunks depend on."""
+    return {name: value for name, value in values.items() if name != END}
 
 
 def again(names: Iterable[str], places: Places) -> dict[str, str]:

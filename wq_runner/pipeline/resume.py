@@ -129,13 +129,18 @@ def start(
         forget(paths)
         return Recovered(), {}
     late = identity.again(found.late, places)
-    differing = identity.changes({**found.late, **found.fingerprint}, {**late, **now}, places.base.name)
+    before, after = {**found.late, **found.fingerprint}, {**late, **now}
+    # what is called when all is done has made nothing of what is there
+    chunks = (identity.without_end(before), identity.without_end(after))
+    differing = identity.changes(*chunks, places.base.name)
     if _is_of_old(found.events):
         differing.append("how input files are told apart")
     if any(isinstance(one, Accepted) and one.late > len(found.late) for one in found.events):
         differing.append("what tasks have read, of which a line is lost,")
     stale = tuple(dict.fromkeys((*found.stale, *differing)))
     if not stale:
+        if before.get(identity.END) != after.get(identity.END):
+            say.line(console, "postprocess", "it has changed: what is done is kept, and it is called on that")
         return _recover(paths, found, console), late
     count = sum(len(one.items) for one in ledger.holdings(found.events)[0])
     if count and options.accept_stale:
