@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -111,3 +112,18 @@ def test_a_task_that_waits_takes_the_place_of_one_that_came_back(
         found.tasks_waiting,
         found.tasks_running,
     )
+
+
+def test_after_it_was_closed_it_takes_another_port_if_its_own_is_taken(engine: WorkQueueEngine) -> None:
+    before = engine.port
+    engine.close()
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        other.bind(("", before))
+        other.listen()
+        engine.start()
+        assert engine.port != before
+    own = engine.port
+    engine.close()
+    engine.start()  # where workers look for it
+    assert engine.port == own

@@ -1,4 +1,4 @@
-"""What `wq_runner.run` takes for samples."""
+"""What `wq_runner.run` takes for samples, and what it keeps from run to run."""
 
 from __future__ import annotations
 
@@ -8,8 +8,16 @@ from typing import Any
 
 import pytest
 
-from wq_runner.errors import UsageError
-from wq_runner.pipeline import call
+from wq_runner.config.options import RunOptions, defaulted
+from wq_runner.engine.inline import InlineEngine
+from wq_runner.environment import WorkerEnvironment
+from wq_runner.errors import EngineError, UsageError
+from wq_runner.execution.session import Session
+from wq_runner.journal import Journal
+from wq_runner.monitor.console import PlainConsole
+from wq_runner.pipeline import call, engines
+from wq_runner.pipeline.engines import Wanted
+from wq_runner.system import RunPaths
 
 
 @pytest.mark.parametrize(
@@ -42,3 +50,65 @@ def test_values_of_python_go_to_the_processor_as_they_are() -> None:
         assert (found, type(found)) == (given, dict)
     [found] = call._options({"processor_args": "syst=False"}).processor_args
     assert found == {"syst": False}
+
+
+class Started(InlineEngine):
+    """An engine that tells whether it runs, and fails at its start if it is told to."""
+
+    def __init__(self, failing: bool) -> None:
+        super().__init__()
+        self.failing = failing
+        self.runs = False
+
+    def start(self) -> None:
+        self.runs = True
+        if self.failing:
+            raise EngineError("it did not start")
+
+    def close(self) -> None:
+        self.runs = False
+
+
+@pytest.fixture
+def wanted(tmp_path: Path) -> Wanted:
+    return Wanted(
+        options=defaulted(RunOptions(executor="futures")),
+        environment=WorkerEnvironment(command="", description="", reason=""),
+        paths=RunPaths(root=tmp_path),
+        journal=Journal(),
+        console=PlainConsole(),
+    )
+
+
+def test_failed_starts_leave_nothing_that_nobody_reaches(
+    wanted: Wanted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Started] = []
+
+    def make_session(_: Wanted) -> Session:
+        made.append(Started(failing=len(made) < 3))
+        return Session(engine=made[-1])
+
+    monkeypatch.setattr(engines, "make_session", make_session)
+    keeper = call.Keeper()
+    for _ in range(3):
+        with pytest.raises(EngineError):
+            keeper.make_session(wanted)
+    assert not any(engine.runs for engine in made)
+    keeper.make_session(wanted)
+    assert [engine.runs for engine in made] == [False, False, False, True]
+    keeper.close()
+    assert not made[-1].runs
+
+
+def test_what_a_run_hooks_into_a_kept_session_ends_with_it(
+    wanted: Wanted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = Session(engine=Started(failing=False))
+    monkeypatch.setattr(engines, "make_session", lambda _: kept)
+    keeper, own = call.Keeper(), kept.on_tick
+    for _ in range(2):
+        session = keeper.make_session(wanted)
+        assert (session, session.on_tick) == (kept, own)
+        session.on_tick = lambda: None
+    keeper.close()

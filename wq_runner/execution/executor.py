@@ -161,7 +161,8 @@ def as_coffeas(error: WqRunnerError) -> WqRunnerError:
 
 def _whole(results: Mapping[Sum, Any], accumulator: Any) -> Any:
     """Return the sum of all datasets."""
-    whole = totals.total({dataset: one for (dataset, _), one in results.items()})
+    sums = {dataset: one for (dataset, _), one in results.items() if one is not None}
+    whole = totals.total(sums, hint="book them alike, or run the datasets one by one")
     return whole if accumulator is None else accumulate([whole], accumulator)
 
 
