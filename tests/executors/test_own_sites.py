@@ -32,9 +32,16 @@ def package(tmp_path: Path) -> Path:
         "    def start(self, order):\n"
         "        raise OSError('the farm is on fire')\n"
     )
+    (place / "rudefarm.py").write_text(
+        "from ourfarm import OurFarm\n"
+        "class site(OurFarm):\n"
+        "    def close(self):\n"
+        "        super().close()\n"
+        "        raise OSError('the farm is closed on Sundays')\n"
+    )
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: ourfarm\nVersion: 1\n")
     (info / "entry_points.txt").write_text(
-        "[wq_runner.sites]\nourfarm = ourfarm:site\nbadfarm = badfarm:site\n"
+        "[wq_runner.sites]\nourfarm = ourfarm:site\nbadfarm = badfarm:site\nrudefarm = rudefarm:site\n"
     )
     return place
 
@@ -58,6 +65,16 @@ def test_what_it_raises_is_said(package: Path, tmp_path: Path) -> None:
     assert ended.code == 6
     assert "the site badfarm failed\n" in ended.error
     assert "raise OSError('the farm is on fire')" in ended.error
+
+
+def test_what_it_raises_at_the_end_costs_no_result(package: Path, tmp_path: Path) -> None:
+    nanoaod.write_simple(tmp_path / "data" / "a.root", 80)
+    options = ("--workers", "rudefarm:1x1x1GB", "-o", "out", "data")
+    ended = running.run_well(*SUMS, *options, cwd=tmp_path, PYTHONPATH=str(package))
+    assert "WARNING: the site rudefarm failed" in ended.err
+    assert "the farm is closed on Sundays" in ended.err
+    assert running.output(tmp_path / "out")["entries"] == 80
+    assert running.summary(tmp_path / "out")["complete"]
 
 
 def test_it_is_listed(package: Path, tmp_path: Path) -> None:

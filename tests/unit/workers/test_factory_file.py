@@ -41,7 +41,9 @@ def test_what_is_written_is_strict_json_without_what_is_not_said() -> None:
 
 def test_the_repositorys_own_file_is_right() -> None:
     text = (ROOT / "factory.json").read_text()
-    assert json.loads(text)["manager-name"] == "USER-workqueue-coffea"
+    found = json.loads(text)
+    assert found["manager-name"] == "USER-workqueue-coffea"
+    assert found["worker-extra-options"] == "--parent-death"  # so that they end with a local factory
     report = factory_file.check(text)
     assert (report.errors, report.warnings) == ((), ())
 
