@@ -128,11 +128,20 @@ def refused(error: OSError, about: Path | str = "", *, page: str = "output") -> 
         )
     name = " -> ".join(names) or str(about)
     text = error.strerror or str(error) or type(error).__name__
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-    hint = "make room there, and start the same command again: what was done is kept" if full else ""
+    hint = ""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        hint = "make room there, and start the same command again: what was done is kept"
+    elif name and _is_of_home(name):
+        hint = "XDG_CACHE_HOME and XDG_CONFIG_HOME name other places than those below the home directory"
     found = OutputError(f"{name}: {text}" if name else text, hint=hint)
     found.page = page
     return found
+
+
+def _is_of_home(name: str) -> bool:
+    """Whether something is the home directory, or what programs keep there."""
+    home = os.path.expanduser("~")  # noqa: PTH111 - which raises nothing
+    return name == home or name.startswith((f"{home}/.cache", f"{home}/.config"))
 
 
 def _here_exists() -> bool:

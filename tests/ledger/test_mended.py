@@ -51,3 +51,43 @@ def test_an_end_that_failed(end: str, tmp_path: Path) -> None:
     assert "the code" in changed.out
     assert running.output(tmp_path / "out") == {"n": 200, "lumi": 4}
     assert calls.read_text().count("called") == 4
+
+
+PLACES = """
+import sys
+from coffea.processor import ProcessorABC
+
+def fails(*_):
+    {what}
+
+class Result:
+    __add__ = fails if {place!r} == "sum" else lambda self, other: self
+
+class Fails(ProcessorABC):
+    def process(self, events):
+        return {{"result": Result()}}
+
+    def postprocess(self, accumulator):
+        return fails() if {place!r} == "postprocess" else accumulator
+"""
+
+
+@pytest.mark.parametrize("executor", ["iterative", "futures", "work_queue"])
+@pytest.mark.parametrize(
+    ("place", "what"),
+    [
+        ("sum", "sys.exit('no weights.json for this era')"),
+        ("postprocess", "open('/nowhere/weights.json')"),
+    ],
+)
+def test_what_fails_in_the_manager_is_the_processors(
+    executor: str, place: str, what: str, tmp_path: Path
+) -> None:
+    nanoaod.write_simple(tmp_path / "a.root", 40)
+    (tmp_path / "fails.py").write_text(PLACES.format(place=place, what=what))
+    workers = ("-w", "local:1", "--task-time", 0) if executor == "work_queue" else ()
+    common = ("-p", "fails.py:Fails", "--schema", "BaseSchema", "-c", 10, "-o", "out", "a.root")
+    ended = running.run("-e", executor, *workers, *common, cwd=tmp_path)
+    assert ended.code == 6
+    assert "weights.json" in ended.error
+    assert "fails.py" in ended.error

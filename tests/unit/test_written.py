@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from wq_runner import system
 from wq_runner.errors import OutputError, ProcessorError
 from wq_runner.pipeline import outputs
 from wq_runner.pipeline.outputs import Form
@@ -90,6 +91,14 @@ def test_whatever_it_does_nothing_else_is_blamed(postprocess: Any, tmp_path: Pat
     assert "what they returned is kept" in written.problem.hint
     assert "wq_runner/" not in str(written.problem)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_home_that_is_not_there_has_a_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/proc/nowhere")
+    for name in ("/proc/nowhere", "/proc/nowhere/.cache/wq-runner/environments"):
+        error = system.refused(FileNotFoundError(2, "No such file or directory", name))
+        assert error.message == f"{name}: No such file or directory"
+        assert "XDG_CACHE_HOME" in error.hint
 
 
 def test_a_place_that_is_taken_is_named(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ def digest(value: Any, here: Sequence[Path] = ()) -> str:
         return _Digest(here).of(value).hex()
     except UnknownError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UnknownError(f"{type(error).__name__}: {error}") from error
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from wq_runner import checksums, system
 from wq_runner.errors import InterruptedRunError, WqRunnerError
+from wq_runner.execution.totals import out_of_memory
 from wq_runner.journal import Journal, RunEnded, RunStarted
 from wq_runner.monitor.watch import Watch
 from wq_runner.pipeline import earlier
@@ -43,6 +44,10 @@ def recording(request: Request, record: Record, paths: RunPaths) -> Iterator[tup
         )
         code, message = stopped.exit_code, stopped.message
         raise stopped from error
+    except MemoryError as error:
+        lacking = out_of_memory("to go on")
+        code, message = lacking.exit_code, lacking.message
+        raise lacking from error
     except OSError as error:
         full = system.refused(error, paths.root)
         code, message = full.exit_code, full.message

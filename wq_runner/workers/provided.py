@@ -43,7 +43,7 @@ class Order:
 
 
 class Provider(Protocol):
-    """What an entry point of the group ``wq_runner.sites`` may be; whatever it raises ends the run."""
+    """What an entry point of the group ``wq_runner.sites`` may be; what it raises ends the run."""
 
     def start(self, order: Order) -> None:
         """Start the workers. Called once; it need not wait for them."""
@@ -55,7 +55,10 @@ class Provider(Protocol):
         """Say what this is, in a few words."""
 
     def close(self) -> None:
-        """End all of them. Called once after `start`, whatever happened, and may be all that is called."""
+        """End all of them. Called once after `start`, whatever happened, and may be all that is called.
+
+        The output is written by then: what it raises is a warning.
+        """
 
 
 def is_provider(found: object) -> bool:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import hist
 import pytest
 
-from wq_runner.errors import EngineError, ProcessorError
-from wq_runner.execution import totals
+from wq_runner.errors import EngineError, OutputError, ProcessorError
+from wq_runner.execution import reduce, totals
+from wq_runner.execution.ledger import Holding
 
 
 @dataclass(frozen=True)
@@ -86,3 +88,13 @@ def test_no_memory_is_no_fault_of_what_is_added() -> None:
     results = {name: result({"x": Stubborn(MemoryError())}, name) for name in "ab"}
     with pytest.raises(EngineError, match="not enough memory on this machine"):
         totals.total(results)
+
+
+def test_a_damaged_part_is_no_fault_of_the_processors(tmp_path: Path) -> None:
+    (tmp_path / "part-1").write_bytes(b"WQR2 and nothing else")
+    damaged = Holding(name="part-1", dataset="a", tasks=(1,), items=())
+    with pytest.raises(OutputError, match="the ledger is damaged") as caught:
+        reduce.add_up([damaged], tmp_path)
+    assert caught.value.page == "damaged-files"
+    with pytest.raises(OutputError, match="part-2: No such file"):
+        reduce.add_up([Holding(name="part-2", dataset="a", tasks=(2,), items=())], tmp_path)
