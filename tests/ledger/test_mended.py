@@ -23,8 +23,7 @@ class Mended(ProcessorABC):
 """
 
 
-@pytest.mark.parametrize("end", ["raise ValueError('no luminosity')", "return Path('lumi.txt').read_text()"])
-def test_an_end_that_failed(end: str, tmp_path: Path) -> None:
+def test_an_end_that_failed(tmp_path: Path) -> None:
     data = nanoaod.write_simple(tmp_path / "a.root", 100)
     calls = tmp_path / "calls"
     options = ("--schema", "BaseSchema", "-e", "iterative", "-c", 50, "-o", "out", data)
@@ -34,7 +33,7 @@ def test_an_end_that_failed(end: str, tmp_path: Path) -> None:
         (tmp_path / "mended.py").write_text(text)
         return running.run("-p", "mended.py:Mended", *options, cwd=tmp_path)
 
-    failed = run(end)
+    failed = run("return Path('lumi.txt').read_text()")
     assert failed.code == 6
     assert f'the processor\'s postprocess failed\n\n  File "{tmp_path}/mended.py"' in failed.error
     assert not (tmp_path / "out/output.coffea").exists()
@@ -72,13 +71,12 @@ class Fails(ProcessorABC):
 """
 
 
-@pytest.mark.parametrize("executor", ["iterative", "futures", "work_queue"])
+SUM, END = "sys.exit('no weights.json for this era')", "open('/nowhere/weights.json')"
+
+
 @pytest.mark.parametrize(
-    ("place", "what"),
-    [
-        ("sum", "sys.exit('no weights.json for this era')"),
-        ("postprocess", "open('/nowhere/weights.json')"),
-    ],
+    ("executor", "place", "what"),
+    [("iterative", "sum", SUM), ("futures", "postprocess", END), ("work_queue", "sum", SUM)],
 )
 def test_what_fails_in_the_manager_is_the_processors(
     executor: str, place: str, what: str, tmp_path: Path
