@@ -208,7 +208,7 @@ def test_a_notebook(directory: Path) -> None:
     assert "processor    __main__:Sums  (run())" in printed(first)
     assert re.search(r"complete +400 of 400 events", printed(first))
     assert any("400/400" in text or "100%" in text for text in shown(first)), first["outputs"]
-    assert "starting over: the arguments of the processor changed" in printed(again)
+    assert "starting over: the attribute factor of the processor changed" in printed(again)
     assert "stopping" in printed(interrupted)
     assert re.search(r"<partial: \d+ of 400 events, in three>", printed(interrupted))
     assert "resuming" in printed(rest)
