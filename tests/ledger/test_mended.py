@@ -46,6 +46,14 @@ def test_an_end_that_failed(tmp_path: Path) -> None:
     assert run("return {**accumulator, 'lumi': 4}").code == 0
     assert running.output(tmp_path / "out") == {"n": 100, "lumi": 4}
     assert calls.read_text().count("called") == 2
+    # nor is one of which the end read another file
+    read = "return {**accumulator, 'lumi': int(Path('lumi.txt').read_text())}"
+    for lumi in (5, 6):
+        (tmp_path / "lumi.txt").write_text(str(lumi))
+        assert run(read).code == 0
+        assert running.output(tmp_path / "out") == {"n": 100, "lumi": lumi}
+        assert "is there already" in run(read).out
+    assert calls.read_text().count("called") == 2
     changed = run("return {**accumulator, 'lumi': 4}", weight=2)
     assert "the code" in changed.out
     assert running.output(tmp_path / "out") == {"n": 200, "lumi": 4}

@@ -51,6 +51,14 @@ class LateReads:
         self.recorded.update(new)
         return [ReadLate(values=new)] if new else []
 
+    def with_end(self, read: Mapping[str, str]) -> dict[str, str]:
+        """Return what is on record, and what the end of the processor has read; of two contents both."""
+        found = dict(self.recorded)
+        for name, value in read.items():
+            before = found.get(self.name_of(name), value)
+            found[self.name_of(name)] = value if before == value else f"{before} {value}"
+        return found
+
     def _here(self, name: str) -> str:
         """Return the name of something here, if it was shipped from here."""
         kind, shipped, inside = name.partition(SHIPPED)

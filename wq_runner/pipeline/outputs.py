@@ -21,6 +21,7 @@ from wq_runner.execution import totals
 from wq_runner.execution.items import Sum
 from wq_runner.model import Fileset
 from wq_runner.pipeline import schemes
+from wq_runner.remote.reads import recorder
 from wq_runner.system import RunPaths
 
 WHOLE = "output"
@@ -136,7 +137,7 @@ def _ended(processor: Any, sums: Mapping[Sum, Any], stem: str, apart: str) -> An
     }
     output = totals.total(results, hint=apart)[totals.OUT]
     whose = "" if stem == WHOLE else f" for {stem}"
-    with guarded.code(f"the processor's postprocess failed{whose}", hint=_AGAIN):
+    with recorder.ending(), guarded.code(f"the processor's postprocess failed{whose}", hint=_AGAIN):
         if callable(getattr(processor, "postprocess", None)):
             after = processor.postprocess(output)
             return after if after is not None else output

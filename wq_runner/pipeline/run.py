@@ -303,6 +303,7 @@ def _finish(
         record.missing_file = outputs.describe(paths.missing, paths.root)
     record.form = vars(dataclasses.replace(form, stage_out=None))
     written = outputs.write(found.sums, place.processor, paths, form)
+    record.read_late = place.late.with_end(recorder.read_at_end())
     record.outputs = written.files
     if written.problem is not None:
         raise written.problem

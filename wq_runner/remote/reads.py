@@ -61,13 +61,14 @@ class Recorder:
     """Notes what this process reads, where it is told to; there is one, as a hook stays for ever.
 
     What is read while a processor is `built` is noted apart from what is read while a function is `loaded`,
-    as in a worker, and from what is read `late`, while a task runs.
+    as in a worker, from what is read `late`, while a task runs, and at the `end`, by a postprocess.
     """
 
     def __init__(self) -> None:
         self.built = _Noted()
         self.loaded = _Noted()
         self.late = _Noted()
+        self.end = _Noted()
         self.active = False
         self._hooked = False
         self._now = self.built
@@ -87,6 +88,17 @@ class Recorder:
         """Note what a function needs before its tasks, but for files of tasks and of ours."""
         with self._ignoring(ignored), self._noting(self.loaded):
             yield
+
+    @contextlib.contextmanager
+    def ending(self) -> Iterator[None]:
+        """Note what the end of a processor needs."""
+        with self._noting(self.end):
+            yield
+
+    def read_at_end(self) -> dict[str, str]:
+        """Return what the end has read, and forget it."""
+        found, self.end = self.end.values, _Noted()
+        return found
 
     @contextlib.contextmanager
     def _noting(self, noted: _Noted) -> Iterator[None]:
@@ -208,7 +220,8 @@ class Recorder:
             if len(self._own) < 100 * MOST:
                 self._own.add(name)
             return
-        own = name in self._own and (self._now is self.late or name.startswith(_temporary()))
+        done = self._now is self.late or self._now is self.end
+        own = name in self._own and (done or name.startswith(_temporary()))
         if own or (is_hidden(name) and not shipped(name)):
             return
         if self._is_ignored(name):
