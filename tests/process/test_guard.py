@@ -124,8 +124,11 @@ READS = "import time\nfor _ in range(25): open('/dev/zero', 'rb', 0).read(100); 
 SHELL = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {COMPUTES!r}])"
 
 
-@pytest.mark.parametrize("program", [COMPUTES, READS, SHELL], ids=["computes", "reads", "starts another"])
-@pytest.mark.parametrize("alone", [False, True], ids=["same session", "own session"])
+@pytest.mark.parametrize(
+    ("program", "alone"),
+    [(COMPUTES, False), (READS, False), (SHELL, True)],
+    ids=["computes", "reads", "starts another in a session of its own"],
+)
 def test_who_waits_for_a_program_that_gets_on_is_not_stalled(
     tmp_path: Path, program: str, *, alone: bool
 ) -> None:
