@@ -68,6 +68,10 @@ class Troubled(Sums):
     def hang(self, events: Any) -> None:
         ctypes.PyDLL(None).pause()  # in C, without giving the interpreter's lock away
 
+    def devour(self, events: Any) -> None:
+        held = np.ones(1000 * MB, np.int8)
+        time.sleep(PATIENCE + held[0])
+
     def wait(self, events: Any) -> None:
         time.sleep(PATIENCE)
 
@@ -87,6 +91,20 @@ class Troubled(Sums):
         # the workspace has the name of its worker: worker-USER-PROCESS
         os.kill(int(os.environ["WORK_QUEUE_SANDBOX"].rpartition("-")[2]), signal.SIGKILL)
         time.sleep(PATIENCE)
+
+
+class Several(Troubled):
+    """Does another thing in one chunk of each file, that which holds `entry`: by the name, NAME=WHAT."""
+
+    def __init__(self, entry: int, **ways: str) -> None:
+        super().__init__("", entry=entry)
+        self.ways = ways
+
+    def process(self, events: Any) -> Any:
+        what = self.ways.get(Path(events.metadata["filename"]).stem)
+        if what and self.is_meant(events):
+            return getattr(self, what)(events)
+        return Sums.process(self, events)
 
 
 class Hungry(Sums):

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from wq_runner.errors import UsageError, did_you_mean
 
-_LIMITS = "limits of memory and stalls"
+LIMITS = "limits of memory and stalls"
+LEARNED = "limits of memory but what --memory says"
 _HOSTS = "choice of another host for what failed"
 _PACKING = "packed environment: its workers need these packages, and the code"
 
@@ -33,15 +34,15 @@ EXECUTORS: Mapping[str, Executor] = {
     one.name: one
     for one in (
         Executor(name="work_queue", place="a site"),
-        Executor(name="iterative", lacks=(_LIMITS, "other process that would survive a crash")),
-        Executor(name="futures", lacks=(_LIMITS, "workers elsewhere")),
+        Executor(name="iterative", lacks=(LIMITS, "other process that would survive a crash")),
+        Executor(name="futures", lacks=(LEARNED, "workers elsewhere")),
         Executor(
             name="dask",
             modules=("distributed", "cryptography"),
             pip="wq-runner[dask,dashboard]",
             conda="distributed bokeh cryptography dask-jobqueue",
             place="a site, or the address of a scheduler",
-            lacks=(_LIMITS, _HOSTS, _PACKING),
+            lacks=(LEARNED, _HOSTS, _PACKING),
         ),
         Executor(
             name="parsl",
@@ -49,7 +50,7 @@ EXECUTORS: Mapping[str, Executor] = {
             pip="wq-runner[parsl]",
             conda="parsl",
             place="a configuration FILE.py",
-            lacks=(_LIMITS, _HOSTS, _PACKING),
+            lacks=(LEARNED, _HOSTS, _PACKING),
         ),
     )
 }

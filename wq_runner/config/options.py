@@ -154,6 +154,14 @@ class RunOptions:
         is_flag=True,
         help="Open Python's debugger where the processor fails; only with --executor iterative.",
     )
+    in_place: bool = _option(
+        False,
+        "--in-place",
+        group=_WHERE,
+        is_flag=True,
+        help="With --executor iterative: have the processor work in the current directory, and not, as on "
+        "workers, in one of its own that has the files of --extra-file.",
+    )
     scaleout: int | None = _option(
         None,
         "--scaleout",

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from wq_runner.engine.care import Care
 from wq_runner.engine.futures import Future, FuturesEngine
 from wq_runner.engine.protocol import EngineStatus
 from wq_runner.errors import EngineError
@@ -31,8 +32,8 @@ Source = Callable[[], Any]
 class DaskEngine(FuturesEngine):
     """Submits to a scheduler; `report` is where Dask's own account of the run goes."""
 
-    def __init__(self, source: Source, *, report: Path | None = None) -> None:
-        super().__init__()
+    def __init__(self, source: Source, *, report: Path | None = None, care: Care | None = None) -> None:
+        super().__init__(care)
         self._source = source
         self._report_file = report
         self._report: Any = None

@@ -10,6 +10,7 @@ import queue
 import time
 from typing import Any, Protocol
 
+from wq_runner.engine.care import Care, answered
 from wq_runner.engine.protocol import EngineStatus
 from wq_runner.model import Ending, Outcome, Task
 from wq_runner.remote.failure import shortened
@@ -29,7 +30,8 @@ class Future(Protocol):
 class FuturesEngine(abc.ABC):
     """Sends tasks as parcels, and turns what comes back into outcomes."""
 
-    def __init__(self) -> None:
+    def __init__(self, care: Care | None = None) -> None:
+        self._care = care or Care()
         self._running: dict[int, tuple[Task, Future]] = {}
         self._ended: queue.SimpleQueue[tuple[int, Future]] = queue.SimpleQueue()
         self._apart = False  # whether some worker did not see our files
@@ -114,7 +116,8 @@ class FuturesEngine(abc.ABC):
     # -- sending and receiving
 
     def _parcel(self, task: Task, content: bytes | None = None) -> Parcel:
-        return Parcel(str(task.function), task.items, str(task.result), content, os.getpid())
+        limits = self._care.limits(task)
+        return Parcel(str(task.function), task.items, str(task.result), content, os.getpid(), limits)
 
     def _send(self, task: Task, parcel: Parcel) -> None:
         future = self._call(deliver, parcel)
@@ -129,7 +132,7 @@ class FuturesEngine(abc.ABC):
         try:
             delivery: Delivery = future.result()
         except Exception as error:
-            return self._failed(task, error)
+            return answered(task) or self._failed(task, error)
         if delivery.lacking:
             self._apart = True
             if task.inputs:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from wq_runner.engine.care import Care
 from wq_runner.engine.futures import Future, FuturesEngine
 from wq_runner.engine.protocol import EngineStatus
 from wq_runner.errors import EngineError
@@ -28,8 +29,8 @@ _TETHER = (
 class ParslEngine(FuturesEngine):
     """Submits to a kernel of its own; `config` makes the configuration when the engine starts."""
 
-    def __init__(self, config: Callable[[], Any]) -> None:
-        super().__init__()
+    def __init__(self, config: Callable[[], Any], care: Care | None = None) -> None:
+        super().__init__(care)
         self._config = config
         self._kernel: Any = None
         self._most = 0

@@ -11,10 +11,13 @@ import threading
 import time
 from collections import deque
 
+from wq_runner.engine.care import Care, answered
 from wq_runner.engine.inline import run_here
 from wq_runner.engine.protocol import EngineStatus
 from wq_runner.model import Ending, Outcome, Task
 from wq_runner.remote import prints
+from wq_runner.remote.guard import Limits
+from wq_runner.remote.minder import minded
 
 Running = concurrent.futures.Future[Outcome]
 
@@ -26,8 +29,9 @@ class PoolEngine:
     that were in it are suspects, and run again one by one in a process of their own before any is blamed.
     """
 
-    def __init__(self, workers: int) -> None:
+    def __init__(self, workers: int, care: Care | None = None) -> None:
         self._workers = workers
+        self._care = care or Care()
         self._pool: concurrent.futures.Executor | None = None
         self._apart: concurrent.futures.Executor | None = None
         self._running: dict[Running, Task] = {}
@@ -57,7 +61,7 @@ class PoolEngine:
             self.start()
             assert self._pool is not None
             try:
-                self._running[self._pool.submit(_run, task)] = task
+                self._running[self._pool.submit(_run, task, self._care.limits(task))] = task
             except concurrent.futures.BrokenExecutor:  # its tasks come back from wait() as suspects
                 self._pool = None
             else:
@@ -76,7 +80,7 @@ class PoolEngine:
         if self._alone is None and self._suspects:
             self._apart = self._apart or _pool(1)
             task = self._suspects.popleft()
-            self._alone = (self._apart.submit(_run, task), task)
+            self._alone = (self._apart.submit(_run, task, self._care.limits(task)), task)
 
     def _outcome(self, future: Running) -> Outcome | None:
         if self._alone is not None and future is self._alone[0]:
@@ -87,6 +91,8 @@ class PoolEngine:
         error = future.exception()
         if isinstance(error, concurrent.futures.BrokenExecutor):
             self._pool = None
+            if (found := answered(task)) is not None:
+                return found
             self._suspects.append(task)
             return None
         return _failed(task, error) if error is not None else future.result()
@@ -95,6 +101,8 @@ class PoolEngine:
         error = future.exception()
         if isinstance(error, concurrent.futures.BrokenExecutor):
             self._apart = None
+            if (found := answered(task)) is not None:
+                return found
         return _failed(task, error) if error is not None else future.result()
 
     def avoid(self, host: str, *, avoid: bool) -> None:
@@ -110,9 +118,9 @@ class PoolEngine:
         self._pool = self._apart = None
 
 
-def _run(task: Task) -> Outcome:
-    with prints.captured() as printed:
-        outcome = run_here(task)
+def _run(task: Task, limits: Limits) -> Outcome:
+    with prints.captured() as printed, minded(task.result, limits) as notify:
+        outcome = run_here(task, notify=notify)
     return dataclasses.replace(outcome, output=printed.text)
 
 

@@ -19,13 +19,15 @@ from urllib.parse import urlsplit
 from rich.console import Console
 
 from wq_runner import guarded
-from wq_runner.config.executors import EXECUTORS, check_installed
+from wq_runner.config.executors import EXECUTORS, LEARNED, LIMITS, check_installed
 from wq_runner.config.options import RunOptions
+from wq_runner.engine.care import Care
 from wq_runner.engine.dask import DaskEngine, Source, local_cluster
 from wq_runner.engine.inline import InlineEngine
 from wq_runner.engine.parsl import ParslEngine, local_config
 from wq_runner.engine.pool import PoolEngine
 from wq_runner.engine.protocol import Engine
+from wq_runner.environment.overlay import extra_files
 from wq_runner.errors import UsageError
 from wq_runner.pipeline import say
 from wq_runner.system import RunPaths
@@ -48,7 +50,11 @@ _UNHEEDED = (
     "resources_mode",
     "resource_monitor",
     "stall_time",
+    "in_place",
 )
+# but for these, which the others have as well
+_ITERATIVE = ("extra_file", "in_place")
+_WATCHED = ("memory", "stall_time")
 
 
 def check(options: RunOptions) -> None:
@@ -85,13 +91,31 @@ def make_engine(options: RunOptions, paths: RunPaths) -> Engine:
     """Make the engine of an executor that is not work_queue; nothing is started yet."""
     match options.backend.name:
         case "futures":
-            return PoolEngine(here(options.workers).count)
+            return PoolEngine(here(options.workers).count, _care(options))
         case "dask":
-            return DaskEngine(_dask(options, paths), report=paths.root / "dask-report.html")
+            report = paths.root / "dask-report.html"
+            return DaskEngine(_dask(options, paths), report=report, care=_care(options))
         case "parsl":
-            return ParslEngine(_parsl(options, paths))
+            return ParslEngine(_parsl(options, paths), _care(options))
         case _:
-            return InlineEngine()
+            return inline(options)
+
+
+def _is_watched(options: RunOptions) -> bool:
+    """Say whether processes are ours, and so ours to end."""
+    named = options.backend.name in {"futures", "dask", "parsl"} and "://" not in options.backend.place
+    return named and options.executor_custom_setup is None
+
+
+def _care(options: RunOptions) -> Care:
+    if not _is_watched(options):
+        return Care()
+    return Care(stall=options.stall_time or None, memory=options.memory is not None)
+
+
+def inline(options: RunOptions) -> InlineEngine:
+    """Make the engine that works in this process, where a task has what it would have on a worker."""
+    return InlineEngine(None if options.in_place else extra_files(options.extra_file))
 
 
 def here(workers: str | None) -> LocalSpec:
@@ -184,8 +208,16 @@ def limits(options: RunOptions, origins: Mapping[str, str]) -> str:
     """Say in a line what the executor does not give, and what was asked for in vain."""
     own = options.executor_custom_setup is not None
     lacks = EXECUTORS["dask" if own else options.backend.name].lacks
+    if not _is_watched(options):
+        lacks = tuple(LIMITS if one == LEARNED else one for one in lacks)
     text = f"{options.executor} has no {', no '.join(lacks)}" if lacks else ""
-    vain = [f"--{name.replace('_', '-')}" for name in _UNHEEDED if origins.get(name, "default") != "default"]
+    heeded: tuple[str, ...] = _ITERATIVE if options.backend.name == "iterative" and not own else ()
+    heeded += _WATCHED if _is_watched(options) else ()
+    vain = [
+        f"--{name.replace('_', '-')}"
+        for name in _UNHEEDED
+        if name not in heeded and origins.get(name, "default") != "default"
+    ]
     return f"{text}; without effect: {', '.join(vain)}" if vain else text
 
 

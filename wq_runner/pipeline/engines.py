@@ -134,6 +134,8 @@ def _elsewhere(options: RunOptions, paths: RunPaths, console: Console) -> Sessio
     if options.executor_custom_setup is not None:
         factory = custom.make_factory(options, paths)
         engine = custom.make_engine(factory)
+        if isinstance(engine, InlineEngine):
+            engine = backends.inline(options)
         afterwards = custom.closing(factory)
     else:
         engine, afterwards = backends.make_engine(options, paths), lambda: None

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import leftovers, prints, work
+from .guard import Limits
+from .minder import minded
 from .prints import Printed
 
 
@@ -23,7 +25,7 @@ from .prints import Printed
 class Parcel:
     """A task, its files as the manager names them, and the content of the function if it has to travel.
 
-    `manager` is the process that sent it, whose own streams are left alone.
+    `manager` is the process that sent it, whose own streams are left alone; it is not watched either.
     """
 
     function: str
@@ -31,6 +33,7 @@ class Parcel:
     result: str
     function_content: bytes | None = None
     manager: int = 0
+    limits: Limits | None = None
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ def deliver(parcel: Parcel) -> Delivery:
     here = os.getpid() == parcel.manager
     with contextlib.nullcontext(Printed()) if here else prints.captured() as printed:
         if _is_here(parcel):
-            work.execute(Path(parcel.function), parcel.items, Path(parcel.result))
+            _execute_here(parcel, watched=not here)
         else:
             name = Path(parcel.function).name
             lacking = parcel.function_content is None and name not in _functions()
@@ -65,6 +68,14 @@ def deliver(parcel: Parcel) -> Delivery:
         lacking=lacking,
         printed=printed.text,
     )
+
+
+def _execute_here(parcel: Parcel, *, watched: bool) -> None:
+    result = Path(parcel.result)
+    if watched and result.exists():
+        return  # it was ended elsewhere, with the process that did it, and whose scheduler tries again
+    with minded(result, parcel.limits if watched else None) as notify:
+        work.execute(Path(parcel.function), parcel.items, result, notify)
 
 
 def _is_here(parcel: Parcel) -> bool:
