@@ -180,13 +180,15 @@ def _run(
 ) -> None:
     from importlib import metadata
 
+    from wq_runner.execution import signals
     from wq_runner.monitor.console import PlainConsole
     from wq_runner.monitor.steady import outlive_terminal
     from wq_runner.pipeline import early
 
     outlive_terminal()
     options = defaulted(options)
-    with contextlib.nullcontext() if only_show or detach else early.imports(options):
+    started = contextlib.nullcontext() if only_show or detach else early.imports(options)
+    with signals.raising(), started:
         with system.uncollected():
             from wq_runner.pipeline.request import Request
             from wq_runner.pipeline.run import dry_run, run
@@ -241,7 +243,7 @@ def _write_options(path: Path, options: RunOptions) -> None:
         raise OutputError(f"{path} is there already", hint="name another file, or remove it")
     with system.replacing(path, "w") as stream:
         stream.write(as_yaml(options))
-    echo(f"{path} has all options: wq-run --run-options {path}")
+    echo(f"{path} has all options: a run takes them from there with --run-options {shlex.quote(str(path))}")
 
 
 def _show_options(ctx: click.Context, options: RunOptions) -> None:
