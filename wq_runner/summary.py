@@ -8,6 +8,7 @@ the names of results.
 from __future__ import annotations
 
 import contextlib
+import shlex
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -92,7 +93,7 @@ def refuse_running(paths: RunPaths, record: object, *, held: bool = False) -> No
     if not held and is_held(paths):
         raise UsageError(
             f"a wq-run works in {paths.root}: it has no result yet{before}",
-            hint=f"wait for it: wq-status {paths.root}",
+            hint=f"wait for it: wq-status {shlex.quote(str(paths.root))}",
         )
     raise UsageError(
         f"the run in {paths.root} was killed before its end: it has no result{before}",
@@ -123,7 +124,8 @@ def held(directory: Path) -> Iterator[RunPaths]:
         lock = _lock(paths)
     except filelock.Timeout as error:
         raise UsageError(
-            f"a wq-run works in {paths.root}", hint=f"wait for it: wq-status {paths.root}"
+            f"a wq-run works in {paths.root}",
+            hint=f"wait for it: wq-status {shlex.quote(str(paths.root))}",
         ) from error
     with lock:
         yield paths

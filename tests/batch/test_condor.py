@@ -42,7 +42,7 @@ def test_condor_submit_workers(
     follow: Follow, pool: Pool, named: dict[str, str], samples: Path, tmp_path: Path
 ) -> None:
     with follow("wq-run", *SUMS, *ports(), "--name", "mine", "-o", "out", samples, **named) as run:
-        run.says("condor_submit_workers --cores 4 --memory 16000 --disk 16000 -M mine 10")
+        run.says("condor_submit_workers --cores 4 --memory 16000 --disk 16000 ")
         size = ("--cores", 4, "--memory", 16000, "--disk", 16000)
         with follow("condor_submit_workers", *size, "-M", "mine", 2, **named) as submitted:
             submitted.ends_well()

@@ -17,7 +17,6 @@ from wq_runner.execution.phase import Skipped
 from wq_runner.model import Chunk, Dataset, InputFile
 from wq_runner.pipeline import record, say
 from wq_runner.pipeline.facts import BadFile, Knowledge
-from wq_runner.pipeline.invitation import invitation
 from wq_runner.pipeline.process import Processed
 from wq_runner.system import RunPaths
 
@@ -143,20 +142,6 @@ def test_ending(console: Console, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         "partial      14 of 19 events in 12.0 s (2 events/s while processing)",
         "output       out/output.coffea  report.html  run.json",
     ]
-
-
-def test_waiting_says_what_to_paste() -> None:
-    text = invitation("me-workqueue-coffea", 9123, None).plain
-    assert "work_queue_worker --cores 1 --memory 4000 --disk 8000 -M me-workqueue-coffea" in text
-    for batch in ("HTCondor", "Slurm", "factory"):
-        assert f"  {batch}" in text
-    assert "whoever reaches port 9123 can run code here as you" in text
-    text = invitation("me", 9123, Path("/home/me/secret")).plain
-    assert text.count("-P /home/me/secret") >= 4
-    assert "no password" not in text
-    text = invitation("me", 9123, None, host="here.example", catalog="127.0.0.1:9097", tls=True).plain
-    assert "--disk 8000 --ssl here.example 9123\n" in text
-    assert "-E--ssl here.example 9123 10\n" in text
 
 
 def test_the_release_of_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:

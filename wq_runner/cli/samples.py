@@ -156,7 +156,7 @@ def missing(convention: str, source: Path, samples: str, output: Path) -> None:
     _warn(f"{file.path} cannot be opened: taken for whole where its parts end" for file in found.unsure)
     if found.lacking:
         system.write_json(output, unprocessed.as_samples(found, fileset))
-        echo(f"the rest: wq-run {output}")
+        echo(f"{output} has the rest, as samples: what makes such files does it when it is given these")
         click.get_current_context().exit(PartialResultError.exit_code)
     echo("nothing is missing")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -44,7 +45,8 @@ def update(
         changed = updating.update(path, total(sums[name]).fields(), dry_run=dry_run)
         echo(f"{name}: {_said(changed)}")
         if changed.keys and (others := stale(changed.old, changed.new)):
-            remarks.append(f"{name}: {', '.join(others)} are as they were: wq-run {path} counts them")
+            command = f"wq-run -e futures {shlex.quote(str(path))}"
+            remarks.append(f"{name}: {', '.join(others)} are as they were: {command} counts them")
     return not any(wrong.values()), remarks
 
 

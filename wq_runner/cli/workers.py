@@ -165,7 +165,7 @@ def factory(batch: str, name: str | None, output: Path | None, timeout: float, *
     """Write a factory.json."""
     from wq_runner import system
     from wq_runner.config.options import default_name
-    from wq_runner.workers import factory_file
+    from wq_runner.workers import factory_file, managers, starting
 
     least, most, memory = values["least"], values["most"], values["memory"]
     if least > most:
@@ -191,8 +191,10 @@ def factory(batch: str, name: str | None, output: Path | None, timeout: float, *
     else:
         with system.replacing(output, "w") as stream:
             stream.write(text)
-    more = f' -B "--mem={memory // _MB}M"' if slurm else ""
-    echo(f"start it:  work_queue_factory -T{batch} -C{shlex.quote(str(output))}{more}", err=True)
+    known = managers.running(name or default_name())
+    door = starting.Door.of(known[0]) if known else starting.Door(host="", port=0)
+    more = [f"-B--mem={memory // _MB}M"] if slurm else []
+    echo(f"start it:  {starting.factory(door, batch, more, str(output))}", err=True)
 
 
 @cli.command(examples="wq-workers check factory.json")

@@ -47,6 +47,25 @@ def as_yaml(options: RunOptions) -> str:
     return "\n".join(lines)
 
 
+def as_words(name: str, value: Any) -> list[str]:
+    """Return what sets an option to a value on the command line."""
+    (field,) = (one for one in dataclasses.fields(RunOptions) if one.name == name)
+    option = next(one for one in field.metadata["names"] if one.startswith("--"))
+    plain = _plain(name, value, field.metadata["click"].get("type"))
+    if isinstance(plain, bool) or plain is None:
+        return [option] if plain else []
+    if isinstance(plain, Mapping):
+        plain = ",".join(f"{key}={one}" for key, one in plain.items())
+    return [f"{option}={_word(one)}" for one in (plain if isinstance(plain, list) else [plain])]
+
+
+def _word(value: Any) -> str:
+    """Return one value as it is typed: a mapping is arguments, a pair is FROM=TO."""
+    if isinstance(value, Mapping):
+        return repr(dict(value))
+    return "=".join(value) if isinstance(value, list) else str(value)
+
+
 def _help(settings: Mapping[str, Any]) -> str:
     kind = settings.get("type")
     choices = f" One of: {', '.join(kind.choices)}." if isinstance(kind, types.Choice) else ""

@@ -10,6 +10,7 @@ import importlib.util
 import json
 import os
 import pickle
+import shlex
 import shutil
 import sys
 import tempfile
@@ -169,7 +170,7 @@ def _reached(subject: Subject, modules: Mapping[str, str]) -> WorkerEnvironmentE
         f"{subject.name} works only as long as it reaches your own files: these modules were not taken from "
         f"what is shipped\n{named}{more}",
         hint="no worker has these paths for sure: import the modules by their names, or find their files "
-        "beside __file__; wq-run --extra-file FILE ... ships one more",
+        "beside __file__; --extra-file FILE ships one more",
     )
 
 
@@ -198,9 +199,10 @@ def how_to_add(module: str) -> str:
         return f"add it: {_pip()} {package}"
     if place:
         path = Path(place)
-        return f"add it: wq-run --extra-file {path.parent if path.name == '__init__.py' else path} ..."
+        found = shlex.quote(str(path.parent if path.name == "__init__.py" else path))
+        return f"add it to the command: --extra-file {found}"
     return (
-        "if it is yours, install it here from its own source, or name it: wq-run --extra-file FILE.py ...; "
+        "if it is yours, install it here from its own source, or name it: --extra-file FILE.py; "
         "if it is a package that everybody has, install it here as its documentation says"
     )
 

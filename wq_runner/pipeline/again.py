@@ -2,36 +2,47 @@
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from wq_runner.execution.items import Item
 from wq_runner.model import Fileset
+from wq_runner.pipeline.commands import Typed
 
-_FLAGS = ("--detach",)
-_VALUED = ("--select", "--probe", "--stage-out", "--executor", "--output")
-_SHORT = ("-e", "-o")
+_NOT = ("detach", "stage_out", "executor_custom_setup", "max_failed", "fresh")
 
 
-def command(
-    words: Sequence[str], item: Item, fileset: Fileset, directory: Path, *, stage_out: bool = False
-) -> str:
+def command(typed: Typed, item: Item, fileset: Fileset, directory: Path) -> str:
     """Return the command of a run, changed so that it runs this chunk alone, in this process.
 
-    It leaves the run's own directory alone, and copies nothing to where the run's result goes.
+    It leaves the run's own directory alone, copies nothing to where the run's result goes, and passes
+    over no failure.
     """
     options = ["-e", "iterative", "--select", selection(item, fileset), "-o", f"{directory}-debug"]
-    if stage_out:
+    if typed.options.get("stage_out"):
         options += ["--stage-out", "none"]
-    kept = list(_kept(words))
-    place = kept.index("--") if "--" in kept else len(kept)
-    return shlex.join([*kept[:place], *options, *kept[place:]])
+    if typed.options.get("max_failed"):
+        options += ["--max-failed", "0"]
+    if works_in_place(typed.options):
+        options.append("--in-place")
+    return typed.again(*options, without=(*_NOT, "in_place"))
 
 
-def call(item: Item, fileset: Fileset, directory: Path) -> str:
+def works_in_place(options: Mapping[str, Any]) -> bool:
+    """Say whether the tasks of a run work where it was started: other engines than Work Queue do so here."""
+    name = str(options.get("executor", ""))
+    return bool(options.get("in_place")) if name == "iterative" else name in {"futures", "dask", "parsl"}
+
+
+def call(item: Item, fileset: Fileset, directory: Path, *, in_place: bool = False) -> str:
     """Return the call for it, but for samples and processor."""
-    options = {"executor": "iterative", "select": selection(item, fileset), "output": f"{directory}-debug"}
+    options: dict[str, Any] = {
+        "executor": "iterative",
+        "select": selection(item, fileset),
+        "output": f"{directory}-debug",
+        **({"in_place": True} if in_place else {}),
+    }
     return f"wq_runner.run(..., {', '.join(f'{name}={value!r}' for name, value in options.items())})"
 
 
@@ -42,14 +53,3 @@ def selection(item: Item, fileset: Fileset) -> str:
     alone = sum(path.rsplit("/", 1)[-1] == name for path in paths) <= 1
     text = f"{item.dataset}:{name if alone else item.path}"
     return f"{text}:{item.start}-{item.stop}" if item.events else text
-
-
-def _kept(words: Sequence[str]) -> Iterator[str]:
-    rest = iter(words)
-    for word in rest:
-        if word == "--":
-            yield from (word, *rest)
-        elif word in (*_VALUED, *_SHORT):
-            next(rest, None)
-        elif word not in _FLAGS and not word.startswith((*(f"{name}=" for name in _VALUED), *_SHORT)):
-            yield word

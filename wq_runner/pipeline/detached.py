@@ -17,7 +17,7 @@ from rich.console import Console
 from wq_runner import journal, system
 from wq_runner.errors import OutputError, UsageError
 from wq_runner.journal import RunEnded, RunStarted
-from wq_runner.pipeline import say
+from wq_runner.pipeline import commands, say
 from wq_runner.system import RunPaths
 
 _MAIN = "from wq_runner.cli.run import main; main()"
@@ -28,7 +28,8 @@ def detach(arguments: Sequence[str], root: Path, console: Console) -> int:
     """Start ``wq-run ARGUMENTS`` in a session of its own, and return when it works, or what it ended with."""
     paths = RunPaths(root=root.absolute())
     if living(paths) is not None:
-        raise OutputError(f"another wq-run works in {root}", hint=f"wq-status {root}   wq-run --stop {root}")
+        status, ends = commands.line("wq-status", root), commands.line("wq-run", "--stop", root)
+        raise OutputError(f"another wq-run works in {root}", hint=f"{status}   {ends}")
     paths.root.mkdir(parents=True, exist_ok=True)
     paths.printed.unlink(missing_ok=True)
     paths.printed.touch(mode=0o600)  # the address of the page is printed, with its token
@@ -43,8 +44,8 @@ def detach(arguments: Sequence[str], root: Path, console: Console) -> int:
             say.line(
                 console, "detached", f"process {process.pid}; what it prints is in {say.path(paths.printed)}"
             )
-            say.line(console, "", f"wq-status {say.path(root)}       how far it is")
-            say.line(console, "", f"wq-run --stop {say.path(root)}   ends it well")
+            say.line(console, "", f"{commands.line('wq-status', root)}       how far it is")
+            say.line(console, "", f"{commands.line('wq-run', '--stop', root)}   ends it well")
             return 0
         time.sleep(_LOOK_EVERY)
     console.print(paths.printed.read_text(encoding="utf-8"), end="", markup=False, highlight=False)
@@ -73,7 +74,8 @@ def stop(root: Path, console: Console) -> None:
     if found is None:
         raise UsageError(f"no wq-run works in {root}")
     if found.host != platform.node():
-        raise UsageError(f"the run in {root} is on {found.host}", hint=f"there: wq-run --stop {paths.root}")
+        there = commands.line("wq-run", "--stop", str(paths.root))
+        raise UsageError(f"the run in {root} is on {found.host}", hint=f"there: {there}")
     os.kill(found.pid, signal.SIGTERM)
     say.line(console, "stopping", f"process {found.pid} ends what runs and saves; once more ends it at once")
     while _is_held(paths.root / ".lock"):

@@ -22,7 +22,8 @@ from wq_runner.execution.items import Key, Sum, content_of
 from wq_runner.execution.ledger import Holding
 from wq_runner.journal import Accepted, Fingerprint, Journal, KeptStale
 from wq_runner.model import Category, Range
-from wq_runner.pipeline import ended, identity, outputs, ranges, resume, say, schemes
+from wq_runner.pipeline import commands, ended, identity, outputs, ranges, resume, say, schemes
+from wq_runner.pipeline.commands import Typed
 from wq_runner.pipeline.directory import open_directory
 from wq_runner.pipeline.ended import Run
 from wq_runner.pipeline.outputs import Form
@@ -99,8 +100,26 @@ def _merge(
     if lacking:
         raise PartialResultError(
             f"the sum is partial: {sum(len(one['files']) for one in lacking.values())} files are not whole",
-            hint=f"the rest: wq-run {say.path(paths.missing)}",
+            hint=commands.rest(_typed(summary), paths.missing, set(lacking), paths.root),
         )
+
+
+def _anew(run: Run) -> str:
+    """Return the command that makes a run from the beginning."""
+    if not (typed := _typed(run.summary)).is_run:
+        return "what made it, with --fresh,"
+    return typed.again("--fresh", without=("accept_stale",))
+
+
+def _typed(summary: Mapping[str, Any]) -> Typed:
+    """Return the command of the first run, which the others are alike."""
+    options = summary["options"]
+    return Typed(
+        words=summary["command"],
+        options={name: one["value"] for name, one in options.items()},
+        origins={name: one["origin"] for name, one in options.items()},
+        directory=Path(summary["directory"]),
+    )
 
 
 def _stems(runs: Sequence[Run], scheme: str) -> dict[str, str]:
@@ -116,7 +135,7 @@ def _check_same(runs: Sequence[Run], *, accept_stale: bool) -> None:
         if (stale := run.summary.get("stale")) and not accept_stale:
             raise UsageError(
                 f"{say.path(run.paths.root)} has results of before and after {', '.join(stale)} changed",
-                hint="wq-run --fresh makes them all anew; --accept-stale merges all the same",
+                hint=f"{_anew(run)} makes them all anew; --accept-stale merges all the same",
             )
     for run in runs[1:]:
         differing = identity.between(first.summary, run.summary)

@@ -27,6 +27,7 @@ from wq_runner.workers.herald import Herald, audience
 from wq_runner.workers.local import LocalWorkers
 from wq_runner.workers.managers import Manager
 from wq_runner.workers.notices import Notices
+from wq_runner.workers.starting import Door
 
 PATIENCE = 60.0  # seconds without any worker until it is looked into
 _EVERY = 2.0  # seconds between looks at what the engine says
@@ -77,6 +78,11 @@ def taken(name: str, port: int, choice: Choice) -> list[str]:
         "--name NAME tells them apart"
         for place, what in others.items()
     ]
+
+
+def _of_environment() -> str:
+    """Return the catalog that variables name, which are not set where workers are started."""
+    return str(catalog.default()) if os.environ.get("CATALOG_HOST") else ""
 
 
 def _herald(choice: Choice, port: int) -> Herald | None:
@@ -145,19 +151,16 @@ class Attention:
 
     def _ask(self, port: int) -> None:
         if self._session.workers is None and not self._session.engine.status.workers_joined:
-            self._console.print(
-                invitation(
-                    self._choice.name,
-                    port,
-                    self._choice.password_file,
-                    host=managers.this_host(),
-                    catalog=self._choice.catalog,
-                    tls=self._options.tls,
-                    quiet=self._options.password_file is not None,
-                ),
-                highlight=False,
-                soft_wrap=True,
+            door = Door(
+                host=managers.this_host(),
+                port=port,
+                name=self._choice.name or "",
+                catalog=self._choice.catalog or _of_environment(),
+                password_file=self._choice.password_file,
+                tls=self._options.tls,
             )
+            quiet = self._options.password_file is not None
+            self._console.print(invitation(door, quiet=quiet), highlight=False, soft_wrap=True)
 
     def _look_into(self) -> None:
         from wq_runner.workers import doctor

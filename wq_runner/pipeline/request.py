@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from wq_runner import literals
 from wq_runner.config.options import RunOptions
 from wq_runner.execution.session import Session
+from wq_runner.pipeline.commands import Typed
 from wq_runner.pipeline.directory import default_directory
 from wq_runner.pipeline.engines import Wanted
 from wq_runner.pipeline.limited import OPTIONS
@@ -44,6 +45,13 @@ class Request:
     def in_python(self) -> bool:
         """Whether it is a call of Python rather than a command."""
         return self.keeper is not None
+
+    @property
+    def typed(self) -> Typed:
+        """The command as it was typed, of which others are made."""
+        return Typed(
+            words=self.command, options=vars(self.options), origins=self.origins, directory=Path.cwd()
+        )
 
     @property
     def processor(self) -> str:

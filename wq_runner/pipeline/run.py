@@ -29,6 +29,7 @@ from wq_runner.pipeline import (
     again,
     backends,
     chunks,
+    commands,
     debugger,
     earlier,
     engines,
@@ -46,6 +47,7 @@ from wq_runner.pipeline import (
     staging,
 )
 from wq_runner.pipeline.built import build
+from wq_runner.pipeline.commands import Typed
 from wq_runner.pipeline.directory import open_directory
 from wq_runner.pipeline.engines import Wanted
 from wq_runner.pipeline.limited import files_left_out, left_out
@@ -160,6 +162,7 @@ def run(request: Request, console: Console) -> None:
                     code=code,
                     form=ready.form,
                     late=watched,
+                    typed=request.typed,
                 ),
                 console,
             )
@@ -189,6 +192,7 @@ class _Place:
     code: Code
     form: Form
     late: LateReads
+    typed: Typed
 
 
 def _run(
@@ -263,9 +267,10 @@ def _run(
 
 def _how_to_see(request: Request, ready: Prepared, item: Item) -> str:
     if request.in_python:
-        return say.again(again.call(item, ready.whole, request.directory), pdb="pdb=True")
-    staged = request.options.stage_out is not None
-    return say.again(again.command(request.command, item, ready.whole, request.directory, stage_out=staged))
+        in_place = again.works_in_place(vars(request.options))
+        call = again.call(item, ready.whole, request.directory, in_place=in_place)
+        return say.again(call, pdb="pdb=True")
+    return say.again(again.command(request.typed, item, ready.whole, request.directory))
 
 
 def _say_stopping(options: RunOptions, console: Console) -> None:
@@ -325,7 +330,9 @@ def _finish(
     if found.left:
         raise InterruptedRunError(say.interrupted(record.accounts, paths))
     if not record.complete:
-        raise PartialResultError(say.partial(record.accounts, record.missing, ready.fileset, paths))
+        lacking = {one["dataset"] for one in record.missing}
+        rest = commands.rest(place.typed, paths.missing, lacking, paths.root)
+        raise PartialResultError(say.partial(record.accounts, record.missing, ready.fileset, rest))
 
 
 def _chunksize(record: Record) -> int | None:

@@ -357,9 +357,9 @@ def partial(
     accounts: Mapping[str, Account],
     missing: Sequence[Mapping[str, Any]],
     fileset: Fileset,
-    paths: RunPaths,
+    rest: str,
 ) -> str:
-    """Say what a partial result lacks, what that means, and how to get the rest."""
+    """Say what a partial result lacks, what that means, and how to get the `rest`."""
     lacking = {name: account for name, account in accounts.items() if not account.complete}
     lines = [f"the result is partial: {len(missing)} pieces of the input are not in it"]
     lines += [f"  {name}: {_lacking(account)}" for name, account in lacking.items()]
@@ -371,8 +371,7 @@ def partial(
         lines.append(
             f"sums of weights of {', '.join(simulated)} are incomplete: do not normalize to the cross section"
         )
-    lines.append(f"the rest: wq-run {path(paths.missing)}")
-    return "\n".join(lines)
+    return "\n".join([*lines, rest])
 
 
 def again(call: str, pdb: str = "--pdb") -> str:

@@ -22,6 +22,7 @@ from wq_runner.workers.catalog import Address, Advert
 from wq_runner.workers.local import find_program
 from wq_runner.workers.managers import Manager
 from wq_runner.workers.notices import Notices
+from wq_runner.workers.starting import Door
 
 LITTLE_DISK = 1_000_000_000  # bytes
 SHORT_LIFE = 3600.0  # seconds of a proxy
@@ -107,8 +108,8 @@ def _of_catalog(facts: Facts) -> list[Finding]:
         return []
     way = "--catalog HOST:PORT names another"
     if facts.managers:
-        one = facts.managers[0]
-        way += f", or start workers by host and port: work_queue_worker {one.host} {one.port}"
+        one = next((one for one in facts.managers if one.name == facts.name), facts.managers[0])
+        way += f", or start workers by host and port: {Door.of(one).by_port}"
     return [Finding(kind="catalog", text=f"{facts.catalog_error}. {way}")]
 
 
@@ -134,7 +135,7 @@ def _of_managers(facts: Facts) -> list[Finding]:
             Finding(
                 kind="not told",
                 text=f"the catalog {facts.catalog} has not heard of {facts.name}, yet: it is told "
-                f"once a minute. By host and port: work_queue_worker {_place(facts).replace(':', ' ')}",
+                f"once a minute. By host and port: {_by_port(facts)}",
             )
         )
     for advert in mine if facts.now is None else ():
@@ -176,6 +177,11 @@ def _no_manager(facts: Facts) -> Finding:
         f" Nearest: {near}" if near else f" There are: {', '.join(sorted(set(others))[:5])}" if others else ""
     )
     return Finding(kind="name", text=f"no manager has the name {facts.name!r}.{rest}")
+
+
+def _by_port(facts: Facts) -> str:
+    (one, *_) = [one for one in facts.managers if one.name == facts.name]
+    return Door.of(one).by_port
 
 
 def _place(facts: Facts) -> str:

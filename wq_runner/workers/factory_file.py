@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -311,7 +312,8 @@ def scale(path: Path, changes: Mapping[str, int]) -> str:
         before = path.read_text(encoding="utf-8")
         after = edit(before, changes)
     except NotUnderstoodError as error:
-        raise UsageError(f"{path}:{error.line}: {error}", hint=f"wq-workers check {path}") from error
+        hint = f"wq-workers check {shlex.quote(str(path))}"
+        raise UsageError(f"{path}:{error.line}: {error}", hint=hint) from error
     wrong = _wrong_together(parse(after).values)
     if wrong:
         raise UsageError(f"{path} would be wrong: {'; '.join(wrong)}; nothing was changed")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 from pathlib import Path
 
 import platformdirs
@@ -41,7 +42,9 @@ def chosen(value: str | None) -> Path | None:
         return None
     path = user_password() if value == AUTO else Path(value)
     if path.stat().st_mode & 0o077:
-        raise UsageError(f"others may read the password file {path}", hint=f"chmod 600 {path}")
+        raise UsageError(
+            f"others may read the password file {path}", hint=f"chmod 600 {shlex.quote(str(path))}"
+        )
     if not path.stat().st_size:
         raise UsageError(f"the password file {path} is empty")
     return path.resolve()

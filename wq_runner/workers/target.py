@@ -58,7 +58,10 @@ def find(
         host, _, port = place.rpartition(":")
         if not host or not port.isdecimal():
             raise UsageError(f"{place!r} is not HOST:PORT")
-        return Target(name=name, place=place, password_file=password)
+        here = next((one for one in managers.running() if one.place == place), None)
+        if here is not None and password_option is None and here.password_file:
+            password = Path(here.password_file)
+        return Target(name=name, place=place, password_file=password, tls=bool(here and here.tls))
     known = managers.running(name)
     if known and catalog_option is None:
         one = known[0]

@@ -56,7 +56,7 @@ def test_a_module_that_is_only_here(subject: Subject, mine: Path) -> None:
     assert str(caught.value) == (
         "the environment key has no module my_corrections\n"
         f"here: {mine}\n"
-        f"add it: wq-run --extra-file {mine} ..."
+        f"add it to the command: --extra-file {mine}"
     )
 
 

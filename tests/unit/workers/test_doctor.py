@@ -34,7 +34,7 @@ FINE: dict[str, Any] = {
         (
             "catalog",
             {"catalog_error": "catalog c:9097 does not answer: refused", "adverts": ()},
-            "work_queue_worker h.example 9123",
+            "work_queue_worker --cores 1 --memory 4000 --disk 8000 h.example 9123",
         ),
         ("name", {"name": "mee"}, "no manager has the name 'mee'. Nearest: me"),
         ("port", {"reachable": False}, "nobody listens at h.example:9123"),

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from wq_runner import checksums
 from wq_runner.errors import PartialResultError, UsageError, WqRunnerError
-from wq_runner.pipeline import outputs, say, soundness
+from wq_runner.pipeline import commands, outputs, say, soundness
 from wq_runner.pipeline.export import folder as folders
 from wq_runner.pipeline.export.deliver import fetch
 from wq_runner.pipeline.export.folder import Export, Slice
@@ -49,12 +49,16 @@ def check(directory: Path, console: Console, *, resubmit: bool = False) -> None:
     _show(verdicts, console)
     bad = [one for one in verdicts if one.state != DONE]
     if not bad:
-        say.line(console, "complete", f"all {len(verdicts):,} jobs; wq-report merge {say.path(directory)}")
+        say.line(
+            console,
+            "complete",
+            f"all {len(verdicts):,} jobs; {commands.line('wq-report', 'merge', directory)}",
+        )
         return
-    hint = f"wq-report check --resubmit {say.path(directory)}   makes the submit file of these jobs"
+    hint = f"{commands.resubmit(directory)}   makes the submit file of these jobs"
     if resubmit:
         script = _resubmit(exported, bad)
-        hint = f"to run them again: {say.path(script)}"
+        hint = f"to run them again: {commands.line(script)}"
     raise PartialResultError(f"{len(bad):,} of {len(verdicts):,} jobs are not done", hint=hint)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from wq_runner.errors import UsageError
-from wq_runner.pipeline import identity, merge, say
+from wq_runner.pipeline import commands, identity, merge
 from wq_runner.pipeline.ended import Run, read_run
 from wq_runner.pipeline.export import folder as folders
 from wq_runner.pipeline.export.check import DONE, verdicts_of
@@ -41,7 +41,7 @@ def join(
         few = ", ".join(one.job.name for one in bad[:5]) + (", ..." if len(bad) > 5 else "")
         raise UsageError(
             f"{len(bad):,} of {len(exported.jobs):,} jobs are not done ({few})",
-            hint=f"wq-report check --resubmit {say.path(directory)}",
+            hint=commands.resubmit(directory),
         )
     with tempfile.TemporaryDirectory(prefix="wq-report-") as scratch:
         results = _results(exported, Path(scratch))

@@ -21,7 +21,7 @@ from wq_runner.environment import WorkerEnvironment
 from wq_runner.errors import OutputError, PartialResultError, UsageError
 from wq_runner.journal import Journal
 from wq_runner.model import Chunk, value_of
-from wq_runner.pipeline import chunks, engines, environments, facts, ownership, say, stageout
+from wq_runner.pipeline import chunks, commands, engines, environments, facts, ownership, say, stageout
 from wq_runner.pipeline.engines import Wanted
 from wq_runner.pipeline.export import folder as folders
 from wq_runner.pipeline.export import texts
@@ -245,7 +245,8 @@ def _environment(request: Request, settings: Settings, draft: Folder, console: C
 def _options_of(job: Slice, options: RunOptions, processor: str | None) -> dict[str, Any]:
     given: dict[str, Any] = {name: value_of(getattr(options, name), job.dataset) for name in _HANDED_ON}
     given["processor_args"] = tuple(literals.written(given["processor_args"]))
-    found = {"executor": "iterative", "processor": processor, **given}
+    # a job has a directory of its own, with all files in it
+    found = {"executor": "iterative", "in_place": True, "processor": processor, **given}
     return {
         name.replace("_", "-"): list(value) if isinstance(value, tuple) else value
         for name, value in found.items()
@@ -281,6 +282,6 @@ def _say(slices: Sequence[Slice], made: Folder, console: Console) -> None:
     events = sum(job.events for job in slices)
     say.line(console, "jobs", f"{len(slices):,}, for {events:,} events")
     say.line(console, "output", f"{say.path(made.root)}/")
-    shown = say.path(made.root)
-    say.line(console, "submit", f"{shown}/submit.sh")
-    say.line(console, "then", f"wq-report check {shown}      and      wq-report merge {shown}")
+    say.line(console, "submit", commands.line(made.root / "submit.sh"))
+    check, merge = (commands.line("wq-report", word, made.root) for word in ("check", "merge"))
+    say.line(console, "then", f"{check}      and      {merge}")
