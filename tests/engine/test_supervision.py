@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import random
 import signal
 import subprocess
 import threading
@@ -18,6 +19,8 @@ import pytest
 import running
 
 ENTRIES = 60
+MOMENTS = int(os.environ.get("WQ_TESTS_MOMENTS", "1"))
+"""How often the queue is lost at a moment that nobody chose: killed, and every second time stopped."""
 
 
 class Gated:
@@ -109,6 +112,32 @@ def test_the_queue_is_lost_before_it_listens(tmp_path: Path, number: signal.Sign
         os.kill(queue, number)
         run.await_work()
         run.finish()
+
+
+def test_the_queue_is_lost_at_any_moment(tmp_path: Path) -> None:
+    """From the start of its process to the end of the run: it ends by itself, with all that is in it once."""
+    dice = random.Random()
+    for name in ("a", "b"):
+        nanoaod.write_simple(tmp_path / "data" / f"{name}.root", ENTRIES)
+    slow = ("-p", f"{running.ANALYSIS.with_name('troubles.py')}:Slow", "--processor-args", "seconds=20")
+    for number in range(MOMENTS):
+        kind, moment = (signal.SIGSTOP if number % 2 else signal.SIGKILL), dice.uniform(0, 5)
+        mark, out = uuid.uuid4().hex, f"out-{number}"
+        options = (*slow, "--schema", "BaseSchema", "-c", 10, "--task-time", 0, "-w", "local:2", "-o", out)
+        with running.running(*options, "data", cwd=tmp_path, **{running.MARK: mark}) as process:
+            (queue,) = running.until(lambda mark=mark: running.queues(mark))
+            time.sleep(moment)
+            with contextlib.suppress(ProcessLookupError):  # the run has ended
+                os.kill(queue, kind)
+            ended = running.finish(process)
+        text = (
+            f"{kind.name} after {moment:.2f} s: {ended.code} in {ended.seconds:.1f} s\n{ended.out}{ended.err}"
+        )
+        print(text)
+        assert ended.code == 0, text
+        found = running.output(tmp_path / out)
+        assert (found["entries"], found["sum"]) == (2 * ENTRIES, ENTRIES * (ENTRIES - 1)), text
+        running.until(lambda mark=mark: not running.marked(mark), "no process is left", patience=20)
 
 
 def test_wq_run_is_killed(run: Gated) -> None:

@@ -14,7 +14,7 @@ import nanoaod
 import pytest
 import running
 
-SIGNALS = int(os.environ.get("WQ_TESTS_SIGNALS", "1"))
+SIGNALS = int(os.environ.get("WQ_TESTS_MOMENTS", "1"))
 """How many signals each executor gets, at moments that differ from run to run."""
 
 FILES, EVENTS = 6, 60

@@ -41,7 +41,7 @@ def test_the_printed_command_fails_at_the_same_place(data: Path) -> None:
     )
     assert first.code == 6
     command = first.error.splitlines()[-1].strip()
-    assert command.startswith("wq-run -p ")
+    assert command.startswith("env WQ_RUNNER_ENVIRONMENT=shared wq-run -p ")
     assert "/b/n.root:25-50 " in command
     before = (data / "out" / "journal.jsonl").read_bytes()
     environ = {**os.environ, **running.SETTINGS}

@@ -65,18 +65,16 @@ class Door:
 
     @property
     def condor(self) -> str:
-        """Jobs of the engine's own program, whose arguments have the password's file as it is named.
+        """Jobs of the engine's own program, or with a password of ours.
 
-        In a job it is what HTCondor brings there: a name without a directory.
+        Release 9.9's writes the path of the password's file here into the arguments of jobs, which have it
+        under its name alone; and it looks for a name alone in a directory of its own.
         """
-        secret, before = self.password_file, ""
-        if secret is not None:
-            before = f"cd {shlex.quote(str(secret.parent))} && "
-        password = ["-P", secret.name] if secret else []
+        if self.password_file is not None:
+            return self.jobs("condor")
         ssl = ["-E", "--ssl"] if self.tls else []  # an option and its value: -E--ssl is not understood
         where = [*ssl, *self._place] if self.here_only or not self.name else self._named
-        text = before + shlex.join(["condor_submit_workers", *LARGE, *password, *where, "10"])
-        return f"({text})" if before else text
+        return shlex.join(["condor_submit_workers", *LARGE, *where, "10"])
 
     @property
     def factory(self) -> str:

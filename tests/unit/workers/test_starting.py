@@ -34,12 +34,15 @@ def test_waiting_says_what_to_paste() -> None:
     ("door", "expected"),
     [
         (PLAIN, f"condor_submit_workers {SIZE} -M me-workqueue-coffea 10"),
-        # what HTCondor brings along has no directory in a job
-        (SECRET, f"(cd '/home/my own' && condor_submit_workers {SIZE} -P one -M me-workqueue-coffea 10)"),
-        (LOCAL, f"(cd '/home/my own' && condor_submit_workers {SIZE} -P one -E --ssl here.example 9123 10)"),
+        # in a job, the file that the other one names is elsewhere
+        (SECRET, f"wq-workers submit condor 10 {SIZE} -M me-workqueue-coffea"),
+        (
+            dataclasses.replace(LOCAL, password_file=None),
+            f"condor_submit_workers {SIZE} -E --ssl here.example 9123 10",
+        ),
     ],
     ids=["plain", "password", "TLS"],
-)  # fmt: skip
+)
 def test_jobs_of_condor(door: Door, expected: str) -> None:
     assert door.condor == expected
 
