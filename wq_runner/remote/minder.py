@@ -20,7 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import meter, wire
+from . import wire
+from .family import Family, descent
 from .guard import IDLE, MB, Limits
 
 LOOK_EVERY = 0.2  # seconds
@@ -91,13 +92,14 @@ class _Task:
     mark: tuple[Any, ...] = ()
     peak: int = 0
 
-    def wrong(self, pid: int) -> tuple[str, str]:
+    def wrong(self, family: Family) -> tuple[str, str]:
         """Return the kind of what is wrong, and a message; nothing if nothing is."""
-        used, now = meter.resident(pid), time.monotonic()
+        used, now = family.memory(self.peak), time.monotonic()
         self.peak = max(self.peak, used)
         if self.limits.memory is not None and used > self.limits.memory:
             return "memory", f"{used / MB:.0f} MB used, {self.limits.memory / MB:.0f} MB allocated"
-        mark, cpu = (self.item, meter.bytes_read(pid)), meter.cpu_seconds(pid)
+        mark, cpu = (self.item, family.bytes_read()), family.cpu_seconds()
+        self.cpu = min(self.cpu, cpu)  # what ended and nobody waited for is known no more
         if mark != self.mark or cpu - self.cpu > IDLE * (now - self.moved):
             self.mark, self.cpu, self.moved = mark, cpu, now
         if self.limits.stall is not None and now - self.moved > self.limits.stall:
@@ -108,6 +110,7 @@ class _Task:
 def main(pid: int) -> None:
     """Watch a process, this one's parent, until it ends."""
     tasks: dict[str, _Task] = {}
+    family = Family(pid)
     rest = b""
     while os.getppid() == pid:
         if select.select([_CONTROL], [], [], LOOK_EVERY if tasks else 1.0)[0]:
@@ -117,12 +120,21 @@ def main(pid: int) -> None:
             for line in lines:
                 _hear(tasks, json.loads(line))
             continue  # what was said last counts
+        family.look()
+        family.members = tuple(one for one in family.members if one != os.getpid())
         for result, task in tasks.items():
-            kind, message = task.wrong(pid)
+            kind, message = task.wrong(family)
             if kind and not Path(result).exists():
                 _answer(Path(result), task, pid, kind, message)
-                os.kill(pid, signal.SIGKILL)
+                _end(pid)
                 return
+
+
+def _end(pid: int) -> None:
+    for one in descent(pid):
+        if one != os.getpid():
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(one, signal.SIGKILL)
 
 
 def _hear(tasks: dict[str, _Task], said: dict[str, Any]) -> None:
