@@ -93,20 +93,6 @@ class Troubled(Sums):
         time.sleep(PATIENCE)
 
 
-class Several(Troubled):
-    """Does another thing in one chunk of each file, that which holds `entry`: by the name, NAME=WHAT."""
-
-    def __init__(self, entry: int, **ways: str) -> None:
-        super().__init__("", entry=entry)
-        self.ways = ways
-
-    def process(self, events: Any) -> Any:
-        what = self.ways.get(Path(events.metadata["filename"]).stem)
-        if what and self.is_meant(events):
-            return getattr(self, what)(events)
-        return Sums.process(self, events)
-
-
 class Hungry(Sums):
     """Holds so many MB for each 1000 events, for some seconds; by dataset, NAME=MB."""
 
