@@ -25,7 +25,7 @@ def invitation(door: Door, *, quiet: bool = False) -> Text:
     )
     if door.password_file is None and not quiet:
         lines.append(
-            f"note: no password is set: whoever reaches port {door.port} can run code here as you, as results are "
-            "unpickled, and read your input and code. --password-file auto closes it."
+            f"note: no password is set: whoever reaches port {door.port} can run code here as you, as "
+            "results are unpickled, and read your input and code. --password-file auto closes it."
         )
     return Text("\n".join(lines))

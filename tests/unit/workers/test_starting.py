@@ -26,7 +26,7 @@ def test_waiting_says_what_to_paste() -> None:
     )
     for batch in ("HTCondor", "Slurm", "factory"):
         assert f"  {batch}" in text
-    assert "any program that reaches port 9123 can join" in text
+    assert "whoever reaches port 9123 can run code here as you" in text
     assert "no password" not in invitation(SECRET).plain
 
 
