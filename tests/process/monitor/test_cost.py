@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import json
 import time
 from pathlib import Path
 
@@ -50,15 +51,21 @@ def test_under_one_percent(tmp_path: Path) -> None:
     assert min(cpu(draw) for _ in range(5)) / TERMINAL_BUDGET < 20
 
 
-def test_a_report_of_a_million_tasks_takes_well_under_a_minute(tmp_path: Path) -> None:
+def test_a_report_takes_little_more_than_to_read_the_journal(tmp_path: Path) -> None:
+    """That of a million tasks takes well under a minute of a core, however many others there are."""
     tasks = 60_000  # so many that what does not grow with them counts little
     paths = RunPaths(root=journals.write(tmp_path, journals.long(tasks, datasets=50, hosts=5000)))
 
     def make() -> None:
         report.write(runs.load(paths), {}, paths.report, name="long")
 
-    seconds = min(cpu(make) for _ in range(3)) * 1_000_000 / tasks
-    assert seconds < 45  # each line is compared with its checksum
+    def read() -> None:
+        for line in paths.journal.read_bytes().splitlines():
+            json.loads(line)
+
+    # in turn, as a busy machine is slower for both
+    costs = [(cpu(make), cpu(read)) for _ in range(3)]
+    assert min(made / plain for made, plain in costs) < 3.5
     assert paths.report.stat().st_size < 5_000_000
 
 
