@@ -15,7 +15,6 @@ import logging
 import os
 import re
 import threading
-import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -27,6 +26,7 @@ from msgspec import Struct, structs
 
 from wq_runner import checksums, system
 from wq_runner.checksums import DamagedRecordError
+from wq_runner.clock import Clock
 
 log = logging.getLogger(__name__)
 
@@ -335,7 +335,7 @@ class Journal:
 
     path: Path | None = None
     listeners: list[Listener] = field(default_factory=list)
-    clock: Callable[[], float] = time.time
+    clock: Callable[[], float] = field(default_factory=Clock)
     _stream: BinaryIO | None = field(default=None, init=False)
     _seed: int = field(default=0, init=False)
     _lock: threading.RLock = field(default_factory=threading.RLock, init=False)

@@ -17,7 +17,7 @@ from wq_runner.pipeline import environments
 
 PACKAGE = Path(wq_runner.__file__).parent
 
-VALUES = ("errors", "model", "units", "literals", "plain")
+VALUES = ("errors", "model", "units", "literals", "plain", "clock")
 BASE = (*VALUES, "names", "system", "checksums", "journal", "summary")
 ROOMS = ("samples", "environment", "engine", "workers", "monitor", "survey")
 LAYERS: dict[str, tuple[str, ...]] = {
@@ -27,6 +27,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "units": (),
     "literals": (),
     "plain": (),
+    "clock": (),
     "remote": (),  # travels to workers by itself
     "guarded": ("errors", "remote"),
     "names": (),

@@ -73,7 +73,7 @@ class InlineEngine:
 
 def run_here(task: Task, failed: Failed = work.unseen, notify: work.Notify = lambda _: None) -> Outcome:
     """Do a task in this process."""
-    started = time.time()
+    started, clock = time.time(), time.monotonic()
     work.execute(task.function, task.items, task.result, notify, failed=failed)
     return Outcome(
         task_id=task.id,
@@ -82,7 +82,7 @@ def run_here(task: Task, failed: Failed = work.unseen, notify: work.Notify = lam
         allocated=task.resources,
         submitted=started,
         started=started,
-        finished=time.time(),
+        finished=started + time.monotonic() - clock,
     )
 
 

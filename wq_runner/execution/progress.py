@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import sys
-import time
 from collections.abc import Iterator
 
 from wq_runner.journal import Journal
@@ -24,7 +23,7 @@ def shown(journal: Journal) -> Iterator[None]:
     collector = Collector()
 
     def look(now: float | None) -> RunView:
-        return collector.view(time.time() if now is None else now, brief=True)
+        return collector.view(journal.clock() if now is None else now, brief=True)
 
     show = display(PlainConsole(stderr=True), look)
     listeners = (collector.take, show)

@@ -27,10 +27,15 @@ class Collector:
         with self._lock:
             for now, event in events:
                 if isinstance(event, RunStarted):
-                    self._sums = Sums(event, max(now, self._sums.now))
+                    self._sums = Sums(event, now)  # by a clock of its own
                 elif not self._sums.begun:
                     self._sums = Sums(self._sums.started, now)  # an executor's journal knows no run
                 self._sums.take(now, event)
+
+    @property
+    def now(self) -> float:
+        """The time of the last event, by the clock of its run."""
+        return self._sums.now
 
     def view(self, now: float | None = None, *, brief: bool = False) -> RunView:
         """Return the state now, which is the time of the last event if none is given.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import time
 
 from wq_runner import journal
 from wq_runner.monitor import runs
@@ -38,7 +37,7 @@ class Follower:
                 with contextlib.suppress(ValueError):  # a damaged line, which is counted
                     if (found := self._reader.take(line)) is not None:
                         self._collector.take(*found)
-        view = self._collector.view(time.time())
+        view = self._collector.view(self._collector.now + runs.quiet(self._paths))
         view = dataclasses.replace(view, damaged_lines=self._reader.damaged)
         if view.state == RUNNING and not runs.is_alive(view, self._paths):
             return dataclasses.replace(view, state=DIED)

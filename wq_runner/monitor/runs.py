@@ -76,7 +76,7 @@ def load(paths: RunPaths, *, log: bool = False, say: Callable[[str], None] | Non
         collector, reader = Collector(), journal.Reader()
         with system.uncollected():  # events have no cycles, and there are millions of them
             collector.take_all(journal.read(paths.journal, reader))
-        view = collector.view(time.time() if _is_fresh(paths) else None)
+        view = collector.view(collector.now + quiet(paths) if _is_fresh(paths) else None)
         view = dataclasses.replace(view, damaged_lines=reader.damaged)
     if view.state == RUNNING and not is_alive(view, paths):
         view = dataclasses.replace(view, state=DIED)
@@ -98,6 +98,11 @@ def is_alive(view: RunView, paths: RunPaths) -> bool:
 
 def _is_fresh(paths: RunPaths) -> bool:
     return time.time() - max(_changed(paths.journal), _changed(paths.status_json)) < QUIET
+
+
+def quiet(paths: RunPaths) -> float:
+    """Return the seconds since the last event of a run: whoever sets clocks does not tell journals."""
+    return max(0.0, time.time() - _changed(paths.journal))
 
 
 def _changed(path: Path) -> float:

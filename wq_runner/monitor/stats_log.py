@@ -5,6 +5,7 @@ Columns differ between releases, so they are found by name. A manager that start
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,8 +70,9 @@ def read(path: Path) -> StatsLog:
     for name, values in columns.items():
         if name == "timestamp" or (name.startswith("time_") and name != "time_when_started"):
             columns[name] = [value * _MICROSECOND for value in values]
-    start = columns["timestamp"][0]
-    return StatsLog(seconds=[when - start for when in columns["timestamp"]], columns=columns)
+    times = columns["timestamp"]
+    steps = (max(0.0, after - before) for before, after in itertools.pairwise(times))  # if it was set back
+    return StatsLog(seconds=list(itertools.accumulate(steps, initial=0.0)), columns=columns)
 
 
 def _numbers(line: str) -> list[float] | None:

@@ -167,10 +167,11 @@ class Sums:
         self.tasks["ended"] += 1
         self.tasks["useful"] += event.done > 0
         tally = self._tally(event.category, event.dataset)
-        seconds = attempt_seconds(event)
-        chunks = self.usage.ended(event, seconds)
+        most = self.usage.since(now, event.task)
+        seconds = attempt_seconds(event, most)
+        chunks = self.usage.ended(event, seconds, most)
         core_seconds = seconds * event.cores
-        begun = event.started or now
+        begun = now - seconds  # by our own clock, and not by that of its worker
         tally.rate.begin(begun)
         if tally.first is None or begun < tally.first:
             tally.first = begun

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 
 from wq_runner.journal import TaskEnded, TaskSubmitted, Workers
@@ -9,14 +10,20 @@ from wq_runner.model import Category
 from wq_runner.monitor.view import CoreTime
 
 _REMEMBERED = 64
+_APART = 60.0  # seconds by which two clocks may differ
 _PREPROCESSING, _PROCESSING = Category.PREPROCESSING.value, Category.PROCESSING.value
 
 
-def attempt_seconds(event: TaskEnded) -> float:
-    """Return how long an attempt held its cores, from the start of its command to its end."""
-    if event.started > 0 and event.finished > event.started:
-        return event.finished - event.started
-    return max(0.0, event.wall)
+def attempt_seconds(event: TaskEnded, most: float = math.inf) -> float:
+    """Return how long an attempt held its cores, from the start of its command to its end.
+
+    That is by the clock of its worker, which may have been set meanwhile: then it is what the payload
+    measured. `most` is how long ago it was submitted.
+    """
+    seconds, wall = event.finished - event.started, max(0.0, event.wall)
+    if event.started > 0 and wall <= seconds <= wall + most + _APART:
+        return seconds
+    return wall or (min(max(0.0, seconds), most) if event.started > 0 else 0.0)
 
 
 class Usage:
@@ -46,12 +53,17 @@ class Usage:
     def submitted(self, now: float, event: TaskSubmitted) -> None:
         self._flying[event.task] = (now, event.items)
 
-    def ended(self, event: TaskEnded, seconds: float) -> int:
+    def since(self, now: float, task: int) -> float:
+        """Return how long ago a task was submitted."""
+        submitted, _ = self._flying.get(task, (-math.inf, 0))
+        return max(0.0, now - submitted)
+
+    def ended(self, event: TaskEnded, seconds: float, most: float = math.inf) -> int:
         """Add an attempt and return how many items it had."""
         cores = event.cores
         _, chunks = self._flying.pop(event.task, (0.0, event.done))
         self._recent.append((event.task, seconds * cores))
-        self._transfer += event.transfer * cores
+        self._transfer += min(max(0.0, event.transfer), most + _APART) * cores
         if not event.done:
             self._retries += seconds * cores
             return chunks

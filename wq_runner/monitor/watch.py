@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from wq_runner.clock import Clock
 from wq_runner.journal import Event, RunEnded
 from wq_runner.monitor.collect import Collector
 from wq_runner.monitor.server import PageServer
@@ -24,8 +24,11 @@ log = logging.getLogger(__name__)
 class Watch:
     """A listener of the journal. `http` is the port at which to serve the page, None serves nothing."""
 
-    def __init__(self, paths: RunPaths, *, http: int | None = None) -> None:
+    def __init__(
+        self, paths: RunPaths, *, http: int | None = None, clock: Callable[[], float] | None = None
+    ) -> None:
         self._paths = paths
+        self._clock = clock or Clock()
         self._collector = Collector()
         self._status = Status(paths, self.look)
         self.server = PageServer(self._status.snapshot, http) if http is not None else None
@@ -45,11 +48,11 @@ class Watch:
 
     def look(self, now: float | None = None) -> RunView:
         """Return the state at a time, now if it is None."""
-        return self._collector.view(time.time() if now is None else now)
+        return self._collector.view(self._clock() if now is None else now)
 
     def glance(self, now: float | None = None) -> RunView:
         """Return what a terminal shows of it."""
-        return self._collector.view(time.time() if now is None else now, brief=True)
+        return self._collector.view(self._clock() if now is None else now, brief=True)
 
     def finish(self, record: Mapping[str, Any]) -> None:
         """Write the report and end; `record` is what run.json says."""

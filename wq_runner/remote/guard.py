@@ -76,7 +76,7 @@ class Watch:
 
     def __init__(self, job: Job, work: Callable[[Teller], None]) -> None:
         self._job = job
-        self._began = time.time()
+        self._began = time.monotonic()
         self._worker: Ancestor | None = find_worker()
         reader, writer = os.pipe()
         self._prints, prints_to = os.pipe()
@@ -191,7 +191,7 @@ class Watch:
             {
                 "host": platform.node(),
                 "pid": self.pid,
-                "wall": time.time() - self._began,
+                "wall": time.monotonic() - self._began,
                 "failures": [
                     {
                         "index": self._item,

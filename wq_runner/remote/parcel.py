@@ -50,7 +50,7 @@ class Delivery:
 
 def deliver(parcel: Parcel) -> Delivery:
     """Do the task of a parcel: runs on a worker."""
-    started = time.time()
+    started, clock = time.time(), time.monotonic()
     answer, lacking = None, False
     here = os.getpid() == parcel.manager
     with contextlib.nullcontext(Printed()) if here else prints.captured() as printed:
@@ -63,7 +63,7 @@ def deliver(parcel: Parcel) -> Delivery:
     return Delivery(
         host=platform.node(),
         started=started,
-        finished=time.time(),
+        finished=started + time.monotonic() - clock,
         answer=answer,
         lacking=lacking,
         printed=printed.text,

@@ -66,7 +66,7 @@ def execute(
     `items` is a text or the file that holds it; `loaded` is what is in the function's file if it is known,
     `outside` what somebody sees who watches this process.
     """
-    began = time.time()
+    began = time.monotonic()
     header: dict[str, Any] = {"host": platform.node(), "pid": os.getpid()}
     batch = _Batch(folder=Folder(result_file), failed=failed, outside=outside)
     scratch = Scratch(result_file)
@@ -78,11 +78,11 @@ def execute(
         except (Exception, SystemExit) as error:
             batch.fail(None, error, kind="environment")
         else:
-            header["startup"] = time.time() - began
+            header["startup"] = time.monotonic() - began
             with recorder.task([*_own_places(function_file, result_file), *map(str, map(_path, values))]):
                 batch.apply(function, values, notify, known)
         header["read"] = recorder.all()
-        header["wall"] = time.time() - began
+        header["wall"] = time.monotonic() - began
         if left := scratch.left():
             header["left"] = left
         batch.write(result_file, header)
