@@ -77,8 +77,9 @@ def read_ended(paths: RunPaths, path: Path | None = None, *, held: bool = False)
             page="damaged-files",
         ) from error
     except OSError as error:
+        there = f"; other results are in {paths.kept}/" if paths.kept.is_dir() else ""
         raise UsageError(
-            f"{paths.root} is not the directory of a run that ended: {error}",
+            f"{paths.root} is not the directory of a run that ended: {error}{there}",
             hint="wq-status shows what runs",
         ) from error
     refuse_running(paths, found, held=held)
@@ -90,6 +91,7 @@ def refuse_running(paths: RunPaths, record: object, *, held: bool = False) -> No
     if not is_running(record):
         return
     before = f"; the result of the run before is in {paths.earlier}" if paths.earlier.is_dir() else ""
+    before += f"; other results are in {paths.kept}/" if paths.kept.is_dir() else ""
     if not held and is_held(paths):
         raise UsageError(
             f"a wq-run works in {paths.root}: it has no result yet{before}",
@@ -119,7 +121,7 @@ def held(directory: Path) -> Iterator[RunPaths]:
     UsageError
         If one does.
     """
-    paths = RunPaths(root=directory.absolute())
+    paths = home(RunPaths(root=directory.absolute()))
     try:
         lock = _lock(paths)
     except filelock.Timeout as error:
@@ -129,6 +131,13 @@ def held(directory: Path) -> Iterator[RunPaths]:
         ) from error
     with lock:
         yield paths
+
+
+def home(paths: RunPaths) -> RunPaths:
+    """Return the directory whose lock keeps a result as it is: of one that is kept, that which keeps it."""
+    above = RunPaths(root=paths.root.parent.parent)
+    is_kept = paths.kept_record.exists() and above.kept == paths.root.parent
+    return above if is_kept else paths
 
 
 def _lock(paths: RunPaths) -> contextlib.AbstractContextManager[object]:

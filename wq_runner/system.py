@@ -254,6 +254,16 @@ class RunPaths:
         return self.root / "earlier"
 
     @property
+    def kept(self) -> Path:
+        """Results of other code or other options, each the directory of a run."""
+        return self.root / "results"
+
+    @property
+    def kept_record(self) -> Path:
+        """What says of such a result what it is."""
+        return self.root / "kept.json"
+
+    @property
     def summary(self) -> Path:
         return self.root / "run.json"
 

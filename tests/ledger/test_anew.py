@@ -66,6 +66,12 @@ def result(out: Path) -> Any:
     return running.output(out)["entries"]
 
 
+def kept(out: Path) -> Path:
+    """Return the one result that is kept besides the newest."""
+    (found,) = (out / "results").iterdir()
+    return found
+
+
 def test_killed_after_an_edit(out: Path) -> None:
     assert result(out) == 300
     write(out.parent / "count.py", 2)
@@ -73,8 +79,9 @@ def test_killed_after_an_edit(out: Path) -> None:
     record = running.summary(out)
     assert (record["state"], record["complete"], record["outputs"]) == ("running", False, [])
     assert not (out / "output.coffea").exists()
-    assert result(out / "earlier") == 300
-    assert running.summary(out / "earlier")["complete"] is True
+    before = kept(out)
+    assert result(before) == 300
+    assert running.summary(before)["complete"] is True
     for command in (
         ("merge", "out", "other", "-o", "sum"),
         ("merge", "--kind", "root", "out"),
@@ -88,18 +95,21 @@ def test_killed_after_an_edit(out: Path) -> None:
     assert "resuming" in again.out
     assert result(out) == 600
     assert running.summary(out)["state"] == "ended"
-    assert not (out / "earlier").exists()
+    assert result(before) == 300
 
 
 def test_killed_after_fresh_and_ended_in_part(out: Path) -> None:
-    for place in ("1.root", "2.root"):
+    for place in ("0.root", "0.root"):  # which is before anything is done
         assert die_at(place, out, "--fresh") == -9
-    assert result(out / "earlier") == 300
+    assert result(kept(out)) == 300
     (out.parent / "2.root").rename(out.parent / "gone")
     assert running.run(*COMMON, "--skip-bad-files", cwd=out.parent).code == 3
     assert result(out) == 200  # and the one that is complete is still there
-    assert result(out / "earlier") == 300
+    assert result(kept(out)) == 300
     (out.parent / "gone").rename(out.parent / "2.root")
-    running.run_well(*COMMON, cwd=out.parent)
+    assert "back " in running.run_well(*COMMON, cwd=out.parent).out
     assert result(out) == 300
-    assert not (out / "earlier").exists()
+    assert result(kept(out)) == 200
+    running.run_well(*COMMON, "--fresh", cwd=out.parent)
+    assert result(out) == 300
+    assert result(kept(out)) == 200

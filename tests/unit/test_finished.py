@@ -11,10 +11,11 @@ import pytest
 
 from wq_runner import checksums
 from wq_runner.model import Chunk, Dataset, FileFacts, Fileset, InputFile
-from wq_runner.pipeline import chunks, resume
+from wq_runner.pipeline import chunks
+from wq_runner.pipeline import finished as finished_
+from wq_runner.pipeline.finished import Asked
 from wq_runner.pipeline.limited import files_left_out
 from wq_runner.pipeline.outputs import Form
-from wq_runner.pipeline.resume import Asked
 from wq_runner.system import RunPaths
 
 UUID = bytes(range(16))
@@ -76,7 +77,7 @@ def finished(tmp_path: Path) -> Callable[..., bool]:
             },
         }
         checksums.write_json(paths.summary, {**record, **changed})
-        return resume.is_finished(paths, {"the processor": "p"}, now, Form())
+        return finished_.is_finished(paths, {"the processor": "p"}, now, Form())
 
     return ask
 
@@ -154,6 +155,6 @@ def test_nothing_is_no_result(finished: Callable[..., bool]) -> None:
 def test_the_digest_does_not_depend_on_how_it_is_cut() -> None:
     chunk = Chunk(dataset="A", path="/a", treename="Events", start=0, stop=10, uuid=UUID)
     halves = [replace(chunk, stop=5), replace(chunk, start=5)]
-    assert resume.digest_of(["A"], [chunk]) == resume.digest_of(["A"], halves)
+    assert finished_.digest_of(["A"], [chunk]) == finished_.digest_of(["A"], halves)
     empty = replace(chunk, path="/b", stop=0)
-    assert resume.digest_of(["A"], [chunk, empty]) != resume.digest_of(["A"], [chunk])
+    assert finished_.digest_of(["A"], [chunk, empty]) != finished_.digest_of(["A"], [chunk])

@@ -18,7 +18,7 @@ from wq_runner.pipeline import environments
 PACKAGE = Path(wq_runner.__file__).parent
 
 VALUES = ("errors", "model", "units", "literals", "plain", "clock")
-BASE = (*VALUES, "names", "system", "checksums", "journal", "summary")
+BASE = (*VALUES, "names", "system", "checksums", "journal", "summary", "results")
 ROOMS = ("samples", "environment", "engine", "workers", "monitor", "survey")
 LAYERS: dict[str, tuple[str, ...]] = {
     # what a room may import beside itself
@@ -35,6 +35,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "checksums": ("system",),
     "journal": (*VALUES, "system", "checksums"),
     "summary": (*VALUES, "system", "checksums"),
+    "results": (*VALUES, "names", "system", "checksums", "summary"),
     "samples": (*BASE, "remote"),
     "environment": (*BASE, "remote"),
     "workers": (*BASE, "remote", "guarded"),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from wq_runner.execution.ledger import Holding, Recovered
 from wq_runner.model import Chunk, Dataset, FileFacts, InputFile
-from wq_runner.pipeline import chunks, ranges, resume
+from wq_runner.pipeline import chunks, ranges, remainder
 
 sizes = st.integers(min_value=1, max_value=40)
 entries = st.lists(st.integers(min_value=0, max_value=120), min_size=1, max_size=4)
@@ -60,7 +60,7 @@ def test_resumed_again_and_again_with_other_chunks(
     done: list[Chunk] = []
     for number, (chunksize, data) in enumerate([*steps, (last, None)]):
         recovered = Recovered(holdings=tuple(holdings))
-        left = resume.remainder(plan_of(counts, chunksize), recovered)
+        left = remainder.remainder(plan_of(counts, chunksize), recovered)
         assert left.redone == []
         assert sorted(events(left.chunks) + events(done)) == everything(counts)
         some = list(left.chunks)
@@ -115,7 +115,7 @@ def test_a_dataset_that_shrank_starts_over(counts: list[int], before: int, after
         Holding(name=f"part-{number}", dataset="d", tasks=(number,), items=(key(chunk),))
         for number, chunk in enumerate(all_of_it)
     )
-    left = resume.remainder(plan_of(counts, after), Recovered(holdings=held))
+    left = remainder.remainder(plan_of(counts, after), Recovered(holdings=held))
     assert left.redone == ["d"]
     assert left.recovered.holdings == ()
     assert events(left.chunks) == everything(counts)
@@ -130,7 +130,7 @@ def test_what_two_results_hold_starts_over(counts: list[int]) -> None:
         Holding(name=f"part-{number}", dataset="d", tasks=(number,), items=(key(chunk),))
         for number, chunk in enumerate(twice)
     )
-    assert resume.remainder(plan, Recovered(holdings=held[:-1])).redone == []
-    left = resume.remainder(plan, Recovered(holdings=held))
+    assert remainder.remainder(plan, Recovered(holdings=held[:-1])).redone == []
+    left = remainder.remainder(plan, Recovered(holdings=held))
     assert left.redone == ["d"]
     assert events(left.chunks) == everything(counts)

@@ -8,10 +8,12 @@ from typing import NoReturn
 
 import click
 
+from wq_runner import results
 from wq_runner.cli import base
 from wq_runner.errors import UsageError
 from wq_runner.plain import echo
 from wq_runner.system import RunPaths
+from wq_runner.units import format_size
 
 
 @click.command(
@@ -65,6 +67,9 @@ def _show(paths: RunPaths) -> None:
     console.print(
         terminal.report(runs.load(paths), width=size.width, height=height, place=_shown(paths.root))
     )
+    for one in results.kept(paths):
+        state = "complete" if one.complete else "not complete"
+        echo(f"also kept: {_shown(one.paths.root)}  {one.title}, {state}, {format_size(one.bytes)}")
 
 
 def _watch(paths: RunPaths) -> None:

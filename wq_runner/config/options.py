@@ -446,6 +446,15 @@ class RunOptions:
         is_flag=True,
         help="Keep what an earlier run in DIR has done, though the code or the options changed since.",
     )
+    keep_results: int = _option(
+        3,
+        "--keep-results",
+        group=_OUTPUT,
+        metavar="N",
+        type=click.IntRange(min=0),
+        help="How many results of other code or options DIR keeps beside the newest: a run that goes back to "
+        "one finds it done. The oldest go.",
+    )
     outputs: str = _option(
         "one",
         "--outputs",

@@ -7,7 +7,6 @@ import dataclasses
 import functools
 import importlib.metadata
 import json
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 
 import click
 
-from wq_runner import checksums, system
+from wq_runner import checksums, summary, system
 from wq_runner.config.options import RunOptions, defaulted
 from wq_runner.config.types import KEY_VALUES
 from wq_runner.environment import WorkerEnvironment
@@ -108,11 +107,11 @@ def run(
         keeper=_keeper(),
     )
     console = PlainConsole(force_jupyter=False, width=WIDTH)
-    began = time.time()
+    before = summary.look(RunPaths(root=request.directory))
     try:
         steps.run(request, console)
     except (InterruptedRunError, PartialResultError) as error:
-        if not _wrote(request.directory, since=began):
+        if not _wrote(request.directory, before):
             raise
         console.print(error.message, highlight=False, markup=False)
     return _result(request.directory)
@@ -189,12 +188,10 @@ def _analysis(processor: Any, schema: str) -> Analysis:
 # -- what came of it
 
 
-def _wrote(directory: Path, *, since: float) -> bool:
-    try:
-        found = checksums.read_json(directory / "run.json")
-    except (OSError, ValueError):
-        return False
-    return bool((found["finished"] or 0) >= since and found["outputs"])
+def _wrote(directory: Path, before: Mapping[str, Any] | None) -> bool:
+    """Whether there is a result that was not there before."""
+    found = summary.look(RunPaths(root=directory))
+    return found is not None and found != before and bool(found["outputs"])
 
 
 def _result(directory: Path) -> Result:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import filelock
 
-from wq_runner import names, system
+from wq_runner import names, results, summary, system
 from wq_runner.errors import OutputError
 from wq_runner.plain import plain
 from wq_runner.system import RunPaths
@@ -42,6 +42,11 @@ def open_directory(root: Path) -> tuple[RunPaths, AbstractContextManager[object]
         If it cannot be made or written, or another process works in it.
     """
     paths = RunPaths(root=root.absolute())
+    if (home := summary.home(paths)) != paths:
+        raise OutputError(
+            f"{root} is a result that {home.root} keeps: nothing runs there",
+            hint=f"the command that made it finds it with -o {home.root}",
+        )
     try:
         paths.root.mkdir(parents=True, exist_ok=True)
         lock = filelock.FileLock(paths.lock, timeout=0).acquire()
@@ -64,6 +69,7 @@ def _prepare(paths: RunPaths) -> None:
         probe.write_bytes(_PROBE)
     finally:
         probe.unlink(missing_ok=True)
+    results.settle(paths)
     for directory in (paths.staging, paths.workers):
         shutil.rmtree(directory, ignore_errors=True)
         system.make_private(directory)  # a queue that outlives its manager by a second may write there

@@ -45,13 +45,6 @@ def put_aside(paths: RunPaths, record: Record, console: Console, *, keep: bool =
         )
 
 
-def put_files_aside(paths: RunPaths) -> None:
-    """Keep the files beside the result with it, as their names are about to be given anew."""
-    target = paths.earlier / paths.files.name
-    if _is_complete(paths.earlier) and paths.files.is_dir() and not target.exists():
-        paths.files.rename(target)
-
-
 def forget(paths: RunPaths, record: Record) -> None:
     """Remove what was put aside, if there is something as good now; `run.json` says so already."""
     if record.written and (record.complete or not _is_complete(paths.earlier)):

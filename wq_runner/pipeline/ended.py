@@ -61,8 +61,8 @@ def held(directories: Sequence[Path]) -> Iterator[list[Run]]:
         if roots.count(root) > 1:
             raise UsageError(f"{root} is named twice: its events would count twice")
     with contextlib.ExitStack() as stack:
-        for root in roots:
-            stack.enter_context(summary.held(root))
+        for one in dict.fromkeys(summary.home(RunPaths(root=root)).root for root in roots):
+            stack.enter_context(summary.held(one))
         yield [read_run(root, held=True) for root in roots]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Any
 from rich.console import Console
 
 from wq_runner import checksums, journal, names, system
+from wq_runner.clock import Clock
 from wq_runner.config.types import ONE, PER_DATASET
 from wq_runner.errors import OutputError, PartialResultError, UsageError
 from wq_runner.execution import arguments, ledger, reduce, totals
@@ -66,7 +66,7 @@ def merge(
 def _merge(
     runs: Sequence[Run], output: Path, console: Console, scheme: str | None, told: Mapping[str, Any]
 ) -> None:
-    began = time.time()
+    clock = Clock()
     summary = {
         **runs[0].summary,
         "samples": [name for run in runs for name in run.summary["samples"]],
@@ -92,7 +92,7 @@ def _merge(
         if lacking:
             system.write_json(paths.missing, lacking)
             missing_file = outputs.describe(paths.missing, paths.root)
-        told_of_sum = _summary(runs, accounts, lacking, written, form, began)
+        told_of_sum = _summary(runs, accounts, lacking, written, form, clock)
         checksums.write_json(paths.summary, {**summary, **told_of_sum, "missing_file": missing_file})
     done = sum(account.processed for account in accounts.values())
     say.line(console, "merged", f"{len(runs)} runs, {done:,} events")
@@ -353,8 +353,9 @@ def _summary(
     lacking: Mapping[str, Any],
     written: Sequence[Mapping[str, Any]],
     form: Form,
-    began: float,
+    clock: Clock,
 ) -> dict[str, Any]:
+    finished = clock()
     planned: Counter[tuple[str, str]] = Counter()
     for run in runs:
         for dataset, keys in run.recovered.done.items():
@@ -371,9 +372,9 @@ def _summary(
         "exit_code": PartialResultError.exit_code if lacking else 0,
         "message": "",
         "complete": not lacking,
-        "started": began,
-        "finished": time.time(),
-        "seconds": {"total": time.time() - began},
+        "started": clock.began,
+        "finished": finished,
+        "seconds": {"total": finished - clock.began},
         "inputs": "",
         "files": [{**one, "planned": planned[place]} for place, one in known.items()],
         "outputs": list(written),

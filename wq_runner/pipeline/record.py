@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from wq_runner import system
+from wq_runner.clock import Clock
 from wq_runner.errors import EngineError, WqRunnerError
-from wq_runner.journal import Event, TaskEnded
+from wq_runner.journal import Accepted, Event, TaskEnded
 from wq_runner.model import Category, Chunk, Fileset
 from wq_runner.monitor.view import LeftFiles
 from wq_runner.pipeline.facts import BadFile
@@ -71,16 +72,22 @@ class Account:
 class Spent:
     """What this process had done for each dataset: a listener of the journal.
 
-    `seconds` are the processor's, added up over all cores.
+    `seconds` are the processor's, added up over all cores; `accepted` are the events that are in the result.
     """
 
     seconds: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     events: Counter[str] = field(default_factory=Counter)
+    accepted: Counter[str] = field(default_factory=Counter)
 
     def __call__(self, _now: float, event: Event) -> None:
-        if isinstance(event, TaskEnded) and event.category == Category.PROCESSING.value:
-            self.seconds[event.dataset] += event.processing
-            self.events[event.dataset] += event.events
+        match event:
+            case TaskEnded(category=Category.PROCESSING.value):
+                self.seconds[event.dataset] += event.processing
+                self.events[event.dataset] += event.events
+            case Accepted(category=Category.PROCESSING.value):
+                self.accepted[event.dataset] += event.events
+            case _:
+                pass
 
 
 @dataclass
@@ -91,6 +98,7 @@ class Record:
     options: Mapping[str, tuple[Any, str]]
     samples: Sequence[str]
     started: float
+    clock: Clock = field(default_factory=Clock)
     run: str = ""
     arguments: Mapping[str, Any] = field(default_factory=dict)
     environment: Mapping[str, Any] = field(default_factory=dict)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import platform
-import time
 from collections.abc import Iterator
+
+from rich.console import Console
 
 from wq_runner import checksums, system
 from wq_runner.errors import InterruptedRunError, WqRunnerError
 from wq_runner.execution.totals import out_of_memory
 from wq_runner.journal import Journal, RunEnded, RunStarted
 from wq_runner.monitor.watch import Watch
-from wq_runner.pipeline import earlier
+from wq_runner.pipeline import choosing, earlier
 from wq_runner.pipeline.directory import start_logging
 from wq_runner.pipeline.record import Record
 from wq_runner.pipeline.request import Request
@@ -21,10 +23,12 @@ from wq_runner.system import RunPaths
 
 
 @contextlib.contextmanager
-def recording(request: Request, record: Record, paths: RunPaths) -> Iterator[tuple[Journal, Watch]]:
+def recording(
+    request: Request, record: Record, paths: RunPaths, console: Console
+) -> Iterator[tuple[Journal, Watch]]:
     """Keep the journal, the log, the status, the report and run.json, however the run ends."""
-    watch = Watch(paths, http=request.options.http)
-    journal = Journal(paths.journal, listeners=[watch, record.spent])
+    watch = Watch(paths, http=request.options.http, clock=record.clock)
+    journal = Journal(paths.journal, listeners=[watch, record.spent], clock=record.clock)
     log_file = start_logging(paths.debug_log, request.options.loglevel)
     code, message = 1, "an error of wq-runner itself"
     try:
@@ -53,14 +57,15 @@ def recording(request: Request, record: Record, paths: RunPaths) -> Iterator[tup
         code, message = full.exit_code, full.message
         raise full from error
     finally:
+        finished = record.clock()
         # the disk may be full: what ended the run is said all the same
         with contextlib.suppress(OSError):
             journal.record(RunEnded(code=code, message=message))
             record.left_behind = watch.glance().left_behind
-            checksums.write_json(
-                paths.summary, record.as_json(code=code, message=message, finished=time.time())
-            )
+            checksums.write_json(paths.summary, record.as_json(code=code, message=message, finished=finished))
             earlier.forget(paths, record)
-        watch.finish(record.as_json(code=code, message=message, finished=time.time()))
+            choosing.tidy(paths, record, request.options.keep_results, console)
+        watch.finish(record.as_json(code=code, message=message, finished=finished))
         journal.close()
+        logging.getLogger("wq_runner").removeHandler(log_file)  # or it would be opened again
         log_file.close()

@@ -14,11 +14,11 @@ from wq_runner.execution.policy import Changed
 from wq_runner.execution.session import Session
 from wq_runner.journal import Journal, Resumed
 from wq_runner.model import Chunk
-from wq_runner.pipeline import chunks, facts, resume, say
+from wq_runner.pipeline import chunks, facts, remainder, resume, say
 from wq_runner.pipeline.prepare import Prepared
 from wq_runner.pipeline.process import Analysis, Processed, add_up, process
+from wq_runner.pipeline.remainder import Remainder
 from wq_runner.pipeline.request import Request
-from wq_runner.pipeline.resume import Remainder
 from wq_runner.pipeline.schemes import Portions
 from wq_runner.samples.cache import states_of
 from wq_runner.system import RunPaths
@@ -56,14 +56,14 @@ class Rounds:
 
     def left(self, plan: Sequence[Chunk], recovered: Recovered, portions: Portions) -> Remainder:
         """Return what of a plan is left to be done, and drop what does not count any more."""
-        left = resume.remainder(plan, recovered, portions)
-        resume.drop(self.paths, self.journal, recovered, left)
+        left = remainder.remainder(plan, recovered, portions)
+        remainder.drop(self.paths, self.journal, recovered, left)
         self.session.recovered = left.recovered
         return left
 
     def resume(self, plan: Sequence[Chunk], left: Remainder) -> None:
         """Say what an earlier run did."""
-        done = resume.plans_of(left.recovered)
+        done = remainder.plans_of(left.recovered)
         if done:
             self.journal.record(Resumed(datasets=done))
         say.resuming(self.console, self.paths, plan, left, done)

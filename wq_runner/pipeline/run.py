@@ -14,6 +14,7 @@ from platformdirs import user_cache_dir
 from rich.console import Console
 
 from wq_runner import checksums, names, summary, system
+from wq_runner.clock import Clock
 from wq_runner.config.options import RunOptions
 from wq_runner.engine.inline import InlineEngine
 from wq_runner.errors import InterruptedRunError, PartialResultError
@@ -28,6 +29,7 @@ from wq_runner.monitor.watch import Watch
 from wq_runner.pipeline import (
     again,
     backends,
+    choosing,
     chunks,
     commands,
     debugger,
@@ -35,6 +37,7 @@ from wq_runner.pipeline import (
     engines,
     environments,
     facts,
+    finished,
     identity,
     outputs,
     probe,
@@ -47,9 +50,11 @@ from wq_runner.pipeline import (
     staging,
 )
 from wq_runner.pipeline.built import build
+from wq_runner.pipeline.choosing import Sought
 from wq_runner.pipeline.commands import Typed
 from wq_runner.pipeline.directory import open_directory
 from wq_runner.pipeline.engines import Wanted
+from wq_runner.pipeline.finished import Asked
 from wq_runner.pipeline.limited import files_left_out, left_out
 from wq_runner.pipeline.missing import missing_fileset, missing_list
 from wq_runner.pipeline.outputs import Form
@@ -58,7 +63,6 @@ from wq_runner.pipeline.process import Analysis, Processed
 from wq_runner.pipeline.record import Record, accounts
 from wq_runner.pipeline.recording import recording
 from wq_runner.pipeline.request import Request
-from wq_runner.pipeline.resume import Asked
 from wq_runner.pipeline.rounds import Rounds
 from wq_runner.remote.pinned import Code
 from wq_runner.remote.reads import recorder
@@ -87,11 +91,13 @@ def run(request: Request, console: Console) -> None:
     WqRunnerError
         Whatever ended the run; `PartialResultError` after the output was written.
     """
+    clock = Clock()
     record = Record(
         command=request.command,
         options={name: (value, request.origins[name]) for name, value in vars(request.options).items()},
         samples=request.samples,
-        started=time.time(),
+        started=clock(),
+        clock=clock,
     )
     ready = prepare(request)
     paths, lock = open_directory(request.directory)
@@ -103,19 +109,19 @@ def run(request: Request, console: Console) -> None:
         def now(previous: Mapping[str, str]) -> Mapping[str, str]:
             return {**ready.fingerprint, **made.varying(previous, request).values}
 
-        fresh = request.options.fresh
-        before, late = resume.last_time(paths)
-        is_finished = not fresh and resume.is_finished(
-            paths,
-            {**made.again(late), **now(before)},
-            asked,
-            ready.form,
-            accept_stale=request.options.accept_stale,
+        fresh, accept_stale = request.options.fresh, request.options.accept_stale
+        sought = Sought(made=made, now=now, asked=asked, accept_stale=accept_stale)
+        if not fresh:
+            choosing.go_back(paths, sought, console)
+        before, late = finished.last_time(paths)
+        is_finished = not fresh and finished.is_finished(
+            paths, {**made.again(late), **now(before)}, asked, ready.form, accept_stale=accept_stale
         )
         if is_finished:
             damaged = soundness.of_finished(paths, checksums.read_json(paths.summary))
             if not any(damaged):
                 say.finished(console, paths)
+                choosing.tidy_finished(paths, request.options.keep_results, console)
                 return
             say.damaged(console, damaged.result)
         elif problem := soundness.summary_problem(paths):
@@ -127,17 +133,15 @@ def run(request: Request, console: Console) -> None:
         found = None if fresh else resume.earlier(paths)
         record.fingerprint = now(found.fingerprint or {} if found else {})
         record.run = summary.id_of(paths)
-        before_not_watched = resume.not_watched(paths)
+        before_not_watched = finished.not_watched(paths)
         staging.reserve(record, paths, request.options.stage_out, console)
+        recovered, late = choosing.take_up(paths, found, record.fingerprint, sought, request.options, console)
         earlier.put_aside(paths, record, console, keep=not damaged.result)
-        recovered, late = resume.start(
-            paths, found, record.fingerprint, made.places, request.options, console
-        )
         watched = made.watched(record.fingerprint, late)
         record.read_late = watched.recorded
         record.stale = recovered.stale
         record.not_watched = before_not_watched if recovered.holdings else []
-        with recording(request, record, paths) as (journal, watch):
+        with recording(request, record, paths, console) as (journal, watch):
             if record.stale:
                 journal.record(KeptStale(names=record.stale))  # before it could be taken for of one code
             journal.record(Fingerprint(values=record.fingerprint))
@@ -292,7 +296,7 @@ def _finish(
     """Account for the result, write it, and say what is in it."""
     bad, paths = ready.knowledge.bad, place.paths
     record.accounts = accounts(ready.fileset, plan, found, bad)
-    record.inputs = resume.digest_of((dataset.name for dataset in ready.fileset), plan)
+    record.inputs = finished.digest_of((dataset.name for dataset in ready.fileset), plan)
     record.missing = missing_list(plan, found, bad)
     record.limited = left_out(ready.whole, plan, bad, ready.known)
     clock = time.monotonic()
@@ -317,7 +321,7 @@ def _finish(
     record.left_behind = place.watch.glance().left_behind
     staging.stage(record, paths, form.stage_out, console)
     record.form = vars(form)
-    total = time.time() - record.started
+    total = record.clock() - record.started
     say.ending(console, record.accounts, record.spent, total, record.phases["processing"], paths)
     say.stale(console, record.stale)
     say.not_watched(console, record.not_watched)

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from wq_runner import checksums, system
+from wq_runner import checksums, results, system
 from wq_runner.execution.arguments import described
 from wq_runner.journal import Event, LeftBehind
 from wq_runner.model import Chunk, Fileset, PerDataset
@@ -27,14 +27,15 @@ from wq_runner.pipeline.facts import Knowledge, wrong_claims
 from wq_runner.pipeline.limited import LeftOut
 from wq_runner.pipeline.probe import Probed, suggestion
 from wq_runner.pipeline.record import Account, Spent
+from wq_runner.results import Kept
 from wq_runner.system import RunPaths
 from wq_runner.units import format_count, format_seconds, format_size
 
 if TYPE_CHECKING:
     from wq_runner.journal import Plan
     from wq_runner.pipeline.prepare import Prepared
+    from wq_runner.pipeline.remainder import Remainder
     from wq_runner.pipeline.request import Request
-    from wq_runner.pipeline.resume import Remainder
 
 _WIDE = 78  # columns that the whole table takes
 _COPIES = 3  # files that are named if they are there twice
@@ -341,6 +342,31 @@ def finished(console: Console, paths: RunPaths) -> None:
     line(console, "complete", f"{path(_output(paths))} {told}")
     not_watched(console, last.get("not_watched", ()))
     line(console, "", "--fresh runs it again")
+
+
+def put_away(console: Console, one: Kept) -> None:
+    """Say where the result is that was there."""
+    state = "complete" if one.complete else "not complete"
+    line(
+        console,
+        "kept",
+        f"what was there ({one.title}, {state}, {format_size(one.bytes)}) is in {path(one.paths.root)}/: "
+        "its command finds it again",
+    )
+
+
+def went_back(console: Console, one: Kept) -> None:
+    """Say that a result is where it was before."""
+    line(console, "back", f"to the result that was kept in {path(one.paths.root)}/")
+
+
+def kept(console: Console, paths: RunPaths) -> None:
+    """Say how much is kept besides the result; nothing if nothing is."""
+    found = results.kept(paths)
+    if found:
+        size = format_size(sum(one.bytes for one in found))
+        text = f"{_number(len(found), 'other result')}, {size}, in {path(paths.kept)}/"
+        line(console, "kept", f"{text}; --keep-results says how many")
 
 
 def interrupted(accounts: Mapping[str, Account], paths: RunPaths) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from wq_runner import checksums, summary
+from wq_runner import checksums, results, summary
 from wq_runner.errors import OutputError, UsageError
 from wq_runner.pipeline import ownership, say, stageout
 from wq_runner.pipeline.ownership import Owner
@@ -60,7 +60,7 @@ def stage(record: Record, paths: RunPaths, url: str | None, console: Console) ->
     place = stageout.destination(url)
     known = _known(paths, place)
     # as it is known now; how the run ends is known when this has ended
-    checksums.write_json(paths.summary, record.as_json(code=0, message="", finished=time.time()))
+    checksums.write_json(paths.summary, record.as_json(code=0, message="", finished=record.clock()))
     made = [paths.root / one["path"] for one in record.outputs]
     made += [path for path in sorted(paths.files.rglob("*")) if path.is_file()]
     made += [path for path in (paths.missing, paths.summary) if path.exists()]
@@ -80,9 +80,11 @@ def _owner(record: Record, paths: RunPaths) -> Owner:
 
 def _known(paths: RunPaths, place: Destination) -> Sequence[str]:
     """Return what this run has staged out to this place, as it knows itself."""
+    runs = [paths, *(one.paths for one in results.kept(paths))]
+    runs += [RunPaths(root=one.earlier) for one in runs]
     found = {
         one["path"].removeprefix(f"{place.root}/")
-        for record in (summary.look(paths), summary.look(RunPaths(root=paths.earlier)))
+        for record in map(summary.look, runs)
         for one in (record or {}).get("staged", ())
         if one["path"].startswith(f"{place.root}/")
     }
