@@ -20,6 +20,7 @@ class LateReads:
 
     `name_of` returns the name that goes on record; `recorded` is what is on record by such names. `shipped`
     has the file here of each that was shipped, by its path there. What only workers see is `unwatched`.
+    `ours` is the directory of the run, from which tasks that add results up read what they are given.
     """
 
     known: dict[str, str] = field(default_factory=dict)
@@ -27,6 +28,7 @@ class LateReads:
     recorded: dict[str, str] = field(default_factory=dict)
     unwatched: set[str] = field(default_factory=set)
     shipped: Mapping[str, str] = field(default_factory=dict)
+    ours: str = ""
 
     def take(self, read: Mapping[str, str], host: str) -> list[ReadLate]:
         """Take what a task has read, and return what has to be on record before its result counts.
@@ -39,6 +41,8 @@ class LateReads:
         new = {}
         for told, value in read.items():
             name = self._here(told)
+            if self.ours and name.startswith((f"{FILE}{self.ours}/", f"{CODE}{self.ours}/")):
+                continue
             before = self.known.get(name)
             if before == value or name in self.unwatched or " " in (before or ""):
                 continue  # what has two hashes is of this run only

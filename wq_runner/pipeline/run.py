@@ -138,6 +138,7 @@ def run(request: Request, console: Console) -> None:
         recovered, late = choosing.take_up(paths, found, record.fingerprint, sought, request.options, console)
         earlier.put_aside(paths, record, console, keep=not damaged.result)
         watched = made.watched(record.fingerprint, late)
+        watched.ours = str(paths.root.resolve())
         record.read_late = watched.recorded
         record.stale = recovered.stale
         record.not_watched = before_not_watched if recovered.holdings else []

@@ -64,6 +64,10 @@ def test_what_was_shipped_is_what_it_was_shipped_from(name: str) -> None:
     assert watched.take(there, "elsewhere") == []
 
 
+def test_results_that_are_added_up_are_not_read(name: str, tmp_path: Path) -> None:
+    assert LateReads(ours=str(tmp_path)).take({name: hash_of(name)}, "here") == []
+
+
 def test_what_is_not_compared_is_said(tmp_path: Path) -> None:
     watched = LateReads()
     watched.take({f"file {tmp_path}/theirs": "a", "code shipped:site/compiled/one.py": "a"}, "there")
