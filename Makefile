@@ -10,6 +10,10 @@ export PATH := $(shell environments/setup.sh bin):$(PATH)
 
 # they wait for others most of the time
 BATCH := pytest tests/batch --numprocesses 4 --dist loadgroup
+# each test has its own processes and directories
+BESIDE := tests/unit tests/process
+# they share machines with nobody, as they measure what workers take
+ALONE := tests/engine tests/executors tests/fitting tests/ledger tests/packed tests/packages tests/browser
 
 .PHONY: setup demo test test-batch docs coverage dist bench lint clean
 
@@ -29,7 +33,8 @@ lint: setup
 test: lint
 	@environments/setup.sh test
 	@$(BATCH)
-	@pytest
+	@pytest $(BESIDE) --numprocesses 2 --dist loadfile
+	@pytest $(ALONE)
 
 test-batch: lint
 	@environments/setup.sh batch
