@@ -19,7 +19,7 @@ from .ready import may_fork
 from .warm import Place, Server, ask
 
 # libraries that would take all cores of the host, whatever the task was given
-THREADS = ("OMP_NUMTHREADS", "OPENBLAS_NUMTHREADS", "MKL_NUMTHREADS", "NUMEXPR_MAXTHREADS")
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_MAX_THREADS")
 
 # a thread that pyarrow starts when it is imported, and that no copy of the process would have
 _NO_THREAD = ("JE_ARROW_MALLOC_CONF", "background_thread:false")
