@@ -6,6 +6,7 @@ there is something new.
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,8 @@ def put_aside(paths: RunPaths, record: Record, console: Console, *, keep: bool =
         _keep(paths, last if keep else {})
         # from here on, nobody takes what is there for the result of this run
         checksums.write_json(paths.summary, record.as_json(code=None, message="", finished=None))
-        paths.status_json.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # what watches a run stops none
+            paths.status_json.unlink()
         _move(paths)
     except OSError as error:
         raise system.refused(error, paths.root) from error
