@@ -188,8 +188,9 @@ def test_in_the_background(data: Path, tmp_path: Path) -> None:
     assert "another wq-run works in out" in again.error
     status = running.run("out", cwd=tmp_path, name="wq-status")
     assert status.code == 0, status.err
-    stopping = running.start("--stop", "out", cwd=tmp_path)
-    time.sleep(1)
+    stopping = running.start("--stop", "out", cwd=tmp_path, PYTHONUNBUFFERED="1")
+    assert stopping.stdout
+    assert stopping.stdout.readline().startswith("stopping")
     gate.touch()
     stopped = running.finish(stopping)
     assert stopped.code == 0, stopped.err

@@ -17,7 +17,9 @@ from pathlib import Path, PurePath
 from typing import Any
 
 _SINGLE = {type(None), bool, int, float, complex, type(Ellipsis), type(NotImplemented)}
-_OF_PYTHON = {"__dict__", "__weakref__", "__module__", "__doc__", "_abc_impl", "__firstlineno__"}
+_OF_PYTHON = {"__dict__", "__weakref__", "__module__", "__doc__", "_abc_impl", "__firstlineno__"} | {
+    "__slotnames__"  # which pickling an instance leaves in its class
+}
 _FUNCTIONS = (types.FunctionType, types.BuiltinFunctionType)
 # of these the state is made anew for each chunk
 _RANDOM = {("numpy.random", "Generator"), ("numpy.random", "RandomState"), ("random", "Random")}

@@ -6,9 +6,11 @@ import copy
 import logging
 import re
 import shutil
+import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
 
 import filelock
 
@@ -91,6 +93,20 @@ class _LogFile(logging.FileHandler):
             super().close()
 
 
+if TYPE_CHECKING:
+    _StreamHandler = logging.StreamHandler[TextIO]
+else:
+    _StreamHandler = logging.StreamHandler  # generic in Python 3.11
+
+
+class _ToTerminal(_StreamHandler):
+    """Writes to what is standard error by then: a kernel and a test have another one each time."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.stream = sys.stderr
+        super().emit(record)
+
+
 class _OneLine(logging.Formatter):
     """The message without its traceback, which is in the file, and without what a terminal would obey."""
 
@@ -110,7 +126,7 @@ def start_logging(path: Path, level: str) -> logging.Handler:
     root.propagate = False
     to_file = _LogFile(path, encoding="utf-8")
     to_file.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
-    to_terminal = logging.StreamHandler()
+    to_terminal = _ToTerminal()
     to_terminal.setLevel(level.upper())
     to_terminal.setFormatter(_OneLine("%(levelname)s: %(message)s"))
     root.handlers = [to_file, to_terminal]

@@ -74,6 +74,16 @@ def test_what_is_another_is_another(name: str) -> None:
     assert len(set(found)) == len(found)
 
 
+def test_what_pickling_leaves_in_a_class() -> None:
+    class Own:
+        pass
+
+    before = canonical.digest(Own)
+    Own().__reduce_ex__(2)
+    assert "__slotnames__" in vars(Own)
+    assert canonical.digest(Own) == before
+
+
 def test_what_contains_itself() -> None:
     def ring(value: int) -> list[Any]:
         found: list[Any] = [value]
