@@ -10,10 +10,8 @@ export PATH := $(shell environments/setup.sh bin):$(PATH)
 
 # they wait for others most of the time
 BATCH := pytest tests/batch --numprocesses 4 --dist loadgroup
-# each test has its own processes and directories
-BESIDE := tests/unit tests/process
-# they share machines with nobody, as they measure what workers take
-ALONE := tests/engine tests/executors tests/fitting tests/ledger tests/packed tests/packages tests/browser
+# each file has its own processes and directories; the long ones first, so that none is left at the end
+BESIDE := $(addprefix tests/, fitting executors ledger engine browser process packages unit)
 
 .PHONY: setup demo test test-batch docs coverage dist bench lint clean
 
@@ -33,8 +31,8 @@ lint: setup
 test: lint
 	@environments/setup.sh test
 	@$(BATCH)
-	@pytest $(BESIDE) --numprocesses 2 --dist loadfile
-	@pytest $(ALONE)
+	@pytest $(BESIDE) --numprocesses 3 --dist loadfile
+	@pytest tests/packed
 
 test-batch: lint
 	@environments/setup.sh batch

@@ -13,7 +13,7 @@ import flips
 import pytest
 from flips import World
 
-NUMBER = int(os.environ.get("WQ_TESTS_FLIPS", "30"))
+NUMBER = int(os.environ.get("WQ_TESTS_FLIPS", "15"))
 
 
 @pytest.fixture(scope="module")
