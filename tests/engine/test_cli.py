@@ -36,7 +36,9 @@ def test_bars_in_a_terminal(samples: Path, tmp_path: Path) -> None:
     assert ended.code == 0, ended.out
     assert "━━" in ended.out
     lines = ended.out.splitlines()
-    assert any(line.startswith("data") and "40" in line and "done" in line for line in lines), lines
+    # its bar when it is done, which a busy machine may not have drawn, or its line of the table
+    rows = [line for line in lines if line.startswith("data") and "40" in line]
+    assert any("done" in line or "yes" in line for line in rows), lines
     assert any(line.startswith("complete     40 of 40 events in ") for line in lines), lines
 
 
