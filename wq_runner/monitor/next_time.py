@@ -78,7 +78,8 @@ def next_time(view: RunView, chunksize: int | None = None) -> NextTime | None:
     seen = max(one.events for one in known)
     held = _by_memory(view, known)
     limits = [*_by_time(view), *held]
-    best = rounded(min(*limits, _FURTHEST * seen)) if limits else rounded(seen)
+    furthest = _FURTHEST if all(one.per_event > 0 for one in known) else 1  # memory is not known beyond
+    best = rounded(min(*limits, furthest * seen)) if limits else rounded(seen)
     if chunksize is None:
         return NextTime(chunksize=best, memory=needed(known, best))
     if seen < chunksize / 2 and min(held, default=chunksize) >= chunksize:  # files have no more events

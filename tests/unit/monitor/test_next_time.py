@@ -93,10 +93,13 @@ def test_files_have_no_more_events() -> None:
 
 
 def test_nothing_is_said_of_what_is_far_from_what_was_measured() -> None:
-    view = replace(VIEW, chunk_memory=(memory(events=1000, slope=0),))
+    view = replace(VIEW, chunk_memory=(memory(events=1000, slope=0.001),))
     found = next_time(view, 1000)
     assert found is not None
     assert found.chunksize == 10_000
+    unknown = next_time(replace(VIEW, chunk_memory=(memory(events=1000, slope=0),)), 1000)
+    assert unknown is not None
+    assert unknown.chunksize == 1000
     small = next_time(replace(VIEW, chunk_memory=(memory(events=1000, slope=100),)), 20_000)
     assert small is not None
     assert small.kept is None
