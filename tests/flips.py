@@ -1,4 +1,4 @@
-"""Runs whose files are damaged, and what commands make of them, in forks of this process.
+"""Runs whose files are damaged, and what commands make of them, in forks of a process that has imported.
 
 A case is a seed: it says which run, which file, which bit, and which command looks at it first.
 """
@@ -12,6 +12,7 @@ import os
 import random
 import shutil
 import signal
+import subprocess
 import sys
 import time
 import traceback
@@ -30,6 +31,7 @@ from wq_runner.journal import Accepted, Journal
 
 DATASETS, FILES, EVENTS, CHUNK = ("one", "two"), 2, 60, 20
 LONGEST = 60  # seconds of a command
+ENDLESS = -99  # the exit code of one that took longer
 KINDS = ("finished", "killed", "staged out")
 
 
@@ -73,6 +75,9 @@ class World:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._forker = subprocess.Popen(
+            [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
         self.here = root / "here"
         self.kept = root / "kept"
         self.data = root / "data"
@@ -133,23 +138,44 @@ class World:
         )
 
     def run(self, *command: str, dying: int = 0) -> Said:
-        """Run one of our commands in a fork; with `dying`, kill it after so many results."""
+        """Run one of our commands; with `dying`, kill it after so many results."""
         out, err = self.root / "out.txt", self.root / "err.txt"
+        request = [command, str(self.here), str(out), str(err), dying]
+        assert self._forker.stdin is not None
+        assert self._forker.stdout is not None
+        self._forker.stdin.write(json.dumps(request) + "\n")
+        self._forker.stdin.flush()
+        code = int(self._forker.stdout.readline())
+        return Said(command=command, code=code, out=out.read_text(), err=err.read_text())
+
+    def close(self) -> None:
+        self._forker.communicate()
+
+
+def serve() -> None:
+    """Fork for each command that is asked for: this process has no threads, which copies lack."""
+    warm_up()
+    requests, answers = os.fdopen(os.dup(0)), os.fdopen(os.dup(1), "w")
+    for line in requests:
+        command, here, out, err, dying = json.loads(line)
         pid = os.fork()
         if pid == 0:
             try:
-                _become(command, self.here, out, err, dying)
+                _become(command, Path(here), Path(out), Path(err), dying)
             finally:
                 os._exit(99)
-        end = time.monotonic() + LONGEST
-        while (status := os.waitpid(pid, os.WNOHANG))[0] == 0:
-            if time.monotonic() > end:
-                os.kill(pid, signal.SIGKILL)
-                os.waitpid(pid, 0)
-                return Said(command=command, code=-99, out=out.read_text(), err="it did not end")
-            time.sleep(0.002)
-        code = os.waitstatus_to_exitcode(status[1])
-        return Said(command=command, code=code, out=out.read_text(), err=err.read_text())
+        print(_wait(pid), file=answers, flush=True)
+
+
+def _wait(pid: int) -> int:
+    end = time.monotonic() + LONGEST
+    while (status := os.waitpid(pid, os.WNOHANG))[0] == 0:
+        if time.monotonic() > end:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            return ENDLESS
+        time.sleep(0.002)
+    return os.waitstatus_to_exitcode(status[1])
 
 
 def _become(command: Sequence[str], here: Path, out: Path, err: Path, dying: int) -> None:
@@ -421,3 +447,7 @@ def staged_wrong(world: World, kind: str) -> str:
         if not copy.exists() or copy.read_bytes() != path.read_bytes():
             return f"{copy} is not what is in the run"
     return ""
+
+
+if __name__ == "__main__":
+    serve()

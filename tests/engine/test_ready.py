@@ -12,7 +12,7 @@ import running
 
 from wq_runner.config.options import RunOptions
 from wq_runner.pipeline import early
-from wq_runner.remote.ready import ADDRESS
+from wq_runner.remote.ready import DIRECTORY
 
 EVENTS = 40
 
@@ -52,11 +52,22 @@ def test_servers_come_from_it(tmp_path: Path) -> None:
     assert servers(tmp_path) == {"--ready"}
 
 
-def test_nobody_needs_it(tmp_path: Path) -> None:
-    """Here it cannot listen, as the name of a socket has 107 characters at most."""
+def test_wherever_the_temporary_directory_is(tmp_path: Path) -> None:
+    """The name of a socket has 107 characters at most."""
     place = tmp_path / ("long" * 30)
     place.mkdir()
-    assert servers(tmp_path, TMPDIR=str(place)) == {"--serve"}
+    assert servers(tmp_path, TMPDIR=str(place)) == {"--ready"}
+
+
+def test_nobody_needs_it(tmp_path: Path) -> None:
+    """Here something that it imports starts a thread, and no copy of it would be whole."""
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sitecustomize.py").write_text(
+        "import sys, threading\n"
+        "if '--ready' in sys.orig_argv:\n"
+        "    threading.Thread(target=threading.Event().wait, daemon=True).start()\n"
+    )
+    assert servers(tmp_path, PYTHONPATH=str(tmp_path / "site")) == {"--serve"}
 
 
 @pytest.mark.parametrize(
@@ -74,5 +85,5 @@ def test_nobody_needs_it(tmp_path: Path) -> None:
 )
 def test_only_workers_of_this_python_have_it(options: RunOptions, there: bool) -> None:
     with early.imports(options):
-        assert (ADDRESS in os.environ) is there
-    assert ADDRESS not in os.environ
+        assert (DIRECTORY in os.environ) is there
+    assert DIRECTORY not in os.environ

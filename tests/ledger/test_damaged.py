@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 
 import flips
 import pytest
@@ -17,9 +18,10 @@ NUMBER = int(os.environ.get("WQ_TESTS_FLIPS", "15"))
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    flips.warm_up()
-    return World(tmp_path_factory.mktemp("flips"))
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    world = World(tmp_path_factory.mktemp("flips"))
+    yield world
+    world.close()
 
 
 def test_a_bit_in_any_file(world: World) -> None:

@@ -20,6 +20,7 @@ from wq_runner.remote.guard import Limits
 from wq_runner.remote.minder import minded
 
 Running = concurrent.futures.Future[Outcome]
+_PATIENCE = 1.0  # seconds for threads to end; one whose reader was killed never does
 
 
 class PoolEngine:
@@ -37,6 +38,7 @@ class PoolEngine:
         self._running: dict[Running, Task] = {}
         self._suspects: deque[Task] = deque()
         self._alone: tuple[Running, Task] | None = None
+        self._others = _feeders()
 
     @property
     def status(self) -> EngineStatus:
@@ -114,8 +116,9 @@ class PoolEngine:
         self._alone = None
         for pool in (self._pool, self._apart):
             if pool is not None:
-                pool.shutdown(wait=False, kill_workers=True)  # type: ignore[call-arg] # loky's
+                pool.shutdown(wait=True, kill_workers=True)  # type: ignore[call-arg] # loky's
         self._pool = self._apart = None
+        _join_feeders(self._others)
 
 
 def _run(task: Task, limits: Limits) -> Outcome:
@@ -135,6 +138,21 @@ def _pool(workers: int) -> concurrent.futures.Executor:
         env={"PYTHONFAULTHANDLER": os.environ.get("PYTHONFAULTHANDLER", "")},
     )
     return pool
+
+
+def _feeders() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if thread.name == "QueueFeederThread"}
+
+
+def _join_feeders(others: set[threading.Thread]) -> None:
+    """Wait for the threads that sent tasks to the processes, which loky leaves to themselves.
+
+    They remove their semaphores as they end. Where the interpreter ends first, loky's tracker of resources
+    prints on the terminal that some have leaked.
+    """
+    end = time.monotonic() + _PATIENCE
+    for thread in _feeders() - others:
+        thread.join(max(0.0, end - time.monotonic()))
 
 
 def _failed(task: Task, error: BaseException) -> Outcome:

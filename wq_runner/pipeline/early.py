@@ -13,7 +13,7 @@ from wq_runner import system
 from wq_runner.config.options import RunOptions
 from wq_runner.errors import UsageError
 from wq_runner.remote import leftovers
-from wq_runner.remote.ready import ADDRESS
+from wq_runner.remote.ready import DIRECTORY
 from wq_runner.workers import spec
 from wq_runner.workers.local import LocalSpec
 
@@ -29,17 +29,16 @@ def imports(options: RunOptions) -> Iterator[None]:
         yield
         return
     with tempfile.TemporaryDirectory(prefix=leftovers.prefix("ready")) as directory:
-        address = f"{directory}/socket"
         process = system.start(
-            [sys.executable, "-c", _CODE, "--ready", address],
+            [sys.executable, "-c", _CODE, "--ready", directory],
             env={**os.environ, "CORES": str(wanted.cores)},
             output=subprocess.DEVNULL,
         )
-        os.environ[ADDRESS] = address
+        os.environ[DIRECTORY] = directory
         try:
             yield
         finally:
-            os.environ.pop(ADDRESS, None)
+            os.environ.pop(DIRECTORY, None)
             system.stop(process)
 
 

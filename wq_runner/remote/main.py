@@ -34,9 +34,9 @@ def main(payload: str, *arguments: str) -> None:
     match arguments:
         case ("--serve", function, sandbox):
             _serve(Path(function), Path(sandbox))
-        case ("--ready", address):
+        case ("--ready", directory):
             _set_up()
-            ready.main(address, serve)
+            ready.main(Path(directory), serve)
         case ("--cold", function, items, result):
             _cold(_job(function, items, result))
         case (function, items, result):

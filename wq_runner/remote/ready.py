@@ -22,7 +22,8 @@ from . import private
 from .ancestor import Ancestor
 from .environ import Changes, changed, set_environment
 
-ADDRESS = "WQ_RUNNER_READY"  # the variable with the path of its socket
+DIRECTORY = "WQ_RUNNER_READY"  # the variable with the directory of its socket
+_SOCKET = "socket"
 _MODULES = ("coffea.nanoevents", "coffea.processor.executor")
 # what the first use of a vector imports, in each task anew if it is not here
 _LATER = ("numpy.ma", "vector._compute.planar", "vector._compute.spatial", "vector._compute.lorentz")
@@ -36,8 +37,8 @@ Serve = Callable[[socket.socket, Path, Path, Ancestor | None], None]
 
 def ask(listener: socket.socket, function: Path, sandbox: Path, worker: Ancestor | None) -> bool:
     """Have a server made that accepts at this listener, and return whether there will be one."""
-    address = os.environ.get(ADDRESS)
-    if not address:
+    directory = os.environ.get(DIRECTORY)
+    if not directory:
         return False
     request = {
         "function": str(function),
@@ -46,7 +47,10 @@ def ask(listener: socket.socket, function: Path, sandbox: Path, worker: Ancestor
         "environment": dict(os.environ),
     }
     try:
-        with socket.socket(socket.AF_UNIX) as connection:
+        with (
+            private.address(Path(directory), _SOCKET) as address,
+            socket.socket(socket.AF_UNIX) as connection,
+        ):
             connection.settimeout(_PATIENCE)
             connection.connect(address)
             socket.send_fds(connection, [json.dumps(request).encode() + b"\n"], [listener.fileno()])
@@ -69,11 +73,12 @@ def import_all() -> None:
         gc.enable()
 
 
-def main(address: str, serve: Serve) -> None:
+def main(directory: Path, serve: Serve) -> None:
     """Import, then fork a server for each request, until the parent is gone."""
     parent = os.getppid()
     with socket.socket(socket.AF_UNIX) as listener:
-        private.listen(listener, address, _BACKLOG)
+        with private.address(directory, _SOCKET) as address:
+            private.listen(listener, address, _BACKLOG)
         before = dict(os.environ)
         import_all()
         changes = changed(before)

@@ -52,14 +52,9 @@ class Place:
         content = function.read_bytes() + sys.executable.encode()
         return cls(Path(directory), hashlib.blake2b(content, digest_size=8).hexdigest())
 
-    @contextlib.contextmanager
-    def address(self) -> Any:
-        """Yield the socket's name, short wherever the directory is: the kernel takes 107 characters."""
-        descriptor = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            yield f"/proc/self/fd/{descriptor}/warm-{self.key}"
-        finally:
-            os.close(descriptor)
+    @property
+    def name(self) -> str:
+        return f"warm-{self.key}"
 
 
 # -- the client: what the engine runs as the task
@@ -98,11 +93,11 @@ def _end_with(worker: Ancestor | None) -> None:
 
 
 def _connect(place: Place, function: Path, serve: list[str]) -> socket.socket:
-    with place.address() as address:
+    with private.address(place.directory, place.name) as address:
         with contextlib.suppress(OSError):
             return _client(address)
         private.close_to_others(place.directory)  # all that the worker runs lies there
-        with private.open_file(place.directory / f"warm-{place.key}.lock") as lock:
+        with private.open_file(place.directory / f"{place.name}.lock") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             with contextlib.suppress(OSError):
                 return _client(address)  # another task of this worker was faster
