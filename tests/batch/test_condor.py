@@ -38,6 +38,23 @@ def test_the_lines_of_the_manual(
     running.until(lambda: not pool.jobs(), "no job is left")
 
 
+def test_no_worker_of_the_shipped_file_outlives_its_factory(
+    follow: Follow, named: dict[str, str], samples: Path, tmp_path: Path
+) -> None:
+    """One that is on this machine, where no batch system sees to it."""
+    gate = tmp_path / "gate"
+    gated = (*SUMS, "-p", f"{running.ANALYSIS}:Gated", "--processor-args", f"gate={gate}")
+    mark = {running.MARK: uuid.uuid4().hex}
+    (tmp_path / "factory.json").write_text((ROOT / "factory.json").read_text().replace("USER", "me"))
+    factory = ("work_queue_factory", "-Tlocal", "-Cfactory.json", "-S", tmp_path)
+    with follow("wq-run", *gated, *ports(), "-o", "out", samples, **named) as run:
+        run.says("waiting for workers as me-workqueue-coffea")
+        with follow(*factory, **named, **mark):
+            running.until(lambda: running.accepted(tmp_path / "out") >= 1, "a worker")
+            assert running.workers(mark[running.MARK])
+        running.until(lambda: not running.marked(mark[running.MARK]), "nothing of it is left")
+
+
 def test_condor_submit_workers(
     follow: Follow, pool: Pool, named: dict[str, str], samples: Path, tmp_path: Path
 ) -> None:
