@@ -101,7 +101,8 @@ def identity(arguments: Mapping[str, Any]) -> dict[str, str]:
 def _canonical(value: Any) -> str:
     match value:
         case dict():
-            pairs = sorted(f"{_canonical(key)}: {_canonical(one)}" for key, one in value.items())
+            # in their order, which code may go by: the first cut, the first match
+            pairs = (f"{_canonical(key)}: {_canonical(one)}" for key, one in value.items())
             return f"{{{', '.join(pairs)}}}"
         case set() | frozenset():
             return f"{type(value).__name__}({', '.join(sorted(map(_canonical, value)))})"

@@ -217,7 +217,9 @@ def test_the_identity_of_arguments_follows_from_what_can_matter() -> None:
         return literals.identity({"x": one}) == literals.identity({"x": other})
 
     assert same({"b", "a"}, {"a", "b"})
-    assert same({"b": 1, "a": 2}, {"a": 2, "b": 1})
+    assert not same({"b": 1, "a": 2}, {"a": 2, "b": 1})  # the first match of two is another
+    values = {"x": 1, "y": 2}
+    assert literals.identity(values) == literals.identity(dict(reversed(values.items())))
     for one, other in [(1, 1.0), (1, True), (1, "1"), ([1], (1,)), (None, "None"), ({"a": 1}, {"a": True})]:
         assert not same(one, other)
     era = [literals.identity(Arguments.of("era", text)) for text in ("1e3", "1000.0", "1000.")]

@@ -50,3 +50,18 @@ def test_another_content_has_another_hash(here: Path) -> None:
     before = named("Session('elsewhere/net.onnx')")
     (here / "elsewhere/net.onnx").write_text("2", encoding="utf-8")
     assert named("Session('elsewhere/net.onnx')") != before
+
+
+def test_a_table_that_a_library_may_open_by_itself(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("sf.parquet", "histograms.root", "late.csv"):
+        (here / "analysis" / name).write_text("1", encoding="utf-8")
+    names = "NAMES = 'sf.parquet', 'histograms.root'"
+    assert named(names) == {}
+    assert set(named(f"import pyarrow.parquet as pq\n{names}")) == {"file sf.parquet"}
+    assert set(named(f"import pandas as pd\npd.read_parquet(HERE / 'sf.parquet')\n{names}")) == {
+        "file sf.parquet"
+    }
+    assert set(named(f"import ROOT\n{names}")) == {"file histograms.root"}
+    assert set(named("import polars", table=here / "analysis/late.csv")) == {"file late.csv"}
+    monkeypatch.setattr(models, "_LARGEST", 0)  # such are rather data
+    assert named(f"import pyarrow\n{names}") == {}

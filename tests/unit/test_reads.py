@@ -89,6 +89,8 @@ def ask(text: str, place: Path) -> None:
         ("os.getenv('WQ_A')", {"WQ_A"}),
         ("os.path.expandvars('$WQ_A/x')", {"WQ_A"}),
         ("dict(os.environ), {**os.environ}, list(os.environ.items())", set()),
+        ("import string; string.Template('$WQ_B').safe_substitute(os.environ)", {"WQ_B"}),
+        ("import collections; collections.ChainMap({}, os.environ).get('WQ_B')", {"WQ_B"}),
         ("os.path.expanduser('~/x')", set()),
         ("import subprocess; subprocess.run(['true'], env=os.environ.copy())", set()),
     ],
@@ -147,6 +149,19 @@ def test_what_a_program_is_given(here: Path, recorder: Recorder) -> None:
         subprocess.run(f"cat '{here}/b.txt' > /dev/null", shell=True, check=True)
         os.system(f"cat {here}/c.txt > /dev/null")
     assert {"a.txt", "b.txt", "c.txt"} == noted(recorder)
+
+
+def test_what_a_program_is_given_elsewhere_and_within_words(here: Path, recorder: Recorder) -> None:
+    (here / "data").mkdir()
+    for name in ("a.txt", "b.txt", "c.txt", "d.txt"):
+        (here / "data" / name).write_text("x")
+    (here / "d.txt").write_text("another")
+    with recorder.building():
+        subprocess.run(["cat", "a.txt"], cwd=here / "data", check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(["dd", f"if={here}/data/b.txt", "of=/dev/null", "status=none"], check=True)
+        subprocess.run(f"cat <{here}/data/c.txt >/dev/null", shell=True, check=True)
+        subprocess.run("cat d.txt", shell=True, check=True, cwd="data", stdout=subprocess.DEVNULL)
+    assert {f"file {here}/data/{name}.txt" for name in "abcd"} == set(recorder.built.values)
 
 
 def test_what_was_shipped_is_named_by_its_place_in_it(

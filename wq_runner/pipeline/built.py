@@ -11,7 +11,7 @@ from wq_runner.environment.choice import analysis_directory
 from wq_runner.execution import imported
 from wq_runner.execution.imported import Source
 from wq_runner.execution.late import LateReads
-from wq_runner.pipeline import endings, identity, models, packages
+from wq_runner.pipeline import endings, identity, mentioned, models, packages
 from wq_runner.pipeline.identity import Places
 from wq_runner.pipeline.prepare import load
 from wq_runner.pipeline.process import Analysis
@@ -73,7 +73,8 @@ def build(request: Request) -> Built:
     sources = list(modules.values())
     edited = {f"the package file {name}": value for name, value in packages.edited_files().items()}
     read = {**_read(places), **identity.code(sources, places), **edited}
-    read = models.named({one.path for one in sources}, analysis.processor, places) | read
+    scripts = {one.path for one in sources}
+    read = models.named(scripts, analysis.processor, places) | mentioned.variables(scripts, read) | read
     values = {**read, **identity.state(analysis.processor, places)}
     values |= identity.ending(endings.of(analysis.processor, modules), places)
     return Built(analysis=analysis, places=places, sources=sources, values=values)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import re
 import shlex
 import stat
 import sys
@@ -32,6 +33,7 @@ _YOUNG = 2.0  # seconds in which a file may be rewritten without another time
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 # of the standard library, which open sources for whoever wants to see them
 _LOOKING = ("linecache.py", "tokenize.py", "inspect.py", "traceback.py")
+_APART = re.compile(r"[=<;|&,:()]")  # what stands beside the name of a file in a word
 _PROGRAMS = frozenset({"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn"})
 _EVENTS = frozenset({"open", "import", "ctypes.dlopen", "sqlite3.connect", *_PROGRAMS})
 
@@ -205,8 +207,8 @@ class Recorder:
         elif event == "sqlite3.connect":
             self._opened(arguments[0], 0)
         elif event in _PROGRAMS:
-            for word in filter(os.path.isfile, _words(arguments)):
-                self._opened(word, 0)
+            for path in _given(event, arguments):
+                self._opened(path, 0)
         elif (found := library(arguments[0])) is not None:
             self._opened(found, 0)
 
@@ -275,8 +277,21 @@ def _named(path: str) -> str:
     return SHIPPED + inside if (inside := shipped(path)) else path
 
 
+def _given(event: str, arguments: tuple[Any, ...]) -> Iterator[str]:
+    """Yield the files that a program is given by name, which it may read; Python is not told of it.
+
+    From the directory that it works in: in words of their own, after ``--option=`` or ``<``, or in a list.
+    """
+    place = arguments[2] if event == "subprocess.Popen" and arguments[2] is not None else ""
+    for word in _words(arguments):
+        for name in {word, *_APART.split(word)} - {""}:
+            path = os.path.join(os.fsdecode(place), name)  # noqa: PTH118
+            if os.path.isfile(path):  # noqa: PTH113
+                yield path
+
+
 def _words(arguments: tuple[Any, ...]) -> Iterator[str]:
-    """Yield a program and what it is given: files that it may read, which Python is not told of."""
+    """Yield a program and what it is given."""
     for one in arguments[:2]:  # what follows are its directory and environment
         for word in one if isinstance(one, list | tuple) else [one]:
             if isinstance(word, str | bytes | os.PathLike):

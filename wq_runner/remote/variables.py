@@ -46,7 +46,10 @@ _OF_SYSTEM_BEGIN = (
 )
 _OF_SYSTEM_END = ("_NUM_THREADS", "_MAX_THREADS")
 # of the standard library, which read for whoever asks them
-_ASKED = ("<frozen os>", "<frozen _collections_abc>", "/os.py", "/_collections_abc.py")
+_ASKED = (
+    *("<frozen os>", "<frozen _collections_abc>", "/os.py", "/_collections_abc.py"),
+    *("/string.py", "/collections/__init__.py"),  # templates, chains of mappings
+)
 
 
 class Variables:
