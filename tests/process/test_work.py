@@ -137,6 +137,23 @@ def test_a_failure_is_data_and_costs_only_its_item(tmp_path: Path) -> None:
     assert isinstance(error, ValueError)
 
 
+class PanicException(BaseException):
+    """What libraries in Rust raise, of no kind that programs are used to catch."""
+
+
+@pytest.mark.parametrize("error", [SystemExit("no"), GeneratorExit("no"), PanicException("no")], ids=repr)
+def test_whatever_is_raised_is_a_failure_of_its_item(error: BaseException, tmp_path: Path) -> None:
+    def fails(item: int) -> dict[str, int]:
+        if item == 2:
+            raise error
+        return {"sum": item}
+
+    found = run(tmp_path, fails, [1, 2, 3])
+    assert found.done == (0, 2)
+    (failure,) = found.failures
+    assert (failure.index, failure.kind, failure.type) == (1, Kind.PROCESSOR, type(error).__name__)
+
+
 def test_a_failure_shows_the_line_of_a_file_that_is_not_here(tmp_path: Path) -> None:
     text, name = "def fail(item):\n    return item / 0  # here\n", "/elsewhere/analysis.py"
     space: dict[str, Any] = {"__name__": "analysis"}

@@ -201,9 +201,9 @@ def read_result(path: Path) -> Any:
     content = lz4.frame.decompress(blob)
     try:
         return pickle.loads(content)
-    except MemoryError:
+    except (MemoryError, KeyboardInterrupt):
         raise
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
         raise ProcessorError(
             f"what the processor returned cannot be read again\n\n{guarded.lines_of(error)}",
             hint="it is pickled on workers: a class of its own has to allow for that",

@@ -158,7 +158,13 @@ def _join_feeders(others: set[threading.Thread]) -> None:
 def _failed(task: Task, error: BaseException) -> Outcome:
     # loky's text ends with how each of its processes did: SIGSEGV(-11), EXIT(3)
     ended = re.search(r"(SIG[A-Z]+|EXIT)\((-?\d+)\)", str(error))
-    how = f"exit code {ended[2]}" if ended and ended[1] == "EXIT" else ended[1] if ended else str(error)
+    how = (
+        f"exit code {ended[2]}"
+        if ended and ended[1] == "EXIT"
+        else ended[1]
+        if ended
+        else str(error) or type(error).__name__
+    )
     return Outcome(
         task_id=task.id,
         ending=Ending.DIED,

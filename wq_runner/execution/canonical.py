@@ -39,9 +39,9 @@ def digest(value: Any, here: Sequence[Path] = ()) -> str:
     """
     try:
         return _Digest(here).of(value).hex()
-    except UnknownError:
+    except (UnknownError, KeyboardInterrupt):
         raise
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
         raise UnknownError(f"{type(error).__name__}: {error}") from error
 
 

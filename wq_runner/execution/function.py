@@ -41,7 +41,9 @@ def write_function(
 
     try:
         content = dill.dumps(function)
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         raise unsendable(error) from error
     preamble = work.preamble(code, travelling.sources(), seed=seed, settings=settings.of_process())
     digest = hashlib.blake2b(preamble + content, digest_size=8).hexdigest()

@@ -97,7 +97,9 @@ def add_up(holdings: Iterable[Holding], directory: Path) -> dict[Sum, Any]:
         try:
             result = answer.read_result(directory / holding.name)
             totals[holding.sum] = added(result, totals.get(holding.sum))
-        except (Exception, SystemExit) as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             raise _failure(error) from error
     return totals
 
@@ -213,7 +215,7 @@ class Reducer:
                         self._take(messages, pool)
                         if not more:
                             self._sums.add_rest()
-                    except (Exception, SystemExit) as error:  # code of the user's adds, and may call sys.exit
+                    except BaseException as error:  # code of the user's adds, and may raise anything
                         self._error = error
                 self._taken += len(messages)
 

@@ -27,7 +27,9 @@ def total(results: Mapping[str, Any], *, hint: str = "") -> Any:
     for count, (name, result) in enumerate(results.items()):
         try:
             whole = result if count == 0 else _added(whole, result, fresh=count == 1)
-        except (Exception, SystemExit) as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             before = {one: results[one] for one in list(results)[:count]}
             raise _failure(before, {name: result}, error, hint) from error
     return whole
@@ -45,7 +47,9 @@ def added(result: Any, whole: Any) -> Any:
         return result
     try:
         return _added(whole, result, fresh=False)
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         hint = "each chunk must return the same structure: dicts of numbers, sets, histograms, lists"
         raise _failure({"": whole}, {"": result}, error, hint) from error
 
@@ -91,7 +95,9 @@ def _failure(
 def _fails(one: Any, other: Any) -> bool:
     try:
         _added(one, other, fresh=True)
-    except (Exception, SystemExit):
+    except KeyboardInterrupt:
+        raise
+    except BaseException:
         return True
     return False
 

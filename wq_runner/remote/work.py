@@ -75,7 +75,9 @@ def execute(
             function = loaded or load_function(function_file)
             stack.enter_context(pinned.inside(function.code))
             values, known = unpack(items if isinstance(items, str) else items.read_text())
-        except (Exception, SystemExit) as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             batch.fail(None, error, kind="environment")
         else:
             header["startup"] = time.monotonic() - began
@@ -306,7 +308,9 @@ class _Batch:
                 with function.settings.warnings(self.warned.show, always=_SKIPPING):
                     out = function.apply(wrapped, self.folder.enter(index, item), self.trees.inputs)
                 self.folder.keep(index, item, out)
-            except (Exception, SystemExit) as error:
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:
                 self.failed(error)
                 self.trees.close()  # what its file has to do with it is not known
                 self.folder.drop(index)
@@ -314,7 +318,9 @@ class _Batch:
                 continue
             try:
                 self.merged = out if self.merged is None else accumulate([out], self.merged)
-            except (Exception, SystemExit) as error:
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:
                 # the sum may hold a part of it now; which item it is, is for the manager to find out
                 self.done, self.merged, self.folder.found = [], None, []
                 self.fail(None, error, kind="result")
@@ -347,7 +353,9 @@ class _Batch:
 
         try:
             result = cloudpickle.dumps(self.merged, protocol=pickle.HIGHEST_PROTOCOL)
-        except (Exception, SystemExit) as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             self.fail(self.done[0] if len(self.done) == 1 else None, error, kind="result")
             self.done = []
             result = cloudpickle.dumps(None)

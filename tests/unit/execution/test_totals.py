@@ -74,7 +74,9 @@ def test_two_chunks_of_a_dataset() -> None:
     assert "a.root, events 10-20: set {1}\n" in str(caught.value)
 
 
-@pytest.mark.parametrize("error", [ValueError("no"), OSError(28, "No space"), SystemExit("no")], ids=repr)
+@pytest.mark.parametrize(
+    "error", [ValueError("no"), OSError(28, "No space"), SystemExit("no"), BaseException("no")], ids=repr
+)
 def test_a_sum_of_ones_own_fails_with_its_own_lines(error: BaseException) -> None:
     results = {name: result({"x": Stubborn(error)}, name) for name in "ab"}
     with pytest.raises(ProcessorError) as caught:
