@@ -79,6 +79,52 @@ def test_a_forgotten_processor_and_a_typo(out: Path) -> None:
     assert survey.name.startswith("survey-")
 
 
+def test_a_copy_is_kept_before_stale_results_are_mixed(out: Path) -> None:
+    """Until then it was of one code; the start after the mix does not run it again."""
+    samples = json.loads((out.parent / "samples.json").read_text())
+    more = {
+        **samples,
+        "C": {"files": [str(nanoaod.write_simple(out.parent / "2.root", 100))], "metadata": {}},
+    }
+    (out.parent / "samples.json").write_text(json.dumps(more))
+    (out.parent / "count.py").write_text(COUNT.replace("self.factor *", "self.factor * 10 *"))
+    said = run(out, "--accept-stale")
+    assert running.output(out)["entries"] == 200 + 1000
+    (copy,) = kept(out)
+    assert f"is in out/results/{copy.name}/" in said
+    assert running.output(copy)["entries"] == 200
+    assert running.summary(copy)["stale"] == []
+    assert again(out, "--accept-stale") == 200 + 1000
+    assert kept(out) == [copy]
+    run(out)  # of the new code alone
+    assert running.output(out)["entries"] == 3000
+    (out.parent / "samples.json").write_text(json.dumps(samples))
+    (out.parent / "count.py").write_text(COUNT)
+    assert again(out) == 200
+    assert running.summary(out)["stale"] == []
+
+
+def test_going_back_brings_the_result_to_where_it_is_staged_out(out: Path) -> None:
+    there = out.parent / "there"
+    stage = ("--stage-out", str(there))
+    for factor in (1, 2):
+        run(out, "--processor-args", f"factor={factor}", *stage)
+    ran = out.parent / "ran"
+    ran.unlink()
+    for factor in (1, 2, 1):
+        said = run(out, "--processor-args", f"factor={factor}", *stage)
+        assert "staged out" in said
+        assert running.output(there)["entries"] == 200 * factor == running.output(out)["entries"]
+        assert (there / "output.coffea").read_bytes() == (out / "output.coffea").read_bytes()
+        assert running.summary(there)["complete"]
+        assert sorted(path.name for path in there.iterdir()) == [
+            "output.coffea",
+            "run.json",
+            "wq-run-owner.json",
+        ]
+    assert not ran.exists()
+
+
 class Scaled(processor.ProcessorABC):  # type: ignore[misc] # coffea has no types
     """Counts events, and how often it was called."""
 
