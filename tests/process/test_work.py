@@ -154,6 +154,19 @@ def test_whatever_is_raised_is_a_failure_of_its_item(error: BaseException, tmp_p
     assert (failure.index, failure.kind, failure.type) == (1, Kind.PROCESSOR, type(error).__name__)
 
 
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # that it has threads
+def test_a_copy_of_the_process_that_goes_on_does_no_work_of_ours(tmp_path: Path) -> None:
+    def forks(item: int) -> dict[str, Any]:
+        copy = os.fork()
+        if copy == 0 and item == 2:
+            raise ValueError("in the copy")
+        status = os.waitpid(copy, 0)[1] if copy else 0
+        return {"sum": item, "copies": [os.waitstatus_to_exitcode(status)]}
+
+    assert run(tmp_path, forks, [1, 2]).done == (0, 1)
+    assert answer.read_result(tmp_path / "result") == {"sum": 3, "copies": [1, 1]}
+
+
 def test_a_failure_shows_the_line_of_a_file_that_is_not_here(tmp_path: Path) -> None:
     text, name = "def fail(item):\n    return item / 0  # here\n", "/elsewhere/analysis.py"
     space: dict[str, Any] = {"__name__": "analysis"}

@@ -20,7 +20,7 @@ import os
 import pickle
 import platform
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -305,7 +305,8 @@ class _Batch:
             self.meter = Meter(self.outside)
             try:
                 self.warned.begin()
-                with function.settings.warnings(self.warned.show, always=_SKIPPING):
+                showing = function.settings.warnings(self.warned.show, always=_SKIPPING)
+                with showing, _in_this_process():
                     out = function.apply(wrapped, self.folder.enter(index, item), self.trees.inputs)
                 self.folder.keep(index, item, out)
             except KeyboardInterrupt:
@@ -375,6 +376,17 @@ class _Batch:
         }
         files = [one for one in self.folder.found if one[0] in self.done]
         wire.write(path, answer, [packed, cloudpickle.dumps(errors)], files)
+
+
+@contextlib.contextmanager
+def _in_this_process() -> Iterator[None]:
+    """End a copy of this process that code of the user's made and let go on: it would do our work twice."""
+    mine = os.getpid()
+    try:
+        yield
+    finally:
+        if os.getpid() != mine:
+            os._exit(1)
 
 
 def _path(item: Any) -> Any:
