@@ -200,6 +200,7 @@ _REFUSALS = {
     "need the same",
     "another version": "workers of another version of the engine came: both sides should be of the same",
     "a stranger": "something that is no worker talks to the port",
+    "in the engine's words": "the engine had something to say of workers: see the log of the run",
 }
 
 

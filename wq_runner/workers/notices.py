@@ -22,12 +22,17 @@ _KINDS = (
     ),
     (
         re.compile(
-            rf"worker {_ADDRESS} is using work queue protocol (?P<theirs>\d+), "
-            r"but I am using protocol (?P<ours>\d+)"
+            rf"worker {_ADDRESS} (?:is using work queue|as it uses) protocol (?P<theirs>\d+)"
+            r"(?:, but I am|\. The manager is) using protocol (?P<ours>\d+)"
         ),
         "another release",
         "a worker on {host} is of another release of the engine (protocol {theirs}, here {ours}), and is "
         "refused: both sides need the same",
+    ),
+    (
+        re.compile(rf"worker {_ADDRESS} is an older worker that is not compatible"),
+        "another release",
+        "a worker on {host} is of an older release of the engine, and is refused: both sides need the same",
     ),
     (
         re.compile(
@@ -40,6 +45,11 @@ _KINDS = (
         re.compile(rf"(?:[Ii]nvalid|[Uu]nexpected|malformed|not understood).*?{_ADDRESS}"),
         "a stranger",
         "something on {host} that is no worker talked to the port, and was sent away",
+    ),
+    (  # releases differ in their words
+        re.compile(rf"notice: (?P<words>.*?\bworker {_ADDRESS}.*)"),
+        "in the engine's words",
+        "the engine says of a worker on {host}: {words}",
     ),
 )
 

@@ -121,6 +121,21 @@ def test_whether_somebody_listens_is_known_without_connecting() -> None:
             "10.0.0.1",
         ),
         (
+            "rejecting worker (10.0.0.1:1) as it uses protocol 9. The manager is using protocol 11.",
+            "another release",
+            "10.0.0.1",
+        ),
+        (
+            "worker (10.0.0.1:1) is an older worker that is not compatible with this manager.",
+            "another release",
+            "10.0.0.1",
+        ),
+        (
+            "notice: worker (10.0.0.1:1) is of a kind that I have never heard of.",
+            "in the engine's words",
+            "10.0.0.1",
+        ),
+        (
             "Warning: potential worker version mismatch: worker n1 (10.0.0.1:3) is version 7, and manager "
             "is version 8.0.0",
             "another version",
