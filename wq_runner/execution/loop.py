@@ -221,7 +221,7 @@ class Loop:
         if outcome.task_id not in self._running:
             return  # of a phase that was given up
         task, batch = self._running.pop(outcome.task_id)
-        self._datasets[batch[0].dataset] -= 1
+        self._datasets -= Counter((batch[0].dataset,))  # without those that have none left
         found, trouble = _read(task, outcome)
         self._journal.record(events.ended(task, outcome, batch, found))
         if found is not None:
