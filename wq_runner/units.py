@@ -21,6 +21,7 @@ _BYTES = {
     "GiB": 2**30,
     "TiB": 2**40,
 }
+_BARE_GB, _BARE_MB = 64, 1000  # of a worker: numbers below are GB, from here on MB
 _SECONDS = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 
 
@@ -35,6 +36,20 @@ def count(value: str | float) -> int:
 def size(value: str | float) -> int:
     """Parse a size and return bytes: ``2GB``, ``2GiB``, ``2000`` (MB)."""
     return round(_scaled(value, _BYTES, "a size such as 2GB, 2GiB or 2000 (MB)"))
+
+
+def worker_size(value: str | float) -> int:
+    """Parse memory or disk of a worker: as `size`, but a small number alone is GB, as in other frameworks.
+
+    No worker has 4 MB, and none has 2000 GB of memory. What may be either has to say it.
+    """
+    bare = re.fullmatch(r"[0-9][0-9_]*(?:\.[0-9]+)?", str(value).strip())
+    number = float(str(value).replace("_", "")) if bare and not isinstance(value, bool) else 0.0
+    if 0 < number < _BARE_GB:
+        return round(number * 1_000 * MB)
+    if _BARE_GB <= number < _BARE_MB:
+        raise ValueError(f"{value!r} may be GB or MB: write {value}GB or {value}MB")
+    return size(value)
 
 
 def seconds(value: str | float) -> float:

@@ -40,7 +40,6 @@ custom-setup-commands:
 """
 ANSWERED = """
 retries: 20
-voms-proxy: /tmp/x509up_u1000
 worker-image: /cvmfs/unpacked.cern.ch/image
 death-timeout: "3600"
 adaptive: true
@@ -86,6 +85,118 @@ def test_keys_that_mean_nothing_are_answered(
     assert [line.split(": ")[2] for line in said] == keys
     for line, key in zip(said, keys, strict=True):
         assert line == f"note: theirs.yaml: {key}: {ANSWERS[key.replace('-', '_')]}"
+
+
+# their executor_options_defaults.yaml, in short: every key, as it stands there or in the block of a site
+BLOCKS = """
+general: {scaleout: 1, chunksize: 150000, limit-files: null, limit-chunks: null, retries: 10,
+          tree-reduction: 20, skip-bad-files: false, voms-proxy: null, ignore-grid-certificate: false,
+          group-samples: null, starting-time: null}
+dask@lxplus: {scaleout: 10, cores-per-worker: 1, mem-per-worker: 2GB, disk-per-worker: 2GB,
+              worker-image: /cvmfs/unpacked.cern.ch/an/image, death-timeout: "3600", queue: microcentury,
+              adaptive: false, performance-report: true, custom-setup-commands: null, conda-env: false,
+              local-virtualenv: false}
+condor@lxplus: {max-retries: 3, split-by-category: true, eos-prefix: "root://eosuser.cern.ch/",
+                queue: espresso}
+parsl@DESY: {mem-per-worker: 4, logs-dir: logs_parsl, queue: "", walltime: "6:00:00", worker-debug: true}
+dask@RWTH: {sched-url: "tcp://here:1"}
+parsl@CLAIX: {slurm: {partition: c23ms, account: null}}
+condor@rubin: {notify-user: me@example.org, max-run-time: 21600}
+dask@purdue-af: {gateway-address: "http://gateway.example.org/", gateway-proxy-address: "gateway.example:87",
+                 adaptive: true}
+"""
+
+
+def test_every_key_of_their_defaults_is_read(
+    here: Path, resolve: Resolve, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keys: dict[str, Any] = {}
+    for block in yaml.safe_load(BLOCKS).values():
+        keys |= block
+    assert len(keys) == 34
+    for key, value in keys.items():
+        (here / "one.yaml").write_text(yaml.safe_dump({key: value}))
+        resolve("-ro", "one.yaml")
+        said = capsys.readouterr().err
+        answered = key.replace("-", "_") in ANSWERS and value not in (None, False, "")
+        assert said.startswith(f"note: one.yaml: {key}: ") if answered else not said, key
+
+
+@pytest.mark.parametrize(
+    ("words", "expected", "said"),
+    [
+        (("-w", "condor@lxplus"), ("espresso", 1), "general and condor@lxplus"),
+        (("-e", "work_queue@lxplus"), ("microcentury", 10), "general and dask@lxplus"),
+        (("-e", "futures"), (None, 1), "general"),
+    ],
+)
+def test_blocks_of_sites(
+    here: Path,
+    resolve: Resolve,
+    capsys: pytest.CaptureFixture[str],
+    words: tuple[str, ...],
+    expected: tuple[str | None, int],
+    said: str,
+) -> None:
+    (here / "theirs.yaml").write_text(BLOCKS)
+    options = resolve("-ro", "theirs.yaml", *words)
+    assert (options.queue, options.scaleout) == expected
+    assert options.chunksize == 150_000
+    assert f"note: theirs.yaml: of its blocks, {said} count here\n" in capsys.readouterr().err
+
+
+def test_the_proxy_is_an_option(here: Path, resolve: Resolve) -> None:
+    (here / "x509").touch()
+    (here / "theirs.yaml").write_text(f"voms-proxy: {here}/x509\n")
+    assert resolve("-ro", "theirs.yaml").proxy == f"{here}/x509"
+    (here / "theirs.yaml").write_text(f"ignore-grid-certificate: true\nvoms-proxy: {here}/x509\n")
+    assert resolve("-ro", "theirs.yaml").proxy == "none"
+    (here / "theirs.yaml").write_text("ignore-grid-certificate: false\n")
+    assert resolve("-ro", "theirs.yaml").proxy == "auto"
+
+
+@pytest.mark.parametrize(
+    ("value", "size"),
+    [
+        ("4", 4e9),
+        ("'4'", 4e9),
+        ("1.5", 1.5e9),
+        ("2000", 2e9),
+        ("16000", 16e9),
+        ("4GB", 4e9),
+        ("512MB", 512e6),
+    ],
+)
+def test_a_worker_of_four_has_gigabytes(here: Path, resolve: Resolve, value: str, size: float) -> None:
+    (here / "theirs.yaml").write_text(f"mem-per-worker: {value}\ndisk-per-worker: {value}\n")
+    options = resolve("-ro", "theirs.yaml")
+    assert (options.mem_per_worker, options.disk_per_worker) == (size, size)
+
+
+def test_what_may_be_either_has_to_be_said(
+    here: Path, resolve: Resolve, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / "theirs.yaml").write_text("mem-per-worker: 128\n")
+    resolve("-ro", "theirs.yaml", code=2)
+    assert "128 may be GB or MB: write 128GB or 128MB (from theirs.yaml)" in capsys.readouterr().err
+
+
+def test_unknown_keys_are_named_at_once(
+    here: Path, resolve: Resolve, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / "theirs.yaml").write_text(
+        "scalout: 10\nmem-per-task: 2GB\nlimit-events: 3\nskipbadfiles: true\nwalltimes: 3\nmax-retry: 2\n"
+    )
+    resolve("-ro", "theirs.yaml", code=2)
+    assert capsys.readouterr().err.splitlines()[:7] == [
+        "error: theirs.yaml: 6 keys are no options",
+        "  scalout: did you mean scaleout?",
+        "  mem-per-task",  # a worker's memory is another thing
+        "  limit-events",
+        "  skipbadfiles: did you mean skip-bad-files?",
+        "  walltimes: did you mean walltime?",
+        "  max-retry",
+    ]
 
 
 def test_asking_for_nothing_needs_no_answer(

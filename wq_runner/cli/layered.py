@@ -46,6 +46,7 @@ class LayeredCommand(Command):
             run_options=first.params.get("run_options") or (),
             near=first.params.get("samples") or (),
             known=self._known(),
+            place=_place(first.params),
         )
         for note in (note for layer in layers for note in layer.notes):
             echo(f"note: {note}", err=True)
@@ -73,6 +74,12 @@ class LayeredCommand(Command):
             for param in self.params
             if isinstance(param, click.Option) and param.name and param.allow_from_autoenv
         ]
+
+
+def _place(given: Mapping[str, Any]) -> str:
+    """Return where a run goes, as far as the command line says: ``condor@lxplus``, ``dask``."""
+    named = (str(given.get(one) or "") for one in ("workers", "executor"))
+    return next((one.partition(":")[0] for one in named if "@" in one), str(given.get("executor") or ""))
 
 
 def _with_origin(error: click.BadParameter) -> click.BadParameter:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +36,10 @@ class Known:
     mappings: Collection[str] = ()
 
 
-def find_layers(*, run_options: Iterable[str], near: Sequence[str], known: Known) -> list[Layer]:
-    """Read the files, from the weakest to the strongest.
+def find_layers(
+    *, run_options: Iterable[str], near: Sequence[str], known: Known, place: str = ""
+) -> list[Layer]:
+    """Read the files, from the weakest to the strongest; `place` is where a run goes, as ``condor@lxplus``.
 
     `near` are the samples: their directory is where settings are looked for if the current one and
     those above it have none.
@@ -50,7 +52,10 @@ def find_layers(*, run_options: Iterable[str], near: Sequence[str], known: Known
         layers.append(_layer(settings, f"{settings} [tool.{TABLE}]", _toml_table(settings) or {}, known))
     for name in run_options:
         path = Path(name)
-        layers.append(_layer(path, str(path), _yaml_mapping(path), known))
+        content, blocks = pocketcoffea.flattened(_yaml_mapping(path), place)
+        layer = _layer(path, str(path), content, known)
+        notes = (f"{path}: of its blocks, {' and '.join(blocks)} count here",) if blocks else ()
+        layers.append(replace(layer, notes=(*notes, *layer.notes)))
     return layers
 
 
@@ -81,24 +86,49 @@ def check_environment(environ: Mapping[str, str], names: Sequence[str]) -> None:
 
 def _layer(path: Path, origin: str, values: Mapping[str, Any], known: Known) -> Layer:
     found: dict[str, Any] = {}
+    winning: dict[str, Any] = {}
     notes = []
+    unknown = []
     for key, value in values.items():
         name = str(key).replace("-", "_")
         if name in pocketcoffea.ANSWERS:
-            # nothing, or false, asks for nothing
-            notes += [f"{origin}: {key}: {pocketcoffea.ANSWERS[name]}"] if value not in (None, False) else []
+            if not pocketcoffea.asks_for_nothing(value):
+                notes.append(f"{origin}: {key}: {pocketcoffea.ANSWERS[name]}")
             continue
-        name = pocketcoffea.ALIASES.get(name, name)
+        special = name in pocketcoffea.VALUES
+        name, value = pocketcoffea.meant(name, value)  # noqa: PLW2901 - the key as we have it
+        if special:
+            winning |= {name: value} if name else {}
+            continue
         if name not in known.names:
-            options = [one.replace("_", "-") for one in (*known.names, *pocketcoffea.KEYS)]
-            raise UsageError(f"{origin}: no option {key}.{did_you_mean(str(key).replace('_', '-'), options)}")
+            unknown.append(str(key))
+            continue
         if name in found:
             raise UsageError(f"{origin}: {key} is there twice, under two names", hint="leave one of them out")
         if value is None:
             continue  # as if it were not there
         shaped = _shaped(name, value, origin, known)
         found[name] = _beside(path, shaped) if name in PATHS else shaped
-    return Layer(origin=origin, values=found, notes=tuple(notes))
+    if unknown:
+        raise _no_options(unknown, origin, known)
+    return Layer(origin=origin, values={**found, **winning}, notes=tuple(notes))
+
+
+def _no_options(keys: Sequence[str], origin: str, known: Known) -> UsageError:
+    """Return the error of all keys that are no options, with those that were meant."""
+    options = [one.replace("_", "-") for one in (*known.names, *pocketcoffea.KEYS)]
+    meant = {key: pocketcoffea.misspelt(key, options) for key in keys}
+    if len(meant) == 1:
+        ((key, one),) = meant.items()
+        return UsageError(
+            f"{origin}: no option {key}." + (f" Did you mean {one}?" if one else ""),
+            hint="" if one else "wq-run --help has all, and --write-options FILE writes them",
+        )
+    lines = [f"  {key}{f': did you mean {one}?' if one else ''}" for key, one in meant.items()]
+    return UsageError(
+        "\n".join([f"{origin}: {len(meant)} keys are no options", *lines]),
+        hint="wq-run --help has all, and --write-options FILE writes them",
+    )
 
 
 def _beside(path: Path, value: Any) -> Any:

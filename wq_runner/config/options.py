@@ -183,10 +183,18 @@ class RunOptions:
         None, "--cores-per-worker", group=_WHERE, type=types.COUNT, help="Cores of a worker that is started."
     )
     mem_per_worker: int | None = _option(
-        None, "--mem-per-worker", group=_WHERE, type=types.SIZE, help="Memory of a worker that is started."
+        None,
+        "--mem-per-worker",
+        group=_WHERE,
+        type=types.WORKER_SIZE,
+        help="Memory of a worker that is started; 4 is 4GB.",
     )
     disk_per_worker: int | None = _option(
-        None, "--disk-per-worker", group=_WHERE, type=types.SIZE, help="Disk of a worker that is started."
+        None,
+        "--disk-per-worker",
+        group=_WHERE,
+        type=types.WORKER_SIZE,
+        help="Disk of a worker that is started; 4 is 4GB.",
     )
     name: str | None = _option(
         None,
