@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import uuid
 from pathlib import Path
 
@@ -14,6 +16,21 @@ from conftest import SUMS, Follow, complete, ports
 from wq_runner.workers.catalog import Address
 
 ROOT = Path(__file__).parents[2]
+EXECUTOR = """
+import sys
+from coffea.nanoevents import BaseSchema
+from coffea.processor import Runner
+from wq_runner import WorkQueueExecutor
+from wq_runner.samples import load
+
+def count(events):
+    return {"events": len(events)}
+
+files = {one.name: [file.path for file in one.files] for one in load([sys.argv[1]])}
+workers = "condor@lxplus:1x1x1500MBx1GB"
+with WorkQueueExecutor(workers=workers, queue="espresso", environment="shared") as executor:
+    print(Runner(executor=executor, schema=BaseSchema)(files, count, treename="Events")["events"])
+"""
 SIZE = ("--cores", 1, "--memory", "1GB", "--disk", "1GB")
 
 
@@ -94,6 +111,18 @@ def test_a_run_has_a_factory_of_its_own(follow: Follow, pool: Pool, samples: Pat
     assert '+AccountingGroup = "me"' in pool.descriptions()[0]
     assert "request_memory = 2000" in pool.descriptions()[0]
     running.until(lambda: not pool.jobs(), "no job is left")
+
+
+def test_an_executor_has_a_factory_of_its_own(pool: Pool, samples: Path, tmp_path: Path) -> None:
+    (tmp_path / "counting.py").write_text(EXECUTOR)
+    script = [sys.executable, "counting.py", str(samples)]
+    found = subprocess.run(script, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=150)
+    assert found.returncode == 0, found.stderr
+    assert int(found.stdout) > 0
+    assert '+JobFlavour = "espresso"' in pool.descriptions()[0]
+    assert "request_memory = 1500" in pool.descriptions()[0]
+    running.until(lambda: not pool.jobs(), "no job is left")
+    assert not list(tmp_path.glob("wq-runner-*"))
 
 
 def test_a_run_whose_factory_dies_leaves_no_jobs(

@@ -59,6 +59,43 @@ def test_root(executor: WorkQueueExecutor, fileset: dict[str, Any]) -> None:
     assert ours["DYJetsToLL"]["cutflow"]["events"] == 1000
 
 
+def test_the_arguments_of_coffeas_own(
+    simple: dict[str, Any], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "sf.txt").write_text("2")
+    arguments: dict[str, Any] = {
+        "manager_name": "me-work_queue-coffea",
+        "port": [0, 0],
+        "debug_log": tmp_path / "logs" / "debug.log",
+        "transactions_log": str(tmp_path / "logs" / "tr.log"),
+        "stats_log": str(tmp_path / "logs" / "stats.log"),
+        "tasks_accum_log": "tasks.log",
+        "extra_input_files": [str(tmp_path / "sf.txt")],
+        "retries": 15,
+        "compression": 9,
+        "resource_monitor": True,
+        "resources_mode": "auto",
+        "filepath": str(tmp_path / "files"),
+        "memory": 500,
+        "fast_terminate_workers": 0,
+        "verbose": True,
+        "print_stdout": False,
+        "chunks_per_accum": 25,
+        "chunks_accum_in_mem": 2,
+    }
+
+    def count(events: Any) -> Any:
+        return {"sum": int(ak.sum(events.x)) * int(Path("sf.txt").read_text())}
+
+    with WorkQueueExecutor(workers=1, **arguments) as one:
+        runner = processor.Runner(executor=one, schema=BaseSchema, chunksize=10)
+        assert runner(simple, count, treename="Events") == {"sum": 2 * 3 * sum(range(20))}
+        assert list((tmp_path / "files").glob("wq-runner-files-*/*"))
+    said = [line for line in caplog.messages if " is not used: " in line]
+    assert len(said) == 7  # each once, whatever coffea copies
+    assert {one.name for one in (tmp_path / "logs").iterdir()} == {"debug.log", "tr.log", "stats.log"}
+
+
 def test_parquet(executor: WorkQueueExecutor, tmp_path: Path) -> None:
     for number in range(2):
         ak.to_parquet(ak.Array({"x": [float(value) for value in range(40)]}), tmp_path / f"{number}.parquet")

@@ -45,12 +45,13 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "execution": (*BASE, "remote", "guarded", "engine", "environment", "workers", "monitor"),
     "config": (*BASE, *ROOMS, "execution"),
     "pipeline": (*BASE, *ROOMS, "remote", "guarded", "execution", "config"),
+    "processor": ("execution",),  # in place of coffea's module of this name
     "cli": (*BASE, *ROOMS, "execution", "config", "pipeline"),
 }
 
 # within the execution: decisions are pure, the loop performs them, the executor is coffea's door
 DECISIONS = ("policy", "shaping", "items")
-DOORS = ("executor", "session")
+DOORS = ("executor", "session", "queue_session")
 
 
 def modules() -> dict[str, Path]:

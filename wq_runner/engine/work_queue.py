@@ -78,6 +78,10 @@ class WorkQueueEngine:
     def child_pid(self) -> int | None:
         return self._child.pid if self._child else None
 
+    def carry(self, proxy: Path) -> None:
+        """Have tasks take a proxy along, of a queue that has not started."""
+        self._settings = dataclasses.replace(self._settings, proxy=proxy)
+
     def start(self) -> None:
         if self._child is None:
             self._child = self._at_a_port()

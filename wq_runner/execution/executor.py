@@ -15,20 +15,19 @@ from typing import Any
 from coffea.processor import accumulate
 from coffea.processor.executor import ExecutorBase
 
-from wq_runner import system
-from wq_runner.engine.messages import QueueSettings
 from wq_runner.environment import WorkerEnvironment
 from wq_runner.environment.choice import Wish, script_directory
-from wq_runner.errors import InterruptedRunError, PartialResultError, WqRunnerError
-from wq_runner.execution import imported, progress, signals, totals
+from wq_runner.errors import InterruptedRunError, PartialResultError, UsageError, WqRunnerError
+from wq_runner.execution import imported, progress, queue_session, signals, totals
 from wq_runner.execution.anywhere import Table, apply_anywhere
+from wq_runner.execution.inherited import Inherited, Understood, ports, understood
 from wq_runner.execution.items import Sum
 from wq_runner.execution.local_names import absolute, as_named
-from wq_runner.execution.phase import LoopResult, LoopSettings, Skipped, StopRequest
-from wq_runner.execution.session import Session, temporary_directory, work_queue_session
+from wq_runner.execution.phase import LoopResult, Skipped, StopRequest
+from wq_runner.execution.session import Session
 from wq_runner.journal import Event, LeftBehind
 from wq_runner.model import Category
-from wq_runner.remote.bundle import write_bundle
+from wq_runner.workers import spec
 from wq_runner.workers.local import LocalSpec
 
 log = logging.getLogger(__name__)
@@ -178,7 +177,7 @@ def lacking(found: LoopResult) -> WqRunnerError | None:
 
 
 @dataclass
-class WorkQueueExecutor(EngineExecutor):
+class WorkQueueExecutor(EngineExecutor, Inherited):
     """Runs coffea's Runner as a Work Queue manager, whose workers stay from call to call.
 
     In a notebook or a terminal it shows how it goes, unless `status` is False. The first Ctrl-C, or interrupt
@@ -189,81 +188,118 @@ class WorkQueueExecutor(EngineExecutor):
     ...     runner = coffea.processor.Runner(executor=executor)
     ...     output = runner(fileset, processor_instance=processor, treename="Events")
 
+    The arguments of coffea 0.7's executor of this name are taken as well: what they mean is done, or what
+    does it here is logged.
+
     Parameters
     ----------
     workers
-        ``local:N`` or ``local:NxCORES`` starts workers on this machine; None waits for workers to
-        connect to `port`, or to find `name` in a catalog.
+        As ``--workers`` of `wq-run`: ``local:N`` or ``local:NxCORES`` starts workers on this machine, as
+        does a number; ``condor:100x1x2GB``, ``slurm@SITE:20`` or ``SITE:20`` has a factory start them, which
+        ends with the executor. None waits for workers to connect to `port`, or to find `name` in a catalog.
+    queue, batch_options
+        The queue of the batch system, and options for it, where it starts workers.
     name
-        The name to advertise, such as ``me-workqueue-coffea``; None advertises nothing.
+        The name to advertise, such as ``me-workqueue-coffea``; None advertises nothing. Also `manager_name`.
     port
         A port, or the lowest and the highest to try.
     password_file
-        What workers must present. Local workers get a generated one.
+        What workers must present. Workers that are started get a generated one.
     logs
-        A directory for the engine's logs; None keeps none.
+        A directory for the engine's logs; None keeps none. `stats_log`, `transactions_log` and `debug_log`
+        name single files.
     environment, extra_files, setup_commands
         What workers get: as the options of `wq-run`. Code is looked at once, when the executor is made.
+        `environment_file` and `extra_input_files` are the same.
     seed
         What random numbers follow from, besides the dataset, file and range of a chunk.
+    cores, memory, disk, gpus, resources_mode, resource_monitor
+        What a task may use: as the options of `wq-run`. Numbers are MB. Without `memory` it is learned.
+    x509_proxy
+        The proxy that tasks take along. None takes that of this user if files are read over XRootD by workers
+        elsewhere, False none.
+    ssl
+        Encrypt what goes between the queue and its workers.
+    filepath
+        A directory for files of tasks, which are removed at the end.
     """
 
-    workers: str | None = None
+    workers: str | int | None = None
     name: str | None = None
-    port: int | tuple[int, int] = (9123, 9130)
+    port: int | Sequence[int] | None = queue_session.DEFAULT_PORTS
     password_file: str | Path | None = None
     logs: str | Path | None = None
     environment: str = "auto"
     extra_files: Sequence[str | Path] = ()
     setup_commands: Sequence[str] = ()
     seed: int | None = None
+    queue: str | None = None
+    batch_options: str | None = None
 
     def __post_init__(self) -> None:
         if self.session is None:
             self.session = self._make_session()
+        self.retries = 0  # coffea's Runner would repeat inside the task
 
     def __call__(
         self, items: Iterable[Any], function: Callable[[Any], Any], accumulator: Any
     ) -> tuple[Any, int | BaseException]:
         """Apply the function to each item and add the results to `accumulator`; see EngineExecutor."""
         assert self.session is not None
+        items = list(items)
+        queue_session.carry_proxy(self.session, items, self.x509_proxy)
         stop = self.session.stop = StopRequest()
         shown = progress.shown(self.session.journal) if self.status else contextlib.nullcontext()
         with signals.stopping(stop.make, lambda: log.warning("%s", _STOPPING)), shown:
             return super().__call__(items, function, accumulator)
 
     def _make_session(self) -> Session:
-        logs = Path(self.logs) if self.logs is not None else None
-        if logs is not None:
-            system.make_private(logs)
-        environment = self._make_environment()
-        staging = temporary_directory()
-        queue = QueueSettings(
-            payload=write_bundle(staging),
-            command=environment.command,
-            inputs=environment.inputs,
-            ports=self.port if isinstance(self.port, tuple) else (self.port, self.port),
+        said = understood(
+            self,
             name=self.name,
-            password_file=Path(self.password_file) if self.password_file else None,
-            stats_log=logs / "stats.log" if logs else None,
-            transactions_log=logs / "transactions.log" if logs else None,
+            environment=self.environment,
+            extra_files=self.extra_files,
+            compression=self.compression,
         )
-        local = LocalSpec.parse(self.workers) if self.workers else None
-        settings = LoopSettings(paths=environment.paths, seed=self.seed)
-        session = work_queue_session(queue, local=local, logs=logs, settings=settings, staging=staging)
+        form = spec.of_python(self.workers)
+        workers = spec.parse(form) if form else None
+        if not isinstance(workers, spec.BatchSpec) and (self.queue or self.batch_options):
+            word = f"queue={self.queue!r}" if self.queue else f"batch_options={self.batch_options!r}"
+            raise UsageError(
+                f"{word} is for a batch system, and no workers are started by one",
+                hint='name it: workers="condor:20", "slurm@SITE:20"',
+            )
+        for note in said.notes:
+            log.warning("%s", note)
+        wanted = queue_session.Wanted(
+            said=said,
+            workers=workers,
+            form=form,
+            ports=ports(self.port, queue_session.DEFAULT_PORTS),
+            environment=self._make_environment(said, here=isinstance(workers, LocalSpec)),
+            logs=queue_session.logs_of(
+                self.logs, queue=self.debug_log, stats=self.stats_log, transactions=self.transactions_log
+            ),
+            password_file=Path(self.password_file) if self.password_file else None,
+            directory=Path(self.filepath) if self.filepath else None,
+            queue=self.queue or None,
+            batch_options=self.batch_options,
+            seed=self.seed,
+        )
+        session = queue_session.make(wanted)
         session.journal.listeners.append(_losing())
         return session
 
-    def _make_environment(self) -> WorkerEnvironment:
+    def _make_environment(self, said: Understood, *, here: bool) -> WorkerEnvironment:
         from wq_runner.environment.preparation import Preparation
         from wq_runner.environment.smoke import NEEDED
 
         wish = Wish(
-            environment=self.environment,
-            workers_here=self.workers is not None,
+            environment=said.environment,
+            workers_here=here,
             analysis=script_directory(),
             imported=imported.files(),
-            extra_files=tuple(map(Path, self.extra_files)),
+            extra_files=said.extra_files,
             setup_commands=tuple(self.setup_commands),
         )
         with Preparation(wish=wish, say=log.info) as preparation:

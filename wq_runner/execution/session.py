@@ -118,6 +118,10 @@ class Session:
         identity, entries = self.known.get(item.file, UNKNOWN)
         return dataclasses.replace(item, portion=self.portion(item), identity=identity, entries=entries)
 
+    @property
+    def started(self) -> bool:
+        return self._started is not None
+
     def start(self) -> None:
         """Start the engine and the workers, unless they run. What a failed start began is ended."""
         if self._started is not None:
@@ -193,17 +197,19 @@ def work_queue_session(
     local: LocalSpec | None = None,
     workers: Workers | None = None,
     logs: Path | None = None,
+    child_log: Path | None = None,
     settings: LoopSettings,
     **rest: Any,
 ) -> Session:
     """Make a session on Work Queue, with local workers if `local` says how many, or with others.
 
-    `logs` is where the queue's process and the workers write what they say; `rest` goes to `Session`.
+    `logs` is where the queue's process and the workers write what they say, `child_log` where the former
+    does if that is another place; `rest` goes to `Session`.
     """
     if local is not None:
         workers = LocalWorkers(local, logs=logs)
     if workers is not None:
         here = isinstance(workers, LocalWorkers)
         queue = dataclasses.replace(queue, password_file=workers.password_file, here=here)
-    engine = WorkQueueEngine(queue, child_log=logs / "queue.log" if logs else None)
+    engine = WorkQueueEngine(queue, child_log=child_log or (logs / "queue.log" if logs else None))
     return Session(engine=engine, workers=workers, settings=settings, **rest)

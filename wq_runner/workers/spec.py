@@ -101,6 +101,14 @@ def completed(
     return f"{kind}:{'x'.join(filled).rstrip('x')}"
 
 
+def of_python(workers: str | int | None) -> str | None:
+    """Return the form that a call names: a number alone is one of workers on this machine."""
+    if workers is None or isinstance(workers, bool):
+        return "local" if workers else None
+    text = str(workers).strip()
+    return f"local:{text}" if text[:1].isdecimal() else text
+
+
 def are_local(text: str | None) -> bool:
     """Say whether all workers of an option are on this machine."""
     return text is not None and (text.isdecimal() or isinstance(parse(text), LocalSpec))
