@@ -45,6 +45,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "execution": (*BASE, "remote", "guarded", "engine", "environment", "workers", "monitor"),
     "config": (*BASE, *ROOMS, "execution"),
     "pipeline": (*BASE, *ROOMS, "remote", "guarded", "execution", "config"),
+    "pocketcoffea": (*BASE, "workers", "monitor", "execution", "config", "pipeline"),
     "processor": ("execution",),  # in place of coffea's module of this name
     "cli": (*BASE, *ROOMS, "execution", "config", "pipeline"),
 }

@@ -47,10 +47,10 @@ class Session:
     most `wait_time` seconds (None: for ever). `catalog` is one that lives as long as the session.
     `staging` holds the files of tasks. With `ledger`, a directory, results of processing are kept there;
     `recovered` are those that are there already. `numbers` are those of the tasks. `presence` is what
-    surrounds a run once the engine has started, `afterwards` is called when it has ended, `again` says how to
-    see a chunk fail. `portion` says which results are added up apart. `known` is what is known of files, by
-    path and tree, `late` what is known of what tasks read (None: nothing yet). `last` is what the last call
-    did.
+    surrounds a run once the engine has started, `afterwards` is called when it has ended, `failed` with what
+    ended a call, `again` says how to see a chunk fail. `portion` says which results are added up apart.
+    `known` is what is known of files, by path and tree, `late` what is known of what tasks read (None:
+    nothing yet). `last` is what the last call did.
     """
 
     engine: Engine
@@ -67,6 +67,7 @@ class Session:
     again: Callable[[Item], str] = problems.advice
     presence: contextlib.AbstractContextManager[None] = field(default_factory=contextlib.nullcontext)
     afterwards: Callable[[], None] = lambda: None
+    failed: Callable[[BaseException], None] = lambda _: None
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     stop: StopRequest = field(default_factory=StopRequest)
     portion: Callable[[Item], str] = lambda _: ""
@@ -107,7 +108,8 @@ class Session:
             if kept:
                 items = [self._as_planned(item) for item in items]
             self.last = loop.run(items, function, recovered)
-        except BaseException:
+        except BaseException as error:
+            self.failed(error)
             self.close()
             raise
         if self.last.running:

@@ -1,0 +1,114 @@
+"""`wq_runner.pocketcoffea` as the setup of an executor, by a stand-in of PocketCoffea's runner.
+
+The stand-in does with the file what `pocket-coffea run` 0.9.13 does: it imports it by its path, asks it for a
+factory, wants one of its own class, runs each dataset by itself, and closes it.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import nanoaod
+import pytest
+
+BASE = """
+from abc import ABC, abstractmethod
+class ExecutorFactoryABC(ABC):
+    def __init__(self, run_options, **kwargs):
+        self.run_options = run_options
+        self.setup()
+        self.handles_submission = False
+    @abstractmethod
+    def get(self): pass
+    def setup(self): raise RuntimeError("voms-proxy-info: not found")
+    def customized_args(self): return {}
+    def close(self): pass
+def get_executor_factory(executor_name, **kwargs):
+    return executor_name
+"""
+RUNNER = """
+import importlib.util, json, sys
+import click
+from coffea.nanoevents import BaseSchema
+from coffea.processor import IterativeExecutor, ProcessorABC, Runner
+from pocket_coffea.executors import executors_base
+
+class Sums(ProcessorABC):
+    def __init__(self, broken): self.broken = broken
+    def process(self, events):
+        if self.broken: raise KeyError("no such cut")
+        return {"sum": int(events.x.to_numpy().sum()), "events": len(events)}
+    def postprocess(self, output): pass
+
+@click.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+@click.option("-e", "--executor", default="iterative")
+@click.option("-o", "--outputdir", required=True)
+@click.option("--executor-custom-setup")
+@click.option("--broken", is_flag=True)
+@click.argument("fileset")
+def run(executor, outputdir, executor_custom_setup, broken, fileset):
+    spec = importlib.util.spec_from_file_location("setup_of_mine", executor_custom_setup)
+    lib = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(lib)
+    options = {"scaleout": 1, "retries": 10, "tree-reduction": 20, "voms-proxy": None,
+               "ignore-grid-certificate": False, "port": "0"}
+    name = executor.split("@")[0]
+    factory = lib.get_executor_factory(name, run_options=options, outputdir=outputdir)
+    assert isinstance(factory, executors_base.ExecutorFactoryABC), factory
+    assert factory.handles_submission is False
+    sums = {}
+    for dataset, files in json.loads(fileset).items():
+        ours, theirs = (
+            Runner(executor=one, schema=BaseSchema, chunksize=20)(
+                {dataset: files}, processor_instance=Sums(broken), treename="Events")
+            for one in (factory.get(), IterativeExecutor(status=False))
+        )
+        assert ours == theirs
+        sums[dataset] = ours
+    factory.close()
+    print(json.dumps(sums))
+
+run()
+"""
+
+
+@pytest.fixture
+def fileset(tmp_path: Path) -> str:
+    package = tmp_path / "pocket_coffea" / "executors"
+    package.mkdir(parents=True)
+    for directory in (package.parent, package):
+        (directory / "__init__.py").touch()
+    (package / "executors_base.py").write_text(BASE)
+    (tmp_path / "pocket-coffea").write_text(RUNNER)
+    (tmp_path / "work_queue.py").write_text("from wq_runner.pocketcoffea import get_executor_factory\n")
+    files = [str(nanoaod.write_simple(tmp_path / f"{number}.root", 50)) for number in range(2)]
+    return json.dumps({"A": files[:1], "B": files})
+
+
+def run(directory: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    setup = ("--executor-custom-setup", "work_queue.py", "-o", "out")
+    command = [sys.executable, "pocket-coffea", *setup, *words]
+    return subprocess.run(command, cwd=directory, capture_output=True, text=True, check=False, timeout=200)
+
+
+def test_each_dataset_by_itself(tmp_path: Path, fileset: str) -> None:
+    done = run(tmp_path, "-e", "work_queue", fileset)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert [one["events"] for one in found.values()] == [50, 100]
+    kept = tmp_path / "out" / "wq-runner"
+    assert json.loads((kept / "run.json").read_text())["exit_code"] == 0
+    assert "RunEnded" in (kept / "journal.jsonl").read_text()
+    assert "<html" in (kept / "report.html").read_text()
+
+
+def test_a_failing_processor_is_told_in_their_words(tmp_path: Path, fileset: str) -> None:
+    done = run(tmp_path, "-e", "work_queue", "--broken", fileset)
+    assert done.returncode != 0
+    assert "no such cut" in done.stderr
+    assert "pocket-coffea --executor-custom-setup work_queue.py -o out --broken" in done.stderr
+    assert "-e iterative --limit-chunks 1 --filter-datasets A" in done.stderr
+    assert json.loads((tmp_path / "out" / "wq-runner" / "run.json").read_text())["exit_code"] == 6

@@ -1,0 +1,306 @@
+"""`pocket-coffea run` on Work Queue: what its `--executor-custom-setup` asks for.
+
+A file with one line is that file::
+
+    from wq_runner.pocketcoffea import get_executor_factory
+
+and then ``pocket-coffea run --cfg config.py -o out --executor-custom-setup FILE.py -e work_queue@SITE``.
+https://pocketcoffea.readthedocs.io/en/stable/running.html
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import logging
+import os
+import platform
+import re
+import shlex
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from wq_runner import units
+from wq_runner.clock import Clock
+from wq_runner.config import pocketcoffea as keys
+from wq_runner.errors import UsageError
+from wq_runner.workers import sites, spec
+
+log = logging.getLogger(__name__)
+
+DIRECTORY = "wq-runner"  # below theirs, which has files of the names of ours
+_OURS = ("work_queue", *spec.KINDS)
+_THEIRS = ("iterative", "futures")
+_USUAL = {"retries": 10}  # their defaults, which nobody has asked for
+_OPTIONS = ("environment", "name", "password-file", "port", "seed")  # of ours, which they hand on
+
+
+def get_executor_factory(
+    executor_name: str, run_options: Mapping[str, Any] | None = None, outputdir: str = ".", **more: Any
+) -> Any:
+    """Return the factory of PocketCoffea's protocol: `get` gives the executor, `close` ends it.
+
+    ``iterative`` and ``futures`` are theirs.
+
+    Raises
+    ------
+    UsageError
+        If the executor, or a run option, is none that can be understood.
+    """
+    options = dict(run_options or {})
+    if executor_name in _THEIRS:
+        from pocket_coffea.executors import executors_base
+
+        return executors_base.get_executor_factory(executor_name, run_options=options, **more)
+    wanted = planned(options, executor_name if "@" in executor_name else _typed(executor_name))
+    return _factory_class()(options, wanted=wanted, directory=Path(outputdir) / DIRECTORY)
+
+
+def _typed(name: str) -> str:
+    """Return the executor as it was typed: a setup of one's own is not told the site."""
+    import click
+
+    context = click.get_current_context(silent=True)
+    typed = str(context.params.get("executor") or "") if context else ""
+    return typed if typed.partition("@")[0] == name else name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What their run options come to: arguments of our executor, and what is to be said of the others."""
+
+    arguments: Mapping[str, Any]
+    notes: tuple[str, ...] = ()
+
+
+def planned(options: Mapping[str, Any], executor: str) -> Wanted:
+    """Read their run options, for ``work_queue@SITE``, ``work_queue``, ``condor@SITE`` or ``slurm``.
+
+    Raises
+    ------
+    UsageError
+        If one cannot be understood.
+    """
+    said = {str(key).replace("_", "-"): value for key, value in options.items()}
+    form = _workers(said, executor)
+    notes = [
+        f"{key}: {keys.ANSWERS[name]}"
+        for key, value in said.items()
+        if (name := key.replace("-", "_")) in keys.ANSWERS
+        and not keys.asks_for_nothing(value)
+        and value != _USUAL.get(key)
+        and key not in _TIMES
+    ]
+    batch = spec.parse(form)
+    queue, batch_options = said.get("queue") or None, said.get("batch-options") or None
+    limits = [_limit(batch, said[key], key) for key in _TIMES if not keys.asks_for_nothing(said.get(key))]
+    if isinstance(batch, spec.BatchSpec):
+        batch_options = ("\n" if batch.system == "condor" else " ").join(
+            filter(None, (*limits[:1], batch_options))
+        )
+        if batch.count == 1:
+            notes.append("one worker is started: -s N (scaleout) says how many")
+    elif queue or limits:
+        notes.append("queue and walltime are of batch systems: workers of this machine have none")
+        queue = None
+    arguments = {
+        "workers": form,
+        "queue": queue,
+        "batch_options": batch_options or None,
+        "setup_commands": tuple(map(str, _several(said.get("custom-setup-commands")))),
+        "extra_files": tuple(map(str, _several(said.get("extra-file")))),
+        "x509_proxy": _proxy(said),
+        **{key.replace("-", "_"): said[key] for key in _OPTIONS if not keys.asks_for_nothing(said.get(key))},
+    }
+    return Wanted(arguments=arguments, notes=tuple(notes))
+
+
+_TIMES = ("walltime", "max-run-time")
+
+
+def _workers(said: Mapping[str, Any], executor: str) -> str:
+    name, _, site = executor.partition("@")
+    if name not in _OURS:
+        raise UsageError(
+            f"-e {executor}: this setup has work_queue, not {name}",
+            hint="-e work_queue@SITE starts workers in the site's batch system (wq-workers sites list), "
+            "-e work_queue here; -e iterative and -e futures are PocketCoffea's",
+        )
+    count = _number(said, "scaleout", units.count) or 1
+    sizes = {
+        "cores": _number(said, "cores-per-worker", units.count),
+        "memory": _number(said, "mem-per-worker", units.worker_size),
+        "disk": _number(said, "disk-per-worker", units.worker_size),
+    }
+    if said.get("workers"):
+        form: str | None = spec.of_python(said["workers"])
+    elif site:
+        form = sites.workers_at(site, str(count)) if name not in spec.BATCH_SYSTEMS else f"{name}@{site}"
+    else:
+        form = name if name in spec.BATCH_SYSTEMS else "local"
+    return spec.completed(form, count=count, **sizes) or ""
+
+
+def _number(said: Mapping[str, Any], key: str, parse: Callable[[Any], int]) -> int | None:
+    value = said.get(key)
+    if keys.asks_for_nothing(value):
+        return None
+    try:
+        return parse(value)
+    except ValueError as error:
+        raise UsageError(f"the run option {key}: {error}") from error
+
+
+def _several(value: Any) -> Sequence[Any]:
+    if value is None or value is False:
+        return ()
+    return [value] if isinstance(value, str) else list(value)
+
+
+def _proxy(said: Mapping[str, Any]) -> str | bool | None:
+    if said.get("ignore-grid-certificate") in {True, "true", "True"}:
+        return False
+    return said.get("voms-proxy") or None
+
+
+def _limit(batch: Any, value: Any, key: str) -> str:
+    """Return what tells the batch system how long a worker may live."""
+    seconds = duration(value, key)
+    if not isinstance(batch, spec.BatchSpec) or batch.system == "condor":
+        return f"+MaxRuntime = {seconds}"
+    minutes, rest = divmod(seconds, 60)
+    return f"--time={minutes // 60}:{minutes % 60:02}:{rest:02}"
+
+
+def duration(value: Any, key: str = "walltime") -> int:
+    """Return seconds: of ``6:00:00``, ``1-00:00:00``, ``6h``, or a number, as YAML makes one of 6:00:00.
+
+    Raises
+    ------
+    UsageError
+        If it is none of these.
+    """
+    match = re.fullmatch(r"(?:(\d+)-)?(\d+):(\d\d)(?::(\d\d))?", str(value).strip())
+    if match:
+        days, hours, minutes, seconds = (int(one or 0) for one in match.groups())
+        return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
+    try:
+        return round(units.seconds(value))
+    except ValueError as error:
+        raise UsageError(f"the run option {key}: {value!r} is not a time such as 6:00:00") from error
+
+
+# -- what is left under the output directory
+
+
+class Kept:
+    """The journal, the logs and the report of what an executor does, in a directory of a run."""
+
+    def __init__(self, directory: Path) -> None:
+        from wq_runner.journal import Journal, RunStarted
+        from wq_runner.monitor.watch import Watch
+        from wq_runner.pipeline import record, resume
+        from wq_runner.pipeline.directory import open_directory
+
+        self._clock = Clock()
+        self.paths, self._lock = open_directory(directory)
+        resume.forget(self.paths)
+        self._record = record.Record(
+            command=sys.argv, options={}, samples=(), started=self._clock(), clock=self._clock
+        )
+        self.watch = Watch(self.paths, clock=self._clock)
+        self.journal = Journal(self.paths.journal, listeners=[self.watch], clock=self._clock)
+        version = record.versions().get("wq-runner", "")
+        self.journal.record(
+            RunStarted(command=tuple(sys.argv), version=version, host=platform.node(), pid=os.getpid())
+        )
+        self._failure: tuple[int, str] = (0, "")
+
+    def failed(self, error: BaseException) -> None:
+        """Note what ended a call; the next may go well, but the whole has not."""
+        self._failure = (getattr(error, "exit_code", 1), str(error) or type(error).__name__)
+
+    def close(self) -> None:
+        """Write the report."""
+        from wq_runner import checksums
+        from wq_runner.journal import RunEnded
+
+        code, message = self._failure
+        finished = self._clock()
+        with contextlib.suppress(OSError):  # the disk may be full
+            self.journal.record(RunEnded(code=code, message=message))
+        found = self._record.as_json(code=code, message=message, finished=finished)
+        with contextlib.suppress(OSError):
+            checksums.write_json(self.paths.summary, found)
+        self.watch.finish(found)
+        self.journal.close()
+        self._lock.__exit__(None, None, None)
+
+
+def advice(dataset: str, argv: Sequence[str]) -> str:
+    """Say how PocketCoffea has a dataset in one process, by the command that was typed."""
+    words = _without(argv[1:], ("-e", "--executor", "--filter-datasets", "-s", "--scaleout"))
+    more = ["-e", "iterative", "--limit-chunks", "1", "--filter-datasets", dataset]
+    command = shlex.join([Path(argv[0]).name, *words, *more])
+    return (
+        f"to see it here, in one process (-o elsewhere keeps what is in the output directory):\n  {command}"
+    )
+
+
+def _without(words: Sequence[str], options: Sequence[str]) -> list[str]:
+    found, skip = [], False
+    for word in words:
+        if skip:
+            skip = False
+        elif word in options:
+            skip = True
+        elif word.partition("=")[0] not in options:
+            found.append(word)
+    return found
+
+
+def _factory_class() -> Any:
+    """Return the class of factories, which PocketCoffea wants to be one of its own."""
+    from pocket_coffea.executors.executors_base import ExecutorFactoryABC
+
+    from wq_runner.execution.executor import WorkQueueExecutor
+
+    class WorkQueueFactory(ExecutorFactoryABC):  # type: ignore[misc] # it has no types
+        """Makes one executor, whose workers stay from dataset to dataset."""
+
+        def __init__(self, run_options: Mapping[str, Any], *, wanted: Wanted, directory: Path) -> None:
+            self._wanted = wanted
+            self._kept: Kept | None = Kept(directory)
+            self._executor: Any = None
+            atexit.register(self.close)  # they leave without it after an error
+            super().__init__(run_options)
+
+        def setup(self) -> None:
+            """Start nothing: the proxy goes from where it is, and workers come with the work."""
+            for note in self._wanted.notes:
+                log.warning("run options: %s", note)
+
+        def get(self) -> Any:
+            kept = self._kept
+            if self._executor is None and kept is not None:
+                self._executor = WorkQueueExecutor(logs=kept.paths.workers, **self._wanted.arguments)
+                session = self._executor.session
+                kept.journal.listeners += session.journal.listeners
+                session.journal = kept.journal
+                session.failed = kept.failed
+                session.again = lambda item: advice(item.dataset, sys.argv)
+            return self._executor
+
+        def close(self) -> None:
+            if self._kept is None:
+                return
+            atexit.unregister(self.close)
+            if self._executor is not None:
+                self._executor.close()
+            kept, self._kept = self._kept, None
+            kept.close()
+
+    return WorkQueueFactory
