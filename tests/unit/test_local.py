@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from wq_runner.errors import EngineError
-from wq_runner.workers import local
+from wq_runner.errors import EngineError, UsageError
+from wq_runner.workers import local, spec
 from wq_runner.workers.local import LocalSpec, WorkerShape
 from wq_runner.workers.target import Target
 
@@ -51,7 +51,7 @@ def test_the_memory_of_the_machine_is_shared() -> None:
 
 
 @pytest.mark.parametrize(
-    ("spec", "free", "task", "promised"),
+    ("wanted", "free", "task", "promised"),
     [
         pytest.param(LocalSpec(count=4), 1e12, 0, 4000, id="what a task may need, and not what there is"),
         pytest.param(LocalSpec(count=2, cores=8), 1e12, 0, 32_000, id="for each core"),
@@ -62,8 +62,8 @@ def test_the_memory_of_the_machine_is_shared() -> None:
         pytest.param(LocalSpec(count=4), 1e10, 8e9, 8000, id="what a task asks for, though it is much"),
     ],
 )
-def test_the_disk_that_a_worker_promises(spec: LocalSpec, free: float, task: float, promised: int) -> None:
-    assert local.shape(spec, free, task).disk == promised
+def test_the_disk_that_a_worker_promises(wanted: LocalSpec, free: float, task: float, promised: int) -> None:
+    assert local.shape(wanted, free, task).disk == promised
 
 
 def test_last_words_are_of_the_last_life_and_tell_something(tmp_path: Path) -> None:
@@ -102,3 +102,10 @@ def test_a_program_is_found_on_the_path_or_beside_the_interpreter(
         (place / "work_queue_worker").write_text("")
         (place / "work_queue_worker").chmod(0o755)
         assert local.find_program() == str(place / "work_queue_worker")
+
+
+@pytest.mark.parametrize("text", ["local:50000", "local:1000x4", f"local:2x{10**6}"])
+def test_what_would_bring_the_machine_down_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="too many for this machine") as refused:
+        spec.parse(text)
+    assert "--chunksize" in str(refused.value.hint)

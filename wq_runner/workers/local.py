@@ -28,6 +28,8 @@ NO_ROOM = 60.0  # seconds in which somebody may make room
 QUICK_DEATH = 5.0  # seconds; a worker that lives shorter did not work at all
 QUICK_DEATHS_ALLOWED = 5
 
+MOST_OF_A_CORE, MOST = 4, 32  # cores that local workers may claim: of each that is there, and anywhere
+
 PROGRAM = "work_queue_worker"
 _TAIL = 4000  # bytes of what a worker said
 _USUAL = re.compile(r"(creating|deleting) workspace|using \d+ cores|connected (to|from) manager")
@@ -45,6 +47,16 @@ class LocalSpec:
     cores: int = 1
     memory: int | None = None
     disk: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what would bring this machine down, such as the number of events of a chunk."""
+        here, wanted = os.cpu_count() or 1, self.count * self.cores
+        if wanted > max(MOST, here * MOST_OF_A_CORE):
+            raise UsageError(
+                f"{self.count:,} workers are too many for this machine: {wanted:,} cores, and it has {here}",
+                hint=f"--workers local:{here} takes all of it, condor:{self.count} or slurm:{self.count} go "
+                "elsewhere; how many events a chunk has is said by --chunksize (-c)",
+            )
 
     @classmethod
     def parse(cls, text: str) -> LocalSpec:
