@@ -15,7 +15,7 @@ from pathlib import Path
 from wq_runner import checksums
 from wq_runner.errors import Problem, SamplesError
 from wq_runner.model import Dataset, Fileset, InputFile
-from wq_runner.samples import cfg, direct, document, paths
+from wq_runner.samples import cfg, content, direct, document, paths
 from wq_runner.samples.reading import Found, Reader, Reading
 from wq_runner.system import RunPaths
 
@@ -71,11 +71,14 @@ def _read_name(name: str, reading: Reading) -> list[Found]:
         return direct.read_url(name, name, reading)
     if path.exists():
         return _read_path(path, reading)
-    if glob.has_magic(name):
+    if glob.has_magic(name) and content.split_tree(name)[1] is None:
         return _read_glob(str(path), reading)
     if "," in name:
         pieces = [piece.strip() for piece in name.split(",")]
         return [item for piece in pieces if piece for item in _read_name(piece, reading)]
+    bare, tree = content.split_tree(name)
+    if tree:
+        return direct.with_tree(_read_name(bare, reading), tree)
     reading.problem(name, _nothing_missing(path) or paths.no_such_file(name, [Path()], named=False))
     return []
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from wq_runner.samples import content, direct, paths
+from wq_runner.samples import content, direct, paths, references
 from wq_runner.samples.reading import Found, Prefixes, Reading
+
+log = logging.getLogger(__name__)
+
+_SAMPLES = (".cfg", ".json", ".json.gz", ".yaml", ".yml")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,15 +26,37 @@ def read(path: Path, prefixes: Prefixes, where: str, reading: Reading) -> list[F
     """Read a ``.cfg``. The prefix of the ``.cfg`` that names this one does not reach in, nor ours out."""
     current: Prefixes = ()
     found: list[Found] = []
-    for item in _items(path):
+    items = list(_items(path))
+    if items and items[0].text.startswith("[") and items[0].text.endswith("]"):
+        reading.problem(items[0].where, f"no samples, but settings with sections, as {items[0].text}")
+        return []
+    for item in items:
         words = item.text.split()
-        if not paths.is_url(words[0]):
-            found += _read_file(item, path.parent, current, reading)
-        elif len(words) == 1 and content.kind_by_name(item.text):
+        if (
+            len(words) == 1
+            and paths.is_url(item.text)
+            and content.kind_by_name(content.split_tree(item.text)[0])
+        ):
             found += direct.read_url(item.text, item.where, reading)
+        elif paths.is_url(words[0]) or _is_directory(item.text, path.parent):
+            current = _prefixes(words, item, path.parent, reading)
         else:
-            current = _prefixes(words, item, reading)
+            found += _read_file(item, path, current, reading)
     return found
+
+
+def _is_directory(text: str, folder: Path) -> bool:
+    """Whether a line is a prefix that is a directory, of this machine or of those where workers are."""
+    first = text.split(maxsplit=1)[0]
+    if first[:1] not in {"/", "~"}:
+        return first.endswith("/") and any((place / first).is_dir() for place in (folder, Path()))
+    if first.endswith("/"):
+        return True
+    name = Path(os.path.expanduser(text))  # noqa: PTH111 - which raises nothing
+    if name.is_dir():
+        return True
+    # what should be beside other files here is one that is not there
+    return not name.suffix and not name.exists() and not name.parent.is_dir()
 
 
 def _items(path: Path) -> Iterator[_Item]:
@@ -41,29 +68,49 @@ def _items(path: Path) -> Iterator[_Item]:
                 yield _Item(text=piece.strip(), where=f"{paths.shown(path)}:{number}")
 
 
-def _prefixes(words: list[str], item: _Item, reading: Reading) -> Prefixes:
+def _prefixes(words: list[str], item: _Item, folder: Path, reading: Reading) -> Prefixes:
+    found = []
     for word in words:
         problem = _prefix_problem(word)
         if problem:
             reading.problem(item.where, problem)
-    return tuple(word for word in words if _prefix_problem(word) is None)
+            continue
+        try:
+            found.append(paths.as_prefix(word, folder))
+        except ValueError as error:
+            reading.problem(item.where, str(error))
+            continue
+        if not paths.is_url(word):
+            _say_directory(word, found[-1], item.where)
+    return tuple(found)
+
+
+def _say_directory(word: str, prefix: str, where: str) -> None:
+    here = "" if Path(prefix.removeprefix("file://")).is_dir() else ", which is not on this machine"
+    log.warning(
+        "%s: %s is a directory%s: it goes before the names of the files that follow", where, word, here
+    )
 
 
 def _prefix_problem(word: str) -> str | None:
-    if not paths.is_url(word):
+    if not paths.is_url(word) and not word.startswith(("/", "~")) and not word.endswith("/"):
         return f"{word}: not a prefix (scheme://...); a samples file goes on a line of its own"
-    if word.lower().endswith((".cfg", ".json", ".json.gz", ".yaml", ".yml")):
+    if word.lower().endswith(_SAMPLES):
+        if not paths.is_url(word):
+            return f"{word}: a samples file goes on a line of its own"
         return f"{word}: a samples file must be local: download it, and name the copy"
-    if content.kind_by_name(word):
+    if content.kind_by_name(content.split_tree(word)[0]):
         return f"{word}: a file, not a prefix; it goes on a line of its own"
-    return paths.url_problem(word)
+    return paths.url_problem(word) if paths.is_url(word) else None
 
 
-def _read_file(item: _Item, folder: Path, prefixes: Prefixes, reading: Reading) -> list[Found]:
-    name = Path(os.path.expanduser(item.text))  # noqa: PTH111 - which raises nothing
-    path = next((path for path in (folder / name, name) if path.exists()), None)
+def _read_file(item: _Item, cfg: Path, prefixes: Prefixes, reading: Reading) -> list[Found]:
+    bare, tree = content.split_tree(item.text)
+    if tree:
+        return direct.with_tree(_read_file(replace(item, text=bare), cfg, prefixes, reading), tree)
+    path = references.locate(item.text, cfg, reading)
     if path is None:
-        reading.problem(item.where, paths.no_such_file(item.text, [folder, Path()]))
+        reading.problem(item.where, paths.no_such_file(item.text, [cfg.parent, Path()]))
         return []
     if path.is_dir():
         prefix = f"file://{path.resolve()}/"

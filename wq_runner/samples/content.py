@@ -32,12 +32,52 @@ _ASIDE = ("~", ".tmp", ".temp", ".part", ".partial", ".filepart", ".bak", ".old"
 """Ends of names of what is not whole yet, or was put aside: counted too, its events would count twice."""
 
 
+_DATASET = re.compile(
+    r"/[^/\s]+/[^/\s]+/(?:[A-Z]+-)*(?:NANOAOD|MINIAOD|AOD|NANOGEN|RECO|RAW|USER|GEN|SIM)(?:SIM)?"
+)
+"""What DAS calls a dataset: the name of a list of files, and of no file."""
+_WITH_TREE = re.compile(r"(.+\.root(?:\.\d+)?):((?!.*//)[^:,]+)", re.IGNORECASE)
+"""A file and a tree in it, as uproot writes them; the port of a host is no tree."""
+_NO_DATA = (*(".onnx", ".pkl", ".pkl.gz", ".h5", ".pt", ".npz", ".zip", ".tar.gz"), ".cc", ".h", ".xml")
+
+
 def kind_by_name(name: str) -> str | None:
     """Return what the name of a file or URL says that it is; None if it says nothing."""
+    if name.endswith(".root"):
+        return ROOT
     for pattern, kind in _NAMED:
         if pattern.search(name):
             return kind
     return None
+
+
+def split_tree(name: str) -> tuple[str, str | None]:
+    """Split ``file.root:tree`` into the name of a file and that of a tree, None if it names none."""
+    colon = name.rfind(":")
+    if colon < 0 or name.startswith("//", colon + 1):  # 150,000 names
+        return name, None
+    match = _WITH_TREE.fullmatch(name)
+    return (match[1], match[2]) if match else (name, None)
+
+
+def is_das_dataset(name: str) -> bool:
+    """Whether it is ``/PRIMARY/PROCESSED/TIER``, of which DAS knows the files."""
+    return name[-1:].isupper() and _DATASET.fullmatch(name) is not None
+
+
+def may_be_data(name: object) -> bool:
+    """Whether a text can be meant as the name of a file of data: by its end, or because it is a path."""
+    if not isinstance(name, str):
+        return False
+    if name.endswith(".root"):
+        return True
+    bare = split_tree(name.strip())[0]
+    if kind_by_name(bare):
+        return True
+    is_path = "://" in bare or bare.startswith(("/", "~", "./", "../"))
+    return is_path and not (
+        is_das_dataset(bare) or bare.lower().endswith((*_OTHER, *_NO_DATA)) or " " in bare
+    )
 
 
 def kind(path: str | Path) -> str | None:

@@ -29,6 +29,7 @@ def read_file(path: Path, prefixes: Prefixes, where: str, reading: Reading) -> l
 
 
 def read_url(url: str, where: str, reading: Reading) -> list[Found]:
+    url, tree = content.split_tree(url)
     problem = paths.url_problem(url)
     if problem is None and not content.kind_by_name(url.split("?", 1)[0]):
         problem = f"{url}: not a .root file; a prefix goes into a .cfg, before the samples that it is for"
@@ -36,7 +37,18 @@ def read_url(url: str, where: str, reading: Reading) -> list[Found]:
         reading.problem(where, problem.removeprefix(f"{where}: "))
         return []
     path = paths.canonical_url(url)
-    return [_found([path], origin=path, where=where)]
+    return with_tree([_found([path], origin=path, where=where)], tree)
+
+
+def with_tree(found: Sequence[Found], treename: str | None) -> list[Found]:
+    """Return the datasets with the tree that was named after their files."""
+    if treename is None:
+        return list(found)
+
+    def changed(dataset: Dataset) -> Dataset:
+        return replace(dataset, files=tuple(replace(file, treename=treename) for file in dataset.files))
+
+    return [replace(item, dataset=changed(item.dataset)) for item in found]
 
 
 def read_directory(path: Path, where: str, reading: Reading) -> list[Found]:
@@ -49,11 +61,25 @@ def read_directory(path: Path, where: str, reading: Reading) -> list[Found]:
     if not files and not closed:
         reading.problem(where, _nothing_in(path))
         return []
-    if passed_over:
-        passed_over.sort()
-        more = f" and {len(passed_over) - _NAMED:,} more" if len(passed_over) > _NAMED else ""
-        log.warning("%s: passed over, as no data: %s%s", where, ", ".join(passed_over[:_NAMED]), more)
+    _say_passed_over(passed_over, where)
     return _one_dataset(files, origin=str(path.resolve()), where=where, reading=reading)
+
+
+def files_below(path: Path, where: str) -> list[str]:
+    """Return the data files below a directory; what is passed over is logged.
+
+    Raises
+    ------
+    ValueError
+        If some of it is closed.
+    """
+    passed_over: list[str] = []
+    closed: list[OSError] = []
+    files = sorted(_walk(path, passed_over, closed.append))
+    if closed:
+        raise ValueError(f"{closed[0].filename}: {closed[0].strerror}: what is in it is not known")
+    _say_passed_over(passed_over, where)
+    return files
 
 
 def read_matches(pattern: str, matches: Sequence[Path], reading: Reading) -> list[Found]:
@@ -145,6 +171,12 @@ def _walk(path: Path, passed_over: list[str], failed: Callable[[OSError], None])
                 yield paths.local(full)
             else:
                 passed_over.append(os.path.relpath(full, path))
+
+
+def _say_passed_over(names: Sequence[str], where: str) -> None:
+    if names:
+        more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+        log.warning("%s: passed over, as no data: %s%s", where, ", ".join(sorted(names)[:_NAMED]), more)
 
 
 def _nothing_in(path: Path) -> str:

@@ -6,14 +6,26 @@ import gzip
 import json
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from wq_runner.samples import fileset, paths, sample
+from wq_runner.samples import definitions, fileset, groups, kinds, paths, references, runner, sample
+from wq_runner.samples.kinds import Kind
 from wq_runner.samples.reading import Found, Prefixes, Reading
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]:,]')
+
+INTERPRETERS: Mapping[Kind, Callable[[Any, Path, Prefixes, str, Reading], list[Found]]] = {
+    Kind.SAMPLE: sample.read,
+    Kind.NAMES: sample.read,
+    Kind.FILESET: fileset.read,
+    Kind.GROUPS: groups.read,
+    Kind.REFERENCES: references.read,
+    Kind.DEFINITIONS: definitions.read,
+    Kind.RUNNER: runner.read,
+    Kind.CATALOG: runner.read_catalog,
+}
 
 
 def read_json(path: Path, prefixes: Prefixes, where: str, reading: Reading) -> list[Found]:
@@ -60,13 +72,14 @@ def read_yaml(path: Path, prefixes: Prefixes, where: str, reading: Reading) -> l
 
 
 def _interpret(value: Any, path: Path, prefixes: Prefixes, where: str, reading: Reading) -> list[Found]:
-    shown = paths.shown(path)
-    if not isinstance(value, dict) or not value:
-        kind = "empty" if not value else f"a {type(value).__name__}"
-        reading.problem(shown, f"expected a sample (with a list of files) or datasets by name; it is {kind}")
+    def is_here(name: str) -> bool:
+        return any((folder / name).exists() for folder in (path.parent, Path()))
+
+    reader = INTERPRETERS.get(kinds.recognise(value, is_here))
+    if reader is None:
+        reading.problem(paths.shown(path), kinds.why_nothing(value))
         return []
-    read = sample.read if sample.is_sample(value) else fileset.read
-    return read(value, path, prefixes, where, reading)
+    return reader(value, path, prefixes, where, reading)
 
 
 def _text(path: Path, reading: Reading) -> str | None:

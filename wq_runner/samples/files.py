@@ -5,22 +5,24 @@ from __future__ import annotations
 import difflib
 import logging
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from wq_runner.model import FileFacts, InputFile
-from wq_runner.samples import content, paths
+from wq_runner.samples import content, kinds, paths
+from wq_runner.samples.places import places
 from wq_runner.samples.ranges import BadRangesError, read_ranges
 from wq_runner.samples.reading import Prefixes, Reading
 
 log = logging.getLogger(__name__)
 
 _FIELDS = (
-    *("object_path", "steps", "num_entries", "uuid", "ranges", "fallbacks"),
+    *("object_path", "treename", "treeName", "steps", "num_entries", "uuid", "ranges", "fallbacks"),
     *("format", "lfn", "pfn"),  # coffea's own, that say nothing about what to process
 )
+_OF_ONE = {"steps", "num_entries", "uuid", "ranges", "fallbacks"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +39,9 @@ class FileList:
 def read_files(value: Any, files: FileList, reading: Reading) -> tuple[InputFile, ...]:
     """Read ``[path]``, ``{path: treename}`` or ``{path: {object_path, steps, num_entries, uuid}}``.
 
-    Our own samples also say ``ranges``, and ``fallbacks``: where else the file is.
+    A name alone is a list of one, an entry of a list may have it as its ``path``, and ``path.root:tree``
+    names the tree as well. Directories and patterns of this machine are all the files in them. Our own
+    samples also say ``ranges``, and ``fallbacks``: where else the file is.
     """
     first: dict[tuple[str, str], str] = {}
     inputs = []
@@ -46,14 +50,15 @@ def read_files(value: Any, files: FileList, reading: Reading) -> tuple[InputFile
         if isinstance(details, dict):
             unknown |= dict.fromkeys(str(key) for key in details if key not in _FIELDS)
         try:
-            file = _file(name, details, files)
+            named = _files(name, details, files)
         except ValueError as error:
             reading.problem(files.where, f"{files.dataset}: {error}")
             continue
-        known = first.setdefault((paths.identity(file.path), file.treename), name)
-        if known is not name:
-            reading.problem(files.where, f"{files.dataset}: {_twice(name, known)}")
-        inputs.append(file)
+        for file in named:
+            known = first.setdefault((paths.identity(file.path), file.treename), name)
+            if known is not name:
+                reading.problem(files.where, f"{files.dataset}: {_twice(name, known)}")
+        inputs += named
     _say_unknown(unknown, files, reading)
     return tuple(inputs)
 
@@ -92,7 +97,9 @@ def _entries(value: Any, files: FileList, reading: Reading) -> Iterator[tuple[st
     if isinstance(value, dict):
         entries = list(value.items())
     elif isinstance(value, list):
-        entries = [(name, None) for name in value]
+        entries = [_listed(entry) if isinstance(entry, dict) else (entry, None) for entry in value]
+    elif isinstance(value, str):
+        entries = [(value, None)]
     else:
         reading.problem(files.where, f"{files.dataset}: files is {value!r}, expected a list or a mapping")
         return
@@ -103,12 +110,39 @@ def _entries(value: Any, files: FileList, reading: Reading) -> Iterator[tuple[st
             reading.problem(files.where, f"{files.dataset}: {name!r} in files, expected the name of a file")
 
 
-def _file(name: str, details: Any, files: FileList) -> InputFile:
-    path, *fallbacks = _located(name, files)
-    if isinstance(details, (str, type(None))):
-        return InputFile(path=path, treename=details or files.treename, fallbacks=tuple(fallbacks))
+def _listed(entry: Mapping[Any, Any]) -> tuple[Any, Any]:
+    """Return the name in an entry of a list, and what else it says of the file."""
+    key = kinds.name_of_file(entry)
+    if key is None:
+        return entry, None
+    return entry[key], {other: value for other, value in entry.items() if other != key}
+
+
+def _files(name: str, details: Any, files: FileList) -> list[InputFile]:
+    bare, tree = content.split_tree(name)
+    found = places(bare, files.folder, files.prefixes, files.where)
+    if len(found) > 1 and isinstance(details, dict) and details.keys() & _OF_ONE:
+        raise ValueError(f"{name}: {len(found)} files, of which {', '.join(details)} cannot be said at once")
+    treename = (tree if details is None else _tree(name, tree, details)) or files.treename
+    return [_file(bare, details, one, treename) for one in found]
+
+
+def _tree(name: str, tree: str | None, details: Any) -> str | None:
+    said = details
+    if isinstance(details, dict):
+        keys = ("object_path", "treename", "treeName")
+        said = next((details[key] for key in keys if details.get(key)), None)
+    if said is not None and not isinstance(said, str):
+        raise ValueError(f"{name}: {said!r}, expected the name of a tree or a mapping")
+    if tree and said and said != tree:
+        raise ValueError(f"{name}: its tree is called {tree} and {said}")
+    return tree or said
+
+
+def _file(name: str, details: Any, where: Sequence[str], treename: str) -> InputFile:
+    path, *fallbacks = where
     if not isinstance(details, dict):
-        raise ValueError(f"{name}: {details!r}, expected the name of a tree or a mapping")  # noqa: TRY004
+        return InputFile(path=path, treename=treename, fallbacks=tuple(fallbacks))
     entries = _entries_of(name, details)
     try:
         ranges = read_ranges(details, entries)
@@ -116,7 +150,7 @@ def _file(name: str, details: Any, files: FileList) -> InputFile:
         raise ValueError(f"{name}: {error}") from error
     return InputFile(
         path=path,
-        treename=details.get("object_path") or files.treename,
+        treename=treename,
         fallbacks=(*fallbacks, *_fallbacks(name, details.get("fallbacks", []))),
         ranges=ranges,
         facts=_facts(name, details.get("uuid"), entries),
@@ -145,21 +179,6 @@ def _facts(name: str, identifier: Any, entries: int | None) -> FileFacts | None:
         return FileFacts(entries=entries, uuid=uuid.UUID(identifier).bytes)
     except (ValueError, AttributeError, TypeError):
         raise ValueError(f"{name}: uuid is {identifier!r}, expected 32 hexadecimal digits") from None
-
-
-def _located(name: str, files: FileList) -> list[str]:
-    """Return where a file is: its own URL, a prefix for each place, or a local path."""
-    if paths.is_url(name):
-        problem = paths.url_problem(name)
-        if problem:
-            raise ValueError(problem)
-        return [paths.canonical_url(name)]
-    if files.prefixes:
-        return [paths.join(prefix, name) for prefix in files.prefixes]
-    if name[0] in "/~":
-        return [paths.local(name)]
-    beside = paths.local(name, files.folder)
-    return [beside if Path(beside).exists() else paths.local(name)]
 
 
 def _twice(name: str, known: str) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from wq_runner.model import DEFAULT_TREENAME, Dataset
-from wq_runner.samples import content, metadata, paths
+from wq_runner.samples import kinds, metadata, paths
 from wq_runner.samples.files import FileList, read_files, read_preload
 from wq_runner.samples.reading import Found, Prefixes, Reading
 
@@ -20,23 +20,47 @@ _IGNORED = ("form", "compressed_form", "format", "did")
 def read(
     value: Mapping[Any, Any], path: Path, prefixes: Prefixes, where: str, reading: Reading
 ) -> list[Found]:
-    found = []
-    for name, body in value.items():
-        if not isinstance(name, str) or not name.strip():
-            reading.problem(paths.shown(path), f"the dataset name {name!r} is not text: put it in quotes")
-            continue
-        dataset = _dataset(name, body, path, prefixes, reading)
-        if dataset is not None:
-            found.append(Found(dataset=dataset, origin=str(path.resolve()), where=where))
-    return found
+    origin = str(path.resolve())
+    return [
+        Found(dataset=dataset, origin=origin, where=where)
+        for name, body in value.items()
+        for dataset in read_dataset(name, body, path, prefixes, reading)
+    ]
+
+
+def read_dataset(name: Any, body: Any, path: Path, prefixes: Prefixes, reading: Reading) -> Sequence[Dataset]:
+    """Read a dataset, or one for each year where its files are listed by year."""
+    where = paths.shown(path)
+    if not isinstance(name, str) or not name.strip():
+        reading.problem(where, f"the dataset name {name!r} is not text: put it in quotes")
+        return []
+    if not isinstance(body, (dict, list, str)):
+        reading.problem(where, f"{name}: {body!r}, expected a list of files")
+        return []
+    if isinstance(body, dict) and kinds.is_by_year(body.get("files")):
+        years = [_of_year(body, year) for year in body["files"]]
+        read = [read_dataset(f"{name}_{one['year']}", one, path, prefixes, reading) for one in years]
+        return [dataset for datasets in read for dataset in datasets]
+    dataset = _dataset(name, body, path, prefixes, reading)
+    return [] if dataset is None else [dataset]
+
+
+def _of_year(body: Mapping[Any, Any], year: Any) -> dict[Any, Any]:
+    """Return what a catalog says of a year: what differs between the years has them as keys as well."""
+    years = body["files"].keys()
+
+    def value_of(value: Any) -> Any:
+        return value[year] if isinstance(value, dict) and year in value and value.keys() <= years else value
+
+    return {**{key: value_of(value) for key, value in body.items()}, "year": str(year)}
 
 
 def _dataset(name: str, body: Any, path: Path, prefixes: Prefixes, reading: Reading) -> Dataset | None:
     where = paths.shown(path)
-    fields: Mapping[Any, Any] = body if isinstance(body, dict) and "files" in body else {"files": body}
-    if isinstance(body, dict) and "files" not in body and not _is_files(body):
+    if isinstance(body, dict) and "files" not in body and not kinds.is_mapping_of_files(body):
         reading.problem(where, f"{name}: has no list of files; it has {', '.join(map(str, list(body)[:8]))}")
         return None
+    fields: Mapping[Any, Any] = body if isinstance(body, dict) and "files" in body else {"files": body}
     problem = _problem(fields)
     if problem:
         reading.problem(where, f"{name}: {problem}")
@@ -55,11 +79,6 @@ def _dataset(name: str, body: Any, path: Path, prefixes: Prefixes, reading: Read
         metadata=metadata.kept(_metadata(fields), dataset=name, where=where),
         preload=read_preload(fields.get("preload"), files, inputs, reading),
     )
-
-
-def _is_files(body: Mapping[Any, Any]) -> bool:
-    """Whether ``{ds: {path: treename}}`` was written without the word files, as uproot takes it."""
-    return all(isinstance(key, str) and ("/" in key or content.kind_by_name(key)) for key in body)
 
 
 def _problem(fields: Mapping[Any, Any]) -> str | None:

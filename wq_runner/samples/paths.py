@@ -60,6 +60,29 @@ def canonical_url(url: str) -> str:
     return local(rest.removeprefix("localhost")) if scheme == "file" else f"{scheme}://{rest}"
 
 
+def as_prefix(word: str, folder: Path) -> str:
+    """Return what goes before the names of files: a URL, or a directory, which need not be here.
+
+    Raises
+    ------
+    ValueError
+        If it is neither.
+    """
+    if is_url(word):
+        problem = url_problem(word)
+        if problem:
+            raise ValueError(problem)
+        return word
+    if word[:1] in {"/", "~"}:
+        return f"file://{local(word)}"
+    places = [place for place in (folder / word, Path(word)) if place.is_dir()]
+    if not places:
+        raise ValueError(
+            f"{word}: not a prefix: neither scheme://... nor a directory that is here or begins with /"
+        )
+    return f"file://{places[0].resolve()}/"
+
+
 def join(prefix: str, name: str) -> str:
     """Put a prefix before the name of a file.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,8 @@ from pathlib import Path
 from wq_runner.errors import Problem
 from wq_runner.model import Dataset
 from wq_runner.samples import content, paths
+
+log = logging.getLogger(__name__)
 
 Prefixes = tuple[str, ...]
 
@@ -35,9 +38,15 @@ class Reading:
         self.problems: list[Problem] = []
         self._readers = readers
         self._open: list[Path] = []
+        self._said: set[str] = set()
 
     def problem(self, where: str, text: str) -> None:
         self.problems.append(Problem(where=where, text=text))
+
+    def say_once(self, text: str) -> None:
+        if text not in self._said:
+            self._said.add(text)
+            log.warning("%s", text)
 
     def read(self, path: Path, prefixes: Prefixes, where: str) -> list[Found]:
         """Read a file with the reader of its suffix."""

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from wq_runner import names
-from wq_runner.errors import nearest
 from wq_runner.model import DEFAULT_TREENAME, Dataset
 from wq_runner.samples import metadata, paths
 from wq_runner.samples.files import FileList, read_files, read_preload
@@ -17,20 +16,10 @@ from wq_runner.samples.reading import Found, Prefixes, Reading
 _NOT_METADATA = {"files", "treeName", "treename", "metadata", "preload"}
 
 
-def is_sample(value: Mapping[Any, Any]) -> bool:
-    """Whether this is one sample and not datasets by name, whose values are lists and mappings."""
-    return "files" in value or not all(isinstance(item, (list, dict)) for item in value.values())
-
-
-def read(
-    value: Mapping[Any, Any], path: Path, prefixes: Prefixes, where: str, reading: Reading
-) -> list[Found]:
+def read(value: Any, path: Path, prefixes: Prefixes, where: str, reading: Reading) -> list[Found]:
     shown = paths.shown(path)
-    if "files" not in value:
-        near = nearest("files", (str(key) for key in value))
-        hint = f"; nearest: {near}" if near else f"; it has {', '.join(map(str, list(value)[:8]))}"
-        reading.problem(shown, f"has no list of files{hint}")
-        return []
+    if isinstance(value, list):  # the names of its files alone
+        value = {"files": value}
     name = re.sub(r"\.(json|json\.gz|yaml|yml)$", "", path.name, flags=re.IGNORECASE)
     name = names.original(name) or name  # of one that `wq-samples convert` wrote
     files = FileList(

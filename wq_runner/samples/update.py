@@ -16,9 +16,9 @@ from wq_runner.errors import InputError, Problem, SamplesError
 from wq_runner.model import InputFile
 from wq_runner.samples import paths
 from wq_runner.samples.check import default_jobs, pool
+from wq_runner.samples.kinds import Kind, recognise
 from wq_runner.samples.probe import BadFileError
 from wq_runner.samples.reading import Found
-from wq_runner.samples.sample import is_sample
 from wq_runner.samples.sums import Sums, sums_of
 
 
@@ -46,7 +46,7 @@ def check_kind(found: Sequence[Found]) -> None:
     problems = []
     for one in found:
         path = Path(one.origin)
-        if path.suffix.lower() != ".json" or not is_sample(json.loads(path.read_text("utf-8-sig"))):
+        if path.suffix.lower() != ".json" or not _is_sample(path):
             text = f"{one.dataset.name} is not from a sample JSON of its own (wq-samples convert makes some)"
             problems.append(Problem(where=paths.shown(path), text=text))
         elif any(file.ranges is not None for file in one.dataset.files):
@@ -54,6 +54,10 @@ def check_kind(found: Sequence[Found]) -> None:
             problems.append(Problem(where=paths.shown(path), text=text))
     if problems:
         raise SamplesError("what is to be updated", problems)
+
+
+def _is_sample(path: Path) -> bool:
+    return recognise(json.loads(path.read_text("utf-8-sig"))) is Kind.SAMPLE
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,205 @@
+"""What a document of JSON or YAML is: by what is in it, never by what it is called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from enum import Enum
+from typing import Any
+
+from wq_runner.errors import nearest
+from wq_runner.samples import content
+
+IsHere = Callable[[str], bool]
+"""Whether a name, that says nothing by itself, is that of a file which is here."""
+
+
+class Kind(Enum):
+    SAMPLE = "one dataset: its files, and metadata beside them (TopCoffea)"
+    NAMES = "one dataset: the names of its files alone"
+    FILESET = "datasets by name (coffea, PocketCoffea, HiggsDNA, BTVNanoCommissioning)"
+    GROUPS = "datasets by process and variation (AGC)"
+    REFERENCES = "the names of sample JSONs, with a redirector (ttbarEFT)"
+    DEFINITIONS = "datasets of DAS, and the files that their lists are written to (PocketCoffea)"
+    RUNNER = "an analysis, with the name of its samples file (HiggsDNA)"
+    CATALOG = "an analysis, with the name of its catalog of samples (HiggsDNA before coffea)"
+    NOTHING = "no samples"
+
+
+def recognise(value: Any, is_here: IsHere = lambda _: False) -> Kind:
+    """Say what a document is. The order matters: what is surest comes first."""
+    if isinstance(value, list):
+        return Kind.NAMES if any(content.may_be_data(one) for one in value) else Kind.NOTHING
+    if not isinstance(value, dict):
+        return Kind.NOTHING
+    bodies = list(value.values())
+    if "files" in value:
+        return Kind.SAMPLE
+    if "samplejson" in value:
+        return Kind.RUNNER
+    if isinstance(value.get("samples"), dict) and "catalog" in value["samples"]:
+        return Kind.CATALOG
+    if is_reference(value) or any(is_reference(body) for body in bodies):
+        return Kind.REFERENCES
+    if any(is_definition(body) for body in bodies):
+        return Kind.DEFINITIONS
+    if _are_options(value):
+        return Kind.NOTHING
+    if any(names_files(body, is_here) for body in bodies) or (bodies and all(body == [] for body in bodies)):
+        return Kind.NOTHING if _lacks_files(value) else Kind.FILESET
+    return Kind.GROUPS if any(is_group(body) for body in bodies) else Kind.NOTHING
+
+
+def is_reference(body: Any) -> bool:
+    return isinstance(body, dict) and "jsonFiles" in body
+
+
+def is_definition(body: Any) -> bool:
+    """Whether these are names of datasets of DAS, or says where their files are written to."""
+    if not isinstance(body, dict):
+        return False
+    files = body.get("files")
+    entries = files if isinstance(files, list) else []
+    return "json_output" in body or any(isinstance(one, dict) and "das_names" in one for one in entries)
+
+
+def names_files(body: Any, is_here: IsHere = lambda _: False) -> bool:
+    """Whether this is a dataset: files, or a mapping that has them."""
+    if isinstance(body, dict):
+        return "files" in body or is_mapping_of_files(body)
+    if isinstance(body, list):
+        return any(_names_file(one) or (isinstance(one, str) and is_here(one)) for one in body)
+    return isinstance(body, str) and _is_one_file(body)
+
+
+def _is_one_file(text: str) -> bool:
+    """Whether text alone is a dataset: any path will not do, as settings have paths too."""
+    bare = content.split_tree(text.strip())[0]
+    return content.kind_by_name(bare) is not None or ("://" not in bare and bare.endswith(("/", "/*")))
+
+
+def is_mapping_of_files(body: Mapping[Any, Any]) -> bool:
+    """Whether ``{ds: {path: treename}}`` was written without the word files, as uproot takes it."""
+    return bool(body) and all(
+        content.may_be_data(key) and isinstance(tree, (str, dict, type(None))) and "://" not in str(tree)
+        for key, tree in body.items()
+    )
+
+
+def is_group(body: Any) -> bool:
+    """Whether there are datasets in it, at any depth."""
+    if not isinstance(body, dict):
+        return False
+    return any(
+        (is_dataset_of_group(one) and not _is_nearly_files(key)) or is_group(one) for key, one in body.items()
+    )
+
+
+def is_dataset_of_group(body: Any) -> bool:
+    """Whether this is a dataset inside a group.
+
+    It takes more than at the top: text alone is none, as corrections are files too, nor are any paths.
+    """
+    if isinstance(body, list):
+        return any(isinstance(one, str) and content.kind_by_name(content.split_tree(one)[0]) for one in body)
+    return isinstance(body, dict) and names_files(body)
+
+
+def is_by_year(files: Any) -> bool:
+    """Whether files are listed by year: ``{"2017": [...], "2018": ...}`` (HiggsDNA before coffea)."""
+    return (
+        isinstance(files, dict)
+        and bool(files)
+        and not any(content.may_be_data(key) for key in files)
+        and all(isinstance(one, list) or content.may_be_data(one) for one in files.values())
+    )
+
+
+def name_of_file(entry: Mapping[Any, Any]) -> str | None:
+    """Return the key under which an entry of a list of files has its name."""
+    return next((key for key in ("path", "url", "file", "filename", "name") if key in entry), None)
+
+
+def why_nothing(value: Any) -> str:
+    """Say in one sentence why a document is no samples, and what it may be."""
+    if not isinstance(value, dict) or not value:
+        kind = "empty" if not value else f"a {type(value).__name__}"
+        return f"expected a sample (with a list of files) or datasets by name; it is {kind}"
+    other = _known(value)
+    if other:
+        return f"no samples: {other}"
+    if any(not isinstance(body, (dict, list)) for body in value.values()):
+        near = nearest("files", (str(key) for key in value))
+        hint = f"nearest: {near}" if near else f"it has {_some(value)}"
+        return f"no samples, as it has no list of files; {hint}"
+    name, body = next(iter(value.items()))
+    if isinstance(body, dict):
+        said = f"{name}: has no list of files; it has {_some(body)}"
+    else:
+        said = f"{name}: {next(iter(body), body)!r} in files, expected the name of a file"
+    return f"no samples, as nothing in it names a file of data ({said})"
+
+
+def _known(value: Mapping[Any, Any]) -> str | None:
+    """Name what people have beside their samples."""
+    if "schema_version" in value or "corrections" in value:
+        return "corrections of correctionlib"
+    if _are_options(value):
+        return f"run options ({_some(value)}): they go to --custom-run-options"
+    if all(str(key).isdigit() and _is_pairs(body) for key, body in value.items()):
+        return "runs and luminosity sections, as of certified data"
+    words = _words(value)
+    if words and all(map(content.is_das_dataset, words)):
+        listing = f"dasgoclient -query='file dataset={words[0]}'"
+        return f"names of datasets of DAS: list their files first, as with {listing}"
+    if words and sum(
+        word.startswith(("HLT", "L1_", "Flag_", "Ele", "IsoMu", "Mu")) for word in words
+    ) * 2 > len(words):
+        return f"names of triggers or flags ({_some(value)})"
+    return None
+
+
+_OPTIONS = {
+    *("scaleout", "chunksize", "mem-per-worker", "cores-per-worker", "disk-per-worker", "limit-files"),
+    *("limit-chunks", "walltime", "queue", "voms-proxy", "ignore-grid-certificate", "sched-url"),
+}
+
+
+def _is_pairs(body: Any) -> bool:
+    return isinstance(body, list) and all(isinstance(one, list) for one in body)
+
+
+def _are_options(value: Mapping[Any, Any]) -> bool:
+    return any(
+        str(key).replace("_", "-") in _OPTIONS and not isinstance(body, (dict, list))
+        for key, body in value.items()
+    )
+
+
+def _words(value: Any) -> list[str]:
+    """Return the texts in a document, without the keys."""
+    if isinstance(value, dict):
+        return [word for one in value.values() for word in _words(one)]
+    if isinstance(value, list):
+        return [word for one in value for word in _words(one)]
+    return [value] if isinstance(value, str) else []
+
+
+def _names_file(entry: Any) -> bool:
+    if isinstance(entry, dict):
+        key = name_of_file(entry)
+        return key is not None and content.may_be_data(entry[key])
+    return content.may_be_data(entry)
+
+
+def _lacks_files(value: Mapping[Any, Any]) -> bool:
+    """Whether this is a sample whose list of files is called nearly so."""
+    scalars = [body for body in value.values() if not isinstance(body, (dict, list))]
+    return any(not names_files(one) for one in scalars) and any(map(_is_nearly_files, value))
+
+
+def _is_nearly_files(key: Any) -> bool:
+    return nearest("files", [str(key)]) is not None
+
+
+def _some(value: Mapping[Any, Any]) -> str:
+    return ", ".join(map(str, list(value)[:8])) + (", ..." if len(value) > 8 else "")

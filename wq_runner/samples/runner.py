@@ -1,0 +1,80 @@
+"""HiggsDNA's descriptions of an analysis, which name its samples: followed to them.
+
+https://gitlab.cern.ch/HiggsDNA-project/HiggsDNA: ``docs/source/concepts.rst``; the versions before coffea had
+a catalog of samples, and the samples and years to take of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from wq_runner.samples import paths, references
+from wq_runner.samples.reading import Found, Prefixes, Reading
+
+_LISTS = "HiggsDNA's fetch_samples makes it of the names of datasets in DAS"
+
+
+def read(
+    value: Mapping[Any, Any],
+    path: Path,
+    prefixes: Prefixes,
+    where: str,  # noqa: ARG001 - as a Reader
+    reading: Reading,
+) -> list[Found]:
+    """Read the file called ``samplejson``, with the year of each dataset in its metadata."""
+    name = value["samplejson"]
+    if not isinstance(name, str) or not name.strip():
+        reading.problem(paths.shown(path), f"samplejson is {name!r}, expected the name of a samples file")
+        return []
+    found = references.follow(name, path, prefixes, reading, label="samplejson: ", first=_LISTS)
+    years = value.get("year")
+    return [_with_year(item, years) for item in found] if isinstance(years, dict) else found
+
+
+def _with_year(item: Found, years: Mapping[Any, Any]) -> Found:
+    year = years.get(item.dataset.name)
+    if isinstance(year, list) and len(year) == 1:
+        year = year[0]
+    if year is None or "year" in item.dataset.metadata:
+        return item
+    return replace(item, dataset=replace(item.dataset, metadata={**item.dataset.metadata, "year": year}))
+
+
+def read_catalog(
+    value: Mapping[Any, Any],
+    path: Path,
+    prefixes: Prefixes,
+    where: str,  # noqa: ARG001 - as a Reader
+    reading: Reading,
+) -> list[Found]:
+    """Read the samples and years that an analysis takes of its catalog."""
+    shown = paths.shown(path)
+    wanted = value["samples"]
+    if not isinstance(wanted["catalog"], str):
+        reading.problem(shown, f"catalog is {wanted['catalog']!r}, expected the name of a samples file")
+        return []
+    before = len(reading.problems)
+    found = references.follow(wanted["catalog"], path, prefixes, reading, label="catalog: ")
+    samples, years = wanted.get("sample_list"), wanted.get("years")
+    if not isinstance(samples, list):
+        return found
+    chosen = [item for item in found if _is_wanted(item, samples, years)]
+    there = {_sample(item) for item in chosen}
+    missing = [str(one) for one in samples if one not in there]
+    if missing and len(reading.problems) == before:
+        reading.problem(shown, f"{', '.join(missing)}: in sample_list, but not in {wanted['catalog']}")
+    return chosen
+
+
+def _is_wanted(item: Found, samples: list[Any], years: Any) -> bool:
+    year = item.dataset.metadata.get("year")
+    return _sample(item) in samples and (
+        not isinstance(years, list) or year is None or str(year) in map(str, years)
+    )
+
+
+def _sample(item: Found) -> str:
+    return item.dataset.name.removesuffix(f"_{item.dataset.metadata.get('year')}")
