@@ -46,7 +46,8 @@ def recognise(value: Any, is_here: IsHere = lambda _: False) -> Kind:
         return Kind.NOTHING
     if any(names_files(body, is_here) for body in bodies) or (bodies and all(body == [] for body in bodies)):
         return Kind.NOTHING if _lacks_files(value) else Kind.FILESET
-    return Kind.GROUPS if any(is_group(body) for body in bodies) else Kind.NOTHING
+    groups = any(_says_files(body) for body in bodies) or all(_is_lists(body) for body in bodies)
+    return Kind.GROUPS if groups and any(is_group(body) for body in bodies) else Kind.NOTHING
 
 
 def is_reference(body: Any) -> bool:
@@ -92,6 +93,20 @@ def is_group(body: Any) -> bool:
     return any(
         (is_dataset_of_group(one) and not _is_nearly_files(key)) or is_group(one) for key, one in body.items()
     )
+
+
+def _says_files(body: Any) -> bool:
+    """Whether some dataset below says that these are its files: of settings, parts may look like datasets."""
+    if not isinstance(body, dict):
+        return False
+    files = body.get("files")
+    entries = files if isinstance(files, (list, dict)) else [files]
+    return any(map(_names_file, entries)) or is_by_year(files) or any(map(_says_files, body.values()))
+
+
+def _is_lists(body: Any) -> bool:
+    """Whether there is nothing below but lists of files, by name."""
+    return isinstance(body, dict) and all(_is_lists(one) or is_dataset_of_group(one) for one in body.values())
 
 
 def is_dataset_of_group(body: Any) -> bool:

@@ -49,6 +49,8 @@ DEFINED = {"das_names": ["/DY/x/NANOAODSIM"], "metadata": {"year": "2018", "isMC
         ({"a": [{"path": "a.root"}]}, Kind.FILESET),
         ({"tt": {"nominal": {"files": [{"path": "a.root", "nevts": 1}]}}}, Kind.GROUPS),
         ({"2018": {"tt": {"nominal": {"files": ["a.root"]}}}}, Kind.GROUPS),
+        ({"2018": {"DY": ["/a.root"]}, "2017": {"DY": ["/b.root"]}}, Kind.GROUPS),
+        ({"id": {"wp": {"nominal": 0.5}, "sf": {"2018": ["egamma.root"]}}}, Kind.NOTHING),
         ({"redirector": "root://h/", "jsonFiles": ["a.json"]}, Kind.REFERENCES),
         ({"ceph": {"jsonFiles": None}}, Kind.REFERENCES),
         ({"DY": {"sample": "DY", "json_output": "a.json", "files": [DEFINED]}}, Kind.DEFINITIONS),
