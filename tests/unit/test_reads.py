@@ -14,6 +14,8 @@ from types import ModuleType
 
 import pytest
 
+from wq_runner.execution.late import LateReads
+from wq_runner.pipeline import identity
 from wq_runner.remote import belongings, contents, reads, variables
 from wq_runner.remote.contents import code_hash, hash_of
 from wq_runner.remote.reads import Recorder
@@ -194,13 +196,21 @@ def test_what_was_shipped_is_named_by_its_place_in_it(
 
 
 def test_it_has_a_bound(here: Path, recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reads, "MOST", 3)
-    with recorder.building():
-        for number in range(5):
-            (here / f"{number}.txt").write_bytes(b"")
-            recorder._own.clear()
-            (here / f"{number}.txt").read_bytes()
-    assert (len(recorder.built.values), recorder.built.more) == (3, 2)
+    """What tasks read, as it travels; that there is more is known. What a processor is made of has none."""
+    monkeypatch.setattr(recorder, "late", reads._Noted(most=3))
+    for number in range(5):
+        (here / f"{number}.txt").write_bytes(b"")
+    for noting in (recorder.building(), recorder.task([])):
+        recorder._own.clear()
+        with noting:
+            for number in range(5):
+                (here / f"{number}.txt").read_bytes()
+    files = [f"file {here}/{number}.txt" for number in range(5)]
+    assert [*recorder.built.values] == files
+    assert [*recorder.all()] == [*files[:3], f"file {contents.MORE}"]
+    late = LateReads()
+    late.take(recorder.all(), "host")
+    assert identity.not_watched({}, late.unwatched) == [f"what tasks read, {contents.MORE}"]
 
 
 def test_comments_do_not_count_and_docstrings_do() -> None:

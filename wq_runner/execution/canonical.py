@@ -26,7 +26,9 @@ _RANDOM = {("numpy.random", "Generator"), ("numpy.random", "RandomState"), ("ran
 
 
 class UnknownError(Exception):
-    """Something of which nobody knows what is in it."""
+    """Something of which nobody knows all that is in it; `known` is the hash of the rest."""
+
+    known = ""
 
 
 def digest(value: Any, here: Sequence[Path] = ()) -> str:
@@ -37,12 +39,18 @@ def digest(value: Any, here: Sequence[Path] = ()) -> str:
     UnknownError
         If something in it can be neither looked at nor pickled.
     """
+    found = _Digest(here)
     try:
-        return _Digest(here).of(value).hex()
-    except (UnknownError, KeyboardInterrupt):
+        whole = found.of(value).hex()
+    except KeyboardInterrupt:
         raise
     except BaseException as error:
         raise UnknownError(f"{type(error).__name__}: {error}") from error
+    if found.unknown is not None:
+        raised = UnknownError(f"{type(found.unknown).__name__}: {found.unknown}")
+        raised.known = whole
+        raise raised from found.unknown
+    return whole
 
 
 class _Digest:
@@ -54,6 +62,7 @@ class _Digest:
         self._known: dict[int, bytes] = {}
         self._kept: list[Any] = []  # so that no other object gets the number of one of these
         self._lowest = sys.maxsize
+        self.unknown: Exception | None = None  # why something in it is not known
 
     def of(self, value: Any) -> bytes:
         kind = type(value)
@@ -87,8 +96,12 @@ class _Digest:
             return _hash(kind.__name__, *map(self.of, value))
         if kind in (set, frozenset):
             return _hash(kind.__name__, *sorted(map(self.of, value)))
-        if kind is dict:
-            return self._items("dict", value.items())
+        if kind in (dict, types.MappingProxyType):
+            return self._items(kind.__name__, value.items())
+        if kind is types.CellType:
+            return _hash("cell", *([self.of(value.cell_contents)] if _is_set(value) else []))
+        if kind is functools._lru_cache_wrapper:
+            return _hash("cached", self.of(value.__wrapped__))
         if isinstance(value, type) or kind in _FUNCTIONS:
             return self._named(value)
         if isinstance(value, PurePath):
@@ -147,7 +160,13 @@ class _Digest:
     def _reduced(self, value: Any) -> bytes:
         """Hash what pickle would make of it."""
         reducer: Callable[[Any], Any] | None = copyreg.dispatch_table.get(type(value))
-        found: Any = reducer(value) if reducer else value.__reduce_ex__(4)
+        try:
+            found: Any = reducer(value) if reducer else value.__reduce_ex__(4)
+        except (RecursionError, MemoryError):
+            raise
+        except Exception as error:
+            self.unknown = error
+            return _hash("unknown", type(value).__qualname__.encode())
         if isinstance(found, str):
             return _hash("global", str(type(value).__module__).encode(), found.encode())
         make, arguments, state, listed, items = (*found, None, None, None)[:5]

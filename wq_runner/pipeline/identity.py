@@ -17,14 +17,14 @@ from wq_runner.execution import canonical
 from wq_runner.execution.imported import Source
 from wq_runner.model import Fileset
 from wq_runner.pipeline.endings import NAME, Ending
-from wq_runner.remote.contents import CODE, FILE, SHIPPED, VARIABLE, hash_of
+from wq_runner.remote.contents import CODE, FILE, MORE, SHIPPED, VARIABLE, hash_of
 
 END = "the postprocess of the processor"
 """The name of the entry with what is called when all chunks are done, where it is told apart."""
 FORM = "what is compared"  # the name of the entry with
-_VERSION = "3"  # raised when the same thing gets another name or hash
+_VERSION = "4"  # raised when the same thing gets another name or hash
 _ATTRIBUTE = "the attribute "
-_UNKNOWN = "not known"
+_UNKNOWN = "not known"  # and the hash of what is
 
 
 def fingerprint(
@@ -153,25 +153,28 @@ def state(processor: Any, places: Places) -> dict[str, str]:
 def _of(value: Any, places: Places) -> str:
     try:
         return canonical.digest(value, places.roots)[:16]
-    except canonical.UnknownError:
-        return _UNKNOWN
+    except canonical.UnknownError as error:
+        return f"{_UNKNOWN} {error.known[:16]}".strip()
 
 
 def not_watched(fingerprint: Mapping[str, str], unwatched: Iterable[str]) -> list[str]:
     """Say in words what a result depends on and nobody compares.
 
-    Those are attributes that have no content that could be compared, and `unwatched`, which only workers see.
+    Those are attributes of which not all has a content that could be compared, and `unwatched`, which only
+    workers see.
     """
-    unknown = [name for name, value in fingerprint.items() if value == _UNKNOWN]
+    unknown = [name for name, value in fingerprint.items() if value.startswith(_UNKNOWN)]
     # a package that was compiled for workers is known by its sources
     built = (CODE + SHIPPED, FILE + SHIPPED)
     unwatched = [one for one in unwatched if not (one.startswith(built) and one.endswith((".py", ".so")))]
-    return [*unknown, *(f"{_kind_and_path(name)} (only on workers)" for name in sorted(unwatched))]
+    return [*unknown, *map(_elsewhere, sorted(unwatched))]
 
 
-def _kind_and_path(name: str) -> str:
+def _elsewhere(name: str) -> str:
     kind, rest = _split(name)
-    return f"the {'variable' if kind == VARIABLE else 'file'} {rest.removeprefix(SHIPPED)}"
+    if rest == MORE:
+        return f"what tasks read, {MORE}"
+    return f"the {'variable' if kind == VARIABLE else 'file'} {rest.removeprefix(SHIPPED)} (only on workers)"
 
 
 def is_attribute(name: str) -> bool:

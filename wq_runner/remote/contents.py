@@ -15,6 +15,7 @@ import warnings
 FILE, CODE, VARIABLE = "file ", "code ", "variable "
 SHIPPED = "shipped:"
 GONE = "gone"
+MORE = "and more of them than are noted"
 UNSET = "unset"
 LARGE = 256 << 20  # bytes; of larger files only parts are read
 _SAMPLES = 64  # of these

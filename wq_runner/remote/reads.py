@@ -25,10 +25,10 @@ from types import FrameType
 from typing import Any
 
 from .belongings import is_hidden, is_of_user, library, shipped, source
-from .contents import CODE, FILE, SHIPPED, VARIABLE, code_hash, hash_at, hash_of
+from .contents import CODE, FILE, GONE, MORE, SHIPPED, VARIABLE, code_hash, hash_at, hash_of
 from .variables import Variables, asked_by_user, is_of_system
 
-MOST = 1000  # names that one process notes
+MOST = 1000  # names that the tasks of one process note, which all travel
 _YOUNG = 2.0  # seconds in which a file may be rewritten without another time
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 # of the standard library, which open sources for whoever wants to see them
@@ -43,16 +43,19 @@ Signature = tuple[int, int, int]
 
 @dataclass
 class _Noted:
-    """Names and hashes; `seen` has the signature of each file when it was hashed."""
+    """Names and hashes; `seen` has the signature of each file when it was hashed.
 
+    That there are more names than the `most` that are noted is a name as well, of what nobody can compare.
+    """
+
+    most: int | None = None
     values: dict[str, str] = field(default_factory=dict)
     seen: dict[str, Signature] = field(default_factory=dict)
-    more: int = 0
 
     def put(self, name: str, value: str, *, both: bool = False) -> None:
         before = self.values.get(name)
-        if before is None and len(self.values) >= MOST:
-            self.more += 1
+        if before is None and self.most is not None and len(self.values) >= self.most:
+            self.values[FILE + MORE] = GONE
             return
         if both and before is not None and before != value and value not in before.split(" "):
             value = f"{before} {value}"  # what nothing ever is again
@@ -68,8 +71,8 @@ class Recorder:
 
     def __init__(self) -> None:
         self.built = _Noted()
-        self.loaded = _Noted()
-        self.late = _Noted()
+        self.loaded = _Noted(most=MOST)
+        self.late = _Noted(most=MOST)
         self.end = _Noted()
         self.active = False
         self._hooked = False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import subprocess
 import sys
 import threading
@@ -93,6 +95,30 @@ def test_what_contains_itself() -> None:
     assert canonical.digest(ring(1)) == canonical.digest(ring(1)) != canonical.digest(ring(2))
 
 
-def test_what_cannot_be_looked_at_is_said() -> None:
-    with pytest.raises(canonical.UnknownError):
-        canonical.digest({"lock": threading.Lock()})
+def test_what_cannot_be_looked_at_is_said_and_the_rest_is_known() -> None:
+    def known(value: int) -> str:
+        with pytest.raises(canonical.UnknownError, match="lock") as caught:
+            canonical.digest({"lock": threading.Lock(), "value": value})
+        return caught.value.known
+
+    assert known(1) == known(1) != known(2) != ""
+
+
+def test_instances_of_classes_that_are_in_no_file() -> None:
+    """As they are in a script or a notebook: with what decorators put into a class."""
+
+    def one(value: int) -> Any:
+        @dataclasses.dataclass(frozen=True)
+        class Cuts:
+            values: dict[str, int]
+            names: list[str] = dataclasses.field(default_factory=list)
+            scale: int | None = 3
+
+            @functools.lru_cache  # noqa: B019
+            def cached(self) -> int:
+                return value
+
+        return Cuts({"pt": value})
+
+    assert canonical.digest(one(1)) == canonical.digest(one(1)) != canonical.digest(one(2))
+    assert canonical.digest(type(one(1)).cached) != canonical.digest(type(one(2)).cached)
