@@ -12,6 +12,7 @@ import hashlib
 import importlib
 import sys
 import types
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path, PurePath
 from typing import Any
@@ -172,7 +173,10 @@ class _Digest:
         make, arguments, state, listed, items = (*found, None, None, None)[:5]
         parts = [self.of(make), self.of(arguments), self.of(state)]
         parts.append(_hash("list", *map(self.of, () if listed is None else listed)))
-        return _hash("object", *parts, self._items("items", () if items is None else items))
+        pairs = () if items is None else items
+        if isinstance(value, OrderedDict):  # one that says that its order matters
+            return _hash("object", *parts, *(self.of(key) + self.of(one) for key, one in pairs))
+        return _hash("object", *parts, self._items("items", pairs))
 
 
 def _hash(kind: str, *parts: bytes) -> bytes:

@@ -57,6 +57,7 @@ SAME = {
 OTHER = {
     "types": (1, 1.0, True, "1", b"1", None),
     "containers": ((1,), [1], {1}, frozenset({1}), {1: 1}, OrderedDict({1: 1})),
+    "orders that somebody chose": (OrderedDict([("a", 1), ("b", 2)]), OrderedDict([("b", 2), ("a", 1)])),
     "arrays": (np.arange(3), np.arange(3.0), np.arange(3)[::-1].copy(), np.arange(3).reshape(3, 1)),
     "code": (function("1"), function("2"), function("LIMIT")),
     "how values are nested": ([["a"], "b"], ["a", ["b"]], [["a", "b"]]),
