@@ -110,7 +110,9 @@ class Survey(ProcessorABC):  # type: ignore[misc]  # coffea has no types
 
     def postprocess(self, accumulator: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
         """Leave out the variations that no event of a dataset had."""
-        return {dataset: _without_absent(result) for dataset, result in accumulator.items()}
+        for dataset, result in accumulator.items():  # in place, as not every coffea takes what is returned
+            accumulator[dataset] = _without_absent(result)
+        return accumulator
 
 
 def _is_data(events: ak.Array) -> bool:

@@ -144,8 +144,8 @@ def test_a_file_that_is_written_between_two_chunks_of_a_task_is_seen(
             other.replace(path)
         return called(self, events)
 
-    called = inputs._Counting.__call__
-    monkeypatch.setattr("wq_runner.remote.inputs._Counting.__call__", processed)
+    called = inputs._Counting.process
+    monkeypatch.setattr("wq_runner.remote.inputs._Counting.process", processed)
     found, _ = apply(chunks(path, 0, 10, 20, 30), [before] * 3, tmp_path)
     assert len(found.done) <= 1
     assert {one.kind for one in found.failures} == {Kind.CHANGED}

@@ -27,6 +27,7 @@ from wq_runner.execution.phase import LoopResult, Skipped, StopRequest
 from wq_runner.execution.session import Session
 from wq_runner.journal import Event, LeftBehind
 from wq_runner.model import Category
+from wq_runner.remote import abilities
 from wq_runner.workers import spec
 from wq_runner.workers.local import LocalSpec
 
@@ -83,6 +84,7 @@ class EngineExecutor(ExecutorBase):  # type: ignore[misc] # coffea has no types
             return accumulator, 0
         if self.session is None:
             self.session = self._make_session()
+        skipped = abilities.skipped_by(function)
         category = Category.PREPROCESSING if self.function_name == _METADATA else Category.PROCESSING
         if self.fallbacks and category is Category.PROCESSING:
             function = functools.partial(apply_anywhere, self.fallbacks, function)
@@ -97,7 +99,7 @@ class EngineExecutor(ExecutorBase):  # type: ignore[misc] # coffea has no types
         error = lacking(found)
         merged = as_named(_whole(found.results, accumulator), names)
         _say_skipped(found)
-        if merged is None and error is not None:
+        if error is not None and (merged is None or _is_dropped(error, skipped, category)):
             raise error
         return merged, error or 0
 
@@ -114,6 +116,13 @@ class EngineExecutor(ExecutorBase):  # type: ignore[misc] # coffea has no types
 
     def _make_session(self) -> Session:
         raise NotImplementedError("an EngineExecutor needs a session")
+
+
+def _is_dropped(error: WqRunnerError, skipped: bool | tuple[type, ...], category: Category) -> bool:
+    """Whether coffea's Runner would return a part of the result as if it were all, and was not asked to."""
+    if isinstance(skipped, tuple) and isinstance(error, skipped):
+        return False
+    return category is Category.PREPROCESSING or not abilities.raises_what_is_returned()
 
 
 def _say_skipped(found: LoopResult) -> None:

@@ -21,6 +21,7 @@ from wq_runner.execution import totals
 from wq_runner.execution.items import Sum
 from wq_runner.model import Fileset
 from wq_runner.pipeline import schemes
+from wq_runner.remote import abilities
 from wq_runner.remote.reads import recorder
 from wq_runner.system import RunPaths
 
@@ -140,7 +141,8 @@ def _ended(processor: Any, sums: Mapping[Sum, Any], stem: str, apart: str) -> An
     with recorder.ending(), guarded.code(f"the processor's postprocess failed{whose}", hint=_AGAIN):
         if callable(getattr(processor, "postprocess", None)):
             after = processor.postprocess(output)
-            return after if after is not None else output
+            if after is not None and abilities.takes_what_postprocess_returns():
+                return after
     return output
 
 

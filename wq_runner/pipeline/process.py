@@ -15,6 +15,7 @@ from wq_runner.execution.ledger import Recovered
 from wq_runner.execution.phase import Skipped
 from wq_runner.execution.session import Session
 from wq_runner.model import Chunk, Fileset
+from wq_runner.remote import abilities
 from wq_runner.remote.files import OUTPUT_DIR, PLACEHOLDER
 from wq_runner.remote.inputs import Known
 from wq_runner.samples import content
@@ -73,7 +74,7 @@ def process(analysis: Analysis, fileset: Fileset, plan: Sequence[Chunk], session
         format=_format(plan),
     )
     try:
-        runner.run(_work_items(fileset, plan), analysis.processor)
+        runner.run(_work_items(fileset, plan), abilities.as_processor(analysis.processor))
     except ChangedInputError as error:
         return Processed(sums={}, items=(), again=error.items)
     except DoneError as ended:
@@ -122,6 +123,7 @@ def _work_items(fileset: Fileset, plan: Sequence[Chunk]) -> list[Any]:
     # each chunk gets a directory of its own there, unless the samples name one
     metadata = {dataset.name: {OUTPUT_DIR: PLACEHOLDER, **dataset.metadata} for dataset in fileset}
     preload = {dataset.name: frozenset(dataset.preload) for dataset in fileset if dataset.preload is not None}
+    more = {name: {"preload": preload.get(name)} if abilities.preloads() else {} for name in metadata}
     return [
         WorkItem(
             dataset=chunk.dataset,
@@ -131,7 +133,7 @@ def _work_items(fileset: Fileset, plan: Sequence[Chunk]) -> list[Any]:
             entrystop=chunk.stop,
             fileuuid=chunk.uuid,
             usermeta=metadata[chunk.dataset],
-            preload=preload.get(chunk.dataset),
+            **more[chunk.dataset],
         )
         for chunk in plan
     ]
@@ -141,4 +143,10 @@ def _format(plan: Sequence[Chunk]) -> str:
     kinds = {content.kind(path) == content.PARQUET for path in {chunk.path for chunk in plan}}
     if len(kinds) > 1:
         raise UsageError("ROOT and parquet files cannot be mixed in one run", hint="run them one by one")
+    if kinds == {True} and not abilities.reads_ranges_of_parquet():
+        raise UsageError(
+            f"{plan[0].path} cannot be read in chunks: this coffea reads parquet files as a whole",
+            hint="write the events as ROOT files, or take an environment with coffea >= 2025.7",
+            page="input-files",
+        )
     return "parquet" if kinds.pop() else "root"

@@ -93,15 +93,20 @@ class Inputs:
 
     def counted(self, processor: Any) -> Any:
         """Return a processor that counts the events that it is given."""
+        from coffea.processor import ProcessorABC
+
+        ProcessorABC.register(_Counting)
         return _Counting(processor, self)
 
 
 class _Counting:
+    """Made a processor of coffea's when there is one, as not every coffea calls anything else."""
+
     def __init__(self, processor: Any, inputs: Inputs) -> None:
         self._processor = processor
         self._inputs = inputs
 
-    def __call__(self, events: Any) -> Any:
+    def process(self, events: Any) -> Any:
         from coffea.processor import ProcessorABC
 
         self._inputs.events = len(events)

@@ -16,4 +16,7 @@ def options_for(path: Any) -> dict[str, Any]:
         return {}
     import uproot
 
-    return {"handler": uproot.MultithreadedFileSource, "use_threads": False}
+    known = uproot.open.defaults
+    handler = "handler" if "handler" in known else "file_handler"  # in uproot 4
+    threads = {"use_threads": False} if "use_threads" in known else {}
+    return {handler: uproot.MultithreadedFileSource, **threads}

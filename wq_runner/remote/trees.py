@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, MutableMapping
 from typing import Any
 from uuid import UUID
 
-from . import opening
+from . import abilities, opening
 from .failure import ChangedFileError
 from .inputs import UNKNOWN, Inputs, state_of
 
@@ -89,7 +89,10 @@ class Trees(Checked):
         if not isinstance(function, functools.partial):
             return function
         inner = functools.partial(function.func, *map(self.used_by, function.args), **function.keywords)
-        options = function.keywords.get("uproot_options")
+        options = function.keywords.get(abilities.OPTIONS)
+        if abilities.opens_by_itself(function.func):
+            inner = functools.partial(abilities.open_with, inner.func, *inner.args, **inner.keywords)
+            options = {}
         if not isinstance(options, dict):
             return inner
         given = _arguments(function)

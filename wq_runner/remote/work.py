@@ -26,7 +26,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from . import failure, pinned, ready, wire
+from . import abilities, failure, pinned, ready, wire
 from .files import Folder, Scratch
 from .inputs import UNKNOWN, Inputs, Known
 from .meter import Meter, Outside
@@ -39,7 +39,6 @@ from .trees import Trees
 from .warned import Warned
 
 _SKIPPING = "Skipping bad file"  # as coffea says it
-_SKIPS = "automatic_retries"  # as coffea calls what does, with the number of retries and `skipbadfiles`
 
 Notify = Callable[[int], None]
 """Called with the index of each item before it is begun."""
@@ -210,8 +209,8 @@ def _import_for(function: Any) -> None:
     if not isinstance(function, functools.partial):
         return
     for one in function.args:
-        if isinstance(one, type) and hasattr(one, "behavior"):
-            one.behavior()
+        if isinstance(one, type):
+            abilities.import_behavior(one)
         _import_for(one)
 
 
@@ -243,12 +242,19 @@ def lone(function: Any, counted: Callable[[Any], Any] = lambda processor: proces
     found = next((one for _, one in parts if one is not None), None)
     keywords = dict(function.keywords)
     if (packed := keywords.get("processor_instance")) is not None and packed != "heavy":
-        found = _unpack(packed) if isinstance(packed, bytes) else packed
+        found = abilities.given_by_user(_unpack(packed) if isinstance(packed, bytes) else packed)
         # what comes from a checkpoint is given to no processor
         keywords["processor_instance"] = counted(found) if keywords.get("checkpointer") is None else found
     positional = [one for one, _ in parts]
-    if getattr(function.func, "__name__", "") == _SKIPS and positional[1] is True:
-        positional[1] = (failure.UnreadableError,)
+    kinds = abilities.skipped_by(function)
+    if kinds is True:
+        positional[1] = kinds = (failure.UnreadableError,)
+        if not abilities.skips_by_type():
+            kinds = (*kinds, abilities.of_missing_tree())
+    if kinds and not abilities.skips_by_type():
+        positional[1] = False
+        own = functools.partial(function.func, *positional, **keywords)
+        return functools.partial(abilities.skip, kinds, own), found
     return functools.partial(function.func, *positional, **keywords), found
 
 
