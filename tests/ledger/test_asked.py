@@ -9,6 +9,8 @@ from pathlib import Path
 import nanoaod
 import running
 
+import wq_runner
+
 COMMON = ("-p", f"{running.ANALYSIS}:Sums", "--schema", "BaseSchema", "-e", "iterative", "-o", "out")
 
 
@@ -53,3 +55,16 @@ def test_a_file_that_was_left_out_is_tried_again(tmp_path: Path) -> None:
     assert running.output(tmp_path / "out")["entries"] == 200
     shutil.rmtree(tmp_path / "out" / "ledger")
     assert "is there already" in running.run_well(*command, cwd=tmp_path).out
+
+
+def test_files_that_only_our_own_code_names_are_nothing_of_the_result(tmp_path: Path) -> None:
+    """Nor where it lies behind a link and is not installed, as in exported jobs."""
+    shutil.copytree(Path(wq_runner.__file__).parent, tmp_path / "unpacked" / "wq_runner")
+    (tmp_path / "site").symlink_to("unpacked")
+    write(tmp_path / "samples.json", {"one": [nanoaod.write_simple(tmp_path / "0.root", 100)]})
+    (tmp_path / "mine.py").write_text(running.ANALYSIS.read_text())  # which has tables opened unseen
+    command = ("-p", "mine.py:Sums", *COMMON[2:], "samples.json")
+    for content in ("1", "2"):
+        (tmp_path / "overlay.tar.gz").write_text(content)
+        ended = running.run_well(*command, cwd=tmp_path, PYTHONPATH=str(tmp_path / "site"))
+    assert "is there already" in ended.out

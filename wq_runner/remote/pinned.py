@@ -101,8 +101,8 @@ def own_path(file: str) -> Path | None:
 
 @functools.cache
 def _installed() -> tuple[Path, ...]:
-    places = (sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib"))
-    return (*map(Path, dict.fromkeys(places)), Path(__file__).parents[1])
+    places = [Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
+    return tuple(dict.fromkeys(place.resolve() for place in (*places, Path(__file__).parents[1])))
 
 
 @functools.cache  # there are many modules in a directory
