@@ -155,6 +155,8 @@ def expected(place: Path, fileset: dict[str, Any]) -> Iterator[dict[str, Any]]:
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(place))
+        for name in ("forms", "base", "wrapper"):  # words that other tests use as well
+            sys.modules.pop(name, None)
         import forms  # type: ignore[import-not-found]
         import wrapper  # type: ignore[import-not-found]
 
