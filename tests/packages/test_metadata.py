@@ -66,7 +66,7 @@ def test_everything_that_is_imported_is_required() -> None:
         for name in imports - {ENGINE, NOTEBOOK, "tomllib"}
         if not {canonicalize_name(one) for one in owners.get(name, [name])} & known.keys()
     }
-    # dask comes with distributed; base is a word in generated code; whoever imports this one is started by it
+    # dask comes with distributed, base is a word in generated code, PocketCoffea comes with its runner
     assert lacking <= {"dask", "base", "pocket_coffea"}, lacking
 
 
