@@ -252,6 +252,11 @@ def queues(mark: str) -> list[int]:
     return [pid for pid, command in marked(mark).items() if "engine.queue_process" in command]
 
 
+def tasks(mark: str) -> list[str]:
+    """Return the commands of the tasks that run on local workers."""
+    return [command for command in marked(mark).values() if " function items result" in command]
+
+
 def kill(pid: int) -> None:
     """Kill a process at once, as a crash or a batch system does."""
     with contextlib.suppress(ProcessLookupError):

@@ -55,6 +55,7 @@ def test_a_disk_that_others_fill_while_it_goes(
     command = (*options(tmp_path, gate), data)
     with running.running(*command, cwd=tmp_path, TMPDIR=str(disk), **{running.MARK: mark}) as run:
         running.until(lambda: running.accepted(out) >= 1)
+        running.until(lambda: running.tasks(mark), "a task that was promised a share of the disk")
         (disk / "of-others").write_bytes(bytes(280 * MB))
         # the worker has promised more than there is now, and ends when it looks, or has ended
         for worker in running.workers(mark):

@@ -42,8 +42,7 @@ class Gated:
         return True
 
     def tasks(self) -> list[str]:
-        """Return the commands of the tasks that run."""
-        return [text for text in running.marked(self.mark).values() if " function items result" in text]
+        return running.tasks(self.mark)
 
     def finish(self) -> running.Ended:
         self.gate.touch()
