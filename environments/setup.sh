@@ -132,6 +132,8 @@ setup_venv() {
     pip=(.venv/bin/python -m pip install --quiet)
     step "pip" "${pip[@]}" --upgrade pip
     step "wq-runner and the tools to develop it" "${pip[@]}" --editable . --group dev
+    # or each start compiles it anew where PYTHONDONTWRITEBYTECODE is set
+    step "its bytecode" .venv/bin/python -m compileall -q wq_runner
     step "bindings to the engine" "${pip[@]}" ./bindings
     key | sha256sum >"$stamp"
 }

@@ -88,12 +88,19 @@ class Code:
 # -- whose a module is
 
 
-@functools.cache  # a process has thousands of modules
 def own_path(file: str) -> Path | None:
     """Return the path of a source file, None of one of an installed package."""
     if not file.endswith(".py"):
         return None
-    path = _resolved(Path(file).parent) / Path(file).name
+    directory, name = os.path.split(file)
+    place = _own_place(directory)
+    return None if place is None else place / name
+
+
+@functools.cache  # a process has thousands of modules, in some hundred directories
+def _own_place(directory: str) -> Path | None:
+    """Return a directory without links, None of one of installed packages."""
+    path = Path(directory).resolve()
     if _PACKAGES.intersection(path.parts):
         return None  # of another stack too, which PYTHONPATH may bring
     return None if any(path.is_relative_to(place) for place in _installed()) else path
@@ -103,11 +110,6 @@ def own_path(file: str) -> Path | None:
 def _installed() -> tuple[Path, ...]:
     places = [Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
     return tuple(dict.fromkeys(place.resolve() for place in (*places, Path(__file__).parents[1])))
-
-
-@functools.cache  # there are many modules in a directory
-def _resolved(directory: Path) -> Path:
-    return directory.resolve()
 
 
 def text_of(module: ModuleType) -> bytes | None:
