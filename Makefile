@@ -31,8 +31,8 @@ lint: setup
 test: lint
 	@environments/setup.sh test
 	@$(BATCH)
-	@pytest $(BESIDE) --numprocesses 3 --dist loadfile
-	@pytest tests/packed
+	@pytest $(BESIDE) --numprocesses 3 --dist loadfile --durations 20
+	@pytest tests/packed --durations 10
 
 test-batch: lint
 	@environments/setup.sh batch
