@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import statistics
 from collections.abc import Sequence
@@ -89,6 +90,27 @@ def test_small_and_large_chunks_share_workers(tmp_path: Path) -> None:
     wasted = core_seconds([task for task in tasks(tmp_path) if task.task in exhausted(tmp_path)])
     assert wasted <= 0.05 * core_seconds(tasks(tmp_path))
     assert most_at_once(tasks(tmp_path, "small")) > 1
+
+
+def test_what_is_learned_of_some_datasets_is_used_for_others(tmp_path: Path) -> None:
+    """Of 16 datasets with 2 chunks each, one takes ten times as much as the others."""
+    names = [f"d{number}" for number in range(16)]
+    for name in names:
+        write_trees(tmp_path, name, 2)
+    samples = tmp_path / "many.json"
+    samples.write_text(json.dumps({name: [str(tmp_path / f"{name}.root")] for name in names}))
+    used = dict.fromkeys(names, 120) | {"d9": 1200}
+    options = ("--chunksize", 1000, "--task-time", 0.01)
+    ended = run(tmp_path, samples, *options, seconds=1, **used)
+    assert ended.code == 0, ended.out + ended.err
+    assert running.output(tmp_path / "out")["entries"] == 32_000
+    assert 1 <= len(exhausted(tmp_path)) <= 3
+    first = [min(tasks(tmp_path, name), key=lambda task: task.started) for name in names]
+    assert sum(task.allocated == 2000 * 2**20 for task in first) <= 2, (
+        "the whole worker, when nothing is known"
+    )
+    light = [task for task in tasks(tmp_path) if task.dataset != "d9"]
+    assert most_at_once(light) == 4
 
 
 def test_chunks_that_are_ten_times_too_large(tmp_path: Path) -> None:

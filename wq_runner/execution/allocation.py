@@ -1,7 +1,11 @@
-"""How much memory a task asks for: predicted from what chunks of its dataset used or had too little of."""
+"""How much memory a task asks for: predicted from what chunks of its dataset used or had too little of.
+
+A dataset of which nothing is known asks for what the others of the run took.
+"""
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,6 +19,7 @@ _FEW = 5  # with fewer, the prediction is not trusted as much
 _BARE = 150 * MB  # what Python with coffea takes before the first event; only a start for extrapolation
 _HEADROOM = 16 * MB
 _MORE_HEADROOM = 128 * MB  # while little is known: a batch of chunks leaves more behind than the first
+_UNLIKE = 1.2  # times what other datasets take, for one of which nothing is known
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,8 +59,13 @@ class MemoryModel:
 
     @property
     def known(self) -> bool:
-        """Whether a chunk has told what it takes: until then, each gets all that there is."""
+        """Whether a chunk has told what it takes."""
         return bool(self._seen)
+
+    @property
+    def failed(self) -> bool:
+        """Whether a chunk was stopped that is not known to take more."""
+        return bool(self._too_little)
 
     def predict(self, events: int) -> float:
         """Return what a chunk of so many events should be given: it rarely needs more."""
@@ -116,6 +126,7 @@ class Allocator:
     def __init__(self, settings: AllocationSettings) -> None:
         self._settings = settings
         self._models: dict[str, MemoryModel] = {}
+        self._together = MemoryModel()  # of all datasets, for those of which nothing is known
 
     def learns(self, dataset: str) -> bool:
         return self._settings.mode == "auto" and self._said(dataset) is None
@@ -128,13 +139,29 @@ class Allocator:
             self._models[dataset] = MemoryModel()
         return self._models[dataset]
 
+    def observe(self, dataset: str, events: int, peak: float) -> None:
+        """Note what a chunk has used, in bytes."""
+        for model in (self.model(dataset), self._together):
+            model.observe(events, peak)
+
+    def exhausted(self, dataset: str, events: int, used: float) -> None:
+        """Note that a chunk was stopped when it had used so many bytes."""
+        self.model(dataset).exhausted(events, used)
+
     def known(self, dataset: str) -> bool:
         return not self.learns(dataset) or self.model(dataset).known
+
+    def guessed(self, dataset: str) -> bool:
+        """Whether an unknown dataset asks for what the others took.
+
+        Once this was too little, it asks for all the memory of a worker: a wrong guess costs one attempt.
+        """
+        return self._together.known and not self.known(dataset) and not self.model(dataset).failed
 
     def request(self, dataset: str, sizes: Iterable[int], largest: Resources) -> Resources:
         """Return what a batch of chunks of these sizes asks for, given the largest worker connected.
 
-        Unknown datasets ask for all the memory of a worker, so that their first chunk measures and
+        Where nothing is known, it is all the memory of a worker, so that the first chunk measures and
         does not fail; without a worker nothing is asked but cores, and the engine gives a share.
         """
         said = self._settings
@@ -142,10 +169,7 @@ class Allocator:
         asked = Resources(cores=said.cores, memory=memory, disk=said.disk, gpus=said.gpus)
         if not self.learns(dataset) or largest.memory is None or not largest.memory:
             return asked
-        model = self.model(dataset)
-        memory = largest.memory
-        if model.known:
-            memory = min(max(model.predict(size) for size in sizes) / MB, memory)
+        memory = min(self._predict(dataset, sizes) / MB, largest.memory)
         return Resources(
             cores=said.cores,
             memory=float(round(memory)),
@@ -153,6 +177,12 @@ class Allocator:
             disk=said.disk if said.disk is not None else _share(largest.disk, largest.cores, said.cores),
             gpus=said.gpus,
         )
+
+    def _predict(self, dataset: str, sizes: Iterable[int]) -> float:
+        if self.guessed(dataset):
+            return _UNLIKE * max(map(self._together.predict, sizes))
+        model = self.model(dataset)
+        return max(map(model.predict, sizes)) if model.known else math.inf
 
     def largest_chunk(self, dataset: str, worker: Resources) -> int | None:
         """Return how many events of a dataset fit into a worker; None if unknown."""

@@ -41,6 +41,7 @@ log = logging.getLogger(__name__)
 TICK = 0.5  # seconds between looks at workers and signals while nothing ends
 IDLE = 5.0  # seconds after a request to stop in which the engine may still start or report something
 SPARE = 2  # tasks queued beyond the slots, so that a free worker finds one there
+AT_A_GUESS = 2  # tasks at a time of a dataset whose memory is guessed from that of others
 AT_LARGEST = 0.95  # of the largest worker's memory: more is not to be had
 
 
@@ -168,9 +169,9 @@ class Loop:
     def _may_start(self, dataset: str) -> bool:
         """Whether to cut another batch of a dataset.
 
-        Of an unknown one, only as many as workers are there, or about to come: each of these takes a whole
-        worker's memory, to find out what is needed. And before anything was done, only in so many files as
-        prove a processor wrong.
+        Where nothing is known, only as many as workers are there, or about to come: each of these takes a
+        whole worker's memory, to find out what is needed. Where its memory is a guess, a few: all of them
+        may run out of it. And before anything was done, only in so many files as prove a processor wrong.
         """
         if self._category is not Category.PROCESSING:
             return True
@@ -178,8 +179,10 @@ class Loop:
             return False
         if self._allocator.known(dataset):
             return True
-        known = self._allocator.known
-        unknown = sum(number for name, number in self._datasets.items() if not known(name))
+        known, guessed = self._allocator.known, self._allocator.guessed
+        if guessed(dataset):
+            return self._datasets[dataset] < AT_A_GUESS
+        unknown = sum(n for name, n in self._datasets.items() if not (known(name) or guessed(name)))
         return unknown < max(1, self._engine.status.workers, self._context.local)
 
     def _fits(self, dataset: str) -> Fits:
@@ -255,7 +258,7 @@ class Loop:
         for measured in found.measured:
             item = batch[measured.index]
             self._backlog.learn(item.dataset, item.size, measured.wall)
-            self._allocator.model(item.dataset).observe(item.size, measured.memory)
+            self._allocator.observe(item.dataset, item.size, measured.memory)
 
     def _accept(self, task: Task, batch: tuple[Item, ...], found: Answer, outcome: Outcome) -> None:
         if found.done:
@@ -282,7 +285,7 @@ class Loop:
     def _grow(self, items: tuple[Item, ...], trouble: Trouble, task: Task) -> None:
         used = max(trouble.memory, int((task.resources.memory or 0) * MB))
         for item in items if used else ():
-            self._allocator.model(item.dataset).exhausted(item.size, used)
+            self._allocator.exhausted(item.dataset, item.size, used)
 
     def _perform(
         self,

@@ -126,14 +126,16 @@ class Backlog:
             if batch.due <= now and allowed(batch.items[0].dataset):
                 self._again.remove(batch)
                 return self._cut_to_fit(batch.items)
-        waiting = [queue for name, queue in self._queues.items() if queue.items and allowed(name)]
-        if not waiting:
-            return ()
         # unknown speeds first, so that they are known soon; then the dataset with most left to do
         guess = self._settings.first_guess
-        unknown = [queue for queue in waiting if queue.speed(guess) is None]
-        if unknown:
-            return self._take(unknown[0], 1.0, rotate=True)
+        waiting = []
+        for name, queue in self._queues.items():
+            if queue.items and allowed(name):
+                if queue.speed(guess) is None:
+                    return self._take(queue, 1.0, rotate=True)
+                waiting.append(queue)
+        if not waiting:
+            return ()
         longest = max(waiting, key=lambda queue: queue.size * (queue.speed(guess) or 0.0))
         speed = longest.speed(guess) or 0.0
         left = sum(queue.size * (queue.speed(guess) or 0.0) for queue in waiting)

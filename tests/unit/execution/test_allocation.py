@@ -76,16 +76,51 @@ def test_requests_of_what_is_unknown_and_known() -> None:
     asked = allocator.request("A", [1000], WORKER)
     assert (asked.cores, asked.memory, asked.disk) == (1, 2000, 2000)
     for _ in range(5):
-        allocator.model("A").observe(1000, 400 * MB)
+        allocator.observe("A", 1000, 400 * MB)
     asked = allocator.request("A", [1000, 500], WORKER)
     assert asked.memory is not None
     assert 400 < asked.memory < 460
-    assert allocator.request("B", [1000], WORKER).memory == 2000, "datasets are told apart"
+
+
+@pytest.mark.parametrize(
+    ("seen", "sizes", "takes"),
+    [
+        pytest.param([(1000, 400)] * 5, [1000], 400, id="as the others"),
+        pytest.param([(1000, 400)] * 5, [100], 170, id="small"),
+        pytest.param([(1000, 400), (2000, 650), (3000, 900)] * 2, [2000], 650, id="chunks of all sizes"),
+        pytest.param([(1000, 300), (1000, 600)] * 3, [1000], 600, id="data beside simulation"),
+        pytest.param([(1000, 400)], [1000], 400, id="one chunk was done"),
+    ],
+)
+def test_a_dataset_of_which_nothing_is_known_asks_for_what_others_took(
+    seen: list[tuple[int, int]], sizes: list[int], takes: int
+) -> None:
+    allocator = Allocator(AllocationSettings())
+    for number, (events, used) in enumerate(seen):
+        allocator.observe(f"A{number % 2}", events, used * MB)
+    assert allocator.guessed("B")
+    assert not allocator.known("B")
+    asked = allocator.request("B", sizes, WORKER).memory
+    assert asked is not None
+    assert takes < asked < 2 * takes + 160
+
+
+def test_a_guess_that_was_too_little_is_not_made_again() -> None:
+    allocator = Allocator(AllocationSettings())
+    allocator.observe("A", 1000, 200 * MB)
+    allocator.exhausted("B", 1000, 300 * MB)
+    assert not allocator.guessed("B")
+    assert allocator.request("B", [1000], WORKER).memory == 2000, "all there is, so that no more are wrong"
+    assert allocator.guessed("C"), "of the others it is not known"
+    allocator.observe("B", 1000, 1500 * MB)
+    asked = allocator.request("B", [500], WORKER).memory
+    assert asked is not None
+    assert 800 < asked < 1400, "what it took itself"
 
 
 def test_nobody_asks_for_more_than_there_is() -> None:
     allocator = Allocator(AllocationSettings())
-    allocator.model("A").observe(1000, 3000 * MB)
+    allocator.observe("A", 1000, 3000 * MB)
     assert allocator.request("A", [1000], WORKER).memory == 2000
 
 
