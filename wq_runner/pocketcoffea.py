@@ -87,7 +87,7 @@ def planned(options: Mapping[str, Any], executor: str) -> Wanted:
     said = {str(key).replace("_", "-"): value for key, value in options.items()}
     form = _workers(said, executor)
     notes = [
-        f"{key}: {keys.ANSWERS[name]}"
+        f"{key}: {keys.answer(name, value)}"
         for key, value in said.items()
         if (name := key.replace("-", "_")) in keys.ANSWERS
         and not keys.asks_for_nothing(value)
@@ -132,7 +132,7 @@ def _workers(said: Mapping[str, Any], executor: str) -> str:
     count = _number(said, "scaleout", units.count) or 1
     sizes = {
         "cores": _number(said, "cores-per-worker", units.count),
-        "memory": _number(said, "mem-per-worker", units.worker_size),
+        "memory": _number(said, "mem-per-worker", units.worker_memory),
         "disk": _number(said, "disk-per-worker", units.worker_size),
     }
     if said.get("workers"):

@@ -11,17 +11,15 @@ _COUNTS = {"": 1, "k": 1_000, "M": 1_000_000, "G": 1_000_000_000}
 _BYTES = {
     "": MB,  # a bare number is MB, as everywhere in Work Queue
     "B": 1,
-    "kB": 1_000,
+    **{f"{letter}{end}": 1000**power for power, letter in enumerate("kMGT", 1) for end in ("", "B")},
+    **{f"{letter}{end}": 1000**power for power, letter in enumerate("kmgt", 1) for end in ("", "b")},
+    **{f"{letter}{end}": 1024**power for power, letter in enumerate("KMGT", 1) for end in ("i", "iB")},
+    "K": 1_000,
     "KB": 1_000,
-    "MB": MB,
-    "GB": 1_000 * MB,
-    "TB": 1_000_000 * MB,
-    "KiB": 2**10,
-    "MiB": 2**20,
-    "GiB": 2**30,
-    "TiB": 2**40,
 }
 _BARE_GB, _BARE_MB = 64, 1000  # of a worker: numbers below are GB, from here on MB
+_BARE_MOST = 10_000_000  # MB; a larger number alone was meant as bytes
+LEAST_MEMORY = 100 * MB  # a Python that has imported coffea has more
 _SECONDS = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 
 
@@ -34,8 +32,34 @@ def count(value: str | float) -> int:
 
 
 def size(value: str | float) -> int:
-    """Parse a size and return bytes: ``2GB``, ``2GiB``, ``2000`` (MB)."""
-    return round(_scaled(value, _BYTES, "a size such as 2GB, 2GiB or 2000 (MB)"))
+    """Parse a size and return bytes: ``2GB``, ``2G``, ``2GiB``, ``2000`` (MB).
+
+    A number alone that nobody means in MB has to say what it is.
+    """
+    number = _scaled(value, _BYTES, "a size such as 2GB, 2GiB or 2000 (MB)")
+    alone = _alone(value)
+    if 0 < alone < _BARE_GB:
+        raise ValueError(f"{value!r} alone is not GB here but MB, which is too little: write {value}GB")
+    if alone > _BARE_MOST:
+        raise ValueError(
+            f"{value!r} alone is not bytes here but MB, which is too much: write "
+            f"{format_size(alone).replace(' ', '')}, or {value}B"
+        )
+    return round(number)
+
+
+def memory(value: str | float) -> int:
+    """Parse memory of a task, which is not less than Python needs."""
+    return _enough(size(value), value)
+
+
+def _enough(number: int, value: str | float) -> int:
+    if number < LEAST_MEMORY:
+        raise ValueError(
+            f"{value!r} is not enough: Python with coffea in it has {format_size(LEAST_MEMORY)} at least; "
+            "write 2GB, for instance"
+        )
+    return number
 
 
 def worker_size(value: str | float) -> int:
@@ -43,8 +67,7 @@ def worker_size(value: str | float) -> int:
 
     No worker has 4 MB, and none has 2000 GB of memory. What may be either has to say it.
     """
-    bare = re.fullmatch(r"[0-9][0-9_]*(?:\.[0-9]+)?", str(value).strip())
-    number = float(str(value).replace("_", "")) if bare and not isinstance(value, bool) else 0.0
+    number = _alone(value)
     if 0 < number < _BARE_GB:
         return round(number * 1_000 * MB)
     if _BARE_GB <= number < _BARE_MB:
@@ -52,9 +75,24 @@ def worker_size(value: str | float) -> int:
     return size(value)
 
 
+def worker_memory(value: str | float) -> int:
+    """Parse memory of a worker: as `worker_size`, and not less than Python needs."""
+    return _enough(worker_size(value), value)
+
+
+def _alone(value: str | float) -> float:
+    """Return a number that has no unit; 0 if it has one."""
+    bare = re.fullmatch(r"[0-9][0-9_]*(?:\.[0-9]+)?", str(value).strip())
+    return float(bare[0].replace("_", "")) if bare and not isinstance(value, bool) else 0.0
+
+
 def seconds(value: str | float) -> float:
-    """Parse a duration: ``90``, ``90s``, ``5m``, ``2h``."""
-    return _scaled(value, _SECONDS, "a time such as 90, 5m or 2h")
+    """Parse a duration: ``90``, ``90s``, ``5m``, ``2h``, ``1:30:00``, ``2-00:00:00``."""
+    clock = re.fullmatch(r"(?:(?:(\d+)-)?(\d+):)?([0-5]?\d):([0-5]\d)", str(value).strip())
+    if clock:
+        days, hours, minutes, rest = (int(part or 0) for part in clock.groups())
+        return float(((days * 24 + hours) * 60 + minutes) * 60 + rest)
+    return _scaled(value, _SECONDS, "a time such as 90, 5m, 2h or 1:30:00")
 
 
 def share(value: str | float) -> float:
@@ -79,7 +117,7 @@ def treereduction(value: str | float | bool) -> int | str:
     text = {"False": "off", "True": "auto"}.get(str(value), str(value).strip())  # as YAML reads off and on
     if text in {"auto", "off"}:
         return text
-    if re.search("[Bb]$", text):
+    if re.search("[BbMGTi]$", text):
         size(text)
         return text
     try:
@@ -111,7 +149,9 @@ def port(value: str | int) -> int:
 def _scaled(value: str | float, scales: dict[str, int], wanted: str) -> float:
     match = re.fullmatch(r"([0-9][0-9_]*(?:\.[0-9]+)?)\s*([A-Za-z]*)", str(value).strip())
     if isinstance(value, bool) or match is None or match[2] not in scales:
-        raise ValueError(f"{value!r} is not {wanted}")
+        comma = re.fullmatch(r"[0-9]{1,3}(,[0-9]{3})+", str(value).strip())
+        more = f": write {str(value).strip().replace(',', '_')}, or without the comma" if comma else ""
+        raise ValueError(f"{value!r} is not {wanted}{more}")
     return float(match[1].replace("_", "")) * scales[match[2]]
 
 

@@ -52,6 +52,23 @@ def test_values_of_python_go_to_the_processor_as_they_are() -> None:
     assert found == {"syst": False}
 
 
+def test_numbers_mean_what_they_mean_elsewhere() -> None:
+    found = call._options({"memory": 2000, "chunksize": 5000, "port": 9200, "task_time": 30, "workers": None})
+    assert (found.memory, found.chunksize, found.port) == (2_000_000_000, 5000, (9200, 9200))
+    with pytest.raises(UsageError, match="memory: 2 alone is not GB here but MB, which is too little"):
+        call._options({"memory": 2})
+
+
+def test_what_is_said_beside_test_counts() -> None:
+    plain = defaulted(call._options({"test": True}), ("test",))
+    assert (plain.executor, plain.limit_files, plain.limit_chunks) == ("iterative", 1, 1)
+    said = {"test": True, "executor": "futures", "scaleout": 2, "limit_files": 3}
+    found = defaulted(call._options(said), said)
+    assert (found.executor, found.workers, found.limit_files) == ("futures", "2", 3)
+    at = {"test": True, "executor": "work_queue@lpc", "scaleout": 2}
+    assert defaulted(call._options(at), at).workers == "condor@lpc:2"
+
+
 class Started(InlineEngine):
     """An engine that tells whether it runs, and fails at its start if it is told to."""
 

@@ -199,6 +199,27 @@ def test_unknown_keys_are_named_at_once(
     ]
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('walltime: "12:00:00"', ("--time=12:00:00", "+MaxRuntime = 43200")),
+        ("walltime: 12:00:00", ("--time=12:00:00", "+MaxRuntime = 43200")),  # a number to YAML
+        ("max-run-time: 7200", ("--time=2:00:00", "+MaxRuntime = 7200")),
+        ("walltime: long", ("--time=HOURS:MINUTES:SECONDS", "+MaxRuntime = SECONDS")),
+        ("notify-user: me@example.org", ("--mail-user=me@example.org", "notify_user = me@example.org")),
+        ("requirements: OpSys", ("'requirements = OpSys'",)),
+        ("job-name: mine", ("--name mine",)),
+    ],
+)
+def test_answers_are_in_the_users_own_values(
+    here: Path, resolve: Resolve, capsys: pytest.CaptureFixture[str], text: str, said: tuple[str, ...]
+) -> None:
+    (here / "theirs.yaml").write_text(text)
+    resolve("-ro", "theirs.yaml")
+    answered = capsys.readouterr().err
+    assert all(one in answered for one in said), answered
+
+
 def test_asking_for_nothing_needs_no_answer(
     here: Path, resolve: Resolve, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -22,6 +22,15 @@ from wq_runner import units
         (units.size, "2 GiB", 2 * 2**30),
         (units.size, "2000", 2_000_000_000),
         (units.size, "1.5KiB", 1536),
+        *((units.size, text, 2_000_000_000) for text in ("2G", "2g", "2gb", "2000M", "2000m", "2000000K")),
+        *((units.size, text, 2 * 2**30) for text in ("2GiB", "2Gi", "2048MiB")),
+        (units.memory, "2G", 2_000_000_000),
+        (units.memory, 300, 300_000_000),
+        *((units.worker_memory, text, 4_000_000_000) for text in (4, "4", "4.0", "4GB", "4000")),
+        (units.treereduction, "500M", "500M"),
+        (units.seconds, "1:30", 90.0),
+        (units.seconds, "12:00:00", 43_200.0),
+        (units.seconds, "1-00:00:00", 86_400.0),
         (units.seconds, "90", 90.0),
         (units.seconds, "5m", 300.0),
         (units.seconds, "1.5h", 5400.0),
@@ -58,6 +67,27 @@ def test_parse(parse: Callable[[Any], Any], text: Any, value: Any) -> None:
 def test_mistakes_name_the_value(parse: Callable[[Any], Any], text: Any) -> None:
     with pytest.raises(ValueError, match="not") as caught:
         parse(text)
+    assert repr(text) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("parse", "text", "meant"),
+    [
+        pytest.param(units.memory, "2", "write 2GB", id="of a task"),
+        pytest.param(units.memory, 4, "write 4GB", id="from a file"),
+        pytest.param(units.memory, "20MB", "Python with coffea in it has 100.0 MB at least", id="said in MB"),
+        pytest.param(units.memory, "0", "at least", id="none"),
+        pytest.param(units.memory, "2000000000", "write 2.0GB, or 2000000000B", id="bytes"),
+        pytest.param(units.size, "8", "write 8GB", id="disk"),
+        pytest.param(units.worker_memory, "128", "write 128GB or 128MB", id="either"),
+        pytest.param(units.worker_memory, "4MB", "at least", id="of a worker"),
+        pytest.param(units.count, "50,000", "write 50_000, or without the comma", id="with a comma"),
+    ],
+)
+def test_numbers_are_plausible(parse: Callable[[Any], Any], text: Any, meant: str) -> None:
+    with pytest.raises(ValueError, match=r".") as caught:
+        parse(text)
+    assert meant in str(caught.value)
     assert repr(text) in str(caught.value)
 
 

@@ -186,7 +186,8 @@ def _run(
     from wq_runner.pipeline import early
 
     outlive_terminal()
-    options = defaulted(options)
+    said = [name for name in RunOptions.__dataclass_fields__ if origin_of(ctx, name) == "command line"]
+    options = defaulted(options, said)
     started = contextlib.nullcontext() if only_show or detach else early.imports(options)
     with signals.raising(), started:
         with system.uncollected():

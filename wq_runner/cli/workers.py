@@ -82,7 +82,9 @@ _size_options = _all(
     _option(
         "--cores", group=_WORKER, type=types.COUNT, default=1, show_default=True, help="Cores of a worker."
     ),
-    _option("--memory", group=_WORKER, type=types.SIZE, default="4GB", show_default=True, help="Its memory."),
+    _option(
+        "--memory", group=_WORKER, type=types.MEMORY, default="4GB", show_default=True, help="Its memory."
+    ),
     _option("--disk", group=_WORKER, type=types.SIZE, default="8GB", show_default=True, help="Its disk."),
     _option(
         "--timeout",

@@ -93,7 +93,7 @@ def _layer(path: Path, origin: str, values: Mapping[str, Any], known: Known) -> 
         name = str(key).replace("-", "_")
         if name in pocketcoffea.ANSWERS:
             if not pocketcoffea.asks_for_nothing(value):
-                notes.append(f"{origin}: {key}: {pocketcoffea.ANSWERS[name]}")
+                notes.append(f"{origin}: {key}: {pocketcoffea.answer(name, value)}")
             continue
         special = name in pocketcoffea.VALUES
         name, value = pocketcoffea.meant(name, value)  # noqa: PLW2901 - the key as we have it

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import getpass
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -186,7 +186,7 @@ class RunOptions:
         None,
         "--mem-per-worker",
         group=_WHERE,
-        type=types.WORKER_SIZE,
+        type=types.WORKER_MEMORY,
         help="Memory of a worker that is started; 4 is 4GB.",
     )
     disk_per_worker: int | None = _option(
@@ -314,7 +314,7 @@ class RunOptions:
         None,
         "--memory",
         group=_TASKS,
-        type=types.SIZES,
+        type=types.MEMORIES,
         help="Memory of a task  [default: learned for each dataset]",
     )
     disk: int | None = _option(
@@ -407,7 +407,7 @@ class RunOptions:
         "-t",
         group=_LIMITS,
         is_flag=True,
-        help="One chunk of one file of each dataset, in this process.",
+        help="One chunk of one file of each dataset, in this process; -e, -lf and -lc beside it count.",
     )
     probe: int | None = _option(
         None,
@@ -543,18 +543,21 @@ class RunOptions:
         return AUTO_CHUNKSIZE if isinstance(self.chunksize, str) else self.chunksize
 
 
-def defaulted(options: RunOptions) -> RunOptions:
-    """Return the options with what depends on others filled in: what --test means, workers, the name."""
+_OF_TEST = {"executor": "iterative", "executor_custom_setup": None, "limit_files": 1, "limit_chunks": 1}
+
+
+def defaulted(options: RunOptions, said: Collection[str] = ()) -> RunOptions:
+    """Return the options with what depends on others filled in: what --test means, workers, the name.
+
+    --test takes the place of what files and variables say, but not of what is `said` beside it.
+    """
     workers = _workers(options)
     changes: dict[str, Any] = {"name": options.name or default_name(), "workers": workers}
     if options.test:
-        changes |= {
-            "executor": "iterative",
-            "executor_custom_setup": None,
-            "limit_files": 1,
-            "limit_chunks": 1,
-        }
-    elif options.on_work_queue:
+        changes |= {name: value for name, value in _OF_TEST.items() if name not in said}
+        if "executor" in said:
+            changes.pop("executor_custom_setup", None)  # it may be what makes it
+    if options.on_work_queue and "executor" not in changes:
         changes["executor"] = "work_queue"  # where is said by the workers now
     if options.probe is not None:
         changes |= {"limit_chunks": options.probe, "fresh": True}

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from wq_runner import units
 from wq_runner.errors import nearest
 
 ALIASES = {
@@ -22,7 +23,7 @@ VALUES: Mapping[str, Mapping[Any, tuple[str, Any]]] = {
 }
 """Keys of which a value means one of an option here, and wins there; other values ask for nothing."""
 
-_TIME = "not used; --batch-options '--time=6:00:00' says it to Slurm, '+MaxRuntime = 21600' to HTCondor"
+_TIME = "not used; --batch-options '--time={time}' says it to Slurm, '+MaxRuntime = {seconds}' to HTCondor"
 _OWN_ENVIRONMENT = "not used; the active environment is taken by itself, shipped or in place: --environment"
 _ATTEMPTS = (
     "each cause of failure has its own number of attempts here, so this is not used; "
@@ -56,16 +57,16 @@ ANSWERS = {
     "root://HOST//PATH copies it",
     "logs_dir": "not used; what workers say is in workers/ of the run's directory, -o DIR",
     "worker_debug": "not used; wq-run.log in the run's directory has all, and --loglevel debug shows it",
-    "sched_url": "not used; -e dask@tcp://HOST:PORT runs on a scheduler that is there",
+    "sched_url": "not used; -e dask@{value} runs on a scheduler that is there",
     "slurm": "not used as a block; its partition is `queue`, its account and scheduler-options are "
     "`batch-options`, and cpus and memory are cores-per-worker and mem-per-worker",
     "notify_user": "not used; nobody is written to. --batch-options says it to the batch system: "
-    "'--mail-user=ME --mail-type=END' to Slurm, 'notify_user = ME' to HTCondor",
+    "'--mail-user={value} --mail-type=END' to Slurm, 'notify_user = {value}' to HTCondor",
     "gateway_address": _GATEWAY,
     "gateway_proxy_address": _GATEWAY,
     "dask_scheduler_port": "not used; the port of a run is --port",
-    "requirements": "not used; --batch-options 'requirements = ...' says it to HTCondor",
-    "job_name": "not used; workers are found by --name",
+    "requirements": "not used; --batch-options 'requirements = {value}' says it to HTCondor",
+    "job_name": "not used; workers are found by --name {value}",
     "jobs_dir": _JOBS,
     "job_dir": _JOBS,
     "max_events_per_job": _JOBS,
@@ -76,11 +77,27 @@ ANSWERS = {
     "--redirector FROM=TO reads files elsewhere",
     "use_redirector": "not used; --redirector FROM=TO reads files elsewhere",
 }
-"""What is said of keys that mean nothing here."""
+"""What is said of keys that mean nothing here, in `answer` with the value that they have."""
 
 KEYS = (*ALIASES, *VALUES, *ANSWERS)
 
 _ALIKE = 0.8  # of each word of a key, to be a slip of the pen; "task" for "worker" is another thing
+
+
+def answer(name: str, value: Any) -> str:
+    """Return what is said of a key that means nothing here, in its own value."""
+    try:
+        seconds = round(units.seconds(value))
+    except ValueError:
+        seconds = 0
+    time = (
+        f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}" if seconds else "HOURS:MINUTES:SECONDS"
+    )
+    said = {"{value}": str(value), "{time}": time, "{seconds}": str(seconds or "SECONDS")}
+    text = ANSWERS[name]
+    for place, one in said.items():
+        text = text.replace(place, one)
+    return text
 
 
 def asks_for_nothing(value: Any) -> bool:

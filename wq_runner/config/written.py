@@ -80,7 +80,7 @@ def _plain(name: str, value: Any, kind: Any) -> Any:
         return {key: _plain(name, one, kind) for key, one in pairs if one is not None}
     if value is None or isinstance(value, bool):
         return value
-    if kind in (types.SIZE, types.SIZES, types.WORKER_SIZE):
+    if kind in (types.SIZE, types.MEMORIES, types.WORKER_SIZE, types.WORKER_MEMORY):
         return _size(value)
     if kind is types.PORTS:
         return "-".join(map(str, value))

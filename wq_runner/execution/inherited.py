@@ -176,6 +176,10 @@ def _megabytes(value: float | str | None, name: str) -> float | None:
     if not value:
         return None
     if not isinstance(value, str):
+        if name == "memory" and value < units.LEAST_MEMORY / MB:
+            raise UsageError(
+                f"memory={value!r} is MB, less than Python needs", hint=f'write memory="{value:g}GB"'
+            )
         return float(value)
     try:
         return units.size(value) / MB

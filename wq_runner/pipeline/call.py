@@ -94,7 +94,7 @@ def run(
         options["processor"] = processor
     elif processor is not None:
         options["processor"] = _name(processor if hasattr(processor, "__qualname__") else type(processor))
-    chosen = defaulted(_options(options))
+    chosen = defaulted(_options(options), options)
     request = Request(
         samples=_names(samples),
         options=chosen,
@@ -145,7 +145,7 @@ def _options(given: Mapping[str, Any]) -> RunOptions:
 
 
 def _converted(kind: Any, name: str, value: Any) -> Any:
-    if not isinstance(value, str | Mapping):
+    if value is None or isinstance(value, bool):
         return value
     try:
         return kind.convert(value, None, None)

@@ -112,7 +112,7 @@ def rest(typed: Typed, missing: Path, datasets: Collection[str], root: Path) -> 
 def _elsewhere(typed: Typed) -> Iterator[str]:
     """Yield what --test and --probe said besides how little to do; and that no result is staged out again."""
     options, origins = typed.options, typed.origins
-    if options.get("test"):
+    if options.get("test") and origins.get("executor") != "command line":
         yield from ("-e", "iterative")
     elif options.get("probe") and options.get("executor") == "futures":
         yield from ("-e", "futures", *(() if origins.get("workers", "default") != "default" else ("-w", "1")))

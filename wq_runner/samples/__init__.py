@@ -15,7 +15,7 @@ from pathlib import Path
 from wq_runner import checksums
 from wq_runner.errors import Problem, SamplesError
 from wq_runner.model import Dataset, Fileset, InputFile
-from wq_runner.samples import cfg, content, direct, document, paths
+from wq_runner.samples import cfg, content, direct, document, mistaken, paths
 from wq_runner.samples.reading import Found, Reader, Reading
 from wq_runner.system import RunPaths
 
@@ -79,7 +79,8 @@ def _read_name(name: str, reading: Reading) -> list[Found]:
     bare, tree = content.split_tree(name)
     if tree:
         return direct.with_tree(_read_name(bare, reading), tree)
-    reading.problem(name, _nothing_missing(path) or paths.no_such_file(name, [Path()], named=False))
+    meant = _nothing_missing(path) or mistaken.answer(name)
+    reading.problem(name, meant or paths.no_such_file(name, [Path()], named=False))
     return []
 
 

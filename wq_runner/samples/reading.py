@@ -9,7 +9,7 @@ from pathlib import Path
 
 from wq_runner.errors import Problem
 from wq_runner.model import Dataset
-from wq_runner.samples import content, paths
+from wq_runner.samples import content, mistaken, paths
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +52,9 @@ class Reading:
         """Read a file with the reader of its suffix."""
         reader = self._reader(path)
         if reader is None:
-            self.problem(where, f"{self._subject(path, where)}not a samples file: {self._expected()}")
+            subject = self._subject(path, where)
+            meant = None if subject else mistaken.answer(str(path))  # nobody types what stands in a file
+            self.problem(where, meant or f"{subject}not a samples file: {self._expected()}")
             return []
         resolved = path.resolve()
         if resolved in self._open:

@@ -66,10 +66,12 @@ class LocalSpec:
         count = int(match[1] or os.cpu_count() or 1) if match else 0
         cores = int(match[2] or 1) if match else 0
         try:
-            memory = units.size(match[3]) if match and match[3] else None
-            disk = units.size(match[4]) if match and match[4] else None
-        except ValueError:
-            count = 0
+            memory = units.worker_memory(match[3]) if match and match[3] else None
+            disk = units.worker_size(match[4]) if match and match[4] else None
+        except ValueError as error:
+            raise UsageError(
+                f"workers {text!r}: {error}", hint="local:2x4x8GB starts two of 4 cores with 8 GB each"
+            ) from None
         if count < 1 or cores < 1:
             raise UsageError(
                 f"workers {text!r} not understood",

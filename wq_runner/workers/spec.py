@@ -58,8 +58,8 @@ def parse(text: str) -> LocalSpec | BatchSpec:
             raise UsageError(f"no workers {kind!r}.{did_you_mean(kind, (*KINDS, *known))}", hint=_HINT)
         kind, site = known[kind].system, kind
     try:
-        memory = units.size(match["memory"]) if match["memory"] else None
-        disk = units.size(match["disk"]) if match["disk"] else None
+        memory = units.worker_memory(match["memory"]) if match["memory"] else None
+        disk = units.worker_size(match["disk"]) if match["disk"] else None
     except ValueError as error:
         raise UsageError(f"workers {text!r}: {error}", hint=_HINT) from error
     if int(match["count"]) < 1 or match["cores"] == "0":

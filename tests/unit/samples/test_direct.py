@@ -201,11 +201,31 @@ def test_nothing_is_missing_in_a_complete_run(here: Path, summary: str, text: st
         ("mixed", "mixed: holds ROOT and parquet files: name one kind with a glob, as in '*.root'"),
         ("rot://h//x.root", "rot://h//x.root: unknown scheme rot; nearest: root"),
         ("root://h//store/", "root://h//store/: not a .root file; a prefix goes into a .cfg"),
-        ("notes.txt", "notes.txt: not a samples file: expected .cfg, .json"),
+        ("notes.md", "notes.md: not a samples file: expected .cfg, .json"),
+        ("notes.txt", "notes.txt: not a samples file; if its lines are: wq-run $(cat notes.txt), or"),
+        ("x.txt", "x.txt: no such file (looked in the current directory)"),
+        ("mine.py", "mine.py: a processor is named by an option: --processor mine.py:NAME (-p), and the"),
+        ("mine.py:Mine", "mine.py:Mine: a processor is named by an option: --processor mine.py:Mine (-p)"),
+        ("pkg.mine:Mine", "pkg.mine:Mine: a processor is named by an option: --processor pkg.mine:Mine (-p)"),
+        ("b=2", "b=2: no such file; each NAME=VALUE needs an option of its own: --processor-args b=2"),
+        (
+            "year=2018",
+            "year=2018: no such file; each NAME=VALUE needs an option of its own: --only year=2018",
+        ),
+        ("local:4", "local:4: workers are asked for by an option: --workers local:4 (-w)"),
     ],
 )
 def test_what_cannot_be_read_is_named(here: Path, name: str, text: str) -> None:
-    touch(here, "nano_1.root", "empty/a.json", "mixed/a.root", "mixed/a.parquet", "notes.txt")
+    touch(
+        here,
+        "nano_1.root",
+        "empty/a.json",
+        "mixed/a.root",
+        "mixed/a.parquet",
+        "notes.txt",
+        "notes.md",
+        "mine.py",
+    )
     assert problem(name).startswith(text)
 
 

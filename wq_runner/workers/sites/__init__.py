@@ -205,7 +205,7 @@ def _site(name: str, values: Any, origin: str) -> Site:
         raise UsageError(f"{origin}: {name} needs a system, condor or slurm")
     try:
         for key in {"memory", "disk"} & read.keys():
-            read[key] = units.size(read[key])
+            read[key] = (units.worker_memory if key == "memory" else units.worker_size)(read[key])
     except ValueError as error:
         raise UsageError(f"{origin}: {name}: {error}") from error
     for key in {"notes", "redirectors"} & read.keys():

@@ -1,0 +1,29 @@
+"""What stands among the samples and is none: what was meant, and how it is said."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+_LISTS = (".txt", ".list", ".lst", ".filelist", ".csv")
+_NAME = r"[A-Za-z_]\w*"
+
+
+def answer(name: str) -> str | None:
+    """Say what a word was meant for that names no samples; None if nothing is known of it."""
+    path, _, attribute = name.partition(":")
+    if path.endswith((".py", ".ipynb")) or re.fullmatch(rf"{_NAME}(\.{_NAME})*:{_NAME}", name):
+        there = "" if attribute or Path(path).suffix != ".py" else ":NAME"
+        return f"a processor is named by an option: --processor {name}{there} (-p), and the samples follow"
+    if re.fullmatch(rf"{_NAME}=.*", name):
+        option = "--only" if name.startswith(("year=", "era=", "sample=", "dataset=")) else "--processor-args"
+        return f"no such file; each NAME=VALUE needs an option of its own: {option} {name}"
+    if re.fullmatch(r"(local|condor|slurm)(@[\w.-]+)?:\d.*", name):
+        return f"workers are asked for by an option: --workers {name} (-w)"
+    if Path(name).suffix in _LISTS and Path(name).is_file():
+        return (
+            f"not a samples file; if its lines are: wq-run $(cat {shlex.quote(name)}), or a JSON file "
+            '{"DATASET": ["FILE", ...]} of them'
+        )
+    return None
