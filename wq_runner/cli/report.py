@@ -52,6 +52,7 @@ def cli() -> None:
     """
 
 
+cli.add_command(report_runs.peek)
 cli.add_command(report_runs.merge)
 cli.add_command(report_runs.check)
 cli.add_command(report_runs.diff)
@@ -182,10 +183,10 @@ def show(
 ) -> None:
     """List what is in an output, and draw its histograms, stacked by dataset."""
     from wq_runner.monitor import histograms
-    from wq_runner.pipeline import soundness
+    from wq_runner.pipeline import peek, soundness
 
     path = output / "output.coffea" if output.is_dir() else output
-    record = _record_beside(path)
+    record = peek.partial(path) or _record_beside(path)
     soundness.check_output(path)
     content = histograms.load(path)
     found = list(histograms.leaves(content))

@@ -15,6 +15,7 @@ from wq_runner.plain import echo
 from wq_runner.system import RunPaths
 
 _DIRECTORY = click.Path(path_type=Path)
+_LISTED = 30  # datasets that are not complete
 
 
 @click.command(
@@ -82,6 +83,51 @@ def merge(
         )
     target = output or Path("wq-run-merged")
     merge_runs(directories, target, PlainConsole(), accept_stale=accept_stale, scheme=scheme)
+
+
+@click.command(
+    cls=base.Command,
+    examples="wq-report peek wq-run-samples\n"
+    "wq-report peek wq-run-samples --dataset 'DY*' -o now.coffea && wq-report show now.coffea",
+)
+@click.argument("directory", metavar="DIR", type=_DIRECTORY)
+@click.option(
+    "-o",
+    "--output",
+    cls=base.Option,
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Where the sum goes  [default: DIR-partial.coffea, here]",
+)
+@click.option(
+    "--dataset",
+    "datasets",
+    cls=base.Option,
+    multiple=True,
+    metavar="NAME",
+    help="Only these datasets; with * and ?. More than one is allowed.",
+)
+@click.option("--raw", cls=base.Option, is_flag=True, help="Do not call the processor's postprocess.")
+def peek(directory: Path, output: Path | None, datasets: tuple[str, ...], *, raw: bool) -> None:
+    """Look at the result of a run while it goes on: write the sum of what is accepted so far.
+
+    The run does not notice. The file says that it is partial, and wq-report show does, too: it draws its
+    histograms.
+    """
+    from wq_runner.pipeline.peek import peek as look
+
+    path, shares = look(directory, output, datasets, raw=raw)
+    lacking = {name: share for name, share in shares.items() if not share.complete}
+    width = max(map(len, shares))
+    for name, share in list(lacking.items())[:_LISTED]:
+        planned = f"of {share.planned:,} events" if share.planned else "events: its files are not opened yet"
+        echo(f"{name:<{width}}  {share.done:,} {planned}")
+    if len(lacking) > _LISTED:
+        echo(f"and {len(lacking) - _LISTED} more that are not complete")
+    done, planned = (sum(getattr(share, one) for share in shares.values()) for one in ("done", "planned"))
+    complete = len(shares) - len(lacking)
+    echo(f"datasets     {complete} of {len(shares)} complete, {done:,} of {planned:,} events")
+    echo(f"{'partial' if lacking else 'complete':<12} {path}")
 
 
 @click.command(cls=base.Command, examples="wq-report check jobs\nwq-report check --resubmit jobs")

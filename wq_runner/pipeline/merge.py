@@ -73,7 +73,7 @@ def _merge(
         **told,
     }
     options = {name: entry["value"] for name, entry in summary["options"].items()}
-    processor = _processor(summary, options)
+    processor = processor_of(summary)
     lacking = _still_missing(runs)
     paths, lock = open_directory(output)
     with lock:
@@ -208,14 +208,14 @@ def _spans(run: Run) -> Iterator[tuple[tuple[str, ...], _Span]]:
                 yield (dataset, treename, "", content), span
 
 
-def _processor(summary: Mapping[str, Any], options: Mapping[str, Any]) -> Any:
-    """Return the processor that ends the sum, imported as the run did."""
+def processor_of(summary: Mapping[str, Any]) -> Any:
+    """Return the processor that ends a sum, imported as the run did whose run.json this is."""
     from wq_runner.execution.processor import load_processor
     from wq_runner.pipeline.request import SURVEY
 
-    name = options["processor"] or SURVEY
+    name, given = (summary["options"][one]["value"] for one in ("processor", "processor_args"))
     with _inside(Path(summary["directory"])):
-        return load_processor(name, arguments.again(options["processor_args"], summary.get("arguments", {})))
+        return load_processor(name or SURVEY, arguments.again(given, summary.get("arguments", {})))
 
 
 @contextlib.contextmanager

@@ -94,8 +94,8 @@ def write(sums: Mapping[Sum, Any], processor: Any, paths: RunPaths, form: Form) 
     problem: WqRunnerError | None = None
     for stem, parts in itertools.groupby(sorted(sums, key=form.stem), key=form.stem):
         try:
-            value = _ended(processor, {of: sums[of] for of in parts}, stem, apart)
-            written += _save(value, place / stem, form)
+            value = ended(processor, {of: sums[of] for of in parts}, stem, apart)
+            written += save(value, place / stem, zipped=form.pkl_gz)
         except OutputError:
             raise
         except WqRunnerError as error:
@@ -131,8 +131,8 @@ def is_whole(root: Path, described: Mapping[str, Any]) -> bool:
         return False
 
 
-def _ended(processor: Any, sums: Mapping[Sum, Any], stem: str, apart: str) -> Any:
-    """Add sums up, and end as coffea's Runner does."""
+def ended(processor: Any, sums: Mapping[Sum, Any], stem: str, apart: str) -> Any:
+    """Add sums up, and end as coffea's Runner does; `apart` is the hint if they cannot be added."""
     results = {
         f"{dataset} ({portion})" if portion else dataset: sums[dataset, portion] for dataset, portion in sums
     }
@@ -154,7 +154,8 @@ def sha256(path: Path) -> str:
     return found.hexdigest()
 
 
-def _save(value: Any, stem: Path, form: Form) -> list[Path]:
+def save(value: Any, stem: Path, *, zipped: bool = False) -> list[Path]:
+    """Write a result as stem.coffea, and as stem.pkl.gz if it is to be `zipped` as well."""
     import cloudpickle
     import lz4.frame
 
@@ -166,13 +167,13 @@ def _save(value: Any, stem: Path, form: Form) -> list[Path]:
             lz4.frame.open(stream, "wb", block_checksum=True, content_checksum=True) as packed,
         ):
             cloudpickle.dump(value, packed)
-        if not form.pkl_gz:
+        if not zipped:
             return [path]
-        zipped = stem.with_name(f"{stem.name}.pkl.gz")
+        other = stem.with_name(f"{stem.name}.pkl.gz")
         # no name and no time inside: the same result is the same file
-        with system.replacing(zipped) as stream, gzip.GzipFile("", "wb", fileobj=stream, mtime=0) as packed:
+        with system.replacing(other) as stream, gzip.GzipFile("", "wb", fileobj=stream, mtime=0) as packed:
             cloudpickle.dump(value, packed)
-        return [path, zipped]
+        return [path, other]
 
 
 @contextlib.contextmanager

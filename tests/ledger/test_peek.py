@@ -1,0 +1,111 @@
+"""What is in the result of a run so far, looked at by another process that the run does not notice."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import nanoaod
+import pytest
+import running
+
+GATED = ("-p", f"{running.ANALYSIS}:Gated", "--schema", "BaseSchema", "-e", "iterative", "--chunksize", 50)
+
+
+def peek(*arguments: object, cwd: Path) -> running.Ended:
+    return running.run("peek", *arguments, cwd=cwd, name="wq-report")
+
+
+def load(path: Path) -> Any:
+    from coffea.util import load
+
+    return load(path)
+
+
+@pytest.fixture
+def samples(tmp_path: Path) -> Path:
+    """Return two datasets of two files, of which one is looked at first."""
+    fileset = {
+        name: [
+            str(nanoaod.write_simple(tmp_path / "data" / f"{name}{number}.root", 100)) for number in (1, 2)
+        ]
+        for name in ("one", "two")
+    }
+    path = tmp_path / "samples.json"
+    path.write_text(json.dumps(fileset))
+    return path
+
+
+def state(directory: Path) -> dict[str, bytes]:
+    """Return what is in the ledger and the journal of a run."""
+    files = [directory / "journal.jsonl", *(directory / "ledger").iterdir()]
+    return {path.name: path.read_bytes() for path in files}
+
+
+def test_what_is_accepted_so_far(samples: Path, tmp_path: Path) -> None:
+    gate, out = tmp_path / "gate", tmp_path / "out"
+    command = (*GATED, "--processor-args", f"gate={gate}", "-o", "out", samples)
+    with running.running(*command, cwd=tmp_path) as run:
+        running.until(lambda: running.accepted(out) >= 1, "a first chunk")
+        before = state(out)
+        ended = peek("out", cwd=tmp_path)
+        assert ended.code == 0, ended.err
+        assert state(out) == before, "the run is not touched"
+        found = load(tmp_path / "out-partial.coffea")
+        told = json.loads((tmp_path / "out-partial.json").read_text())
+        assert found["postprocessed"]
+        assert found["entries"] == sum(one["processed"] for one in told["datasets"].values()) < 400
+        assert {name: one["planned"] for name, one in told["datasets"].items()} == {"one": 200, "two": 200}
+        assert f"datasets     0 of 2 complete, {found['entries']} of 400 events" in ended.out
+        name = next(name for name, one in told["datasets"].items() if one["processed"])
+        assert peek("out", "--dataset", f"{name[:2]}*", "--raw", "-o", "raw.coffea", cwd=tmp_path).code == 0
+        raw = load(tmp_path / "raw.coffea")
+        assert "postprocessed" not in raw
+        assert raw["entries"] == found["by dataset"][name]
+        shown = running.run("show", "raw.coffea", "--list", cwd=tmp_path, name="wq-report")
+        assert shown.code == 0, shown.err
+        wrong = peek("out", "--dataset", "on", cwd=tmp_path)
+        assert wrong.code == 2
+        assert "Did you mean one?" in wrong.err
+        assert peek("out", "-o", "out/peek.coffea", cwd=tmp_path).code == 2, "no result of the run"
+        gate.touch()
+        ended = running.finish(run)
+    assert ended.code == 0, ended.err
+    ended = peek("out", cwd=tmp_path)
+    assert "datasets     2 of 2 complete, 400 of 400 events" in ended.out
+    assert load(tmp_path / "out-partial.coffea") == running.output(out)
+
+
+def test_of_a_run_that_was_killed_and_one_that_has_nothing(samples: Path, tmp_path: Path) -> None:
+    command = (*GATED, "--processor-args", f"gate={tmp_path / 'gate'}", "-o", "out", samples)
+    with running.running(*command, cwd=tmp_path) as run:
+        running.until(lambda: running.accepted(tmp_path / "out") >= 1, "a first chunk")
+        run.kill()
+    assert peek("out", cwd=tmp_path).code == 0
+    assert 0 < load(tmp_path / "out-partial.coffea")["entries"] < 400
+    command = (*GATED, *(f"--processor-args={one}" for one in (f"gate={tmp_path / 'gate'}", "free=0")))
+    with running.running(*command, "-o", "none", samples, cwd=tmp_path) as run:
+        running.until((tmp_path / "none" / "journal.jsonl").exists, "a run")
+        ended = peek("none", cwd=tmp_path)
+        assert ended.code == 2
+        assert "nothing is in the result of none yet" in ended.err
+        run.kill()
+
+
+def test_while_results_are_added_up(tmp_path: Path) -> None:
+    """Whatever is removed meanwhile, as sums take its place: what is seen is of one moment."""
+    nanoaod.write_simple(tmp_path / "data" / "a.root", 3000)
+    command = (*GATED[:-1], 10, "--processor-args", f"gate={tmp_path}", "-o", "out", "data")
+    seen = []
+    with running.running(*command, cwd=tmp_path) as run:
+        running.until(lambda: running.accepted(tmp_path / "out") >= 1, "a first chunk")
+        while run.poll() is None:
+            ended = peek("out", cwd=tmp_path)
+            assert ended.code == 0, ended.err
+            found = load(tmp_path / "out-partial.coffea")
+            told = json.loads((tmp_path / "out-partial.json").read_text())["datasets"]["data"]
+            assert found["entries"] == told["processed"] == 10 * found["chunks"]
+            seen.append(found["entries"])
+        assert running.finish(run).code == 0
+    assert seen == sorted(seen)
