@@ -55,6 +55,9 @@ class Dimuon(processor.ProcessorABC):
         output["trijet"].fill(ak.to_numpy(trijet.mass[has_trijet]), weight=pair_weight[has_trijet])
         return {events.metadata["dataset"]: output}
 
+    def postprocess(self, accumulator: dict[str, Any]) -> dict[str, Any]:
+        return accumulator  # nothing to do; coffea 0.7 asks for it
+
     def weights(self, events: ak.Array) -> np.ndarray:
         """Return the weight of each event: 1 for data."""
         if events.metadata.get("isData", "genWeight" not in events.fields):

@@ -16,7 +16,9 @@ from coffea.nanoevents import BaseSchema, NanoAODSchema, NanoEventsFactory
 from coffea.processor import Runner
 from coffea.processor.executor import WorkItem
 
+from wq_runner.model import InputFile
 from wq_runner.remote import failure, work
+from wq_runner.samples import probe
 
 ENTRIES = 20_000
 Process = Callable[[Any], Any]
@@ -91,6 +93,29 @@ def exhausts(events: Any) -> Any:
     raise MemoryError
 
 
+def test_a_file_that_only_a_missing_package_reads_is_no_bad_file(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def decompress(*_: Any, **__: Any) -> Any:
+        raise ModuleNotFoundError("No module named 'xxhash'")
+
+    monkeypatch.setattr("uproot.models.TBasket.uproot.compression.decompress", decompress)
+    assert blamed(data / "good.root", reads("x")) == failure.ENVIRONMENT
+
+
+def test_a_file_that_no_package_opens_is_no_bad_file() -> None:
+    lacking = ImportError("install 'fsspec-xrootd'")
+    bad = probe.classified(InputFile(path="root://far//a.root"), lacking)
+    bad.__cause__ = lacking
+    found = failure.describe(0, bad)
+    assert (found["kind"], found["type"]) == (failure.ENVIRONMENT, "ImportError")
+    assert "fsspec-xrootd" in found["message"]
+
+
+def imports(events: Any) -> Any:
+    raise ModuleNotFoundError("No module named 'corrections'")
+
+
 @pytest.mark.parametrize(
     ("name", "process", "kind"),
     [
@@ -104,6 +129,7 @@ def exhausts(events: Any) -> Any:
         pytest.param("good.root", opens(__file__), "processor", id="a file of weights is none"),
         pytest.param("good.root", writes, "processor", id="it writes where it may not"),
         pytest.param("good.root", leaves, "processor", id="it leaves"),
+        pytest.param("good.root", imports, "processor", id="it lacks a package itself"),
         pytest.param("good.root", exhausts, "memory", id="there is no memory"),
     ],
 )

@@ -72,6 +72,23 @@ def test_an_older_one_cannot(question: Any) -> None:
     assert not question.__wrapped__()
 
 
+class Counting(Older):
+    """A Runner that counts the entries of parquet files, for a work function that does not read them."""
+
+    metadata_fetcher_parquet = None
+
+    def run(self, items: Any, processor: Any) -> Any:
+        def refuse(_: Any) -> None:
+            raise NotImplementedError("Parquet format is not supported yet.")
+
+        return self.executor(items, refuse, None)
+
+
+def test_parquet_that_is_counted_is_not_read_for_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(coffea.processor, "Runner", Counting)
+    assert not abilities.reads_ranges_of_parquet.__wrapped__()
+
+
 def double(events: Any) -> Any:
     return [2 * one for one in events]
 

@@ -117,6 +117,23 @@ def test_a_processor_that_cannot_be_built(here: Path) -> None:
         load_processor("bad.py:One", {})
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("postprocess", "return accumulator"), ("selection", "the class lacks selection")],
+    ids=["as coffea 0.7 asks for it", "of the user's own"],
+)
+def test_a_processor_that_lacks_what_its_base_asks_for(here: Path, name: str, said: str) -> None:
+    text = (
+        "import abc\nfrom coffea.processor import ProcessorABC\n"
+        f"class Base(ProcessorABC):\n    @abc.abstractmethod\n    def {name}(self, accumulator): ...\n"
+        "class One(Base):\n    def process(self, events): return events\n"
+    )
+    (here / "lacks.py").write_text(text)
+    with pytest.raises(UsageError, match=r"cannot be built with {}") as caught:
+        load_processor("lacks.py:One", {})
+    assert said in caught.value.hint
+
+
 def test_schema(here: Path) -> None:
     assert load_schema("BaseSchema") is BaseSchema
     (here / "mine.py").write_text("from coffea.nanoevents import BaseSchema\nclass Mine(BaseSchema): pass\n")

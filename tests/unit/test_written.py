@@ -67,6 +67,26 @@ def test_a_postprocess_that_fails_is_the_processors_own(tmp_path: Path) -> None:
     assert "wq_runner/" not in text
 
 
+@pytest.mark.parametrize(
+    ("takes", "postprocess", "result", "noted"),
+    [
+        pytest.param(True, lambda output: {"n": 1}, {"n": 1}, False, id="it is taken"),
+        pytest.param(False, lambda output: {"n": 1}, {"x": 4}, True, id="it is dropped"),
+        pytest.param(False, lambda output: output, {"x": 4}, False, id="nothing to drop"),
+        pytest.param(False, lambda output: output.update(x=5), {"x": 5}, False, id="in place"),
+    ],
+)
+def test_what_coffea_drops_of_postprocess_is_said(
+    takes: bool, postprocess: Any, result: Any, noted: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outputs.abilities, "takes_what_postprocess_returns", lambda: takes)
+    sums = {of: {**one, "out": dict(one["out"])} for of, one in SUMS.items() if of[0] != "b"}
+    written = outputs.write(sums, Ended(postprocess), RunPaths(root=tmp_path), Form())
+    assert load(tmp_path / "output.coffea") == result
+    assert len(written.notes) == noted
+    assert all("postprocess" in note for note in written.notes)
+
+
 def ends(output: Any) -> Any:
     raise SystemExit("no luminosity for this era")
 

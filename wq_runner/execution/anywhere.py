@@ -27,7 +27,7 @@ def apply_anywhere(table: Table, function: Callable[[Any], Any], item: Any) -> A
             out = function(dataclasses.replace(item, filename=path))
         except Exception as error:
             found = failure.describe(None, error)
-            if found["kind"] not in {"input", failure.CHANGED}:
+            if found["kind"] not in {"input", failure.CHANGED, failure.ENVIRONMENT}:
                 raise
             if found["kind"] == failure.CHANGED:
                 changed = error  # says more than that the others cannot be read

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from wq_runner.errors import EngineError, InputError, ProcessorError, WqRunnerError
+from wq_runner.errors import EngineError, InputError, ProcessorError, WorkerEnvironmentError, WqRunnerError
 from wq_runner.execution.items import Item
 from wq_runner.execution.policy import Cause, Trouble
 from wq_runner.model import Outcome
@@ -17,6 +17,7 @@ _MISSING = re.compile(
     r"no such file|not found|not exist|(cannot|could not|can't|unable to|failed to) open", re.IGNORECASE
 )
 _RELATIVE = re.compile(r"(?<![\w./~+:-])[\w+-][\w.+-]*(?:/[\w.+-]+)*")
+_LACKING = re.compile(r"(ModuleNotFound|Import)Error: ")
 _LOOKED_AT = 500  # words of a failure
 
 
@@ -98,6 +99,13 @@ def error_of(
                 hint="start workers with more memory, or let the processor do with less of the event at once"
                 f"\n{again(items[0])}",
                 page="too-large",
+            )
+        case Cause.ENVIRONMENT if items[0].path and _LACKING.match(trouble.message):
+            return WorkerEnvironmentError(
+                f"{items[0].path} may be good, and cannot be read without a package ({reason})\n"
+                f"  {trouble.message}",
+                hint="add it to the environment that tasks run in, and start the same command again",
+                page="environment",
             )
         case _:
             where = f" on {outcome.host}" if outcome.host else ""

@@ -167,6 +167,18 @@ def _only_processor(module: ModuleType) -> Any:
     return classes[0]
 
 
+def _lacking(kind: type) -> str:
+    """Say what a class has to have, where coffea has it abstract; only some do so with postprocess."""
+    abstract = sorted(getattr(kind, "__abstractmethods__", ()))
+    if abstract == ["postprocess"]:
+        return (
+            "the coffea of this environment wants one of each processor:\n"
+            "  def postprocess(self, accumulator):\n"
+            "      return accumulator"
+        )
+    return f"the class lacks {', '.join(abstract)}" if abstract else ""
+
+
 def build(found: Any, name: str, args: Mapping[str, Any]) -> Any:
     """Return a processor: a class is built with `args`, which nothing else takes."""
     if isinstance(found, type):
@@ -175,7 +187,9 @@ def build(found: Any, name: str, args: Mapping[str, Any]) -> Any:
                 found = found(**args)
             except TypeError as error:
                 if guarded.is_in_call(error):
-                    raise UsageError(f"{name} cannot be built with {dict(args)}: {error}") from error
+                    raise UsageError(
+                        f"{name} cannot be built with {dict(args)}: {error}", hint=_lacking(found)
+                    ) from error
                 raise
     elif args:
         raise UsageError(f"{name} is not a class, so it takes no --processor-args")

@@ -97,6 +97,8 @@ def _merge(
     done = sum(account.processed for account in accounts.values())
     say.line(console, "merged", f"{len(runs)} runs, {done:,} events")
     say.line(console, "output", say.path(paths.root / written[0]["path"]))
+    for note in result.notes:
+        say.line(console, "note", note)
     if lacking:
         raise PartialResultError(
             f"the sum is partial: {sum(len(one['files']) for one in lacking.values())} files are not whole",

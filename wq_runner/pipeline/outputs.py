@@ -28,6 +28,10 @@ from wq_runner.system import RunPaths
 WHOLE = "output"
 """The name of the file with everything, and of what is written there."""
 
+_DROPPED = (
+    "what postprocess returns is dropped, as by the Runner of this coffea: only what it changes in place is "
+    "in the result"
+)
 _AGAIN = "all chunks are done, and what they returned is kept: mend it, and start the same command again"
 
 
@@ -66,10 +70,14 @@ class Form:
 
 @dataclass(frozen=True, kw_only=True)
 class Written:
-    """The files of a result, as run.json describes them, and the first reason why one is not there."""
+    """The files of a result, as run.json describes them, and the first reason why one is not there.
+
+    `notes` are what the user should know of how they came about.
+    """
 
     files: Sequence[Mapping[str, Any]]
     problem: WqRunnerError | None = None
+    notes: Sequence[str] = ()
 
 
 def write(sums: Mapping[Sum, Any], processor: Any, paths: RunPaths, form: Form) -> Written:
@@ -91,17 +99,20 @@ def write(sums: Mapping[Sum, Any], processor: Any, paths: RunPaths, form: Form) 
         f"wq-report merge {shlex.quote(str(paths.root))} --outputs per-dataset"
     )
     written: list[Path] = []
+    notes: list[str] = []
     problem: WqRunnerError | None = None
     for stem, parts in itertools.groupby(sorted(sums, key=form.stem), key=form.stem):
         try:
-            value = ended(processor, {of: sums[of] for of in parts}, stem, apart)
+            value, note = ended(processor, {of: sums[of] for of in parts}, stem, apart)
+            notes += [note] if note else []
             written += save(value, place / stem, zipped=form.pkl_gz)
         except OutputError:
             raise
         except WqRunnerError as error:
             problem = problem or error
     _remove_others(paths, written)
-    return Written(files=[describe(path, paths.root) for path in written], problem=problem)
+    files = [describe(path, paths.root) for path in written]
+    return Written(files=files, problem=problem, notes=list(dict.fromkeys(notes)))
 
 
 def describe(path: Path, root: Path) -> dict[str, Any]:
@@ -131,8 +142,11 @@ def is_whole(root: Path, described: Mapping[str, Any]) -> bool:
         return False
 
 
-def ended(processor: Any, sums: Mapping[Sum, Any], stem: str, apart: str) -> Any:
-    """Add sums up, and end as coffea's Runner does; `apart` is the hint if they cannot be added."""
+def ended(processor: Any, sums: Mapping[Sum, Any], stem: str, apart: str) -> tuple[Any, str]:
+    """Add sums up, and end as coffea's Runner does; with a note if that is not what the user may expect.
+
+    `apart` is the hint if they cannot be added.
+    """
     results = {
         f"{dataset} ({portion})" if portion else dataset: sums[dataset, portion] for dataset, portion in sums
     }
@@ -142,8 +156,10 @@ def ended(processor: Any, sums: Mapping[Sum, Any], stem: str, apart: str) -> Any
         if callable(getattr(processor, "postprocess", None)):
             after = processor.postprocess(output)
             if after is not None and abilities.takes_what_postprocess_returns():
-                return after
-    return output
+                return after, ""
+            if after is not None and after is not output:
+                return output, _DROPPED
+    return output, ""
 
 
 def sha256(path: Path) -> str:

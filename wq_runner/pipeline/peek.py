@@ -70,7 +70,7 @@ def peek(
     wanted = [name for name in dict.fromkeys((*planned, *done)) if _is_wanted(name, patterns)]
     shares = {name: Share(done=done[name], planned=planned.get(name, 0)) for name in wanted}
     processor = None if raw else _processor(paths)
-    value = outputs.ended(processor, sums, outputs.WHOLE, "look at one dataset at a time, with --dataset")
+    value, _ = outputs.ended(processor, sums, outputs.WHOLE, "look at one dataset at a time, with --dataset")
     outputs.save(value, path.with_suffix(""))
     system.write_json(path.with_suffix(".json"), _told(paths, shares))
     return path, shares

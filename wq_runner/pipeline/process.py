@@ -145,8 +145,9 @@ def _format(plan: Sequence[Chunk]) -> str:
         raise UsageError("ROOT and parquet files cannot be mixed in one run", hint="run them one by one")
     if kinds == {True} and not abilities.reads_ranges_of_parquet():
         raise UsageError(
-            f"{plan[0].path} cannot be read in chunks: this coffea reads parquet files as a whole",
-            hint="write the events as ROOT files, or take an environment with coffea >= 2025.7",
+            f"{plan[0].path} cannot be read in chunks: the coffea of this environment reads parquet files "
+            "as a whole, or not at all",
+            hint="write the events as ROOT files, or take an environment with coffea >= 2026.9",
             page="input-files",
         )
     return "parquet" if kinds.pop() else "root"

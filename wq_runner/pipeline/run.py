@@ -324,6 +324,8 @@ def _finish(
     record.form = vars(form)
     total = record.clock() - record.started
     say.ending(console, record.accounts, record.spent, total, record.phases["processing"], paths)
+    for note in written.notes:
+        say.line(console, "note", note)
     say.stale(console, record.stale)
     say.not_watched(console, record.not_watched)
     say.limited(console, record.limited, len(ready.whole))

@@ -55,10 +55,23 @@ def takes_functions() -> bool:
 
 @functools.cache
 def reads_ranges_of_parquet() -> bool:
-    """Whether the work function reads the entries of a chunk, as it can only where the Runner counts them."""
+    """Whether the work function reads the entries of a chunk, as it can only where the Runner counts them.
+
+    Some Runners count them, for a work function that refuses the file.
+    """
     from coffea.processor import Runner
 
-    return hasattr(Runner, "metadata_fetcher_parquet")
+    if not hasattr(Runner, "metadata_fetcher_parquet"):
+        return False
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            _ask(_processor(), format="parquet")
+        except NotImplementedError:
+            return False
+        except Exception:  # there is no such file
+            return True
+    return True
 
 
 @functools.cache
@@ -115,17 +128,19 @@ def _processor() -> Any:
     return Asked()
 
 
-def _ask(processor: Any, error: Any = 0) -> Any:
-    """Run a processor on nothing, by an executor that returns this."""
+def _ask(processor: Any, error: Any = 0, **options: Any) -> Any:
+    """Run a processor on nothing, by an executor that returns this; with options, on no file."""
     from coffea.processor import Runner
     from coffea.processor.executor import ExecutorBase, WorkItem
 
     class Asking(ExecutorBase):  # type: ignore[misc]  # coffea has no types
         def __call__(self, items: Any, function: Any, accumulator: Any) -> Any:
-            del items, function, accumulator
+            del accumulator
+            if options:
+                function(items[0])
             return {"out": {}, "processed": set()}, error
 
-    runner = Runner(executor=Asking(), processor_compression=None)
+    runner = Runner(executor=Asking(), processor_compression=None, **options)
     return runner.run([WorkItem("asked", "asked", "asked", 0, 1, b"", None)], processor)
 
 

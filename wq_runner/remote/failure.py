@@ -17,6 +17,8 @@ PICKLE = 200_000  # bytes of an exception that do
 
 CHANGED = "changed"
 """The kind of a failure for which the file is not the one that was planned."""
+ENVIRONMENT = "environment"
+"""The kind of one for which this worker cannot do what others can."""
 
 _HERE = str(Path(__file__).parent)
 
@@ -57,7 +59,7 @@ def describe(index: int | None, error: BaseException, kind: str | None = None) -
     `signature` is the same for failures of one type at one place of the code.
     """
     links = chain(error)
-    root = next((link for link in links if _is_input_error(link)), links[-1])
+    root = links[-1] if _lacks_package(links) else next(filter(_is_input_error, links), links[-1])
     own = _below_machinery(traceback.extract_tb(root.__traceback__))
     name = type(root).__name__
     # file names only: the directories are other ones on every worker
@@ -75,7 +77,13 @@ def describe(index: int | None, error: BaseException, kind: str | None = None) -
 def _kind(links: Sequence[BaseException]) -> str:
     if any(map(_is_changed, links)):
         return CHANGED
-    return blame.INPUT if any(map(_is_input_error, links)) else blame.kind_of(links)
+    kind = blame.INPUT if any(map(_is_input_error, links)) else blame.kind_of(links)
+    # no file is bad because a package that reads it is not there
+    return ENVIRONMENT if kind == blame.INPUT and _lacks_package(links) else kind
+
+
+def _lacks_package(links: Sequence[BaseException]) -> bool:
+    return isinstance(links[-1], ImportError)
 
 
 class _OfInput(type):

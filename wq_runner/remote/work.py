@@ -77,7 +77,7 @@ def execute(
         except KeyboardInterrupt:
             raise
         except BaseException as error:
-            batch.fail(None, error, kind="environment")
+            batch.fail(None, error, kind=failure.ENVIRONMENT)
         else:
             header["startup"] = time.monotonic() - began
             with recorder.task([*_own_places(function_file, result_file), *map(str, map(_path, values))]):

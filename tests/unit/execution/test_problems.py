@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from wq_runner.errors import EngineError, InputError, ProcessorError, WqRunnerError
+from wq_runner.errors import EngineError, InputError, ProcessorError, WorkerEnvironmentError, WqRunnerError
 from wq_runner.execution.items import Item
 from wq_runner.execution.policy import Cause, Trouble
 from wq_runner.execution.problems import error_of
@@ -48,6 +48,28 @@ def test_a_file_that_is_here_and_not_there(
     error = error_of(trouble, "twice", (CHUNK,), Outcome(task_id=1, ending=Ending.RETURNED))
     assert said in error.hint
     assert said or "--extra-file" not in error.hint
+
+
+@pytest.mark.parametrize(
+    ("message", "kind", "said"),
+    [
+        (
+            "ModuleNotFoundError: No module named 'xxhash'",
+            WorkerEnvironmentError,
+            "add it to the environment",
+        ),
+        ("no answer (exit code 127): python3: not found", EngineError, ""),
+    ],
+)
+def test_a_package_that_is_missing_where_files_are_read(
+    message: str, kind: type[WqRunnerError], said: str
+) -> None:
+    trouble = Trouble(cause=Cause.ENVIRONMENT, message=message)
+    error = error_of(trouble, "6 times", (CHUNK,), Outcome(task_id=1, ending=Ending.RETURNED))
+    assert type(error) is kind
+    assert message in str(error)
+    assert said in error.hint
+    assert "skip-bad-files" not in error.hint
 
 
 @pytest.mark.parametrize(
