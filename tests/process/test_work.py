@@ -202,6 +202,14 @@ def test_in_a_batch_it_is_not_said_which_result_it_is(tmp_path: Path, first: int
     assert not found.done
 
 
+def test_what_dask_would_have_to_compute_is_no_result(tmp_path: Path) -> None:
+    dask = pytest.importorskip("dask")
+    found = run(tmp_path, lambda item: {"out": {"n": [dask.delayed(len)([item])]}, "seen": 1}, [1, 2])
+    assert [(one.index, one.kind) for one in found.failures] == [(0, Kind.RESULT), (1, Kind.RESULT)]
+    assert "is not computed: ['n'][0] is a dask.delayed.Delayed" in found.failures[0].message
+    assert not found.done
+
+
 def test_results_that_cannot_be_merged(tmp_path: Path) -> None:
     found = run(tmp_path, lambda item: {"good": 1, "x": item}, [{1}, 2, {3}])
     (failure,) = found.failures

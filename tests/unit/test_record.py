@@ -144,6 +144,13 @@ def test_ending(console: Console, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     ]
 
 
+def test_what_lacks_is_said_once() -> None:
+    account = record.Account(
+        files=3, files_unreadable=1, chunks=4, planned=300_000, processed=60_000, skipped=2000, left=238_000
+    )
+    assert say._lacking(account) == "no: 2,000 events missing, 238,000 events left, 1 file unreadable"
+
+
 def test_the_release_of_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(record, "find_program", lambda: "/opt/bin/work_queue_worker")
     monkeypatch.setattr(

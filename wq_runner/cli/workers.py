@@ -322,7 +322,7 @@ def doctor(name: str | None, catalog: str | None) -> None:
     from wq_runner.workers import catalog as catalogs
     from wq_runner.workers import doctor as doctors
 
-    name = name or default_name()
+    name = name or doctors.meant(default_name())
     asked = catalogs.chosen(catalog) if catalog is not None else doctors.catalog_of(name)
     facts = doctors.gather(name, asked=asked, scratch=Path())
     findings = doctors.diagnose(facts)

@@ -67,7 +67,7 @@ def error_of(
     place = items[0].place if len(items) == 1 else f"{items[0].place} and {len(items) - 1} more"
     match trouble.cause:
         case Cause.INPUT:
-            text = trouble.message.removeprefix(f"{items[0].path}: ")
+            text = trouble.message.removeprefix(f"{items[0].path}: ").removeprefix("cannot be read: ")
             left_out = "--skip-bad-files leaves such files out, and says so in the result"
             # a file that was never opened is no chunk yet
             more = f"\n{again(items[0])}" if items[0].events else ""

@@ -14,7 +14,7 @@ from coffea.processor import ProcessorABC
 
 from wq_runner import guarded
 from wq_runner.errors import ProcessorError, UsageError, WqRunnerError, did_you_mean
-from wq_runner.execution import imported
+from wq_runner.execution import imported, starters
 from wq_runner.execution.arguments import understood
 
 
@@ -103,6 +103,7 @@ def _import_file(path: Path) -> ModuleType:
             f"no processor file {path}.{did_you_mean(path.name, others)}",
             hint=f"looked in {path.resolve().parent}",
         )
+    starters.check(path)
     _put_first(str(path.resolve().parent))  # for the modules beside it, as `python file.py` does
     imported.make_way(path)
     module = _run_import(path.stem, str(path))

@@ -420,7 +420,7 @@ def _lacking(account: Account) -> str:
     if not account.as_planned:
         parts.append(f"{account.given:,} events were read where {account.processed:,} were planned")
     if account.left:
-        parts.append(f"no: {account.left:,} events left")
+        parts.append(f"{account.left:,} events left")
     if account.files_unreadable:
         parts.append(f"{_number(account.files_unreadable, 'file')} unreadable")
     return f"no: {', '.join(parts)}" if parts else "no"

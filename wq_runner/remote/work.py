@@ -26,7 +26,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from . import abilities, failure, pinned, ready, wire
+from . import abilities, failure, lazy, pinned, ready, wire
 from .files import Folder, Scratch
 from .inputs import UNKNOWN, Inputs, Known
 from .meter import Meter, Outside
@@ -314,6 +314,8 @@ class _Batch:
                 showing = function.settings.warnings(self.warned.show, always=_SKIPPING)
                 with showing, _in_this_process():
                     out = function.apply(wrapped, self.folder.enter(index, item), self.trees.inputs)
+                if self.merged is None:
+                    lazy.check(out)
                 self.folder.keep(index, item, out)
             except KeyboardInterrupt:
                 raise
@@ -321,7 +323,7 @@ class _Batch:
                 self.failed(error)
                 self.trees.close()  # what its file has to do with it is not known
                 self.folder.drop(index)
-                self.fail(index, error)
+                self.fail(index, error, "result" if isinstance(error, lazy.LazyResultError) else None)
                 continue
             try:
                 self.merged = out if self.merged is None else accumulate([out], self.merged)

@@ -25,6 +25,7 @@ from wq_runner.workers.notices import Notices
 from wq_runner.workers.starting import Door
 
 LITTLE_DISK = 1_000_000_000  # bytes
+_HERE = "127.0.0.1"  # of a run with workers of its own only
 SHORT_LIFE = 3600.0  # seconds of a proxy
 FRESH = 90.0  # seconds in which a run writes its state again, however busy
 
@@ -91,6 +92,7 @@ def diagnose(facts: Facts) -> list[Finding]:
     """Return what is wrong, or one finding that nothing is."""
     found = [
         *_of_catalog(facts),
+        *_of_nameless(facts),
         *_of_managers(facts),
         *_of_refusals(facts),
         *_of_machine(facts),
@@ -111,6 +113,20 @@ def _of_catalog(facts: Facts) -> list[Finding]:
         one = next((one for one in facts.managers if one.name == facts.name), facts.managers[0])
         way += f", or start workers by host and port: {Door.of(one).by_port}"
     return [Finding(kind="catalog", text=f"{facts.catalog_error}. {way}")]
+
+
+def _of_nameless(facts: Facts) -> list[Finding]:
+    """Return how workers find runs that tell their name nowhere, if it is about these."""
+    return [
+        Finding(
+            kind="no name",
+            text=f"the run in {one.directory} tells its name nowhere (--catalog none), so workers are "
+            f"started by host and port: {Door.of(one).by_port}",
+            bad=False,
+        )
+        for one in facts.managers
+        if one.name == facts.name == "" and one.host != _HERE
+    ]
 
 
 def _of_managers(facts: Facts) -> list[Finding]:
@@ -278,8 +294,20 @@ def gather(name: str, *, asked: Address | None, log: Notices | None = None, scra
     )
 
 
-def catalog_of(name: str) -> Address:
-    """Return the catalog to ask of a run if none is named: the one that it tells, if it is this user's."""
+def meant(default: str) -> str:
+    """Return the name of the run that is meant where none is given: empty if only nameless ones wait."""
+    if managers.running(default):
+        return default
+    return "" if any(one.host != _HERE for one in managers.running("")) else default
+
+
+def catalog_of(name: str) -> Address | None:
+    """Return the catalog to ask of a run if none is named: the one that it tells, if it is this user's.
+
+    A run without a name tells none.
+    """
+    if not name:
+        return None
     known = managers.running(name)
     if not known:
         return catalog.default()

@@ -94,8 +94,9 @@ def test_they_end_with_how_to_see_the_chunk_fail(cause: Cause, kind: type[WqRunn
     assert said.endswith("Runner(executor=IterativeExecutor()):\n  {'A': ['/data/n.root']}")
 
 
-def test_a_file_that_never_opened_is_no_chunk() -> None:
-    trouble = Trouble(cause=Cause.INPUT, message="/data/n.root: not a ROOT file")
+@pytest.mark.parametrize("said", ["not a ROOT file", "cannot be read: not a ROOT file"])
+def test_a_file_that_never_opened_is_no_chunk(said: str) -> None:
+    trouble = Trouble(cause=Cause.INPUT, message=f"/data/n.root: {said}")
     error = error_of(trouble, "twice", (FILE,), Outcome(task_id=1, ending=Ending.RETURNED))
     assert str(error) == (
         "/data/n.root cannot be read: not a ROOT file\n"

@@ -56,6 +56,11 @@ FINE: dict[str, Any] = {
         ),
         ("not told", {"adverts": ()}, "has not heard of me"),
         (
+            "no name",
+            {"name": "", "catalog": None, "managers": (replace(MANAGER, name=""),), "adverts": ()},
+            "(--catalog none), so workers are started by host and port: work_queue_worker --cores 1",
+        ),
+        (
             "too small",
             {"adverts": (Advert(name="me", host="h", port=1, workers=2, waiting=5, task_cores=4),)},
             "A task asks for 4 cores",
