@@ -13,14 +13,16 @@ import pytest
 import running
 
 from wq_runner import journal
+from wq_runner.engine.idling import Idleness
 from wq_runner.engine.messages import QueueSettings
 from wq_runner.engine.protocol import EngineStatus
 from wq_runner.engine.queue_process import refilled
 from wq_runner.engine.work_queue import WorkQueueEngine
 from wq_runner.journal import TaskEnded
-from wq_runner.model import Ending, Outcome, Resources
+from wq_runner.model import Category, Ending, Outcome, Resources, Task
 from wq_runner.remote import meter
 from wq_runner.remote.bundle import write_bundle
+from wq_runner.workers.local import LEAST_DISK, LocalSpec, LocalWorkers
 
 IDLE = 2.0  # seconds
 
@@ -42,6 +44,74 @@ def test_without_tasks_it_sleeps(engine: WorkQueueEngine) -> None:
     while (left := end - time.monotonic()) > 0:
         engine.wait(left)
     assert meter.cpu_seconds(pid) - before < 0.2 * IDLE
+
+
+def test_after_a_pause_a_task_goes_out_at_once(tmp_path: Path) -> None:
+    """As in a notebook, whose reader thinks for a while, at whatever moment of a second he ends."""
+    workers = LocalWorkers(LocalSpec(count=1, memory=500_000_000, disk=LEAST_DISK), logs=tmp_path)
+    settings = QueueSettings(
+        payload=write_bundle(tmp_path),
+        ports=(0, 0),
+        here=True,
+        password_file=workers.password_file,
+        command="/bin/true",
+    )
+    engine = WorkQueueEngine(settings, child_log=tmp_path / "log")
+    (tmp_path / "function").touch()
+
+    def took(number: int) -> float:
+        """Return the seconds until a task began on its worker, which says nothing else."""
+        task = Task(
+            id=number,
+            category=Category.PROCESSING,
+            function=tmp_path / "function",
+            items="",
+            result=tmp_path / f"result-{number}",
+            resources=Resources(cores=1, memory=100, disk=10),
+        )
+        submitted = time.time()
+        engine.submit(task)
+        (outcome,) = running.until(lambda: engine.wait(1), "the task to end")
+        return outcome.started - submitted
+
+    try:
+        workers.prepare()
+        engine.start()
+        workers.start(engine.port)
+        took(0)
+        times = []
+        for number in range(1, 6):
+            pause = time.monotonic() + 1.3
+            while (left := pause - time.monotonic()) > 0:
+                engine.wait(left)
+            times.append(took(number))
+    finally:
+        workers.stop()
+        engine.close()
+    assert sorted(times)[2] < 0.2, times
+
+
+@pytest.mark.parametrize(
+    ("prompt", "now", "knocks", "speaks", "expected"),
+    [
+        pytest.param(True, 5.0, False, True, True, id="a prompt release need not wait"),
+        pytest.param(False, 5.98, False, False, True, id="the second is nearly over"),
+        pytest.param(False, 5.0, True, False, True, id="a worker knocks"),
+        pytest.param(False, 5.0, False, True, False, id="the manager has said something"),
+        pytest.param(False, 5.0, True, True, False, id="the manager first"),
+    ],
+)
+def test_when_the_engine_looks_after_its_workers(
+    prompt: bool, now: float, knocks: bool, speaks: bool, expected: bool
+) -> None:
+    door, worker = socket.socketpair()
+    connection, manager = socket.socketpair()
+    with door, worker, connection, manager:
+        for one, says in ((worker, knocks), (manager, speaks)):
+            if says:
+                one.send(b"x")
+        idleness = Idleness(door.fileno(), connection.fileno(), prompt=prompt, clock=lambda: now)
+        assert idleness.rest() is expected
 
 
 def test_no_worker_waits_for_the_first_result(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ SILENCE = 600  # seconds of it after which the kernel hands a connection over ne
 
 def wait_for_words(port: int) -> None:
     """Let the engine see a connection to its port only when something was said: tcp(7), TCP_DEFER_ACCEPT."""
-    with socket.socket(fileno=os.dup(_listening_at(port))) as found:
+    with socket.socket(fileno=os.dup(listening_at(port))) as found:
         found.listen(_BACKLOG)  # the engine's 5 are few: what does not fit is handed over at once
         found.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, SILENCE)
 
@@ -32,7 +32,7 @@ def listen_here_only(port: int) -> None:
     OSError
         If another program took the port just then.
     """
-    descriptor = _listening_at(port)
+    descriptor = listening_at(port)
     blocking = os.get_blocking(descriptor)
     with open(os.devnull, "rb") as nothing:  # noqa: PTH123 - the port is free once nobody listens there
         os.dup2(nothing.fileno(), descriptor, inheritable=False)
@@ -44,7 +44,7 @@ def listen_here_only(port: int) -> None:
     os.set_blocking(descriptor, blocking)
 
 
-def _listening_at(port: int) -> int:
+def listening_at(port: int) -> int:
     """Return the number of this process's socket that listens at a port."""
     for name in os.listdir("/proc/self/fd"):  # noqa: PTH208 - only their names
         try:

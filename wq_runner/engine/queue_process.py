@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from typing import Any
 
-from wq_runner.engine import listening
+from wq_runner.engine import listening, release
+from wq_runner.engine.idling import Idleness
 from wq_runner.engine.messages import (
     Avoid,
     Failed,
@@ -117,6 +118,8 @@ class _Queue:
             self._queue.tune("force-proportional-resources", 0)
 
     def serve(self, connection: Connection) -> None:
+        prompt = release.is_prompt(release.release_of(self._wq))
+        idleness = Idleness(listening.listening_at(self.port), connection.fileno(), prompt=prompt)
         last, said = EngineStatus(), time.monotonic()
         while True:
             pause = 0.0
@@ -128,11 +131,11 @@ class _Queue:
                         (self._queue.block_host if avoid else self._queue.unblock_host)(host)
                     case Submit(task=task):
                         self._submit(task)
-                    case Finish(release_workers=release):
-                        if release:
+                    case Finish(release_workers=workers):
+                        if workers:
                             self._queue.shutdown_workers(0)
                         return
-            outcomes = self._collect()
+            outcomes = self._collect(idleness)
             for outcome in outcomes:
                 connection.send(Finished(outcome=outcome))
             status = refilled(self._status(), outcomes)
@@ -146,10 +149,13 @@ class _Queue:
     def _submit(self, task: Task) -> None:
         self._queue.submit(_engine_task(self._wq, task, self._settings))
 
-    def _collect(self, most: int = 200) -> list[Outcome]:
+    def _collect(self, idleness: Idleness, most: int = 200) -> list[Outcome]:
         """Wait at most a second for a task, then take what else is ready."""
         done: list[Outcome] = []
-        finished = self._queue.wait(1)
+        if self._queue.empty() and not idleness.rest():
+            return done
+        with idleness.nudging():
+            finished = self._queue.wait(1)
         while finished is not None:
             done.append(_outcome(self._wq, finished))
             if len(done) >= most or not self._queue.stats.tasks_with_results:

@@ -1,0 +1,62 @@
+"""Being there for workers while there is no task, without keeping the manager waiting.
+
+The engine accepts workers, and keeps them, while it waits for a task. Without one, a prompt release returns
+at once. Others do when the second of the clock has changed, and who waits next finds the engine asleep for
+most of another second before it sends a task out. So those wait in the last moment of each second only, or
+when a worker knocks, which ends their waiting; meanwhile this process sleeps until it is told something. And
+the first wait after that is woken up again and again, until it has found its task.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import signal
+import time
+from collections.abc import Callable, Iterator
+
+MOMENT = 0.03  # seconds before the next second; the engine sees the clock in steps of up to 10 ms
+NUDGE = 0.01  # seconds
+
+
+class Idleness:
+    """Of a queue that listens on the socket `door`, and hears the manager from `connection`."""
+
+    def __init__(
+        self, door: int, connection: int, *, prompt: bool, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._poll = select.poll()
+        for descriptor in (door, connection):
+            self._poll.register(descriptor, select.POLLIN)
+        self._door = door
+        self._prompt = prompt
+        self._clock = clock
+        self._rested = False
+        signal.signal(signal.SIGALRM, lambda *_: None)
+        # what reads and writes goes on, and only what sleeps is woken up: signal(7)
+        signal.siginterrupt(signal.SIGALRM, False)
+
+    def rest(self) -> bool:
+        """Sleep while there is no task, and return whether the engine is to look after its workers now."""
+        if self._prompt:
+            return True
+        self._rested = True
+        left = 1 - self._clock() % 1 - MOMENT
+        heard = [descriptor for descriptor, _ in self._poll.poll(max(0.0, left) * 1000)]
+        return not heard or heard == [self._door]
+
+    @contextlib.contextmanager
+    def nudging(self) -> Iterator[None]:
+        """Let the engine not sleep when it waits for the first time after a rest."""
+        if not self._rested:
+            yield
+            return
+        self._rested = False
+        signal.signal(signal.SIGALRM, lambda *_: None)
+        # what reads and writes goes on, and only what sleeps is woken up: signal(7)
+        signal.siginterrupt(signal.SIGALRM, False)
+        signal.setitimer(signal.ITIMER_REAL, NUDGE, NUDGE)
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)

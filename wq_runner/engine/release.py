@@ -1,0 +1,18 @@
+"""Which release of the engine there is, by the module that was imported, and what is to be known of it."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+DEBIANS = "9.9"
+"""What Debian calls its snapshot of 2021, which is older than 7.10; its module, ours, does not say so."""
+
+
+def release_of(module: ModuleType) -> str:
+    """Return the release that a module of the engine is of."""
+    return str(getattr(module, "__version__", DEBIANS))
+
+
+def is_prompt(release: str) -> bool:
+    """Whether `wait` returns at once where there is no task; others wait until the second is over."""
+    return release == DEBIANS
