@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from pathlib import Path
 
@@ -23,7 +24,8 @@ def test_a_worker_that_is_told_a_place_is_told_of_tls() -> None:
     told = Target(name="me", place="here.example:9123", tls=True)
     asking = Target(name="me", catalog="there.example:9097", tls=True)
     assert told.arguments == ("--ssl", "here.example", "9123")
-    assert "--ssl" not in asking.arguments  # the catalog says it
+    assert asking.arguments[0] == "--ssl"  # it goes to none that has no TLS, whatever a catalog says
+    assert "--ssl" not in dataclasses.replace(asking, tls=False).arguments  # the catalog says it
 
 
 def test_command() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wq_runner.engine.work_queue import MOMENT, Silence
+from wq_runner.engine.silence import MOMENT, Silence
 
 NOTHING = (1.0, 100)
 

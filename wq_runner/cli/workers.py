@@ -76,6 +76,12 @@ _target_options = _all(
         type=types.PASSWORD,
         help="What they present  [default: what the run asks for, if it is one of yours here]",
     ),
+    _option(
+        "--tls",
+        group=_RUN,
+        is_flag=True,
+        help="The run has --tls: known of yours here, and told by a catalog; not by HOST:PORT of another.",
+    ),
 )
 
 _size_options = _all(
@@ -100,15 +106,18 @@ _size_options = _all(
 def _target(values: dict[str, Any]) -> Target:
     """Take the options that say for which run from the values, and find it."""
     from wq_runner.config.options import default_name
-    from wq_runner.workers import target
+    from wq_runner.workers import hand, target
 
     name, manager = values.pop("name"), values.pop("manager")
-    return target.find(
+    found = target.find(
         name or ("" if manager else default_name()),
         place=manager,
         catalog_option=values.pop("catalog"),
         password_option=values.pop("password_file"),
+        tls=values.pop("tls"),
     )
+    hand.check(found)
+    return found
 
 
 @cli.command(

@@ -4,7 +4,8 @@ The engine accepts workers, and keeps them, while it waits for a task. Without o
 at once. Others do when the second of the clock has changed, and who waits next finds the engine asleep for
 most of another second before it sends a task out. So those wait in the last moment of each second only, or
 when a worker knocks, which ends their waiting; meanwhile this process sleeps until it is told something. And
-the first wait after that is woken up again and again, until it has found its task.
+the first wait after that is woken up, so that it finds its task. It is woken up once: who hangs is known by
+doing nothing.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 
-MOMENT = 0.03  # seconds before the next second; the engine sees the clock in steps of up to 10 ms
-NUDGE = 0.01  # seconds
+MOMENT = 0.03  # seconds before the next second
+STEP = 0.015  # seconds; the engine sees the clock in steps of up to 10 ms
+NUDGE = 0.02  # seconds in which a wait that has begun is asleep, on a busy machine too
 
 
 class Idleness:
@@ -32,9 +34,6 @@ class Idleness:
         self._prompt = prompt
         self._clock = clock
         self._rested = False
-        signal.signal(signal.SIGALRM, lambda *_: None)
-        # what reads and writes goes on, and only what sleeps is woken up: signal(7)
-        signal.siginterrupt(signal.SIGALRM, False)
 
     def rest(self) -> bool:
         """Sleep while there is no task, and return whether the engine is to look after its workers now."""
@@ -46,16 +45,16 @@ class Idleness:
         return not heard or heard == [self._door]
 
     @contextlib.contextmanager
-    def nudging(self) -> Iterator[None]:
-        """Let the engine not sleep when it waits for the first time after a rest."""
+    def nudging(self, *, idle: bool) -> Iterator[None]:
+        """Wake up the engine: at the end of the second while it is `idle`, and then for its first task."""
         if not self._rested:
             yield
             return
-        self._rested = False
+        self._rested = idle
         signal.signal(signal.SIGALRM, lambda *_: None)
         # what reads and writes goes on, and only what sleeps is woken up: signal(7)
         signal.siginterrupt(signal.SIGALRM, False)
-        signal.setitimer(signal.ITIMER_REAL, NUDGE, NUDGE)
+        signal.setitimer(signal.ITIMER_REAL, 1 - self._clock() % 1 + STEP if idle else NUDGE)
         try:
             yield
         finally:

@@ -16,7 +16,8 @@ ENGINE_MODES = ("max", "min-waste", "max-throughput")
 class QueueSettings:
     """How the queue presents itself, and what starts on workers.
 
-    `ports` is the range to take the first free one of, encrypted with `tls`; with `here`, only workers of
+    `ports` is the range to take the first free one of; `tls` encrypts it, with the files of a key and a
+    certificate that whoever starts the queue makes and removes; with `here`, only workers of
     this machine come, and nobody else can. `name` advertises it to the catalog, None is by host and port
     only. `command` starts Python on a worker, on the file `payload`; `inputs` are files that it needs (a path
     here, a name there), which stay in the caches of workers; `proxy`, an X509 proxy, goes with each task
@@ -32,6 +33,7 @@ class QueueSettings:
     catalog: str | None = None
     password_file: Path | None = None
     tls: bool = False
+    certificate: tuple[Path, Path] | None = None
     here: bool = False
     stats_log: Path | None = None
     transactions_log: Path | None = None

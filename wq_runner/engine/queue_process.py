@@ -81,6 +81,8 @@ class _Queue:
 
         self._wq = wq
         self._settings = settings
+        if settings.tls:
+            wq.cctools_debug_flags_set("ssl")  # else it does not say whom it refuses
         self._queue = _listening(wq, settings)
         if settings.here:
             listening.listen_here_only(self.port)
@@ -152,9 +154,10 @@ class _Queue:
     def _collect(self, idleness: Idleness, most: int = 200) -> list[Outcome]:
         """Wait at most a second for a task, then take what else is ready."""
         done: list[Outcome] = []
-        if self._queue.empty() and not idleness.rest():
+        idle = bool(self._queue.empty())
+        if idle and not idleness.rest():
             return done
-        with idleness.nudging():
+        with idleness.nudging(idle=idle):
             finished = self._queue.wait(1)
         while finished is not None:
             done.append(_outcome(self._wq, finished))
@@ -222,7 +225,7 @@ def _listening(wq: Any, settings: QueueSettings) -> Any:
             name=None,
             stats_log=str(settings.stats_log) if settings.stats_log else None,
             transactions_log=str(settings.transactions_log) if settings.transactions_log else None,
-            **({"ssl": True} if settings.tls else {}),
+            **({"ssl": tuple(map(str, settings.certificate or ()))} if settings.tls else {}),
         )
 
     for _ in range(PORT_RACES if low != high else 0):

@@ -21,6 +21,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from wq_runner import system
+from wq_runner.engine import certificate
 from wq_runner.engine.messages import (
     Avoid,
     Failed,
@@ -34,6 +35,7 @@ from wq_runner.engine.messages import (
     Submit,
 )
 from wq_runner.engine.protocol import EngineStatus
+from wq_runner.engine.silence import Silence
 from wq_runner.errors import EngineError, OutputError
 from wq_runner.model import Outcome, Task
 from wq_runner.remote.meter import bytes_read, cpu_seconds
@@ -45,7 +47,6 @@ CHECK_EVERY = 10.0  # seconds, should workers come and go all the time
 ROOM = 8_000_000  # bytes that must be free for results when a worker is lost
 _BLOCK = bytes(1_000_000)
 SILENCE = 20.0  # seconds without a word or any progress of the child, after which it hangs
-MOMENT = 2.0  # seconds, the longest that we take to look again
 REBIND_TIMEOUT = 30.0  # seconds in which a port of a dead child may still be taken
 
 
@@ -84,6 +85,8 @@ class WorkQueueEngine:
 
     def start(self) -> None:
         if self._child is None:
+            if self._settings.tls:  # one for all its processes, as its workers come back to the next
+                self._settings = dataclasses.replace(self._settings, certificate=certificate.make())
             self._child = self._at_a_port()
             self._settings = dataclasses.replace(self._settings, ports=(self._child.port,) * 2)
 
@@ -128,6 +131,8 @@ class WorkQueueEngine:
             self._child = None
         self._unfinished.clear()
         self._avoided.clear()
+        certificate.remove(self._settings.certificate)
+        self._settings = dataclasses.replace(self._settings, certificate=None)
 
     def _check_disk(self) -> None:
         """Prove that results can be written.
@@ -343,28 +348,3 @@ def _thread(target: Callable[[], None]) -> threading.Thread:
     thread = threading.Thread(target=target, name="queue", daemon=True)
     thread.start()
     return thread
-
-
-class Silence:
-    """How long a process has neither said nor done anything, while we were there to listen.
-
-    Where nobody looked for a while, as all were stopped together, only a moment of that counts.
-    """
-
-    def __init__(self) -> None:
-        self._lasted = 0.0
-        self._looked: float | None = None
-        self._did: tuple[float, ...] = ()
-
-    def broken(self) -> None:
-        self._lasted = 0.0
-
-    def goes_on(self, now: float, did: tuple[float, ...]) -> float:
-        """Return the seconds so far; `did` is anything that only grows while the process does something."""
-        since = 0.0 if self._looked is None else min(now - self._looked, MOMENT)
-        self._looked = now
-        if did != self._did:
-            self._did, self._lasted = did, 0.0
-        else:
-            self._lasted += since
-        return self._lasted

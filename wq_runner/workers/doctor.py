@@ -210,6 +210,8 @@ def _place(facts: Facts) -> str:
 _REFUSALS = {
     "no or a wrong password": "workers came with no password or a wrong one, and were refused: "
     "start them with -P",
+    "no TLS": "workers without TLS came, and were refused: start them with --ssl, or by wq-workers with "
+    "--tls",
     "a password that is not wanted": "workers came with a password, but the run has none: start them "
     "without -P, or the run with --password-file",
     "another release": "workers of another release of the engine came, and were refused: both sides "

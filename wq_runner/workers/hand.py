@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wq_runner import system
-from wq_runner.errors import EngineError
+from wq_runner.errors import EngineError, UsageError
 from wq_runner.workers import kit
 from wq_runner.workers.batch import SYSTEMS
 from wq_runner.workers.batch.job import Job
@@ -34,6 +34,22 @@ def local_command(
         "--parent-death",
         *target.arguments,
     ]
+
+
+def check(target: Target) -> None:
+    """Refuse what the engine's program here would not understand: workers of it would end at once.
+
+    Raises
+    ------
+    UsageError
+        If TLS is asked for, and its release has none.
+    """
+    if target.tls and "--ssl" not in system.run([find_program(), "--help"]):
+        raise UsageError(
+            f"{find_program()} has no TLS, and workers of it cannot come to a run that has --tls",
+            hint="conda-forge's release has it (conda install -c conda-forge ndcctools); the run needs the "
+            "same one",
+        )
 
 
 def run_local(

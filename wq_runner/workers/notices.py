@@ -15,6 +15,12 @@ _KINDS = (
         "{password}",
     ),
     (
+        re.compile(r"ssl accept failed from (?P<host>\S+) port \d+"),
+        "no TLS",
+        "{host} was refused: a worker without TLS, or no worker at all. This run has --tls: start the worker "
+        "with --ssl, or by wq-workers with --tls",
+    ),
+    (
         re.compile(rf"worker {_ADDRESS} is attempting to use a password, but I do not have one"),
         "a password that is not wanted",
         "a worker on {host} has a password and this run has none, so it cannot join: start it without -P, "

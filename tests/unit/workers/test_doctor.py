@@ -136,6 +136,11 @@ def test_whether_somebody_listens_is_known_without_connecting() -> None:
             "10.0.0.1",
         ),
         (
+            "2026/11/29 08:00:00.00 work_queue_python[7] ssl: ssl accept failed from 10.0.0.1 port 33044",
+            "no TLS",
+            "10.0.0.1",
+        ),
+        (
             "notice: worker (10.0.0.1:1) is of a kind that I have never heard of.",
             "in the engine's words",
             "10.0.0.1",

@@ -31,7 +31,10 @@ trap 'rm -rf "$place"' EXIT
 
 worker=$place/work_queue_worker
 sed '1,/^__WORKER__$/d' "$0" | base64 -d | gzip -d >"$worker" 2>/dev/null && chmod 700 "$worker"
-"$worker" --version >/dev/null 2>&1 || worker=work_queue_worker # one that is installed on the node
+if ! said=$("$worker" --version 2>&1); then
+    echo "wq-runner: the worker of the run does not start here, so one that is installed is tried: $said" >&2
+    worker=work_queue_worker
+fi
 
 if [ -n "$password" ]; then
     printf %s "$password" >"$place/password"
