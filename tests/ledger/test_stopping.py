@@ -73,6 +73,12 @@ def test_the_first_signal_waits_for_what_runs(data: Path, tmp_path: Path, number
     check_goes_on(data, gate)
 
 
+def await_line(process: subprocess.Popen[str], beginning: str) -> None:
+    """Wait until a run has printed a line."""
+    assert process.stdout is not None
+    assert any(line.startswith(beginning) for line in process.stdout)
+
+
 def test_waits_no_longer_than_asked(data: Path, tmp_path: Path) -> None:
     gate, out = tmp_path / "gate", tmp_path / "out"
     with running.running(*options(gate, "futures", "--drain-time", 1), data, cwd=tmp_path) as process:
@@ -89,7 +95,7 @@ def test_the_second_leaves_at_once(data: Path, tmp_path: Path, executor: str) ->
     with running.running(*options(gate, executor), data, cwd=tmp_path) as process:
         running.until(lambda: running.accepted(out) >= 2)
         process.send_signal(signal.SIGINT)
-        time.sleep(0.3)
+        await_line(process, "stopping")  # two that come at once are one
         process.send_signal(signal.SIGINT)
         began = time.monotonic()
         ended = running.finish(process, timeout=30)
