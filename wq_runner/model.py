@@ -183,11 +183,16 @@ class Ending(str, Enum):
     """An input or output could not be moved."""
 
 
+NEVER_RAN = -1
+"""The code of a command that the engine never started, or whose process is gone without a trace."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
     """What the engine knows of a finished attempt. Times are seconds since the epoch, sizes bytes.
 
-    `exit_code` is negative for a signal; `output` is the end of what the command printed.
+    `exit_code` is negative for a signal, but for `NEVER_RAN`; `output` is the end of what the command
+    printed.
     """
 
     task_id: int
@@ -204,3 +209,7 @@ class Outcome:
     bytes_sent: int = 0
     bytes_received: int = 0
     transfer_seconds: float = 0.0
+
+    @property
+    def never_ran(self) -> bool:
+        return self.ending is Ending.NO_RESULT and self.exit_code == NEVER_RAN

@@ -213,9 +213,10 @@ def factory(batch: str, name: str | None, output: Path | None, timeout: float, *
 @_option("--catalog", type=types.CATALOG, help="Who knows the names of managers.")
 def check(file: Path, catalog: str | None) -> None:
     """Say what is wrong with a factory.json. Ends with 2 if the factory would not do what it says."""
+    from wq_runner.engine.release import carries_foremen
     from wq_runner.workers import factory_check
 
-    report = factory_check.check(file, catalog)
+    report = factory_check.check(file, catalog, carries_foremen=carries_foremen)
     for warning in report.warnings:
         echo(f"note: {warning.where}  {warning.text}", err=True)
     if report.errors:

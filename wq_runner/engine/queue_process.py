@@ -14,11 +14,10 @@ from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from typing import Any
 
-from wq_runner.engine import listening, release
+from wq_runner.engine import listening, refusals, release
 from wq_runner.engine.idling import Idleness
 from wq_runner.engine.messages import (
     Avoid,
-    Failed,
     Finish,
     Finished,
     QueueSettings,
@@ -50,27 +49,11 @@ def main(descriptor: int) -> None:
         except (EOFError, BrokenPipeError):
             return
         except Exception as error:
-            connection.send(_failed(settings, error))
+            connection.send(refusals.failed(settings, error))
             return
         connection.send(Started(port=queue.port))
         with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
             queue.serve(connection)
-
-
-def _failed(settings: QueueSettings, error: Exception) -> Failed:
-    if isinstance(error, ImportError):
-        return Failed(
-            reason=f"the engine is not installed: {error}",
-            hint="conda install -c conda-forge ndcctools   (or, on Debian and Ubuntu: make setup)",
-        )
-    if settings.tls:
-        return Failed(
-            reason=f"the queue could not start with TLS: {error}",
-            hint="leave out --tls, or take the engine of conda-forge: conda install -c conda-forge ndcctools",
-        )
-    low, high = settings.ports
-    ports = f"port {low} is taken" if low == high else f"all ports from {low} to {high} are taken"
-    return Failed(reason=f"the queue could not start: {ports} or not allowed ({error})", hint="try --port 0")
 
 
 class _Queue:
@@ -140,6 +123,9 @@ class _Queue:
             outcomes = self._collect(idleness)
             for outcome in outcomes:
                 connection.send(Finished(outcome=outcome))
+            if any(one.never_ran for one in outcomes) and self._has_foremen():
+                connection.send(refusals.without_foremen(release.release_of(self._wq)))
+                return
             status = refilled(self._status(), outcomes)
             if status != last or time.monotonic() > said + BEAT:  # who says nothing is taken for hanging
                 connection.send(Report(status=status))
@@ -165,6 +151,10 @@ class _Queue:
                 break
             finished = self._queue.wait(0)
         return done
+
+    def _has_foremen(self) -> bool:
+        """Whether workers of workers are known: those that joined these are counted with theirs."""
+        return bool(self._queue.stats_hierarchy.workers_joined > self._queue.stats.workers_joined)
 
     def _status(self) -> EngineStatus:
         stats = self._queue.stats

@@ -13,6 +13,15 @@ def release_of(module: ModuleType) -> str:
     return str(getattr(module, "__version__", DEBIANS))
 
 
+NO_FOREMEN = ("7.17.",)
+"""Of those that were tried, releases of which no task that goes through a foreman ever runs."""
+
+
+def carries_foremen(release: str) -> bool:
+    """Whether results come through foremen, as far as it was tried."""
+    return not release.startswith(NO_FOREMEN)
+
+
 def is_prompt(release: str) -> bool:
     """Whether `wait` returns at once where there is no task; others wait until the second is over."""
     return release == DEBIANS

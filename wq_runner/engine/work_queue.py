@@ -112,7 +112,9 @@ class WorkQueueEngine:
                     self._status = dataclasses.replace(status, restarts=self._restarts)
                     if gone:
                         self._check_disk()
-                case Started() | Failed():
+                case Failed(reason=reason, hint=hint):
+                    raise EngineError(reason, hint=hint)
+                case Started():
                     pass
         if not outcomes and (self._child.gone or self._child.hangs()):
             self._restart()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from wq_runner.engine.answer import Failure, Kind
-from wq_runner.model import MB, Ending, Outcome
+from wq_runner.model import MB, NEVER_RAN, Ending, Outcome
 
 
 class Cause(str, Enum):
@@ -286,16 +286,12 @@ def trouble_of_outcome(outcome: Outcome) -> Trouble:
             return Trouble(cause=cause, message=message, signature=message if cause is Cause.CRASHED else "")
 
 
-# the code of a command that the engine never started, or whose process is gone without a trace
-NEVER_RAN = -1
-
-
 def _without_answer(outcome: Outcome) -> tuple[Cause, str]:
     """Return the cause and the last words of a command that ended by itself."""
     code = outcome.exit_code
     lines = outcome.output.strip().splitlines()
-    if code == NEVER_RAN:
-        how = outcome.detail or "it did not run"
+    if outcome.never_ran:
+        how = f"it never ran: {outcome.detail}" if outcome.detail else "it never ran"
     elif code < 0:
         how = f"signal {-code}"
     else:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from wq_runner.errors import EngineError, Problem, nearest
-from wq_runner.workers import catalog, managers
+from wq_runner.workers import catalog, doctor, managers
 from wq_runner.workers.factory_file import Report
 from wq_runner.workers.factory_file import check as check_text
 
@@ -23,13 +23,30 @@ class Known:
     disk: float = 0
 
 
-def check(path: Path, catalog_option: str | None = None) -> Report:
-    """Check a file, and whether there is a manager that would take its workers."""
+def check(
+    path: Path, catalog_option: str | None = None, *, carries_foremen: Callable[[str], bool] = lambda _: True
+) -> Report:
+    """Check a file, and whether there is a manager that would take its workers.
+
+    `carries_foremen` tells of a release whether workers behind foremen bring anything.
+    """
     report = check_text(path.read_text(encoding="utf-8"), str(path))
     known, note = _known(catalog_option)
     warnings = [*report.warnings, *([Problem(where=str(path), text=note)] if note else [])]
     warnings += [Problem(where=str(path), text=text) for text in compare(report, known)]
+    warnings += [Problem(where=str(path), text=text) for text in _of_foremen(report, carries_foremen)]
     return dataclasses.replace(report, warnings=tuple(warnings))
+
+
+def _of_foremen(report: Report, carries_foremen: Callable[[str], bool]) -> list[str]:
+    """Say that workers behind foremen bring nothing, where the engine's programs are of such a release."""
+    found = doctor.worker_release()
+    if "foremen-name" not in report.values or found is None or carries_foremen(found):
+        return []
+    return [
+        f"foremen do not work with ndcctools {found}: tasks that go through one never run. Leave out "
+        "foremen-name, or take Debian's release for the run and all workers"
+    ]
 
 
 def compare(report: Report, known: Sequence[Known]) -> list[str]:

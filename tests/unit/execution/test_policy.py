@@ -186,4 +186,4 @@ def test_the_last_words_of_a_command_are_kept() -> None:
 
 def test_a_command_that_never_ran_was_ended_by_no_signal() -> None:
     outcome = Outcome(task_id=1, ending=Ending.NO_RESULT, exit_code=-1, detail="output missing")
-    assert policy.trouble_of_outcome(outcome).message == "no answer (output missing)"
+    assert policy.trouble_of_outcome(outcome).message == "no answer (it never ran: output missing)"
