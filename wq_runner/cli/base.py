@@ -16,6 +16,9 @@ from wq_runner.errors import EngineError, InterruptedRunError, UsageError, WqRun
 from wq_runner.plain import echo
 from wq_runner.system import open_standard_streams, refused
 
+# since click 8.2
+_ONLY_HELP = (click.exceptions.NoArgsIsHelpError,) if hasattr(click.exceptions, "NoArgsIsHelpError") else ()
+
 
 class Option(click.Option):
     """An option that is listed under the heading `group` in the help."""
@@ -63,7 +66,7 @@ def main(command: click.Command, arguments: Sequence[str] | None = None) -> NoRe
         code = 0
     except WqRunnerError as error:
         code = report(error)
-    except click.exceptions.NoArgsIsHelpError as error:
+    except _ONLY_HELP as error:
         click.echo(error.format_message(), err=True)
         code = error.exit_code
     except click.ClickException as error:

@@ -25,7 +25,7 @@ wq-report merge jobs                             the sum of all, in jobs/merged
 """
 
 
-class _SystemAtSite(click.ParamType[tuple[str, str]]):
+class _SystemAtSite(types.ParamType):
     name = "condor|slurm[@SITE]"
 
     def convert(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.shell_completion import CompletionItem
@@ -20,7 +20,14 @@ AUTO = "auto"
 DEFAULT_CHUNKSIZE = 100_000
 
 
-class Parsed(click.ParamType[Any]):
+if TYPE_CHECKING:
+    ParamType = click.ParamType[Any]
+    _Choice = click.Choice[str]
+else:  # which are generic since click 8.4 only
+    ParamType, _Choice = click.ParamType, click.Choice
+
+
+class Parsed(ParamType):
     """A value that one of our parsers understands; its ValueError is what the user reads."""
 
     def __init__(self, name: str, parse: Callable[[Any], Any], complete: Complete | None = None) -> None:
@@ -28,7 +35,7 @@ class Parsed(click.ParamType[Any]):
         self._parse = parse
         self._complete = complete
 
-    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:  # noqa: ARG002 - click's
+    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:  # noqa: ARG002 - click's
         return self.name  # its small words are words, which click would write in capitals
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
@@ -70,7 +77,7 @@ class PerDatasetValue(Parsed):
         return PerDataset(default=default, patterns=tuple(values.items())) if values else default
 
 
-class Choice(click.Choice[str]):
+class Choice(_Choice):
     """One of some words; a wrong one is answered with the nearest."""
 
     def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:  # noqa: ARG002 - click's
@@ -78,7 +85,7 @@ class Choice(click.Choice[str]):
         return f"there is no {value}.{did_you_mean(str(value), known)} Known: {', '.join(known)}"
 
 
-class ExecutorName(click.ParamType[Any]):
+class ExecutorName(ParamType):
     """An executor, with a place or not; a setup of one's own has its own names."""
 
     name = "NAME[@PLACE]"
@@ -96,7 +103,7 @@ class ExecutorName(click.ParamType[Any]):
         return str(value)
 
 
-class KeyValues(click.ParamType[Any]):
+class KeyValues(ParamType):
     """Keyword arguments: ``name=value`` with a literal or plain text, or a JSON object, or a mapping."""
 
     name = "KEY=VALUE"
