@@ -89,7 +89,7 @@ def test_without_the_engine_a_run_says_how_to_get_it(
     ended = clean.run("wq-run", *options, dimuon_samples, cwd=tmp_path)
     assert ended.returncode == 5, ended.stderr
     assert "error: the engine is not installed: No module named 'ndcctools'" in ended.stderr
-    assert "conda install -c conda-forge ndcctools" in ended.stderr
+    assert "conda install -c conda-forge 'ndcctools<8'" in ended.stderr
     assert "Traceback" not in ended.stderr
 
 

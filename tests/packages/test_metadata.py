@@ -95,6 +95,39 @@ def test_the_recipe_for_conda_agrees() -> None:
     assert recipe["about"]["summary"] == PROJECT["description"]
 
 
+def test_the_recipe_says_what_conda_forge_asks_for() -> None:
+    """By their documents: their linter is not on the index of Python."""
+    recipe = yaml.safe_load((nanoaod.ROOT / "recipe" / "recipe.yaml").read_text())
+    order = (
+        "schema_version",
+        "context",
+        "package",
+        "source",
+        "build",
+        "requirements",
+        "tests",
+        "about",
+        "extra",
+    )
+    assert tuple(recipe) == order
+    assert {"homepage", "repository", "license", "license_file", "summary"} <= recipe["about"].keys()
+    assert recipe["about"]["homepage"].startswith("https://")
+    assert recipe["extra"]["recipe-maintainers"]
+    assert recipe["build"]["noarch"] == "python"
+    assert recipe["requirements"]["host"][0] == "python ${{ python_min }}.*"
+    assert recipe["requirements"]["run"][0] == "python >=${{ python_min }}"
+    (imports,) = (one["python"] for one in recipe["tests"] if "python" in one)
+    assert imports["python_version"] == "${{ python_min }}.*"
+
+
+def test_the_engine_is_one_that_is_understood() -> None:
+    """Release 8.0 speaks another protocol."""
+    recipe = yaml.safe_load((nanoaod.ROOT / "recipe" / "recipe.yaml").read_text())
+    manager = yaml.safe_load((nanoaod.ROOT / "environments" / "manager.yml").read_text())
+    bounds = {dict(of_conda(one))[ENGINE] for one in (recipe["requirements"]["run"], manager["dependencies"])}
+    assert bounds == {">=7.15,<8"}
+
+
 def test_the_environment_of_a_manager_has_it_all() -> None:
     environment = yaml.safe_load((nanoaod.ROOT / "environments" / "manager.yml").read_text())
     assert for_conda(PROJECT["dependencies"]) <= of_conda(environment["dependencies"])

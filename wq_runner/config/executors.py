@@ -84,8 +84,8 @@ def parse(text: str, *, custom: bool = False) -> Backend:
     if found.name in WITHOUT:
         raise ValueError(
             f"{found.name} is not supported, whether ndcctools.taskvine is here or not: it is untested. "
-            "work_queue is its elder sibling, of the same package (conda install -c conda-forge ndcctools); "
-            "an executor of your own goes by --executor-custom-setup"
+            "work_queue is its elder sibling, of the same package (conda install -c conda-forge "
+            "'ndcctools<8'); an executor of your own goes by --executor-custom-setup"
         )
     if found.name not in EXECUTORS:
         raise ValueError(

@@ -10,12 +10,13 @@ def failed(settings: QueueSettings, error: Exception) -> Failed:
     if isinstance(error, ImportError):
         return Failed(
             reason=f"the engine is not installed: {error}",
-            hint="conda install -c conda-forge ndcctools   (or, on Debian and Ubuntu: make setup)",
+            hint="conda install -c conda-forge 'ndcctools<8'   (or, on Debian and Ubuntu: make setup)",
         )
     if settings.tls:
         return Failed(
             reason=f"the queue could not start with TLS: {error}",
-            hint="leave out --tls, or take the engine of conda-forge: conda install -c conda-forge ndcctools",
+            hint="leave out --tls, or take the engine of conda-forge: "
+            "conda install -c conda-forge 'ndcctools<8'",
         )
     low, high = settings.ports
     ports = f"port {low} is taken" if low == high else f"all ports from {low} to {high} are taken"

@@ -47,8 +47,8 @@ def check(target: Target) -> None:
     if target.tls and "--ssl" not in system.run([find_program(), "--help"]):
         raise UsageError(
             f"{find_program()} has no TLS, and workers of it cannot come to a run that has --tls",
-            hint="conda-forge's release has it (conda install -c conda-forge ndcctools); the run needs the "
-            "same one",
+            hint="conda-forge's release has it (conda install -c conda-forge 'ndcctools<8'); the run needs "
+            "the same one",
         )
 
 
