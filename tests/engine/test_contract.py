@@ -289,6 +289,7 @@ def test_settings_are_taken(queue, start_worker):
     queue.specify_algorithm(wq.WORK_QUEUE_SCHEDULE_FILES)
     assert queue.tune("short-timeout", 10) == 0
     assert queue.tune("no-such-parameter", 1) == -1
+    queue.tune("force-proportional-resources", 0)  # which newer releases begin with, and Debian's has not
     assert queue.specify_min_taskid(1000) == 1000
     start_worker(queue)
     task = command("true", category="c", priority=2.0, max_retries=3, running_time_max=30)
