@@ -33,12 +33,12 @@ def below(name: str, command: click.Command) -> Iterator[tuple[str, click.Comman
 COMMANDS = dict(every_command())
 
 
-def help_of(name: str, width: int, monkeypatch: pytest.MonkeyPatch) -> str:
+def help_of(name: str, width: int, monkeypatch: pytest.MonkeyPatch, option: str = "--help") -> str:
     """Return the help as a terminal of this width shows it."""
     monkeypatch.setenv("COLUMNS", str(width))
     first = next(one for one in (" ".join(name.split()[:2]), name.split(maxsplit=1)[0]) if one in TOP)
     words = name.removeprefix(first).split()
-    shown = CliRunner().invoke(COMMANDS[first], [*words, "--help"], prog_name=first, catch_exceptions=False)
+    shown = CliRunner().invoke(COMMANDS[first], [*words, option], prog_name=first, catch_exceptions=False)
     assert shown.exit_code == 0
     return shown.output
 
@@ -57,9 +57,22 @@ def test_help_fits_and_is_whole(name: str, width: int, monkeypatch: pytest.Monke
         assert "..." not in commands  # each has a whole sentence
 
 
+@pytest.mark.parametrize("width", [80, 120])
+def test_the_help_of_a_run_is_short_and_tells_of_the_rest(
+    width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short, whole = (help_of("wq-run", width, monkeypatch, one) for one in ("--help", "--help-all"))
+    assert len(short.splitlines()) <= 66 < len(whole.splitlines())
+    assert "Examples:" in short
+    assert f"--help-all shows all {len(COMMANDS['wq-run'].params)} options" in " ".join(short.split())
+    assert max(map(len, whole.splitlines())) <= width
+    assert not re.search(r"\w-\n", whole)
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_exit_codes_are_said(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    text = help_of(name, 80, monkeypatch)
+    whole = "--help-all" if getattr(COMMANDS[name], "usual", ()) else "--help"
+    text = help_of(name, 80, monkeypatch, whole)
     codes = re.findall(r"^  (\d+) ", text.partition("Exit codes:\n")[2], re.MULTILINE)
     assert {"0", "2"} <= set(codes)
 

@@ -279,7 +279,7 @@ def test_the_name_is_the_users(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_option_is_in_the_help(capsys: pytest.CaptureFixture[str]) -> None:
-    command.cli.main(["--help"], standalone_mode=False)
+    command.cli.main(["--help-all"], standalone_mode=False)
     text = capsys.readouterr().out
     for param in command.cli.params:
         for option in param.opts if param.param_type_name == "option" else []:

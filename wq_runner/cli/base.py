@@ -90,7 +90,13 @@ def report(error: WqRunnerError) -> int:
 def _translated(error: click.ClickException) -> WqRunnerError:
     if isinstance(error, click.NoSuchOption):
         known = [name for param in _params(error.ctx) for name in param.opts]
-        return UsageError(f"no option {error.option_name}.{did_you_mean(error.option_name, known)}")
+        name, path = error.option_name, error.ctx.command_path if error.ctx else ""
+        if path.startswith("wq-run"):
+            from wq_runner.config import habits
+
+            if answer := habits.answer(name, sys.argv[1:]):
+                return UsageError(f"no option {name}: {answer}", hint=f"see {path} --help")
+        return UsageError(f"no option {name}.{did_you_mean(name, known)}", hint=f"see {path} --help")
     hint = ""
     if isinstance(error, click.UsageError) and error.ctx is not None:
         hint = f"see {error.ctx.command_path} --help"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import click
@@ -23,6 +23,7 @@ CACHE = {"XDG_CACHE_HOME": "Moves ~/.cache, where wq-runner/ has environments an
 CATALOG = {"CATALOG_HOST, CATALOG_PORT": "Who knows the names of runs, where --catalog does not say."}
 CONFIG = {"XDG_CONFIG_HOME": "Moves ~/.config, where wq-runner/ has sites and the password."}
 
+_WHOLE = "whole_help"
 _SPACE = "\N{NO-BREAK SPACE}"
 _HYPHEN = "\N{NON-BREAKING HYPHEN}"  # lines are not to be broken within --options and wq-run
 
@@ -36,6 +37,24 @@ class _Formatter(click.HelpFormatter):
 
     def getvalue(self) -> str:
         return super().getvalue().replace(_HYPHEN, "-")
+
+
+def _whole_help() -> click.Option:
+    def show(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+        if wanted and not ctx.resilient_parsing:
+            ctx.meta[_WHOLE] = True
+            click.echo(ctx.get_help(), color=ctx.color)
+            ctx.exit()
+
+    return click.Option(
+        ["--help-all", _WHOLE],
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        allow_from_autoenv=False,
+        callback=show,
+        help="Show all options, by purpose, and exit.",
+    )
 
 
 class _Context(click.Context):
@@ -57,6 +76,7 @@ class Manual(click.Command):
         codes: tuple[int, ...] = (),
         variables: Mapping[str, str] | None = None,
         files: Mapping[str, str] | None = None,
+        usual: Collection[str] = (),
         **kwargs: Any,
     ) -> None:
         settings = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
@@ -66,6 +86,12 @@ class Manual(click.Command):
         self.codes = codes
         self.variables = variables or {}
         self.files = files or {}
+        self.usual = usual
+        if usual:
+            self.params.append(_whole_help())
+
+    def _is_short(self, ctx: click.Context) -> bool:
+        return bool(self.usual) and not ctx.meta.get(_WHOLE)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         groups: dict[str, list[tuple[str, str]]] = {}
@@ -73,6 +99,11 @@ class Manual(click.Command):
         for param in self.get_params(ctx):
             record = param.get_help_record(ctx)
             if record is None or (isinstance(param, click.Argument) and not record[1]):
+                continue
+            if self._is_short(ctx) and param.name not in (*self.usual, "help", _WHOLE):
+                continue
+            if self._is_short(ctx):
+                groups.setdefault("Usual options", []).append((record[0], _first_sentence(record[1])))
                 continue
             name = getattr(param, "group", name)  # --help comes last, and to what comes last
             groups.setdefault(name, []).append(record)
@@ -83,6 +114,13 @@ class Manual(click.Command):
         if self.examples:
             with formatter.section("Examples"):
                 formatter.write(_examples(self.examples, formatter.width))
+        if self._is_short(ctx):
+            formatter.write_paragraph()
+            formatter.write_text(
+                f"{ctx.command_path} --help-all shows all {len(self.get_params(ctx)) - 1} options, "
+                "exit codes, variables and files."
+            )
+            return
         codes = _codes(ctx)
         _write(formatter, "Exit codes", [(str(code), EXIT_CODES[code]) for code in codes])
         _write(formatter, "Environment variables", self.variables.items())
@@ -116,6 +154,11 @@ def _write(formatter: click.HelpFormatter, name: str, rows: Iterable[tuple[str, 
     if rows:
         with formatter.section(name):
             formatter.write_dl(rows)
+
+
+def _first_sentence(text: str) -> str:
+    """Return the first sentence of a help text, without the default."""
+    return re.split(r"(?<=[^.]\.) |  \[", text, maxsplit=1)[0]
 
 
 def _examples(text: str, width: int) -> str:

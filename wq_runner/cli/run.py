@@ -26,7 +26,26 @@ if TYPE_CHECKING:
 
 _ABOUT = "About the options"
 _PARTS = ("completion", "explain", "export")
+_PROGRAMS = ("status", "report", "samples", "env", "workers")  # programs of their own as well
 
+_USUAL = (
+    "processor",
+    "processor_args",
+    "schema",
+    "chunksize",
+    "executor",
+    "workers",
+    "scaleout",
+    "only",
+    "limit_files",
+    "test",
+    "output",
+    "fresh",
+    "http",
+    "run_options",
+    "dry_run",
+    "version",
+)
 _EXAMPLES = """
 wq-run --workers local:4 samples.cfg                          on this machine
 wq-run -p analysis.py:Analysis samples.cfg                    wait for workers, from anywhere
@@ -58,7 +77,10 @@ class _RunCommand(LayeredCommand):
     name="wq-run",
     params=[
         click.Argument(
-            ["samples"], nargs=-1, metavar="SAMPLES...", shell_complete=completion.samples(*_PARTS)
+            ["samples"],
+            nargs=-1,
+            metavar="SAMPLES...",
+            shell_complete=completion.samples(*_PARTS, *_PROGRAMS),
         ),
         *click_options(RunOptions),
         base.Option(
@@ -116,6 +138,7 @@ class _RunCommand(LayeredCommand):
         ),
     ],
     examples=_EXAMPLES,
+    usual=_USUAL,
     codes=(0, 2, 3, 4, 5, 6, 130),
     variables={
         "WQ_RUNNER_CHUNKSIZE, ...": "An option, by its long name: WQ_RUNNER_CHUNKSIZE=50k.",
@@ -143,7 +166,8 @@ def cli(ctx: click.Context, /, samples: tuple[str, ...], **values: Any) -> None:
     given with --run-options, and in WQ_RUNNER_* variables; the command line wins.
 
     wq-run export makes batch jobs of a run, wq-run explain shows the page about an error, and
-    wq-run completion prints what makes a shell complete all this.
+    wq-run completion prints what makes a shell complete all this. wq-run status, report, samples, env
+    and workers are the programs wq-status, wq-report, ...
     """
     names = RunOptions.__dataclass_fields__
     options = RunOptions(**{name: values[name] for name in names})
@@ -168,10 +192,16 @@ def main() -> NoReturn:
 
 
 def _part(args: list[str]) -> click.Command | None:
-    """Return the command that the first word names; samples of these names are ./export, for instance."""
-    if not args or args[0] not in _PARTS:
+    """Return the command that the first word names; samples of these names are ./export, for instance.
+
+    A file or a directory that has the name of a program, as samples/ may, is what is meant, unless one of
+    the program's own commands follows.
+    """
+    if not args or args[0] not in (*_PARTS, *_PROGRAMS):
         return None
     found: click.Command = importlib.import_module(f"wq_runner.cli.{args[0]}").cli
+    if args[0] in _PROGRAMS and Path(args[0]).exists():
+        return found if isinstance(found, click.Group) and args[1:2] and args[1] in found.commands else None
     return found
 
 
@@ -211,10 +241,11 @@ def _run(
 
 
 def _detach(ctx: click.Context, request: Request, console: PlainConsole) -> None:
+    from wq_runner.pipeline import obstacles
     from wq_runner.pipeline.detached import detach
     from wq_runner.pipeline.prepare import prepare
 
-    prepare(request)  # mistakes are said here and now
+    obstacles.check_new(request, prepare(request).fileset)  # mistakes are said here and now
     arguments = [argument for argument in sys.argv[1:] if argument != "--detach"]
     ctx.exit(detach(arguments, request.directory, console))
 

@@ -122,12 +122,12 @@ def _no_options(keys: Sequence[str], origin: str, known: Known) -> UsageError:
         ((key, one),) = meant.items()
         return UsageError(
             f"{origin}: no option {key}." + (f" Did you mean {one}?" if one else ""),
-            hint="" if one else "wq-run --help has all, and --write-options FILE writes them",
+            hint="" if one else "wq-run --help-all has all, and --write-options FILE writes them",
         )
     lines = [f"  {key}{f': did you mean {one}?' if one else ''}" for key, one in meant.items()]
     return UsageError(
         "\n".join([f"{origin}: {len(meant)} keys are no options", *lines]),
-        hint="wq-run --help has all, and --write-options FILE writes them",
+        hint="wq-run --help-all has all, and --write-options FILE writes them",
     )
 
 

@@ -22,6 +22,7 @@ OTHERS: Mapping[str, tuple[str, bool]] = {
     "--show-options": ("show_options", True),
     "--version": ("version", True),
     "--help": ("help", True),
+    "--help-all": ("whole_help", True),
     "-h": ("help", True),
 }
 """The options that are no fields of `RunOptions`: their names, and whether they stand alone."""

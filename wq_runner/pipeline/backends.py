@@ -185,14 +185,29 @@ def load(path: Path) -> ModuleType:
 # -- what is said
 
 
+def planned(options: RunOptions) -> str:
+    """Say who would do the work."""
+    if options.backend.name == "dask" and "://" in options.backend.place:
+        return f"those of the Dask scheduler {options.backend.place}"
+    return _described(options)
+
+
 def describe(engine: Engine, options: RunOptions) -> str:
     """Say who does the work."""
+    if (
+        options.backend.name == "dask"
+        and "://" in options.backend.place
+        and not options.executor_custom_setup
+    ):
+        return f"{planned(options)}, {engine.status.workers} now"
+    return _described(options)
+
+
+def _described(options: RunOptions) -> str:
     if options.executor_custom_setup is not None:
         return f"those of {options.executor}, as {options.executor_custom_setup} makes it"
     place, local = options.backend.place, here(None if options.backend.place else options.workers)
     match options.backend.name:
-        case "dask" if "://" in place:
-            return f"those of the Dask scheduler {place}, {engine.status.workers} now"
         case "dask" if place:
             return f"{sites.workers_at(place, options.workers)}, as jobs of Dask"
         case "parsl" if place:

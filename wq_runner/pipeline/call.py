@@ -131,7 +131,9 @@ def _options(given: Mapping[str, Any]) -> RunOptions:
     values: dict[str, Any] = {}
     for name, value in given.items():
         if name not in known:
-            raise UsageError(f"run() has no option {name}.{did_you_mean(name, known)}", hint="wq-run --help")
+            raise UsageError(
+                f"run() has no option {name}.{did_you_mean(name, known)}", hint="wq-run --help-all"
+            )
         settings = known[name].metadata["click"]
         kind = settings.get("type")
         many = settings.get("multiple", False)

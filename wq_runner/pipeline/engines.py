@@ -147,21 +147,24 @@ def _elsewhere(options: RunOptions, paths: RunPaths, console: Console) -> Sessio
     )
 
 
+def wish(options: RunOptions, paths: RunPaths) -> Wish:
+    """Translate what the options say of workers."""
+    return Wish(
+        workers=options.workers,
+        name=options.name or "",
+        catalog=options.catalog,
+        password_file=options.password_file,
+        batch_options=options.batch_options,
+        queue=options.queue,
+        tls=options.tls,
+        directory=paths.workers,
+        task_disk=options.disk or 0,
+    )
+
+
 def _work_queue(wanted: Wanted) -> tuple[Session, Choice]:
     options, environment, paths = wanted.options, wanted.environment, wanted.paths
-    choice = choose(
-        Wish(
-            workers=options.workers,
-            name=options.name or "",
-            catalog=options.catalog,
-            password_file=options.password_file,
-            batch_options=options.batch_options,
-            queue=options.queue,
-            tls=options.tls,
-            directory=paths.workers,
-            task_disk=options.disk or 0,
-        )
-    )
+    choice = choose(wish(options, paths))
     default_ports = options.port == RunOptions.port
     queue = QueueSettings(
         payload=write_bundle(paths.staging),

@@ -39,6 +39,7 @@ from wq_runner.pipeline import (
     facts,
     finished,
     identity,
+    obstacles,
     outputs,
     probe,
     provenance,
@@ -76,10 +77,16 @@ def dry_run(request: Request, console: Console) -> None:
     plan = chunks.plan(ready.fileset, ready.knowledge.facts, **request.limits)
     say.samples(console, ready.fileset, ready.knowledge, plan)
     say.how(console, request, ready, analysis.arguments)
+    say.line(console, "workers", obstacles.workers(request).text)
     say.chunks(console, plan, request.options.chunksize)
+    lacking = obstacles.lacking(request, ready.fileset)
+    for error in (*obstacles.found(request), *([lacking] if lacking else [])):
+        say.line(console, "in the way", error.message)
     unknown = len(chunks.files_to_open(ready.fileset, ready.knowledge.facts, **request.limits))
     if unknown:
-        say.line(console, "", f"{unknown:,} files are not known yet; a run opens them first")
+        text = "1 file is not known yet; a run opens it first"
+        many = f"{unknown:,} files are not known yet; a run opens them first"
+        say.line(console, "", text if unknown == 1 else many)
     say.line(console, "dry run", "nothing was started")
 
 
@@ -100,6 +107,7 @@ def run(request: Request, console: Console) -> None:
         clock=clock,
     )
     ready = prepare(request)
+    checked = obstacles.check_new(request, ready.fileset)
     paths, lock = open_directory(request.directory)
     with lock:
         asked, damaged = _asked(request, ready), soundness.Damaged()
@@ -114,10 +122,9 @@ def run(request: Request, console: Console) -> None:
         if not fresh:
             choosing.go_back(paths, sought, console)
         before, late = finished.last_time(paths)
-        is_finished = not fresh and finished.is_finished(
+        if not fresh and finished.is_finished(
             paths, {**made.again(late), **now(before)}, asked, ready.form, accept_stale=accept_stale
-        )
-        if is_finished:
+        ):
             damaged = soundness.of_finished(paths, checksums.read_json(paths.summary))
             if not any(damaged):
                 say.finished(console, paths)
@@ -126,9 +133,9 @@ def run(request: Request, console: Console) -> None:
             say.damaged(console, damaged.result)
         elif problem := soundness.summary_problem(paths):
             say.line(console, "damaged", problem)
-        analysis = made.analysis
-        record.arguments = arguments.as_json(analysis.arguments, request.arguments)
-        code = pins.code(analysis.modules)
+        obstacles.check(request, unless=checked)
+        record.arguments = arguments.as_json(made.analysis.arguments, request.arguments)
+        code = pins.code(made.analysis.modules)
         say.edited(console, made.edited)
         found = None if fresh else resume.earlier(paths)
         record.fingerprint = now(found.fingerprint or {} if found else {})
@@ -147,7 +154,7 @@ def run(request: Request, console: Console) -> None:
                 journal.record(KeptStale(names=record.stale))  # before it could be taken for of one code
             journal.record(Fingerprint(values=record.fingerprint))
             environment = environments.prepare(
-                request.options, analysis.processor, analysis.schema, paths, console, code=code
+                request.options, made.analysis.processor, made.analysis.schema, paths, console, code=code
             )
             watched.shipped = environment.shipped
             record.environment = environment.as_json()
@@ -156,14 +163,14 @@ def run(request: Request, console: Console) -> None:
             _run(
                 request,
                 ready,
-                analysis,
+                made.analysis,
                 record,
                 _Place(
                     paths=paths,
                     journal=journal,
                     watch=watch,
                     recovered=recovered,
-                    processor=analysis.processor,
+                    processor=made.analysis.processor,
                     code=code,
                     form=ready.form,
                     late=watched,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from wq_runner import units
-from wq_runner.errors import UsageError
-from wq_runner.workers import Workers, catalog, passwords, sites, spec
+from wq_runner.errors import EngineError, UsageError
+from wq_runner.workers import Workers, catalog, factory, local, passwords, sites, spec
 from wq_runner.workers.batch.job import Job
 from wq_runner.workers.catalog import Address, PrivateCatalog
 from wq_runner.workers.factory import FactorySettings, FactoryWorkers
@@ -54,21 +57,12 @@ def choose(wish: Wish) -> Choice:
     UsageError
         If options contradict each other, or cannot be understood.
     """
-    wanted = spec.parse(wish.workers) if wish.workers else None
-    if wanted is not None and wish.password_file is not None:
-        raise UsageError("--password-file is for workers that are started elsewhere, not for those of a run")
+    wanted = _wanted(wish)
     if isinstance(wanted, spec.BatchSpec):
         site = sites.find(wanted.site) if wanted.site else None
         if site is not None and site.provider is not None:
             return _provided(wish, wanted, site, site.provider)
         return _batch(wish, wanted)
-    if wish.queue:
-        raise UsageError(
-            f"the queue {wish.queue} is one of a batch system, and no workers are started by one",
-            hint="name it: --workers condor, condor@SITE or slurm (wq-workers sites list), with --scaleout N",
-        )
-    if wish.batch_options:
-        raise UsageError("--batch-options is for workers of a batch system: --workers condor:N or slurm:N")
     private = PrivateCatalog(catalog.local(), log=_log(wish)) if wish.catalog == catalog.LOCAL else None
     if isinstance(wanted, LocalSpec):
         return Choice(
@@ -85,6 +79,67 @@ def choose(wish: Wish) -> Choice:
         catalog=_told(wish.catalog),
         password_file=passwords.chosen(wish.password_file),
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Planned:
+    """Who would do the work, said in a line, and what keeps them from it on this machine."""
+
+    text: str
+    missing: EngineError | None = None
+
+
+def planned(wish: Wish) -> Planned:
+    """Look at what can be known before anything is made or started.
+
+    Raises
+    ------
+    UsageError
+        As `choose` does; also if the password file is none.
+    """
+    wanted = _wanted(wish)
+    if isinstance(wanted, LocalSpec):
+        free = shutil.disk_usage(tempfile.gettempdir()).free
+        text = local.describe(wanted.count, local.shape(wanted, free, wish.task_disk))
+        return Planned(text=text, missing=_missing(local.find_program))
+    if wanted is None:
+        if wish.password_file != passwords.AUTO:  # which would be made
+            passwords.chosen(wish.password_file)
+        return Planned(text="those that come" + (f", as {wish.name}" if wish.catalog != catalog.NONE else ""))
+    site = sites.find(wanted.site) if wanted.site else None
+    at = f" at {site.name}" if site else ""
+    if site is not None and site.provider is not None:
+        return Planned(text=f"{wanted.count}{at}")
+    settings, _ = _settings(wish, wanted, catalog.default())
+    text = f"{factory.describe(settings)}{at}"
+    if settings.batch_options:
+        text += f" ({'; '.join(settings.batch_options.splitlines())})"
+    return Planned(text=text, missing=_missing(factory.find_programs, wanted.system))
+
+
+def _missing(find: Callable[..., str], *names: str) -> EngineError | None:
+    try:
+        find(*names)
+    except EngineError as error:
+        return error
+    return None
+
+
+def _wanted(wish: Wish) -> LocalSpec | spec.BatchSpec | None:
+    """Return the workers that are asked for, if the options do not contradict each other."""
+    wanted = spec.parse(wish.workers) if wish.workers else None
+    if wanted is not None and wish.password_file is not None:
+        raise UsageError("--password-file is for workers that are started elsewhere, not for those of a run")
+    if isinstance(wanted, spec.BatchSpec):
+        return wanted
+    if wish.queue:
+        raise UsageError(
+            f"the queue {wish.queue} is one of a batch system, and no workers are started by one",
+            hint="name it: --workers condor, condor@SITE or slurm (wq-workers sites list), with --scaleout N",
+        )
+    if wish.batch_options:
+        raise UsageError("--batch-options is for workers of a batch system: --workers condor:N or slurm:N")
+    return wanted
 
 
 def _told(text: str | None) -> str | None:
@@ -129,6 +184,21 @@ def _batch(wish: Wish, wanted: spec.BatchSpec) -> Choice:
         private = PrivateCatalog(address, log=_log(wish))
     else:
         address = catalog.parse(str(wish.catalog))
+    settings, ports = _settings(wish, wanted, address)
+    return Choice(
+        workers=FactoryWorkers(settings, directory=wish.directory, tls=wish.tls),
+        private=private,
+        name=wish.name,
+        catalog=str(address),
+        password_file=None,
+        ports=ports,
+    )
+
+
+def _settings(
+    wish: Wish, wanted: spec.BatchSpec, address: Address
+) -> tuple[FactorySettings, tuple[int, int] | None]:
+    """Return what a factory is told, and the ports that workers of a site reach."""
     settings = FactorySettings(system=wanted.system, name=wish.name, catalog=address, count=wanted.count)
     ports = None
     if wanted.site is not None:
@@ -147,14 +217,7 @@ def _batch(wish: Wish, wanted: spec.BatchSpec) -> Choice:
         disk=wanted.disk or settings.disk,
         batch_options=_joined(settings, wish.batch_options),
     )
-    return Choice(
-        workers=FactoryWorkers(settings, directory=wish.directory, tls=wish.tls),
-        private=private,
-        name=wish.name,
-        catalog=str(address),
-        password_file=None,
-        ports=ports,
-    )
+    return settings, ports
 
 
 def _joined(settings: FactorySettings, more: str | None) -> str:

@@ -101,19 +101,37 @@ def command(
     ]
 
 
+def describe(one: FactorySettings) -> str:
+    """Say how many workers there are to be, and of what size."""
+    cores = "1 core" if one.cores == 1 else f"{one.cores} cores"
+    return f"{one.count} of {one.system}, {cores}, {format_size(one.memory)} each"
+
+
+def find_programs(batch_system: str) -> str:
+    """Return the factory's program, which needs those of the batch system.
+
+    Raises
+    ------
+    EngineError
+        If one is not here.
+    """
+    for needed in _COMMANDS[batch_system]:
+        if shutil.which(needed) is None:
+            raise EngineError(
+                f"{needed} is not on PATH, so no {batch_system} workers can be started here",
+                hint="start wq-run where jobs are submitted, or workers by hand: wq-workers local 4",
+                page="batch-systems",
+            )
+    return find_program("work_queue_factory")
+
+
 class FactoryWorkers:
     """Keeps a factory alive for a run. `directory` must be one that the nodes of a Slurm cluster see."""
 
     def __init__(self, settings: FactorySettings, *, directory: Path, tls: bool = False) -> None:
         self.settings = settings
         self._tls = tls
-        self._program = find_program("work_queue_factory")
-        for needed in _COMMANDS[settings.system]:
-            if shutil.which(needed) is None:
-                raise EngineError(
-                    f"{needed} is not on PATH, so no {settings.system} workers can be started here",
-                    hint="start wq-run where jobs are submitted, or workers by hand: wq-workers local 4",
-                )
+        self._program = find_programs(settings.system)
         self._directory = directory
         self._private = Path(tempfile.mkdtemp(prefix=leftovers.prefix("factory")))
         self.password_file = self._private / "password"
@@ -136,9 +154,7 @@ class FactoryWorkers:
         return self._directory / "factory.json"
 
     def describe(self) -> str:
-        one = self.settings
-        cores = "1 core" if one.cores == 1 else f"{one.cores} cores"
-        return f"{one.count} of {one.system}, {cores}, {format_size(one.memory)} each"
+        return describe(self.settings)
 
     def prepare(self) -> None:
         """Make the directories and the password, before the queue starts that asks for it."""

@@ -147,6 +147,12 @@ def write_password(path: Path) -> None:
         stream.write(secrets.token_hex(32))
 
 
+def describe(count: int, shape: WorkerShape) -> str:
+    """Say how many workers there are to be, and of what size."""
+    cores = "1 core" if shape.cores == 1 else f"{shape.cores} cores"
+    return f"{count} local, {cores}, {shape.memory / 1000:.1f} GB each"
+
+
 class LocalWorkers:
     """Keeps `spec.count` workers alive until it is stopped.
 
@@ -179,8 +185,7 @@ class LocalWorkers:
         return [process.pid for process in self._processes]
 
     def describe(self) -> str:
-        cores = "1 core" if self.shape.cores == 1 else f"{self.shape.cores} cores"
-        return f"{self.spec.count} local, {cores}, {self.shape.memory / 1000:.1f} GB each"
+        return describe(self.spec.count, self.shape)
 
     def prepare(self) -> None:
         """Make the scratch directory and the password, before the queue starts that asks for it.

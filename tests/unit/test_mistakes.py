@@ -1,0 +1,159 @@
+"""What people type who are new here, or come from elsewhere: the exit code, and the first line of the answer.
+
+Each ends before anything is packed, imported or started: there is no engine in these.
+"""
+
+from __future__ import annotations
+
+import shlex
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from wq_runner.cli import run
+
+Call = Callable[[str], tuple[int, list[str]]]
+
+PROCESSOR = """
+from coffea.processor import ProcessorABC
+
+class Mine(ProcessorABC):
+    def __init__(self, a=1):
+        self.a = a
+    def process(self, events):
+        return {}
+    def postprocess(self, output):
+        return output
+"""
+
+
+@pytest.fixture
+def call(here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
+    """Type a command in a directory that has a processor, a file of samples and some others."""
+    (here / "mine.py").write_text(PROCESSOR)
+    (here / "list.txt").write_text("a.root\n")
+    (here / "a.root").write_bytes(b"root")
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+
+    def called(command: str) -> tuple[int, list[str]]:
+        monkeypatch.setattr(sys, "argv", shlex.split(command))
+        with pytest.raises(SystemExit) as ended:
+            run.main()
+        found = capsys.readouterr()
+        return int(ended.value.code or 0), [line.strip() for line in (found.err or found.out).splitlines()]
+
+    return called
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ("-n 4", "no option -n: how many workers is said by --workers local:4 (-w), or --scaleout 4 (-s)"),
+        ("-j8", "no option -j: how many workers is said by --workers local:8"),
+        ("--ncores=2", "no option --ncores: how many workers is said by --workers local:2"),
+        ("-v", "no option -v: how much the terminal shows is said by --loglevel info (-ll)"),
+        ("--debug", "no option --debug: how much the terminal shows is said by --loglevel debug (-ll)"),
+        ("--nevents 1000", "no option --nevents: a run takes chunks: --limit-chunks 1 --chunksize 1000"),
+        (
+            "--maxchunks 3",
+            "no option --maxchunks: how many chunks of each dataset is said by --limit-chunks 3",
+        ),
+        (
+            "--json x.json",
+            "no option --json: samples are named without an option, at the end: wq-run ... x.json",
+        ),
+        ("--wf ttdilep", "no option --wf: the processor is named by --processor FILE.py:NAME (-p)"),
+        ("--outpath histos", "no option --outpath: where the output goes is said by --output histos (-o)"),
+        ("--walltime 12:00:00", "no option --walltime: not used; --batch-options '--time=12:00:00' says it"),
+        ("--partition long", "no option --partition: the queue or partition is said by --queue long (-q)"),
+        (
+            "--account cms",
+            "no option --account: options of the batch system are --batch-options '--account=cms'",
+        ),
+        ("--retries 5", "no option --retries: each cause of failure has its own number of attempts here"),
+        ("--resume", "no option --resume: the same command goes on where the last one stopped"),
+        ("--overwrite", "no option --overwrite: starting over is --fresh"),
+        ("-x futures", "no option -x: the executor is said by --executor futures (-e)"),
+        ("--mem 4GB", "no option --mem: memory of a task is --memory 4GB"),
+        ("--year 2018", "no option --year: datasets are chosen by --only year=2018"),
+        ("--pretend", "no option --pretend: what would be done is shown by --dry-run"),
+        ("--skipbadfiles", "no option --skipbadfiles. Did you mean --skip-bad-files?"),
+        ("--worker local:2", "no option --worker. Did you mean --workers?"),
+    ],
+)
+def test_options_of_other_programs(call: Call, options: str, said: str) -> None:
+    code, lines = call(f"wq-run {options} a.root")
+    assert (code, lines[0][: len(said) + 7]) == (2, f"error: {said}")
+    assert lines[-1] == "more: wq-run explain command-line"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("status", "no runs in or below"),
+        ("status nowhere", "error: "),
+        ("report nowhere", "error: "),
+        ("samples list nowhere.cfg", "error: nowhere.cfg has a problem"),
+        ("env nothing", "error: no command nothing."),
+        ("workers sites show lxplus", "name           lxplus"),
+        ("workers --help", "Usage: wq-workers"),
+        ("samples", "Usage: wq-samples"),
+    ],
+)
+def test_the_programs_are_commands_as_well(call: Call, words: str, said: str) -> None:
+    _, lines = call(f"wq-run {words}")
+    assert lines[0].startswith(said)
+
+
+def test_samples_of_the_name_of_a_program_are_samples(call: Call, here: Path) -> None:
+    (here / "samples").mkdir()
+    assert call("wq-run samples")[1][0] == "error: samples has a problem"
+    assert call("wq-run samples --bad")[1][0].startswith("error: no option --bad.")
+    assert call("wq-run samples list nowhere.cfg")[1][0] == "error: nowhere.cfg has a problem"
+
+
+def test_what_is_in_the_way_is_said_before_anything_is_made(call: Call, here: Path) -> None:
+    (here / "gone.json").write_text('{"DY": ["/data/1.root", "/data/2.root"], "TT": ["a.root"]}')
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        for options, code, said in (
+            (
+                "-w condor:2 a.root",
+                5,
+                "condor_submit is not on PATH, so no condor workers can be started here",
+            ),
+            (f"--port {port} a.root", 5, f"the queue could not start: port {port} is taken"),
+            (
+                "-e futures gone.json",
+                2,
+                "/data/1.root, /data/2.root cannot be read: no such file here, where",
+            ),
+            (
+                "-q long a.root",
+                2,
+                "the queue long is one of a batch system, and no workers are started by one",
+            ),
+        ):
+            ended, lines = call(f"wq-run -p mine.py:Nothing {options}")
+            assert (ended, lines[0][: len(said) + 7]) == (code, f"error: {said}")
+    assert not list(here.glob("wq-run-*"))
+
+
+def test_a_dry_run_says_all_of_it(call: Call, here: Path) -> None:
+    (here / "gone.json").write_text('{"DY": ["/data/1.root"]}')
+    code, lines = call("wq-run --dry-run -p mine.py:Mine -w condor@lxplus:20x2x6GB -q espresso a.root")
+    assert code == 0
+    assert 'workers      20 of condor, 2 cores, 6.0 GB each at lxplus (+JobFlavour = "espresso")' in lines
+    assert "in the way   condor_submit is not on PATH, so no condor workers can be started here" in lines
+    assert "environment  packed  (workers may be anywhere)" in lines
+    _, lines = call("wq-run --dry-run -p mine.py:Mine -e futures -s 2 gone.json")
+    assert "workers      2 processes here" in lines
+    assert [
+        line for line in lines if line.startswith("in the way   /data/1.root cannot be read: no such file")
+    ]
+    assert not list(here.glob("wq-run-*"))
