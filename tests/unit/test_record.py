@@ -144,6 +144,20 @@ def test_ending(console: Console, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     ]
 
 
+def test_a_run_of_seconds_ends_with_three_lines(
+    console: Console, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    paths = RunPaths(root=tmp_path / "out")
+    paths.root.mkdir()
+    one = record.Account(files=1, files_unreadable=0, chunks=1, planned=300, processed=300, skipped=0)
+    say.ending(console, {"DY": one}, record.Spent(), 2.0, 1.0, paths)
+    assert shown(console.file)[1:] == [  # type: ignore[arg-type]
+        "complete     300 of 300 events in 2.0 s (0 events/s while processing)",
+        "output       out/output.coffea  report.html  run.json",
+    ]
+
+
 def test_what_lacks_is_said_once() -> None:
     account = record.Account(
         files=3, files_unreadable=1, chunks=4, planned=300_000, processed=60_000, skipped=2000, left=238_000

@@ -5,27 +5,31 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from wq_runner.monitor import words
+from wq_runner.monitor.next_time import FURTHEST, next_time
 from wq_runner.monitor.view import Memory, RunView
 from wq_runner.units import format_count, format_seconds, format_size
 
 _CORE_MEMORY = 0.8  # of a core's share of memory that chunks may fill
 _CHUNKS_PER_CORE = 4  # that must remain, so that no core waits for another at the end
 _LONGEST_CHUNK = 120.0  # seconds; what is lost with a worker should be little
-_SHORT_RUN = 60.0  # core seconds under which nothing is worth an advice
 _BASE_MEMORY = 160e6  # of the interpreter and its imports, whatever the size of a chunk
 
 
 @dataclass(frozen=True, kw_only=True)
 class Advice:
-    """A change that would help, and why; `saves` is in core seconds, for those who sort."""
+    """A change that would help, and why; `saves` is in core seconds, for those who sort.
+
+    `of_chunks` is whether it names another chunk size.
+    """
 
     text: str
     saves: float = 0.0
+    of_chunks: bool = False
 
 
 def advice(view: RunView, *, chunksize: int | None = None) -> list[Advice]:
     """Return what would have saved most first; empty where nothing is to be improved."""
-    if view.core_time.available < _SHORT_RUN:
+    if view.core_time.available < words.SHORT_RUN:
         return []
     found = [
         *_startup(view, chunksize),
@@ -56,6 +60,7 @@ def _startup(view: RunView, chunksize: int | None) -> list[Advice]:
                 f"{lost}, once for nearly every chunk, and chunks used at most "
                 f"{format_size(view.task_memory.most)}",
                 saves=part * time.startup,
+                of_chunks=True,
             )
         ]
     if view.task_seconds.mean < 10 * each and view.chunks_per_task > 1:
@@ -84,6 +89,7 @@ def _fixed_costs(view: RunView, chunksize: int | None) -> list[Advice]:
             if cost.per_event > 0
             else f"--chunksize {chunksize} -> {larger}: chunks take the same time whatever their size",
             saves=saved,
+            of_chunks=True,
         )
     ]
 
@@ -96,10 +102,14 @@ def larger_chunks(view: RunView, chunksize: int | None) -> int | None:
     cost, cores = view.cost, max(view.series.gauges.get("cores", ()), default=0.0)
     if not chunksize or not cost.chunks or not cost.events or not cores:
         return None
+    best = next_time(view, chunksize)
+    if best is not None:  # it knows the memory of chunks, and there is one answer
+        return best.chunksize if best.chunksize >= 1.5 * chunksize else None
     mean = cost.events / cost.chunks
     limits = [
         _LONGEST_CHUNK / max(cost.seconds / cost.chunks, 1e-6) * mean,
         cost.events / (cores * _CHUNKS_PER_CORE),
+        FURTHEST * mean,
     ]
     room = _room(view)
     if room and view.task_memory.most:
@@ -222,7 +232,7 @@ def _hosts(view: RunView) -> list[Advice]:
 
 def _files(view: RunView) -> list[Advice]:
     lost = sum(one.excess for one in view.slow_files[:10])
-    if not view.cost.seconds or lost < 0.1 * view.cost.seconds or view.cost.seconds < _SHORT_RUN:
+    if not view.cost.seconds or lost < 0.1 * view.cost.seconds or view.cost.seconds < words.SHORT_RUN:
         return []
     first = view.slow_files[0]
     return [

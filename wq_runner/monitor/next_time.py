@@ -16,7 +16,7 @@ _CHUNKS_PER_CORE = 4  # that must remain, so that no core waits for another at t
 _LONGEST_CHUNK = 120.0  # seconds; what is lost with a worker should be little
 _ALIKE = 1.5  # a chunk size that differs by less need not be changed
 _TOLD = 0.25  # of what is needed anyway: where chunks of one size take less on top, nobody knows what they do
-_FURTHEST = 10  # times the largest chunks that were measured; of what is beyond, nothing is said
+FURTHEST = 10  # times the largest chunks that were measured; of what is beyond, nothing is said
 _FEW = 1000  # events that tell nothing about memory and time
 
 
@@ -78,7 +78,7 @@ def next_time(view: RunView, chunksize: int | None = None) -> NextTime | None:
     seen = max(one.events for one in known)
     held = _by_memory(view, known)
     limits = [*_by_time(view), *held]
-    furthest = _FURTHEST if all(one.per_event > 0 for one in known) else 1  # memory is not known beyond
+    furthest = FURTHEST if all(one.per_event > 0 for one in known) else 1  # memory is not known beyond
     best = rounded(min(*limits, furthest * seen)) if limits else rounded(seen)
     if chunksize is None:
         return NextTime(chunksize=best, memory=needed(known, best))
@@ -86,7 +86,7 @@ def next_time(view: RunView, chunksize: int | None = None) -> NextTime | None:
         return NextTime(chunksize=chunksize, memory=needed(known, rounded(seen)))
     if chunksize / _ALIKE <= best <= chunksize * _ALIKE:
         return NextTime(chunksize=chunksize, memory=needed(known, chunksize))
-    kept = needed(known, chunksize) if chunksize <= _FURTHEST * seen else None
+    kept = needed(known, chunksize) if chunksize <= FURTHEST * seen else None
     return NextTime(chunksize=best, memory=needed(known, best), kept=kept)
 
 

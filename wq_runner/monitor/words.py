@@ -16,6 +16,7 @@ from wq_runner.units import format_count, format_seconds, format_size
 
 _TEXT = 120  # characters of a warning in a line
 _SHOWN = 4  # datasets whose memory is named
+SHORT_RUN = 60.0  # core seconds of a run of which nothing is to be learned
 _LONG = 60.0  # seconds without a worker, or without a result, that need a word
 
 
@@ -130,15 +131,26 @@ def core_hours(time: CoreTime) -> str:
     """Return ``0.82 core hours: 61% processing, 30% start-up, 9% idle``."""
     shares = [(time.share(use), name) for use, name in USES.items()]
     parts = [f"{percent(share)} {name}" for share, name in sorted(shares, reverse=True) if share > 0]
-    return f"{hours(time.available)} core hours" + (f": {', '.join(parts)}" if parts else "")
+    return f"{core_time(time.available)}" + (f": {', '.join(parts)}" if parts else "")
+
+
+def core_time(seconds: float) -> str:
+    """Return ``4.2 core seconds``, below a minute, or ``0.82 core hours``."""
+    return f"{seconds:.1f} core seconds" if seconds < SHORT_RUN else f"{hours(seconds)} core hours"
+
+
+def is_short(view: RunView) -> bool:
+    """Whether a run did so little that its core time and memory are no news to anybody."""
+    return 0 < view.core_time.available < SHORT_RUN
 
 
 def afterwards(view: RunView) -> list[tuple[str, str]]:
-    """Return the lines that end a run: core time, and memory of the datasets."""
+    """Return the lines that end a run: core time, and memory of the datasets, if it was none of seconds."""
     rows = []
-    if view.core_time.available:
+    short = is_short(view)
+    if view.core_time.available and not short:
         rows.append(("core time", core_hours(view.core_time)))
-    largest = sorted(view.chunk_memory, key=lambda one: one.most, reverse=True)
+    largest = [] if short else sorted(view.chunk_memory, key=lambda one: one.most, reverse=True)
     for number, one in enumerate(largest[:_SHOWN]):
         rows.append(("" if number else "memory", f"{one.dataset} {chunk_memory(one)}"))
     if len(largest) > _SHOWN:

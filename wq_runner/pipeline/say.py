@@ -107,12 +107,14 @@ def ending(
     """Print the table of datasets and where the output is."""
     planned = sum(account.planned for account in accounts.values())
     done = sum(account.processed for account in accounts.values())
-    console.print()
-    console.print(_table(accounts, spent, console.width))
+    complete = all(account.complete for account in accounts.values())
+    short = sum(spent.seconds.values()) < words.SHORT_RUN
+    if not (complete and short and len(accounts) == 1):  # then it says nothing that is not in the line below
+        console.print()
+        console.print(_table(accounts, spent, console.width))
     if len(accounts) > _MANY:
         console.print(f"and {len(accounts) - _MANY} more; all are in {path(paths.summary)}", highlight=False)
     console.print()
-    complete = all(account.complete for account in accounts.values())
     rate = f"{format_count(sum(spent.events.values()) / max(processing, 1e-3))} events/s"
     line(
         console,
@@ -236,7 +238,8 @@ def afterwards(console: Console, view: RunView, chunksize: int | None, paths: Ru
     best = next_time(view, chunksize)
     if best is not None:
         line(console, "next time", best.text(chunksize))
-    for one in advice(view, chunksize=chunksize)[:2]:
+    others = [one for one in advice(view, chunksize=chunksize) if best is None or not one.of_chunks]
+    for one in others[:2]:
         line(console, "advice", one.text)
 
 

@@ -6,8 +6,11 @@ import dataclasses
 
 import pytest
 
+from wq_runner.monitor import words
 from wq_runner.monitor.advice import advice, larger_chunks
+from wq_runner.monitor.next_time import next_time
 from wq_runner.monitor.view import (
+    ChunkMemory,
     CoreTime,
     Cost,
     Distribution,
@@ -112,6 +115,29 @@ def test_neither_does_a_short_one() -> None:
     assert advice(short, chunksize=50_000) == []
 
 
+def test_there_is_one_answer_to_how_large_chunks_should_be() -> None:
+    memory = ChunkMemory(
+        dataset="A", chunks=9, events=50_000, typical=1e9, high=1e9, most=1e9, fixed=2e8, per_event=16_000
+    )
+    view = dataclasses.replace(GOOD, **with_time(startup=9000), chunks_per_task=1.0, chunk_memory=(memory,))
+    best = next_time(view, 50_000)
+    assert best is not None
+    assert larger_chunks(view, 50_000) == best.chunksize == 200_000
+    [one] = [one for one in advice(view, chunksize=50_000) if "--chunksize" in one.text]
+    assert (one.of_chunks, "-> 200000 would save" in one.text) == (True, True)
+
+
+def test_a_run_of_seconds_has_no_lines_of_its_cost() -> None:
+    memory = ChunkMemory(
+        dataset="A", chunks=1, events=300, typical=2e8, high=2e8, most=2e8, fixed=2e8, per_event=0
+    )
+    short = dataclasses.replace(GOOD, core_time=CoreTime(available=10, startup=9), chunk_memory=(memory,))
+    assert words.afterwards(short) == []
+    assert words.core_hours(short.core_time).startswith("10.0 core seconds: ")
+    long = dataclasses.replace(short, core_time=CoreTime(available=90, startup=9))
+    assert [label for label, _ in words.afterwards(long)] == ["core time", "memory"]
+
+
 def test_what_would_save_most_comes_first() -> None:
     view = dataclasses.replace(GOOD, **with_time(idle=9000, transfer=8000), problems=(problem(1),))
     first, second = advice(view)
@@ -125,7 +151,10 @@ def test_what_would_save_most_comes_first() -> None:
         ({}, 200_000),  # memory: (3.2 GB - what Python takes) for 50,000 events in 740 MB
         ({"cost": Cost(chunks=5000, events=250_000_000, seconds=200_000)}, 150_000),  # two minutes a chunk
         ({"cost": Cost(chunks=1000, events=50_000_000, seconds=7000)}, 120_000),  # four chunks for each core
-        ({"workers": WorkersNow()}, 620_000),  # nothing known of memory
+        (
+            {"workers": WorkersNow()},
+            500_000,
+        ),  # nothing known of memory: not more than ten times what was seen
         ({"series": Series()}, None),
     ],
     ids=["memory", "time", "cores", "memory unknown", "no workers"],

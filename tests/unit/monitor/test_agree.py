@@ -151,5 +151,5 @@ def test_terminal(view: RunView, truth: Journal) -> None:
     assert f"{truth.attempts:,} attempts, {truth.failures:,} failures" in text
     assert f"{truth.retried:,} retried (lost worker)" in text
     assert words.core_hours(view.core_time) in text
-    assert f"{words.hours(view.core_time.available)} core hours" in text
+    assert words.core_time(view.core_time.available) in text
     assert format_count(truth.events) in words.one_line(view)
