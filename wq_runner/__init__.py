@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    __version__: str
     from wq_runner.execution.executor import WorkQueueExecutor
     from wq_runner.pipeline.call import Result, close, run
     from wq_runner.pipeline.custom import ExecutorFactory
 
-__all__ = ["ExecutorFactory", "Result", "WorkQueueExecutor", "close", "run"]
+__all__ = ["ExecutorFactory", "Result", "WorkQueueExecutor", "__version__", "close", "run"]
 
 
 def __getattr__(name: str) -> Any:
@@ -22,8 +23,16 @@ def __getattr__(name: str) -> Any:
         from wq_runner.pipeline.custom import ExecutorFactory
 
         return ExecutorFactory
+    if name == "__version__":
+        from importlib import metadata
+
+        return metadata.version("wq-runner")
     if name in __all__:
         from wq_runner.pipeline import call
 
         return getattr(call, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})  # for completion, before any of them was imported

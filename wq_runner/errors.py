@@ -44,6 +44,10 @@ class WqRunnerError(RuntimeError):
     def __str__(self) -> str:
         return f"{self.message}\n{self.hint}" if self.hint else self.message
 
+    def _render_traceback_(self) -> list[str]:
+        """Return what a notebook shows: the message, which has the lines that matter, and none of ours."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 class UsageError(WqRunnerError):
     exit_code = 2

@@ -18,7 +18,7 @@ from wq_runner.config.types import PerDatasetValue
 from wq_runner.execution import policy
 
 PYTHON = (
-    ("Runs", "wq_runner", "autofunction", "run", ()),
+    ("Runs", "wq_runner", "autofunction", "run(samples, processor=None, *, schema=None, **options)", ()),
     ("", "wq_runner", "autoclass", "Result", ()),
     ("", "wq_runner", "autofunction", "close", ()),
     ("coffea's Runner", "wq_runner", "autoclass", "WorkQueueExecutor", ()),

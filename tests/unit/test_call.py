@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
+import importlib.metadata
+import inspect
 import json
+import re
+import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import wq_runner
 from wq_runner.config.options import RunOptions, defaulted
 from wq_runner.engine.inline import InlineEngine
 from wq_runner.environment import WorkerEnvironment
@@ -129,3 +136,59 @@ def test_what_a_run_hooks_into_a_kept_session_ends_with_it(
         assert (session, session.on_tick) == (kept, own)
         session.on_tick = lambda: None
     keeper.close()
+
+
+def test_the_call_has_a_signature_of_all_options() -> None:
+    parameters = inspect.signature(wq_runner.run).parameters
+    options = {one.name for one in dataclasses.fields(RunOptions)}
+    assert set(parameters) == {"samples", *options}
+    assert parameters["chunksize"].default == RunOptions.chunksize
+    assert parameters["workers"].annotation == "int | str | None"
+    text = wq_runner.run.__doc__ or ""
+    headings = re.findall(r"^([A-Z][A-Za-z ]+)\n-+$", text, re.MULTILINE)
+    assert headings == ["Parameters", "Returns", "Other Parameters", "Raises"]
+    assert all(f"\n{name}\n    " in text for name in options)
+
+
+def test_what_there_is_can_be_completed() -> None:
+    assert {"run", "close", "Result", "WorkQueueExecutor", "__version__"} <= set(dir(wq_runner))
+    assert wq_runner.__version__ == importlib.metadata.version("wq-runner")
+
+
+@pytest.mark.parametrize(
+    ("options", "workers"),
+    [
+        ({"workers": 2}, "local:2"),
+        ({"workers": "2x4"}, "local:2x4"),
+        ({"workers": "slurm:20"}, "slurm:20"),
+        ({"workers": 2, "executor": "futures"}, "2"),
+        ({"workers": "20x4", "executor": "work_queue@lpc"}, "20x4"),
+    ],
+)
+def test_workers_of_python(options: dict[str, Any], workers: str) -> None:
+    assert call._options(options).workers == workers
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"worker": 2}, "run() has no option worker. Did you mean workers?"),
+        ({"workers": 2.5}, "workers: 2.5 is not understood"),
+        ({"memory": "2XB"}, "memory: '2XB' is not a size such as 2GB"),
+        ({"catalog": 5}, "catalog: 5 is not understood"),
+        ({"only": "No*"}, "--only No*: no dataset of this name"),
+    ],
+)
+def test_a_mistake_in_python_is_its_message_and_not_our_lines(
+    here: Path, make_root: Callable[..., Path], options: dict[str, Any], said: str
+) -> None:
+    make_root("a.root")
+    with pytest.raises(UsageError) as caught:
+        wq_runner.run("a.root", executor="iterative", **options)
+    error = caught.value
+    assert error.message.startswith(said)
+    assert error.hint
+    assert error.__cause__ is None
+    frames = traceback.extract_tb(error.__traceback__)
+    assert [Path(one.filename).name for one in frames] == ["test_call.py", "call.py"]
+    assert error._render_traceback_() == [f"UsageError: {error}"]

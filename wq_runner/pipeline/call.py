@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,7 +18,7 @@ from wq_runner import checksums, summary, system
 from wq_runner.config.options import RunOptions, defaulted
 from wq_runner.config.types import KEY_VALUES
 from wq_runner.environment import WorkerEnvironment
-from wq_runner.errors import InterruptedRunError, PartialResultError, UsageError, did_you_mean
+from wq_runner.errors import InterruptedRunError, PartialResultError, UsageError, WqRunnerError, did_you_mean
 from wq_runner.execution.files import FileStore
 from wq_runner.execution.phase import StopRequest
 from wq_runner.execution.session import Session, temporary_directory
@@ -26,9 +26,14 @@ from wq_runner.monitor.console import PlainConsole
 from wq_runner.pipeline import engines
 from wq_runner.pipeline import run as steps
 from wq_runner.pipeline.engines import Wanted
+from wq_runner.pipeline.keywords import Keywords, told
 from wq_runner.pipeline.process import Analysis
 from wq_runner.pipeline.request import Request
 from wq_runner.system import RunPaths
+from wq_runner.workers import spec
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 WIDTH = 110  # of what is printed below a cell
 
@@ -58,12 +63,13 @@ class Result:
         return f"<{state}: {done:,} of {planned:,} events, in {self.directory}>"
 
 
+@told
 def run(
     samples: str | Path | Mapping[str, Any] | Iterable[str | Path],
     processor: Any = None,
     *,
     schema: Any = None,
-    **options: Any,
+    **options: Unpack[Keywords],
 ) -> Result:
     """Run a processor over samples, as `wq-run` does, and return what came of it.
 
@@ -81,13 +87,27 @@ def run(
     schema
         A class of coffea.nanoevents, or its name.
     options
-        The options of `wq-run` by their long names: ``workers="local:4"``, ``chunksize="100k"``.
+        The options of `wq-run` by their long names: ``workers="local:4"`` or ``workers=4``,
+        ``workers="slurm:20"``, ``chunksize="100k"``, ``memory="2GB"``. Relative files are looked for in the
+        current directory.
+
+    Returns
+    -------
+    Result
+        The output, and how complete it is.
 
     Raises
     ------
     WqRunnerError
         If there is no result.
     """
+    try:
+        return _run(samples, processor, schema, dict(options))
+    except WqRunnerError as error:
+        raise error.with_traceback(None) from None  # it says all itself: our own lines help nobody
+
+
+def _run(samples: Any, processor: Any, schema: Any, options: dict[str, Any]) -> Result:
     if schema is not None:
         options["schema"] = schema if isinstance(schema, str) else _name(_schema(schema))
     if isinstance(processor, str):
@@ -143,16 +163,30 @@ def _options(given: Mapping[str, Any]) -> RunOptions:
         elif kind is not None:
             parts = [_converted(kind, name, part) for part in parts]
         values[name] = tuple(parts) if many else parts[0]
+    if "workers" in values:
+        values["workers"] = _workers(values["workers"], given.get("executor"))
     return RunOptions(**values)
 
 
 def _converted(kind: Any, name: str, value: Any) -> Any:
-    if value is None or isinstance(value, bool):
+    if value is None:
         return value
     try:
         return kind.convert(value, None, None)
     except click.BadParameter as error:
-        raise UsageError(f"{name}: {error.message}") from error
+        raise UsageError(f"{name}: {error.message}", hint="wq-run --help-all has all options") from error
+    except (AttributeError, TypeError) as error:
+        raise UsageError(
+            f"{name}: {value!r} is not understood", hint="wq-run --help-all says what is"
+        ) from error
+
+
+def _workers(value: Any, executor: Any) -> Any:
+    """Return the form of workers: a number alone is one of this machine, unless the executor has a place."""
+    if isinstance(value, bool) or not isinstance(value, int | str | None):
+        raise UsageError(f"workers: {value!r} is not understood", hint='workers=4, "local:4", "slurm:20"')
+    here = executor in {None, "work_queue"}
+    return spec.of_python(value) if here else None if value is None else str(value)
 
 
 def _names(samples: str | Path | Mapping[str, Any] | Iterable[str | Path]) -> list[str]:

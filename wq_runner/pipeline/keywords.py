@@ -1,0 +1,110 @@
+"""What `wq_runner.run` takes by keyword, for those who check types and for editors that complete names."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import Field, fields
+from pathlib import Path
+from typing import Any, TypedDict
+
+from wq_runner.config.options import RunOptions
+from wq_runner.model import ResourcesMode
+
+_WIDTH = 100
+
+
+class Keywords(TypedDict, total=False):
+    """The options of `wq-run`, as values of Python. Sizes, times and counts may be text: ``"2GB"``."""
+
+    processor_args: Mapping[str, Any] | str | Sequence[Mapping[str, Any] | str]
+    treename: str | None
+    seed: int | None
+    chunksize: int | str | Mapping[str, int | str]
+    min_chunk: int | str
+    task_time: float | str
+    executor: str
+    executor_custom_setup: str | Path | None
+    workers: int | str | None
+    pdb: bool
+    in_place: bool
+    scaleout: int | str | None
+    queue: str | None
+    cores_per_worker: int | str | None
+    mem_per_worker: int | str | None
+    disk_per_worker: int | str | None
+    name: str | None
+    port: int | str
+    catalog: str | None
+    password_file: str | Path | None
+    tls: bool
+    proxy: str
+    redirector: str | Sequence[str]
+    batch_options: str | None
+    wait_time: float | str | None
+    environment: str
+    extra_file: str | Path | Sequence[str | Path]
+    setup_command: str | Sequence[str]
+    channel: str | Sequence[str]
+    max_cache: int | str | None
+    cores: int | str
+    memory: int | str | Mapping[str, int | str | None] | None
+    disk: int | str | None
+    gpus: int | str | None
+    resources_mode: ResourcesMode
+    treereduction: int | str
+    resource_monitor: str
+    stall_time: float | str
+    only: str | Sequence[str]
+    skip: str | Sequence[str]
+    select: str | Sequence[str]
+    limit_files: int | str | Mapping[str, int | str | None] | None
+    limit_chunks: int | str | Mapping[str, int | str | None] | None
+    test: bool
+    probe: int | str | None
+    skip_bad_files: bool
+    max_failed: float | str
+    output: str | Path | None
+    fresh: bool
+    accept_stale: bool
+    keep_results: int
+    outputs: str
+    pkl_gz: bool
+    stage_out: str | None
+    naming: str
+    drain_time: float | str
+    http: int | bool | None
+    loglevel: str
+
+
+def told(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a function that takes the keywords their names, types and meaning, for `help` and completion."""
+    known = {one.name: one for one in fields(RunOptions)}
+    own = inspect.signature(function)
+    kept = [one for one in own.parameters.values() if one.kind is not inspect.Parameter.VAR_KEYWORD]
+    keywords = [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=known[name].default,
+            annotation=getattr(kind, "__forward_arg__", kind),
+        )
+        for name, kind in Keywords.__annotations__.items()
+    ]
+    function.__signature__ = own.replace(parameters=[*kept, *keywords])  # type: ignore[attr-defined]
+    first, heading, rest = inspect.cleandoc(function.__doc__ or "").partition("\nRaises\n")
+    others = [
+        "Other Parameters",
+        "----------------",
+        *(_entry(known[name]) for name in Keywords.__annotations__),
+    ]
+    function.__doc__ = "\n".join([first, *others, "", heading.lstrip("\n") + rest])
+    return function
+
+
+def _entry(option: Field[Any]) -> str:
+    said = re.sub(r"\*[\w.]*", r"``\g<0>``", option.metadata["click"]["help"])  # no stars of a markup
+    text = textwrap.fill(said, _WIDTH, initial_indent="    ", subsequent_indent="    ")
+    return f"{option.name}\n{text}"
