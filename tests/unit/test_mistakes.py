@@ -8,7 +8,7 @@ from __future__ import annotations
 import shlex
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -31,12 +31,18 @@ class Mine(ProcessorABC):
 
 
 @pytest.fixture
-def call(here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
+def call(here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Call]:
     """Type a command in a directory that has a processor, a file of samples and some others."""
     (here / "mine.py").write_text(PROCESSOR)
     (here / "list.txt").write_text("a.root\n")
     (here / "a.root").write_bytes(b"root")
+    (here / "open").write_text("secret")
+    (here / "open").chmod(0o644)
+    (here / "other.py").write_text("class Other:\n    pass\n")
+    (here / "client.py").write_text("from distributed import Client\nclient = Client()\n")
+    (here / "syntax.py").write_text("x = 1 +\n")
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    monkeypatch.setattr(sys, "path", [*sys.path])
 
     def called(command: str) -> tuple[int, list[str]]:
         monkeypatch.setattr(sys, "argv", shlex.split(command))
@@ -45,7 +51,10 @@ def call(here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
         found = capsys.readouterr()
         return int(ended.value.code or 0), [line.strip() for line in (found.err or found.out).splitlines()]
 
-    return called
+    before = set(sys.modules)
+    yield called
+    for name in {"mine", "other", "client", "syntax"} - before:  # others have modules of such names, too
+        sys.modules.pop(name, None)
 
 
 @pytest.mark.parametrize(
@@ -113,6 +122,68 @@ def test_samples_of_the_name_of_a_program_are_samples(call: Call, here: Path) ->
     assert call("wq-run samples")[1][0] == "error: samples has a problem"
     assert call("wq-run samples --bad")[1][0].startswith("error: no option --bad.")
     assert call("wq-run samples list nowhere.cfg")[1][0] == "error: nowhere.cfg has a problem"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        ("", 2, "SAMPLES are missing: a .cfg, a .json, ROOT files, a directory or a glob"),
+        ("nope.root", 2, "nope.root has a problem"),
+        ("'*.rot'", 2, "*.rot has a problem"),
+        ("list.txt", 2, "list.txt has a problem"),
+        ("mine.py:Mine a.root", 2, "the list of samples has a problem"),
+        ("--processor-args a=1 b=2 a.root", 2, "the list of samples has a problem"),
+        ("--processor-args a a.root", 2, "--processor-args: 'a' is not name=value"),
+        ("--memory 2 a.root", 2, "--memory: '2' alone is not GB here but MB, which is too little: write 2GB"),
+        ("--memory 20MB a.root", 2, "--memory: '20MB' is not enough: Python with coffea in it has 100.0 MB"),
+        ("--memory 4000000000 a.root", 2, "--memory: '4000000000' alone is not bytes here but MB"),
+        ("--mem-per-worker 128 a.root", 2, "--mem-per-worker: '128' may be GB or MB"),
+        ("-c 50,000 a.root", 2, "--chunksize: '50,000' is not a number such as 128000 or 128k: write 50_000"),
+        ("-c 0 a.root", 2, "--chunksize: '0' is not at least 1"),
+        ("-s 50000 a.root", 2, "50,000 workers are too many for this machine"),
+        ("-w locl:4 a.root", 2, "no workers 'locl'. Did you mean local?"),
+        ("-w condor a.root", 2, "how many workers of condor?"),
+        ("-w local:2x1x8XB a.root", 2, "workers 'local:2x1x8XB': '8XB' is not a size such as 2GB"),
+        ("-e futurs a.root", 2, "--executor: there is no futurs. Did you mean futures?"),
+        ("-e taskvine a.root", 2, "--executor: taskvine is not supported"),
+        ("-e dask@nowhere -w 3 a.root", 2, "there is no site nowhere."),
+        ("--port 99999 a.root", 2, "--port: '99999' is not a port, or a range such as 9123-9130"),
+        ("--password-file nope a.root", 2, "--password-file: no such file: nope"),
+        ("--password-file open a.root", 2, "others may read the password file open"),
+        ("--proxy nope a.root", 2, "--proxy: no such file: nope"),
+        ("--extra-file nope a.root", 2, "--extra-file: Path 'nope' does not exist."),
+        ("--environment nope.yml a.root", 2, "--environment nope.yml: no such file"),
+        ("--pdb a.root", 2, "--pdb cannot open a debugger with --executor work_queue"),
+        ("--only TT a.root", 2, "--only TT: no dataset of this name."),
+        ("--select a:c.root a.root", 2, "no file c.root in a. Did you mean a.root?"),
+        ("--redirector x a.root", 2, "--redirector: 'x' is not FROM=TO"),
+        ("--max-failed 5 a.root", 2, "--max-failed: '5' is not a share such as 0.5% or 0.005"),
+        (
+            "--wait-time forever a.root",
+            2,
+            "--wait-time: 'forever' is not a time such as 90, 5m, 2h or 1:30:00",
+        ),
+        ("--http 99999 a.root", 2, "--http: '99999' is not a port"),
+        ("--outputs each a.root", 2, "--outputs: there is no each. Known: one, per-dataset"),
+        ("--catalog a:b a.root", 2, "--catalog: 'a:b' is neither HOST:PORT nor local nor none"),
+        ("--batch-options=--time=1 a.root", 2, "--batch-options is for workers of a batch system"),
+        ("-ro nope.yaml a.root", 2, "nope.yaml: no such file of run options"),
+        ("--stop nowhere", 2, "no wq-run works in nowhere"),
+        ("-o mine.py a.root", 2, "mine.py cannot be used for the output: File exists"),
+        ("-p mien.py:Mine a.root", 2, "no processor file mien.py. Did you mean mine.py?"),
+        ("-p mine.py:Mien a.root", 2, "mine.py has no Mien. Did you mean Mine?"),
+        ("-p other.py:Other a.root", 2, "other.py:Other is Other, not a processor"),
+        ("-p mine.py:Mine --processor-args c=3 a.root", 2, "mine.py:Mine cannot be built with {'c': 3}"),
+        ("-p client.py:Mine a.root", 6, "this file runs when it is imported: client.py, line 2"),
+        ("-p syntax.py:Mine a.root", 6, "the processor syntax.py cannot be imported"),
+        ("explain nothing", 2, "no page nothing."),
+        ("export pbs a.root", 2, "Invalid value for 'condor|slurm[@SITE]': there is no pbs."),
+    ],
+)
+def test_mistakes(call: Call, words: str, code: int, said: str) -> None:
+    ended, lines = call(f"wq-run {words}")
+    assert (ended, lines[0][: len(said) + 7]) == (code, f"error: {said}")
+    assert lines[-1].startswith("more: wq-run explain ")
 
 
 def test_what_is_in_the_way_is_said_before_anything_is_made(call: Call, here: Path) -> None:

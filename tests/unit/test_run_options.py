@@ -356,6 +356,7 @@ def test_what_is_said_of_workers_by_itself(
         (RunOptions(executor="futures", scaleout=4, workers="2"), "2"),
         (RunOptions(scaleout=4, mem_per_worker=10), "local:4xx10B"),
         (RunOptions(probe=2), "1"),
+        (RunOptions(workers="4"), "local:4"),
         (RunOptions(probe=2, workers="local:2"), "local:2"),
     ],
 )

@@ -585,7 +585,7 @@ def _workers(options: RunOptions) -> str | None:
         numbers = count is not None and count[:1].isdigit() and bool(place)
         filled = spec.completed(f"local:{count}", **sizes) if numbers else None
         return filled.partition(":")[2] if filled else count
-    return spec.completed(options.workers, count=options.scaleout, **sizes)
+    return spec.completed(spec.of_python(options.workers), count=options.scaleout, **sizes)
 
 
 def default_name() -> str:

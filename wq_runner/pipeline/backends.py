@@ -187,7 +187,8 @@ def load(path: Path) -> ModuleType:
 
 def planned(options: RunOptions) -> str:
     """Say who would do the work."""
-    if options.backend.name == "dask" and "://" in options.backend.place:
+    own = options.executor_custom_setup is not None
+    if options.backend.name == "dask" and "://" in options.backend.place and not own:
         return f"those of the Dask scheduler {options.backend.place}"
     return _described(options)
 

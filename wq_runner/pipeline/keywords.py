@@ -14,6 +14,9 @@ from wq_runner.config.options import RunOptions
 from wq_runner.model import ResourcesMode
 
 _WIDTH = 100
+_MARKUP = re.compile(
+    r"[\w:/.*-]*[@*](?:[\w:/.*-]*[\w*])?"
+)  # what a page would take for emphasis, or for mail
 
 
 class Keywords(TypedDict, total=False):
@@ -105,6 +108,6 @@ def told(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _entry(option: Field[Any]) -> str:
-    said = re.sub(r"\*[\w.]*", r"``\g<0>``", option.metadata["click"]["help"])  # no stars of a markup
+    said = _MARKUP.sub(r"``\g<0>``", option.metadata["click"]["help"])
     text = textwrap.fill(said, _WIDTH, initial_indent="    ", subsequent_indent="    ")
     return f"{option.name}\n{text}"

@@ -67,9 +67,10 @@ def found(request: Request) -> Iterator[WqRunnerError]:
     planned = workers(request)
     if planned.missing is not None:
         yield planned.missing
-    # a session that is kept from run to run has its port already
-    waits = request.options.on_work_queue and request.keeper is None
-    if waits and (taken := _taken(*request.options.port)):
+    options = request.options
+    # workers that the run starts are told any port; a session that is kept from run to run has one already
+    chosen = options.port != RunOptions.port or not options.workers
+    if options.on_work_queue and request.keeper is None and chosen and (taken := _taken(*options.port)):
         yield EngineError(f"the queue could not start: {taken}", hint="try --port 0, which takes any")
 
 

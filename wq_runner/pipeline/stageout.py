@@ -129,4 +129,6 @@ def destination(url: str) -> Destination:
     except (ImportError, ValueError) as error:
         hint = "conda install -c conda-forge fsspec-xrootd" if url.startswith("root:") else ""
         raise UsageError(f"--stage-out {url}: {error}", hint=hint) from error
+    except OSError as error:
+        raise UsageError(f"--stage-out {url} cannot be reached: {error}", hint="look at its host") from error
     return Destination(url=url, filesystem=filesystem, root=str(root).rstrip("/"))
