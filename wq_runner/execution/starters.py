@@ -45,7 +45,7 @@ def check(path: Path) -> None:
             called = _full(call.func, names)
             if called == _RUNNER and isinstance(statement, ast.Assign):
                 runners |= {one.id for one in statement.targets if isinstance(one, ast.Name)}
-            if _starts(called) or called.endswith(".parse_args") or _runs(call, names, runners):
+            if _starts(called) or _reads_command(call, called) or _runs(call, names, runners):
                 raise _error(path, text, call.lineno)
 
 
@@ -63,6 +63,11 @@ def _starts(called: str) -> bool:
     if package.partition(".")[0] in _CLUSTERS:
         return name.endswith("Cluster")
     return name in _STARTERS.get(package, ())
+
+
+def _reads_command(call: ast.Call, called: str) -> bool:
+    """Whether it takes our command line for its own; one that is given words does not."""
+    return called.endswith(".parse_args") and not call.args and not call.keywords
 
 
 def _runs(call: ast.Call, names: dict[str, str], runners: set[str]) -> bool:

@@ -49,6 +49,7 @@ def test_what_starts_something_is_refused_with_its_line(text: str, tmp_path: Pat
         "from distributed import Client, get_client\nclient = get_client",
         "from coffea.processor import Runner\nrunner = Runner(executor=None)",
         "import parsl\nprint(parsl.__version__)",
+        "import argparse\noptions = argparse.ArgumentParser().parse_args([])",
         "no Python, distributed",
     ],
 )
