@@ -69,7 +69,8 @@ def test_no_worker_of_the_shipped_file_outlives_its_factory(
         with follow(*factory, **named, **mark):
             running.until(lambda: running.accepted(tmp_path / "out") >= 1, "a worker")
             assert running.workers(mark[running.MARK])
-        running.until(lambda: not running.marked(mark[running.MARK]), "nothing of it is left")
+        # a worker of release 9.9 may connect once more before it ends, two minutes later
+        running.until(lambda: not running.marked(mark[running.MARK]), "nothing of it is left", patience=200)
 
 
 def test_condor_submit_workers(
