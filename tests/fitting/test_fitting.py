@@ -116,7 +116,9 @@ def test_what_is_learned_of_some_datasets_is_used_for_others(tmp_path: Path) -> 
 def test_chunks_that_are_ten_times_too_large(tmp_path: Path) -> None:
     """A worker of 2 GB holds less than 2000 events; with all four cores at work, they have 500 MB each."""
     write_trees(tmp_path / "data", "a", 20)
-    ended = run(tmp_path, tmp_path / "data", "--chunksize", 20_000, "--min-chunk", 100, data=1000)
+    ended = run(
+        tmp_path, tmp_path / "data", "--chunksize", 20_000, "--min-chunk", 100, data=1000, seconds=0.5
+    )
     assert ended.code == 0, ended.out + ended.err
     assert running.output(tmp_path / "out")["entries"] == 20_000
     assert 1 <= len(exhausted(tmp_path)) <= 10
@@ -128,7 +130,7 @@ def test_chunks_that_are_ten_times_too_large(tmp_path: Path) -> None:
 def test_chunk_sizes_are_learned(tmp_path: Path) -> None:
     """From memory: a thousand events take 100 MB, so that 500 MB for each core hold about 3000."""
     write_trees(tmp_path / "data", "a", 120, entries=500)
-    ended = run(tmp_path, tmp_path / "data", "--chunksize", "auto", "--min-chunk", 100, data=100)
+    ended = run(tmp_path, tmp_path / "data", "--chunksize", "auto", "--min-chunk", 100, data=100, seconds=2)
     assert ended.code == 0, ended.out + ended.err
     assert running.output(tmp_path / "out")["entries"] == 60_000
     chunks = [
@@ -162,7 +164,8 @@ def test_chunk_sizes_are_learned_from_time(tmp_path: Path) -> None:
 
 def test_the_end_says_what_memory_was_used(tmp_path: Path) -> None:
     write_trees(tmp_path / "data", "a", 12)
-    ended = run(tmp_path, tmp_path / "data", "--chunksize", 1000, data=200)
+    # a run of less than a core minute has no lines of what it cost
+    ended = run(tmp_path, tmp_path / "data", "--chunksize", 1000, "--task-time", 1, data=200, seconds=7)
     (line,) = [line for line in ended.out.splitlines() if line.startswith("memory")]
     found = re.fullmatch(
         r"memory +data ([\d.]+) MB a chunk "

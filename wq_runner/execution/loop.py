@@ -41,7 +41,6 @@ log = logging.getLogger(__name__)
 TICK = 0.5  # seconds between looks at workers and signals while nothing ends
 IDLE = 5.0  # seconds after a request to stop in which the engine may still start or report something
 SPARE = 2  # tasks queued beyond the slots, so that a free worker finds one there
-AT_A_GUESS = 2  # tasks at a time of a dataset whose memory is guessed from that of others
 AT_LARGEST = 0.95  # of the largest worker's memory: more is not to be had
 
 
@@ -170,8 +169,8 @@ class Loop:
         """Whether to cut another batch of a dataset.
 
         Where nothing is known, only as many as workers are there, or about to come: each of these takes a
-        whole worker's memory, to find out what is needed. Where its memory is a guess, a few: all of them
-        may run out of it. And before anything was done, only in so many files as prove a processor wrong.
+        whole worker's memory, to find out what is needed. Where its memory is a guess, one: it may run
+        out of it. And before anything was done, only in so many files as prove a processor wrong.
         """
         if self._category is not Category.PROCESSING:
             return True
@@ -181,7 +180,7 @@ class Loop:
             return True
         known, guessed = self._allocator.known, self._allocator.guessed
         if guessed(dataset):
-            return self._datasets[dataset] < AT_A_GUESS
+            return not self._datasets[dataset]
         unknown = sum(n for name, n in self._datasets.items() if not (known(name) or guessed(name)))
         return unknown < max(1, self._engine.status.workers, self._context.local)
 
