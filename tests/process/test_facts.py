@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
-from collections.abc import Callable, Sequence
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -138,13 +141,22 @@ def test_samples_may_know_their_files(tmp_path: Path, cache: FactsCache) -> None
     assert (known.cached, known.opened, entries(known), by_workers) == (1, 0, [7], [])
 
 
-def test_a_file_that_never_opens_is_left_to_workers(tmp_path: Path) -> None:
+@pytest.fixture
+def never(tmp_path: Path) -> Iterator[Path]:
+    """A file that never opens, until the test is over: whatever waits for it then goes on and ends."""
+    os.mkfifo(path := tmp_path / "never.root")
+    yield path
+    while any(thread.name == "opening" for thread in threading.enumerate()):
+        with contextlib.suppress(OSError):  # a thread that has not come to it yet
+            os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))
+        time.sleep(0.01)
+
+
+def test_a_file_that_never_opens_is_left_to_workers(tmp_path: Path, never: Path) -> None:
     good = nanoaod.write_simple(tmp_path / "good.root", 10)
-    os.mkfifo(tmp_path / "never.root")
-    files = [InputFile(path=str(path)) for path in (tmp_path / "never.root", good)]
+    files = [InputFile(path=str(path)) for path in (never, good)]
     found = facts._open_here(files, StopRequest(), patience=1.0)
     assert [file.path for file in found] == [str(good)]
-    os.close(os.open(tmp_path / "never.root", os.O_WRONLY | os.O_NONBLOCK))  # lets the thread go on
 
 
 def test_a_stop_ends_it_and_what_was_learned_is_kept(
@@ -159,9 +171,7 @@ def test_a_stop_ends_it_and_what_was_learned_is_kept(
     assert facts.known_facts(files, cache).cached == 1
 
 
-def test_a_stop_does_not_wait_for_a_file_that_never_opens(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "never.root")
+def test_a_stop_does_not_wait_for_a_file_that_never_opens(never: Path) -> None:
     stop = StopRequest()
     stop.make()
-    assert facts._open_here([InputFile(path=str(tmp_path / "never.root"))], stop) == {}
-    os.close(os.open(tmp_path / "never.root", os.O_WRONLY | os.O_NONBLOCK))  # lets the thread go on
+    assert facts._open_here([InputFile(path=str(never))], stop) == {}
