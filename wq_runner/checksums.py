@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ _SEAL = b',"crc":"%08x"}\n'
 _SIZE = len(_SEAL % 0)
 _LONG = 20  # entries
 _FIELD = '"checksum": "'
+_BETWEEN = "}, {"  # entries of a list, where json writes two objects
 
 
 class DamagedRecordError(ValueError):
@@ -67,11 +69,22 @@ def _indented(value: dict[str, Any], *, ensure_ascii: bool) -> str:
     members = []
     for name, one in value.items():
         if isinstance(one, list) and len(one) > _LONG:
-            text = "[\n" + ",\n".join(f"    {line(entry)}" for entry in one) + "\n  ]"
+            text = _by_lines(one, line)
         else:
             text = indented(one).replace("\n", "\n  ")
         members.append(f"  {line(name)}: {text}")
     return "{\n" + ",\n".join(members) + "\n}"
+
+
+def _by_lines(entries: list[Any], encode: Callable[[Any], str]) -> str:
+    """Return a list with one entry on each line; one call for all of them takes a tenth of the time."""
+    text = encode(entries)
+    objects = all(isinstance(entry, dict) for entry in entries)
+    if objects and text.count(_BETWEEN) == len(entries) - 1:  # nothing within an entry looks so as well
+        lines = text[1:-1].replace(_BETWEEN, "},\n    {")
+    else:
+        lines = ",\n    ".join(map(encode, entries))
+    return f"[\n    {lines}\n  ]"
 
 
 def sealed_json(text: str) -> str:

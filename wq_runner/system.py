@@ -153,13 +153,19 @@ def _here_exists() -> bool:
 
 
 @contextlib.contextmanager
-def uncollected() -> Iterator[None]:
-    """Look for no cycles while objects come that are going to stay: coffea is imported a quarter faster."""
+def uncollected(*, for_good: bool = False) -> Iterator[None]:
+    """Look for no cycles while objects come that are going to stay: coffea is imported a quarter faster.
+
+    With `for_good`, never among all that is there by then: not where Python is somebody else's, who may
+    have cycles of their own that are to go.
+    """
     before = gc.get_threshold()
     gc.set_threshold(0)  # not disabled: whether the analysis does that on import is to be seen
     try:
         yield
     finally:
+        if for_good:
+            gc.freeze()
         if gc.get_threshold()[0] == 0:
             gc.set_threshold(*before)
 

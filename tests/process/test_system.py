@@ -59,3 +59,17 @@ def test_a_file_gets_its_name_when_it_is_whole(tmp_path: Path) -> None:
         stream.write(b"half" * (1 // len(path.read_bytes()[:0])))
     assert [place.name for place in tmp_path.iterdir()] == ["out.json"]
     assert json.loads(path.read_text()) == {"é": "/a"}
+
+
+@pytest.mark.parametrize("for_good", [True, False])
+def test_only_where_python_is_ours_what_is_there_stays_for_good(for_good: bool) -> None:
+    code = (
+        "import gc, weakref\n"
+        "from wq_runner import system\n"
+        "class Mine: pass\n"
+        "mine = Mine(); mine.own = mine; seen = weakref.ref(mine); before = gc.get_threshold()\n"
+        f"with system.uncollected(for_good={for_good}): pass\n"
+        "del mine; gc.collect()\n"
+        "print(seen() is None, gc.get_threshold() == before)\n"
+    )
+    assert system.run([sys.executable, "-c", code]).split() == [str(not for_good), "True"]

@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from wq_runner import checksums
 from wq_runner.checksums import DamagedRecordError
 
 VALUE: dict[str, Any] = {"é": [1, 2.5, None], "path": "/a", "last": {"checksum": "x", "none": {}}}
+TRICKY = st.sampled_from(["}, {", "a}, {b", '"}, {"', "x"])
 
 
 def test_a_record_reads_back(tmp_path: Path) -> None:
@@ -34,6 +37,13 @@ def test_of_a_long_list_each_entry_is_a_line(tmp_path: Path) -> None:
     lines = (tmp_path / "run.json").read_text(encoding="utf-8").splitlines()
     assert lines.index('    {"path": "é1"},') == lines.index('  "files": [') + 2
     assert checksums.read_json(tmp_path / "run.json") == value
+
+
+@given(st.lists(st.dictionaries(TRICKY, TRICKY | st.lists(st.dictionaries(TRICKY, TRICKY))) | TRICKY))
+def test_a_list_by_lines_reads_back_whatever_is_in_it(entries: list[Any]) -> None:
+    text = checksums._by_lines(entries, json.JSONEncoder().encode)
+    assert json.loads(text) == entries
+    assert len(text.splitlines()) >= len(entries)
 
 
 def test_a_name_that_is_not_utf8(tmp_path: Path) -> None:

@@ -220,7 +220,7 @@ def _run(
     options = defaulted(options, said)
     started = contextlib.nullcontext() if only_show or detach else early.imports(options)
     with signals.raising(), started:
-        with system.uncollected():
+        with system.uncollected(for_good=True):
             from wq_runner.pipeline.request import Request
             from wq_runner.pipeline.run import dry_run, run
 

@@ -65,7 +65,7 @@ class Built:
 def build(request: Request) -> Built:
     """Import the processor and the schema, and note what that reads."""
     places = Places.around(analysis_directory(request.options.processor) or Path.cwd())
-    with system.uncollected():
+    with system.uncollected(for_good=not request.in_python):
         import wq_runner.execution.processor  # noqa: F401 - coffea: nothing of the user's, but many files
     with reads.recorder.building():
         analysis = load(request)
