@@ -205,7 +205,7 @@ def _idle(view: RunView) -> list[Advice]:
     return [
         Advice(
             text=f"cores were idle for {words.percent(time.share('idle'))} of their time "
-            f"({words.hours(time.idle)} core hours); {why}",
+            f"({words.core_time(time.idle)}); {why}",
             saves=0.5 * time.idle,
         )
     ]

@@ -9,7 +9,7 @@ from wq_runner.monitor.view import RUNNING, RunView
 _PARTS = (
     ("datasets", "datasets"),
     ("time", "over time"),
-    ("cores", "core hours"),
+    ("cores", "core time"),
     ("memory", "memory"),
     ("failures", "failures"),
     ("slowest", "slowest"),

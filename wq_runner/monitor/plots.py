@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from wq_runner.monitor import words
 from wq_runner.monitor.stats_log import StatsLog
 from wq_runner.monitor.view import USES, Distribution, RunView
 
@@ -233,12 +234,14 @@ def draw_view(view: RunView, directory: Path, kind: str) -> list[Path]:
             label="events/s",
         )
         axes.set_ylim(bottom=0)
+    core_unit = words.core_unit(view.core_time.available)
+    scale = 1.0 if core_unit == "core seconds" else _HOUR
     uses = [
-        (name, getattr(view.core_time, use) / _HOUR)
+        (name, getattr(view.core_time, use) / scale)
         for use, name in USES.items()
         if getattr(view.core_time, use)
     ]
-    with _axes(made[1], "where the core hours went", "core hours", "") as axes:
+    with _axes(made[1], "where the core time went", core_unit, "") as axes:
         axes.barh([name for name, _ in uses][::-1], [value for _, value in uses][::-1], color=COLORS[0])
     rows = [one for one in view.memory if one.dataset and one.tasks][:40]
     with _axes(made[2], "memory of tasks: used (median, most) and allocated", "GB", "") as axes:

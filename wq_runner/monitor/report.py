@@ -25,7 +25,7 @@ _PARTS = (
     ("advice", "advice"),
     ("complete", "completeness"),
     ("time", "over time"),
-    ("cores", "core hours"),
+    ("cores", "core time"),
     ("tasks", "tasks"),
     ("memory", "memory"),
     ("slowest", "slowest"),

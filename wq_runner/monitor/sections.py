@@ -62,11 +62,16 @@ def summary(view: RunView) -> Html:
         spent = view.core_time.available
         share = words.percent(view.core_time.share("processing"))
         tiles.append(
-            ("core hours", number("core_hours", spent / 3600, words.hours(spent)), f"{share} processing")
+            (
+                words.core_unit(spent),
+                number("core_hours", spent / 3600, words.in_core_unit(spent, spent)),
+                f"{share} processing",
+            )
         )
         tiles.append(("workers", number("workers_joined", now.joined), f"came, {now.lost:,} were lost"))
     else:
-        left = words.clock(total.left) if total.left is not None else "unknown"
+        unknown = "none" if total.finished else "unknown"
+        left = words.clock(total.left) if total.left is not None else unknown
         tiles.append(("time left", left, "at the speed so far"))
         cores = f"{now.cores_used:.0f} of {now.cores:.0f} cores busy"
         tiles.append(("workers", number("workers", now.connected), cores))
@@ -231,7 +236,11 @@ def core_time(view: RunView) -> Html:
     rows = [
         [
             name,
-            number(f"core_hours_{use}", getattr(time_, use) / 3600, words.hours(getattr(time_, use))),
+            number(
+                f"core_hours_{use}",
+                getattr(time_, use) / 3600,
+                words.in_core_unit(getattr(time_, use), time_.available),
+            ),
             words.percent(time_.share(use)),
         ]
         for use, name in USES.items()
@@ -239,10 +248,13 @@ def core_time(view: RunView) -> Html:
     ]
     return section(
         "cores",
-        "Where the core hours went",
+        "Where the core time went",
         charts.stack("shares of the cores' time", parts) if time_.available else tag("p", "no cores yet"),
         table(
-            "cores-table", f"{words.hours(time_.available)} core hours", ("use", "core hours", "share"), rows
+            "cores-table",
+            words.core_time(time_.available),
+            ("use", words.core_unit(time_.available), "share"),
+            rows,
         ),
     )
 

@@ -18,6 +18,7 @@ class Sketch:
 
     count: int = 0
     total: float = 0.0
+    least: float = math.inf
     most: float = 0.0
     bins: dict[int, int] = field(default_factory=dict)
 
@@ -28,6 +29,8 @@ class Sketch:
         self.total += value
         if value > self.most:  # noqa: PLR1730 - twice as fast as max, and there are millions
             self.most = value
+        if value < self.least:  # noqa: PLR1730
+            self.least = value
         index = math.floor(math.log(value) * _INDEX)
         bins = self.bins
         bins[index] = bins.get(index, 0) + 1
@@ -35,6 +38,7 @@ class Sketch:
     def merge(self, other: Sketch) -> None:
         self.count += other.count
         self.total += other.total
+        self.least = min(self.least, other.least)
         self.most = max(self.most, other.most)
         for index, count in other.bins.items():
             self.bins[index] = self.bins.get(index, 0) + count
@@ -44,13 +48,13 @@ class Sketch:
         return self.total / self.count if self.count else 0.0
 
     def quantile(self, part: float) -> float:
-        """Return the number that `part` of all are not above, to 5%."""
+        """Return the number that `part` of all are not above, to 5%; exactly where all are equal."""
         wanted = part * self.count
         seen = 0
         for index in sorted(self.bins):
             seen += self.bins[index]
             if seen >= wanted:
-                return min(_edge(index + 0.5), self.most)
+                return max(self.least, min(_edge(index + 0.5), self.most))
         return self.most
 
     def distribution(self, bins: int = 40) -> Distribution:

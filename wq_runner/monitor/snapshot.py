@@ -35,6 +35,7 @@ def brief(sums: Sums, now: float) -> RunView:
     ended = sums.ended
     window = max(_WINDOW, 3 * sums.seconds.mean)
     shown = sums.shown()
+    total = _total(sums, shown, now, window)
     unit = "events" if any(tally.in_events for tally in shown) else "files"
     if sums.phase == PROCESSING and unit == "files":
         unit = "items"
@@ -52,8 +53,8 @@ def brief(sums: Sums, now: float) -> RunView:
         phase=sums.phase,
         phases=tuple(sums.phases),
         unit=unit,
-        total=_total(sums, shown, now, window),
-        datasets=tuple(tally.progress(now, window, live=ended is None) for tally in shown),
+        total=total,
+        datasets=tuple(_within(total, tally.progress(now, window, live=ended is None)) for tally in shown),
         opening=_opening(sums, now, window),
         workers=_workers_now(sums),
         tasks=_tasks_now(sums),
@@ -109,6 +110,14 @@ def _top_hosts(sums: Sums, means: dict[str, float]) -> tuple[HostTime, ...]:
         for one in ranked
     }
     return tuple(sorted(top.values(), key=lambda one: one.speed))
+
+
+def _within(total: Progress, one: Progress) -> Progress:
+    """Let no dataset take longer than all of them together."""
+    if one.left is None:
+        return one
+    left = None if total.left is None else min(one.left, total.left)
+    return one if left == one.left else dataclasses.replace(one, left=left)
 
 
 def _total(sums: Sums, shown: list[DatasetTally], now: float, window: float) -> Progress:

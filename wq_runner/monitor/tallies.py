@@ -39,6 +39,7 @@ class Rate:
 
     def __init__(self) -> None:
         self._sum = 0.0
+        self.last = 0.0
         self._points: deque[tuple[float, float]] = deque(maxlen=_POINTS)
 
     def begin(self, now: float) -> None:
@@ -48,6 +49,7 @@ class Rate:
     def add(self, now: float, amount: float) -> None:
         self.begin(now)
         self._sum += amount
+        self.last = now
         if now - self._points[-1][0] >= _SPACING:
             self._points.append((now, self._sum))
 
@@ -126,9 +128,14 @@ class DatasetTally:
             retried=self.retried,
             rate=rate,
             mean_rate=(self.done - self.resumed) / lasted if lasted > 0 else 0.0,
-            left=(self.planned - self.done - self.skipped) / rate if rate > 0 else None,
+            left=self._left(window) if live and not finished else None,
             started=self.begun or self.done > self.resumed,
         )
+
+    def _left(self, window: float) -> float | None:
+        """Return the time it takes at the speed that it had last: it does not grow while others are done."""
+        rate = self.rate.over(window, self.rate.last)
+        return (self.planned - self.done - self.skipped) / rate if rate > 0 else None
 
     def memory_use(self) -> Memory:
         return memory_of(self.category, self.name, [self])

@@ -124,7 +124,7 @@ def slowest(view: RunView) -> Html:
             f"{one.tasks:,}",
             f"{one.failed:,}" if one.failed else "",
             format_count(one.events),
-            words.hours(one.core_seconds),
+            words.in_core_unit(one.core_seconds, view.core_time.available),
             f"{one.speed:.2f}",
         ]
         for one in view.hosts
@@ -145,7 +145,7 @@ def slowest(view: RunView) -> Html:
         table(
             "hosts-table",
             f"hosts, the slowest first{shown} (speed 1 is that of all together)",
-            ("host", "attempts", "failed", "events", "core hours", "speed"),
+            ("host", "attempts", "failed", "events", words.core_unit(view.core_time.available), "speed"),
             hosts,
         )
         if hosts

@@ -50,7 +50,7 @@ def rate(progress: Progress) -> str:
 def left(progress: Progress) -> str:
     if progress.finished:
         return "done" if not progress.skipped else f"{format_count(progress.skipped)} skipped"
-    if progress.left is not None and progress.rate > 0:
+    if progress.left is not None:
         return f"{clock(progress.left)} left"
     return "" if progress.started else "waiting"
 
@@ -136,7 +136,17 @@ def core_hours(time: CoreTime) -> str:
 
 def core_time(seconds: float) -> str:
     """Return ``4.2 core seconds``, below a minute, or ``0.82 core hours``."""
-    return f"{seconds:.1f} core seconds" if seconds < SHORT_RUN else f"{hours(seconds)} core hours"
+    return f"{in_core_unit(seconds, seconds)} {core_unit(seconds)}"
+
+
+def core_unit(whole: float) -> str:
+    """Return the unit in which a core time and its parts are told."""
+    return "core seconds" if whole < SHORT_RUN else "core hours"
+
+
+def in_core_unit(seconds: float, whole: float) -> str:
+    """Return a part of a core time in the unit of the whole."""
+    return f"{seconds:.1f}" if whole < SHORT_RUN else hours(seconds)
 
 
 def is_short(view: RunView) -> bool:

@@ -120,7 +120,7 @@ def test_every_section_of_the_report_is_there(simple: RunView) -> None:
     text = both(simple)["report"]
     for title in (
         "Advice", "Completeness", "Over time", "events per second", "workers and cores",
-        "Where the core hours went",
+        "Where the core time went",
         "time of a task", "events of a task", "Memory", "Slowest files and hosts", "Failures",
         "Environment and provenance", "About this run", "not in the result: 1 pieces",
     ):  # fmt: skip
