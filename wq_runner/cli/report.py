@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -17,8 +17,10 @@ from wq_runner.system import RunPaths
 
 if TYPE_CHECKING:
     from wq_runner.monitor.histograms import Sample
+    from wq_runner.monitor.pictures import Picture
     from wq_runner.monitor.view import RunView
 
+_PICTURES = 200  # that are drawn unasked
 _FORMATS = click.Choice(("png", "pdf", "svg"))
 
 
@@ -119,8 +121,15 @@ def _plot(view: RunView, paths: RunPaths, kind: str) -> None:
     type=click.Path(file_okay=False, path_type=Path),
     help="Where to write the pictures  [default: plots, beside the log]",
 )
-def plot(log: Path, plots: str, output: Path | None) -> None:
-    """Draw the statistics that any Work Queue manager logs: workers, tasks, cores, memory, transfer, time."""
+@click.pass_context
+def plot(ctx: click.Context, log: Path, plots: str, output: Path | None) -> None:
+    """Draw the statistics that any Work Queue manager logs: workers, tasks, cores, memory, transfer, time.
+
+    Of an output of coffea it draws the histograms, as wq-report show does.
+    """
+    if log.suffix == ".coffea":
+        ctx.invoke(show, output=log, plots=plots, directory=output, axes=(), samples=())
+        return
     from wq_runner.monitor import plots as pictures
     from wq_runner.monitor import stats_log
 
@@ -134,6 +143,7 @@ def plot(log: Path, plots: str, output: Path | None) -> None:
 @cli.command(
     "show",
     examples="wq-report show wq-run-samples/output.coffea\n"
+    "wq-report show wq-run-samples --axis region=sr --overlay dataset\n"
     "wq-report show output.coffea --plots pdf --normalize --lumi 59.7 --samples samples.cfg",
 )
 @click.argument("output", metavar="OUTPUT.COFFEA", type=click.Path(path_type=Path))
@@ -148,6 +158,21 @@ def plot(log: Path, plots: str, output: Path | None) -> None:
 )
 @click.option(
     "--list", "only_list", cls=base.Option, is_flag=True, help="Only list what is in it, draw nothing."
+)
+@click.option(
+    "--axis",
+    "axes",
+    cls=base.Option,
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Only what is of this value of an axis, or of this dataset; with * and ?, several with commas. "
+    "NAME=sum adds all of them up, and the picture says so.",
+)
+@click.option(
+    "--overlay",
+    cls=base.Option,
+    metavar="NAME",
+    help="Draw a line for each value of this axis (dataset, region, ...) instead of stacking datasets.",
 )
 @click.option(
     "--normalize",
@@ -171,21 +196,28 @@ def plot(log: Path, plots: str, output: Path | None) -> None:
     metavar="FILE",
     help="Where xsec, nSumOfWeights and isData stand  [default: what the run was given]",
 )
-def show(
+def show(  # noqa: PLR0913 - as many as there are options
     output: Path,
     plots: str,
     directory: Path | None,
     *,
     only_list: bool,
+    axes: tuple[str, ...],
+    overlay: str | None,
     normalize: bool,
     lumi: float,
     samples: tuple[str, ...],
 ) -> None:
-    """List what is in an output, and draw its histograms, stacked by dataset."""
-    from wq_runner.monitor import histograms
+    """List what is in an output, and draw its histograms.
+
+    There is one picture for each observable and region (or channel, or what other axes there are): datasets
+    are stacked, variations are a band around the nominal sum, data are points.
+    """
+    from wq_runner.monitor import histograms, pictures
     from wq_runner.pipeline import peek, soundness
 
     path = output / "output.coffea" if output.is_dir() else output
+    choice = pictures.choose(axes, overlay or "")
     record = peek.partial(path) or _record_beside(path)
     soundness.check_output(path)
     content = histograms.load(path)
@@ -196,23 +228,48 @@ def show(
     if only_list:
         return
     known = _samples(samples, record, needed=normalize)
-    pictures = histograms.pictures(
-        content, {**dict.fromkeys(record.get("datasets", {}), histograms.Sample()), **known}
-    )
+    datasets = {**dict.fromkeys(record.get("datasets", {}), histograms.Sample()), **known}
+    made = pictures.pictures(content, datasets, choice)
     _warn_of_missing(record, normalize=normalize)
-    directory = directory or path.parent / "plots"
-    files = names.file_names(picture.name or "histogram" for picture in pictures)
-    for picture in pictures:
-        drawn = histograms.normalized(picture, known, lumi) if normalize else picture
-        target = directory / f"{files[picture.name or 'histogram']}.{plots}"
-        unit = f"events / bin, {lumi:g} fb⁻¹" if normalize else "events / bin"
-        if _writing(
-            target,
-            lambda drawn=drawn, target=target, unit=unit: histograms.draw(drawn, target, known, unit=unit),
-        ):
-            echo(f"picture      {_shown(target)}")
-        else:
-            echo(f"not drawn    {picture.name}: it has neither one axis nor two")
+    if normalize:
+        made = [pictures.normalized(one, known, lumi) for one in made]
+    chosen = bool(axes or overlay)
+    _draw(
+        made,
+        directory or path.parent / "plots",
+        plots,
+        known,
+        lumi=lumi if normalize else None,
+        chosen=chosen,
+    )
+
+
+def _draw(
+    made: Sequence[Picture],
+    directory: Path,
+    kind: str,
+    known: Mapping[str, Sample],
+    *,
+    lumi: float | None,
+    chosen: bool,
+) -> None:
+    from wq_runner.monitor import drawing
+
+    files = names.file_names(one.full_name for one in made)
+    most = len(made) if chosen else _PICTURES
+    for one in made[:most]:
+        if one.lacking:
+            echo(f"not drawn    {one.title}: {one.lacking}")
+            continue
+        target = directory / f"{files[one.full_name]}.{kind}"
+        _writing(target, lambda one=one, target=target: drawing.draw(one, target, known, luminosity=lumi))
+        echo(f"picture      {_shown(target)}")
+    if len(made) > most:
+        echo(f"not drawn    {len(made) - most:,} more: choose some, as with --axis '{_example(made[most])}'")
+
+
+def _example(picture: Picture) -> str:
+    return next((f"{axis}={value}" for axis, value in picture.where.items()), "NAME=VALUE")
 
 
 def _record_beside(path: Path) -> Mapping[str, Any]:
@@ -241,6 +298,7 @@ def _samples(names: tuple[str, ...], record: Mapping[str, Any], *, needed: bool)
         dataset.name: Sample(
             xsec=_number(dataset.metadata.get("xsec")),
             sum_of_weights=_number(dataset.metadata.get("nSumOfWeights")),
+            mean_weight=_mean_weight(dataset.metadata),
             is_data=dataset.is_simulation is False,
         )
         for dataset in fileset
@@ -249,6 +307,13 @@ def _samples(names: tuple[str, ...], record: Mapping[str, Any], *, needed: bool)
 
 def _number(value: Any) -> float | None:
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _mean_weight(metadata: Mapping[str, Any]) -> float | None:
+    """Return the mean weight of generated events, as far as the sample says what it takes."""
+    weights = _number(metadata.get("nSumOfWeights"))
+    events = _number(metadata.get("nGenEvents")) or _number(metadata.get("nEvents"))
+    return weights / events if weights and events else None
 
 
 def _warn_of_missing(record: Mapping[str, Any], *, normalize: bool) -> None:

@@ -12,8 +12,7 @@ from coffea.util import save
 
 from wq_runner.cli import report as cli
 from wq_runner.errors import UsageError
-from wq_runner.monitor import histograms, plots, stats_log
-from wq_runner.monitor.histograms import Sample
+from wq_runner.monitor import drawing, histograms, pictures, plots, stats_log
 from wq_runner.monitor.view import RunView
 
 HEADER = (
@@ -149,36 +148,22 @@ def test_what_is_in_an_output(output: Path) -> None:
     assert code == 0, out
     assert "DY/cutflow/all" in out
     assert "histogram of mass (10 bins); sum 3" in out
-    assert {path.name for path in output.with_name("plots").iterdir()} == {"mass.png", "map.png"}
+    assert {path.name for path in output.with_name("plots").iterdir()} == {"mass.png"}
+    assert "not drawn    map: it is empty" in out
     assert (output.with_name("plots") / "mass.png").read_bytes().startswith(SIGNATURES["png"])
+
+
+def test_an_output_where_a_log_is_wanted_is_drawn(tmp_path: Path) -> None:
+    save({"mass": mass(10, 20)}, tmp_path / "output.coffea")
+    code, out = call("plot", tmp_path / "output.coffea", "--plots", "svg")
+    assert code == 0, out
+    assert (tmp_path / "plots" / "mass.svg").exists()
 
 
 def test_only_a_list(output: Path) -> None:
     code, out = call("show", "--list", output)
     assert (code, output.with_name("plots").exists()) == (0, False)
     assert "TT/sumw" in out
-
-
-def test_normalized_to_cross_section_and_luminosity() -> None:
-    picture = histograms.Picture(name="mass", parts={"DY": mass(10, 20), "Data": mass(10)})
-    samples = {"DY": Sample(xsec=2.0, sum_of_weights=4.0), "Data": Sample(is_data=True)}
-    found = histograms.normalized(picture, samples, 3.0)
-    assert found.parts["DY"].sum().value == pytest.approx(2 * 2.0 * 1000 * 3.0 / 4.0)
-    assert found.parts["DY"].sum().variance == pytest.approx(2 * (1500.0) ** 2)
-    assert found.parts["Data"].sum().value == 1
-
-
-@pytest.mark.parametrize(
-    ("samples", "text"),
-    [
-        ({}, "nothing is known of DY"),
-        ({"DY": Sample(sum_of_weights=1.0)}, "has no xsec"),
-        ({"DY": Sample(xsec=1.0)}, "has no nSumOfWeights"),
-    ],
-)
-def test_what_cannot_be_normalized_is_said(samples: dict[str, Sample], text: str) -> None:
-    with pytest.raises(UsageError, match=text):
-        histograms.normalized(histograms.Picture(name="mass", parts={"DY": mass(1)}), samples, 1.0)
 
 
 def test_normalizing_from_the_command(output: Path) -> None:
@@ -192,18 +177,49 @@ def test_normalizing_from_the_command(output: Path) -> None:
         call("show", output, "--normalize")
 
 
-def test_datasets_as_an_axis() -> None:
-    both = hist.Hist.new.StrCat(["DY", "TT"], name="dataset").Reg(10, 0, 100, name="mass").Weight()
-    both.fill(dataset="DY", mass=[10, 20])
-    (picture,) = histograms.pictures({"mass": both}, {})
-    assert list(picture.parts) == ["DY", "TT"]
-    assert picture.parts["DY"].sum().value == 2
-
-
 def test_many_datasets_are_drawn_together(tmp_path: Path) -> None:
-    picture = histograms.Picture(name="mass", parts={f"D{n}": mass(*[10.0] * (n + 1)) for n in range(30)})
-    assert histograms.draw(picture, tmp_path / "mass.svg", {}, unit="events")
+    content = {f"D{n}": {"mass": mass(*[10.0] * (n + 1))} for n in range(30)}
+    (picture,) = pictures.pictures(content, dict.fromkeys(content))
+    drawing.draw(picture, tmp_path / "mass.svg", {})
     assert "22 others" in (tmp_path / "mass.svg").read_text()
+
+
+def test_many_axes_by_the_command(tmp_path: Path) -> None:
+    """One picture for each region, with data, a band and labels; nothing is added up unasked."""
+    whole = (
+        hist.Hist.new.StrCat([], name="dataset", growth=True)
+        .StrCat([], name="region", growth=True)
+        .StrCat([], name="systematic", growth=True)
+        .Reg(10, 0, 100, name="mass", label="mass [GeV]")
+        .Weight()
+    )
+    for region in ("sr", "cr"):
+        for name, shift in (("nominal", 1.0), ("jesUp", 1.1), ("jesDown", 0.8)):
+            whole.fill(dataset="DY", region=region, systematic=name, mass=[45, 55, 65], weight=shift / 2)
+        whole.fill(dataset="Data", region=region, systematic="nominal", mass=[45, 55])
+    save({"mass": whole}, tmp_path / "output.coffea")
+    (tmp_path / "Data.root").touch()
+    (tmp_path / "Data.json").write_text(
+        f'{{"files": ["{tmp_path}/Data.root"], "treeName": "Events", "isData": true}}'
+    )
+    common = ("show", tmp_path / "output.coffea", "--plots", "svg", "--samples", tmp_path / "Data.json")
+    code, out = call(*common)
+    assert code == 0, out
+    assert "region (2: sr, cr)" in out
+    assert "sum" not in out
+    assert {path.name for path in (tmp_path / "plots").iterdir()} == {"mass_sr.svg", "mass_cr.svg"}
+    text = (tmp_path / "plots" / "mass_sr.svg").read_text()
+    for word in ("mass, region sr", "variation jes", "data", "sum of weights / bin", "mass [GeV]"):
+        assert f"<!-- {word} -->" in text, word
+
+    code, out = call(*common, "-o", tmp_path / "lines", "--axis", "region=s*", "--overlay", "dataset")
+    assert code == 0, out
+    assert {path.name for path in (tmp_path / "lines").iterdir()} == {"mass_sr.svg"}
+    assert "<!-- mass, region sr, nominal -->" in (tmp_path / "lines" / "mass_sr.svg").read_text()
+
+    code, out = call(*common, "-o", tmp_path / "sums", "--axis", "region=sum")
+    assert code == 0, out
+    assert "<!-- mass, summed over region -->" in (tmp_path / "sums" / "mass.svg").read_text()
 
 
 def test_what_is_no_output_is_said(tmp_path: Path) -> None:
