@@ -168,9 +168,9 @@ def test_what_lacks_is_said_once() -> None:
 def test_the_release_of_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(record, "find_program", lambda: "/opt/bin/work_queue_worker")
     monkeypatch.setattr(
-        record.system,
-        "run",
-        lambda command: "/opt/bin/work_queue_worker version 7.17.3 FINAL (released 2026-01-01)\nBuilt by\n",
+        record.program,
+        "told",
+        lambda path: f"{path} version 7.17.3 FINAL (released 2026-01-01)\nBuilt by\n",
     )
     assert record.engine_release() == "7.17.3 FINAL (released 2026-01-01)"
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from wq_runner import system
 from wq_runner.clock import Clock
 from wq_runner.errors import EngineError, WqRunnerError
 from wq_runner.journal import Accepted, Event, TaskEnded
@@ -23,6 +22,7 @@ from wq_runner.pipeline.limited import LeftOut
 from wq_runner.pipeline.process import Processed
 from wq_runner.remote.seeds import PARTS
 from wq_runner.summary import ENDED, RUNNING
+from wq_runner.workers import program
 from wq_runner.workers.local import PROGRAM, find_program
 
 PACKAGES = ("wq-runner", "coffea", "awkward", "uproot", "numpy", "hist", "dill")
@@ -233,9 +233,13 @@ def versions() -> dict[str, str]:
 
 
 def engine_release() -> str:
-    """Return the release of the engine's programs, or that they are not installed."""
+    """Return the release of the engine's programs, or that they are not installed, or do not start."""
     try:
-        first, *_ = system.run([find_program(), "--version"]).splitlines()
-    except (EngineError, system.CommandError, ValueError):
+        path = find_program()
+    except EngineError:
         return f"not installed ({PROGRAM} not found)"
+    try:
+        first = program.told(path).partition("\n")[0]
+    except EngineError as error:
+        return error.message
     return first.rpartition(f"{PROGRAM} version ")[2].strip()

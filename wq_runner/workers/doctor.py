@@ -13,13 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from wq_runner import checksums, system
+from wq_runner import checksums
 from wq_runner.errors import EngineError, nearest
 from wq_runner.system import RunPaths
 from wq_runner.units import format_seconds, format_size
-from wq_runner.workers import catalog, managers, ports, proxy
+from wq_runner.workers import catalog, managers, ports, program, proxy
 from wq_runner.workers.catalog import Address, Advert
-from wq_runner.workers.local import find_program
 from wq_runner.workers.managers import Manager
 from wq_runner.workers.notices import Notices
 from wq_runner.workers.starting import Door
@@ -62,7 +61,7 @@ class Facts:
 
     `now` is what the run says of itself, if it is this user's. `reachable` is whether somebody listens at
     the manager's port, None if only a worker could tell. `refusals` are kinds of notices of the engine.
-    `proxy` is None if none is needed.
+    `problem` is why no worker starts here, where `release` is None. `proxy` is None if none is needed.
     """
 
     name: str
@@ -74,6 +73,7 @@ class Facts:
     reachable: bool | None = None
     refusals: frozenset[str] = frozenset()
     release: str | None = None
+    problem: str = ""
     free_disk: int | None = None
     proxy: proxy.Proxy | None = None
     needs_proxy: bool = False
@@ -234,7 +234,7 @@ def _of_machine(facts: Facts) -> list[Finding]:
         found.append(
             Finding(
                 kind="engine",
-                text="work_queue_worker is not installed here, or does not start",
+                text=facts.problem or "work_queue_worker is not installed here",
             )
         )
     for one in facts.managers:
@@ -290,7 +290,8 @@ def gather(name: str, *, asked: Address | None, log: Notices | None = None, scra
         now=now,
         reachable=_reachable(name, adverts, mine),
         refusals=_refusals(log, name, mine),
-        release=worker_release(),
+        release=program.release(),
+        problem=program.problem(),
         free_disk=shutil.disk_usage(scratch).free,
         proxy=proxy.find(),
     )
@@ -347,12 +348,3 @@ def _refusals(log: Notices | None, name: str, mine: tuple[Manager, ...]) -> froz
             notices.news()
             found |= notices.kinds
     return frozenset(found)
-
-
-def worker_release() -> str | None:
-    """Return the release of the worker that would be started here."""
-    try:
-        words = system.run([find_program(), "--version"]).split()
-    except (EngineError, system.CommandError, OSError):
-        return None
-    return words[2] if len(words) > 2 else None

@@ -20,7 +20,7 @@ from wq_runner.units import format_size
 from wq_runner.workers import factory_file, kit, managers
 from wq_runner.workers.catalog import Address
 from wq_runner.workers.factory_file import FactoryFile
-from wq_runner.workers.factory_words import Complaints, FileWatch
+from wq_runner.workers.factory_words import JOBS, SAID, Complaints, FileWatch, Unable
 from wq_runner.workers.leash import Leash
 from wq_runner.workers.local import find_program, write_password
 
@@ -70,10 +70,11 @@ def file_of(settings: FactorySettings) -> FactoryFile:
 
 
 def batch_options(settings: FactorySettings) -> str:
-    """Return the options for the batch system."""
+    """Return the options for the batch system; what jobs say on standard error comes back, for `Unable`."""
     if settings.system == "slurm":
-        return f"--mem={int(settings.memory / 1e6)}M {settings.batch_options}".strip()
-    return settings.batch_options
+        own = f"--mem={int(settings.memory / 1e6)}M --error={JOBS}%j{SAID}"
+        return f"{own} {settings.batch_options}".strip()
+    return f"error = {JOBS}$(Cluster).$(Process){SAID}\n{settings.batch_options}".strip()
 
 
 def command(
@@ -141,6 +142,7 @@ class FactoryWorkers:
         self._restarts = 0
         self._orphaned = False
         self._complaints = Complaints(self.log)
+        self._unable = Unable(directory)
         self._watch: FileWatch | None = None
         self._next_look = 0.0
 
@@ -224,7 +226,7 @@ class FactoryWorkers:
         self._next_look = time.monotonic() + LOOK_INTERVAL
         for text in self._complaints.news():
             log.warning("the factory says: %s", text)
-        for text in self._watch.news():
+        for text in [*self._unable.news(), *self._watch.news()]:
             log.warning("%s", text)
 
     def stop(self) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from wq_runner.errors import EngineError, Problem, nearest
-from wq_runner.workers import catalog, doctor, managers
+from wq_runner.workers import catalog, managers, program
 from wq_runner.workers.factory_file import Report
 from wq_runner.workers.factory_file import check as check_text
 
@@ -40,7 +40,7 @@ def check(
 
 def _of_foremen(report: Report, carries_foremen: Callable[[str], bool]) -> list[str]:
     """Say that workers behind foremen bring nothing, where the engine's programs are of such a release."""
-    found = doctor.worker_release()
+    found = program.release()
     if "foremen-name" not in report.values or found is None or carries_foremen(found):
         return []
     return [

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from wq_runner.workers import factory_file
+from wq_runner.workers import factory_file, kit
 
 _COMPLAINTS = re.compile(
     r"error|fail|couldn't|could not|unable|invalid|has not a valid value|greater than max", re.IGNORECASE
 )
 _FILE = re.compile(r"Configuration file|re-reading|has not a valid value|(min|max) workers \(")
+JOBS, SAID = "worker-", ".err"  # how the names of files begin and end in which a job says what goes wrong
+_MOST = 4000  # bytes of one
 _HEAD = re.compile(r"^\d{4}/\d\d/\d\d [\d:.]+ \S+\[\d+\] (\w+: )?")
 
 
@@ -41,6 +43,42 @@ class Complaints:
                 self._said.add(said)
                 found.append(said)
         return found
+
+
+class Unable:
+    """Reads what jobs of a factory said of workers that do not start on their nodes; a reason is said once.
+
+    Their files are in the scratch directories of factories, below `directory`.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._sizes: dict[Path, int] = {}
+        self._said: set[str] = set()
+
+    def news(self) -> list[str]:
+        found = []
+        for path in sorted(self._directory.glob(f"factory-*/{JOBS}*{SAID}")):
+            for line in self._lines(path):
+                _, begins, rest = line.partition(kit.UNABLE)
+                reason = rest.partition(", ")[2]
+                if begins and reason not in self._said:
+                    self._said.add(reason)
+                    found.append(f"{begins.removeprefix(kit.OURS)}{rest}")
+        return found
+
+    def _lines(self, path: Path) -> list[str]:
+        """Return the whole lines of a file that has grown since it was looked at."""
+        try:
+            size = path.stat().st_size
+            if size == self._sizes.get(path, 0):
+                return []
+            self._sizes[path] = size
+            with path.open("rb") as stream:
+                text = stream.read(_MOST).decode(errors="replace")
+        except OSError:
+            return []
+        return text[: text.rfind("\n") + 1].splitlines()
 
 
 class FileWatch:

@@ -18,6 +18,10 @@ from wq_runner.workers.local import find_program
 
 _MARK = "__WORKER__"
 
+OURS = "wq-runner: "
+UNABLE = f"{OURS}the worker of the run does not start on "
+"""How a script begins to say what the loader, or Apptainer, said of its program; the node's name follows."""
+
 _TEMPLATE = """\
 #!/bin/sh
 # A work_queue_worker with what it needs, made by wq-runner.
@@ -50,11 +54,24 @@ set -- {arguments} "$@"
 place=$(mktemp -d "$scratch/wq-worker-XXXXXX") || exit 1
 trap 'rm -rf "$place"' EXIT
 
+inside() {{
+    if [ -n "$image" ]; then
+        apptainer exec --bind "$place" "$image" "$@"
+    else
+        "$@"
+    fi
+}}
+
 worker=$place/work_queue_worker
 sed '1,/^{mark}$/d' "$0" | base64 -d | gzip -d >"$worker" 2>/dev/null && chmod 700 "$worker"
-if ! said=$("$worker" --version 2>&1); then
-    echo "wq-runner: the worker of the run does not start here, so one that is installed is tried: $said" >&2
+if ! said=$(inside "$worker" --version 2>&1); then
+    said=$(printf %s "$said" | sed "s|$place/||g" | tr '\\n' ' ')
     worker=work_queue_worker
+    if ! inside "$worker" --version >/dev/null 2>&1; then
+        echo "{unable}$(uname -n), and none is installed there: $said" >&2
+        exit 1
+    fi
+    echo "{unable}$(uname -n), so the one that is installed there is tried: $said" >&2
 fi
 
 if [ -n "$password" ]; then
@@ -104,6 +121,7 @@ def script(kit: Kit, program: bytes) -> str:
         scratch=shlex.quote(kit.scratch),
         arguments=shlex.join(kit.arguments),
         mark=_MARK,
+        unable=UNABLE,
     )
     return head + "\n".join(textwrap.wrap(payload, 76)) + "\n"
 

@@ -29,11 +29,24 @@ set --  "$@"
 place=$(mktemp -d "$scratch/wq-worker-XXXXXX") || exit 1
 trap 'rm -rf "$place"' EXIT
 
+inside() {
+    if [ -n "$image" ]; then
+        apptainer exec --bind "$place" "$image" "$@"
+    else
+        "$@"
+    fi
+}
+
 worker=$place/work_queue_worker
 sed '1,/^__WORKER__$/d' "$0" | base64 -d | gzip -d >"$worker" 2>/dev/null && chmod 700 "$worker"
-if ! said=$("$worker" --version 2>&1); then
-    echo "wq-runner: the worker of the run does not start here, so one that is installed is tried: $said" >&2
+if ! said=$(inside "$worker" --version 2>&1); then
+    said=$(printf %s "$said" | sed "s|$place/||g" | tr '\n' ' ')
     worker=work_queue_worker
+    if ! inside "$worker" --version >/dev/null 2>&1; then
+        echo "wq-runner: the worker of the run does not start on $(uname -n), and none is installed there: $said" >&2
+        exit 1
+    fi
+    echo "wq-runner: the worker of the run does not start on $(uname -n), so the one that is installed there is tried: $said" >&2
 fi
 
 if [ -n "$password" ]; then
