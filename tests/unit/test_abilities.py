@@ -7,7 +7,9 @@ import types
 from pathlib import Path
 from typing import Any
 
+import cloudpickle
 import coffea.processor
+import lz4.frame
 import pytest
 import uproot
 from coffea.nanoevents import BaseSchema
@@ -107,6 +109,45 @@ def test_a_function_of_events_is_made_a_processor_and_counted_as_itself() -> Non
 
     own, found = work.lone(functools.partial(called, processor_instance=processor), inputs.counted)
     assert (own([1, 2, 3]), found, inputs.events) == ([2, 4, 6], double, 3)
+
+
+class Unpacking(Older):
+    """A Runner whose work function unpacks each processor that cannot be called, as those of late 2025."""
+
+    def run(self, items: Any, processor: Any) -> Any:
+        return self.executor(items, lambda item: doubled(item, processor_instance=processor), None)
+
+
+def doubled(item: Any, *, processor_instance: Any, checkpointer: Any = None) -> Any:
+    del checkpointer
+    if not isinstance(processor_instance, ProcessorABC) or not callable(processor_instance):
+        processor_instance = cloudpickle.loads(lz4.frame.decompress(processor_instance))
+    return processor_instance.process(item)
+
+
+@pytest.mark.parametrize("checkpointer", [None, object()])
+def test_a_processor_is_not_taken_for_a_packed_one(
+    monkeypatch: pytest.MonkeyPatch, checkpointer: Any
+) -> None:
+    assert not abilities.unpacks_processors.__wrapped__()
+    monkeypatch.setattr(coffea.processor, "Runner", Unpacking)
+    assert abilities.unpacks_processors.__wrapped__()
+    monkeypatch.setattr(abilities, "unpacks_processors", abilities.unpacks_processors.__wrapped__)
+    packed = lz4.frame.compress(cloudpickle.dumps(Doubling()))
+    inputs = Inputs()
+    function = functools.partial(doubled, processor_instance=packed, checkpointer=checkpointer)
+    own, found = work.lone(function, inputs.counted)
+    assert own([1, 2, 3]) == [2, 4, 6]
+    assert isinstance(found, Doubling)
+    assert inputs.events == (None if checkpointer else 3)
+
+
+class Doubling(ProcessorABC):  # type: ignore[misc]  # coffea has no types
+    def process(self, events: Any) -> Any:
+        return double(events)
+
+    def postprocess(self, accumulator: Any) -> Any:
+        return accumulator
 
 
 def test_a_function_of_events_stays_one_where_it_may() -> None:

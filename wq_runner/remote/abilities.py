@@ -75,6 +75,20 @@ def reads_ranges_of_parquet() -> bool:
 
 
 @functools.cache
+def unpacks_processors() -> bool:
+    """Whether the work function takes a processor for a packed one, unless it can be called as well."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            _ask(_processor(), format="root")
+        except TypeError:
+            return True
+        except Exception:  # there is no such file
+            return False
+    return False
+
+
+@functools.cache
 def preloads() -> bool:
     """Whether chunks say which branches are read at once; elsewhere each is read as it is asked for."""
     from coffea.processor.executor import WorkItem

@@ -113,6 +113,9 @@ class _Counting:
         processor = self._processor
         return processor.process(events) if isinstance(processor, ProcessorABC) else processor(events)
 
+    __call__ = process
+    """Some coffeas take for packed what is not both: see `abilities.unpacks_processors`."""
+
 
 def state_of(path: Any) -> _State | None:
     """Return what tells a local file from another of its name; None of others."""

@@ -243,8 +243,11 @@ def lone(function: Any, counted: Callable[[Any], Any] = lambda processor: proces
     keywords = dict(function.keywords)
     if (packed := keywords.get("processor_instance")) is not None and packed != "heavy":
         found = abilities.given_by_user(_unpack(packed) if isinstance(packed, bytes) else packed)
+        if keywords.get("checkpointer") is None:
+            keywords["processor_instance"] = counted(found)
         # what comes from a checkpoint is given to no processor
-        keywords["processor_instance"] = counted(found) if keywords.get("checkpointer") is None else found
+        elif not abilities.unpacks_processors():
+            keywords["processor_instance"] = found
     positional = [one for one, _ in parts]
     kinds = abilities.skipped_by(function)
     if kinds is True:
