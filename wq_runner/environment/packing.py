@@ -52,12 +52,11 @@ def pack(
         If the archive cannot be written.
     """
     from conda_pack import CondaPackException
-    from conda_pack.formats import TarArchive
     from venv_pack.core import VenvPackException
 
     try:
         with archive.open("wb") as stream, _ParallelGzip(stream) as compressed:
-            tar = TarArchive(compressed, "", mode="w", mtime=int(time.time()))
+            tar = _archive(compressed)
             with tar:
                 files, packer = _conda(prefix, tar) if kind is Kind.CONDA else _venv(prefix, tar)
                 wanted = list(_wanted(files, prefix, leave_out))
@@ -73,6 +72,21 @@ def pack(
         raise WorkerEnvironmentError(f"{prefix} cannot be packed: {error}") from error
     except (KeyError, ValueError) as error:  # how these tools meet metadata that they do not know
         raise WorkerEnvironmentError(f"{prefix} cannot be packed: {type(error).__name__} {error}") from error
+
+
+def _archive(stream: Any) -> Any:
+    """Return an archive in which a file whose content is given is a file, also where it has a second name.
+
+    conda-pack's makes a link of that, with the content behind it, at which tar stops.
+    """
+    from conda_pack.formats import TarArchive
+
+    class Archive(TarArchive):  # type: ignore[misc]
+        def _add_bytes(self, source: str, sourcebytes: bytes, target: str) -> None:
+            self.archive.inodes.clear()
+            super()._add_bytes(source, sourcebytes, target)
+
+    return Archive(stream, "", mode="w", mtime=int(time.time()))
 
 
 def _conda(prefix: Path, tar: Any) -> tuple[list[Any], Any]:

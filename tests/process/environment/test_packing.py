@@ -76,6 +76,27 @@ def test_many_blocks_make_one_file(tmp_path: Path) -> None:
         assert "bin/conda-unpack" in tar.getnames()
 
 
+@pytest.mark.parametrize("kind", [Kind.VENV, Kind.CONDA])
+def test_a_file_with_two_names(tmp_path: Path, kind: Kind) -> None:
+    """As a package may have it, whose files come out of a cache by hard links."""
+    prefix = tmp_path / "env"
+    for directory in ("bin", "conda-meta", "lib/python3.11/site-packages"):
+        (prefix / directory).mkdir(parents=True)
+    (prefix / "pyvenv.cfg").write_text("home = /usr/bin\n")
+    (prefix / "bin/python").symlink_to(sys.executable)
+    names = [f"{place}/{name}" for place in ("bin", "conda-meta") for name in ("tool", "tool-3")]
+    for name in names:
+        if name.endswith("3"):
+            (prefix / name).hardlink_to(prefix / name.removesuffix("-3"))
+        else:
+            (prefix / name).write_text(f"#!{prefix}/bin/python\nprint('tool')\n")
+    packing.pack(prefix, kind, tmp_path / "base.tar.gz")
+    out = tmp_path / "out"
+    out.mkdir()
+    subprocess.run(["tar", "-xzf", tmp_path / "base.tar.gz", "-C", out], check=True)
+    assert all("print('tool')" in (out / name).read_text() for name in names)
+
+
 def test_a_full_disk(venv: Path) -> None:
     with pytest.raises(OSError, match="No space left"):
         packing.pack(venv, Kind.VENV, Path("/dev/full"))
