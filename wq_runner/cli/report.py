@@ -11,7 +11,7 @@ from click.shell_completion import CompletionItem
 
 from wq_runner import names, summary
 from wq_runner.cli import base, report_runs
-from wq_runner.errors import UsageError, WqRunnerError
+from wq_runner.errors import UsageError
 from wq_runner.plain import echo
 from wq_runner.system import RunPaths
 
@@ -81,12 +81,16 @@ def main() -> NoReturn:
 def page(directory: Path, output: Path | None, plots: str | None) -> None:
     """Write the report of a run: one HTML file that needs nothing else."""
     from wq_runner.monitor import report, runs
+    from wq_runner.pipeline import shown
 
     paths = runs.paths_of(directory)
     view = runs.load(paths, say=lambda line: echo(line, err=True))
     record = report.read_record(paths)
     path = output or paths.report
-    _writing(path, lambda: report.write(view, record, path, name=paths.root.name))
+    histograms, problem = shown.section(paths, record)
+    if problem:
+        echo(f"note: the report has no histograms: {problem}", err=True)
+    _writing(path, lambda: report.write(view, record, path, name=paths.root.name, histograms=histograms))
     echo(f"report       {_shown(path)}")
     if plots:
         _plot(view, paths, plots)
@@ -214,7 +218,7 @@ def show(  # noqa: PLR0913 - as many as there are options
     are stacked, variations are a band around the nominal sum, data are points.
     """
     from wq_runner.monitor import histograms, pictures
-    from wq_runner.pipeline import peek, soundness
+    from wq_runner.pipeline import peek, shown, soundness
 
     path = output / "output.coffea" if output.is_dir() else output
     choice = pictures.choose(axes, overlay or "")
@@ -227,9 +231,8 @@ def show(  # noqa: PLR0913 - as many as there are options
         echo(f"{leaf.name:<{width}}  {histograms.describe(leaf.value)}")
     if only_list:
         return
-    known = _samples(samples, record, needed=normalize)
-    datasets = {**dict.fromkeys(record.get("datasets", {}), histograms.Sample()), **known}
-    made = pictures.pictures(content, datasets, choice)
+    known = shown.samples_of(record, samples, needed=normalize)
+    made = pictures.pictures(content, shown.known(record, samples), choice)
     _warn_of_missing(record, normalize=normalize)
     if normalize:
         made = [pictures.normalized(one, known, lumi) for one in made]
@@ -278,42 +281,6 @@ def _record_beside(path: Path) -> Mapping[str, Any]:
     record = summary.look(paths)
     summary.refuse_running(paths, record)
     return record or {}
-
-
-def _samples(names: tuple[str, ...], record: Mapping[str, Any], *, needed: bool) -> dict[str, Sample]:
-    """Read what the samples say of their normalization; nothing if they are not there and not `needed`."""
-    from wq_runner import samples
-    from wq_runner.monitor.histograms import Sample
-
-    wanted = names or tuple(record.get("samples") or ())
-    try:
-        if not wanted:
-            raise UsageError("nothing says which samples these are", hint="name them with --samples")
-        fileset = samples.load(wanted)
-    except WqRunnerError:
-        if needed or names:
-            raise
-        return {}
-    return {
-        dataset.name: Sample(
-            xsec=_number(dataset.metadata.get("xsec")),
-            sum_of_weights=_number(dataset.metadata.get("nSumOfWeights")),
-            mean_weight=_mean_weight(dataset.metadata),
-            is_data=dataset.is_simulation is False,
-        )
-        for dataset in fileset
-    }
-
-
-def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
-
-
-def _mean_weight(metadata: Mapping[str, Any]) -> float | None:
-    """Return the mean weight of generated events, as far as the sample says what it takes."""
-    weights = _number(metadata.get("nSumOfWeights"))
-    events = _number(metadata.get("nGenEvents")) or _number(metadata.get("nEvents"))
-    return weights / events if weights and events else None
 
 
 def _warn_of_missing(record: Mapping[str, Any], *, normalize: bool) -> None:

@@ -27,14 +27,14 @@ class Line:
 
 def over_time(title: str, lines: Sequence[Line], *, seconds: float, shown: Format) -> Html:
     """Draw lines over the time since the start: each value lasts for an equal part of `seconds`."""
-    top = _nice_top(max((max(line.values, default=0.0) for line in lines), default=0.0))
+    top = nice_top(max((max(line.values, default=0.0) for line in lines), default=0.0))
     count = max((len(line.values) for line in lines), default=0)
     seconds = max(seconds, 1e-3)
-    parts: list[Html] = [*_y_axis(top, shown), *_time_axis(seconds)]
+    parts: list[Html] = [*y_axis(top, shown), *_time_axis(seconds)]
     for place, line in enumerate(lines):
         points = _steps(line.values, count, top)
         if line.filled:
-            base = f"{_x(1)},{_y(0, 1)} {_x(0)},{_y(0, 1)}"
+            base = f"{across(1)},{up(0, 1)} {across(0)},{up(0, 1)}"
             parts.append(tag("polygon", points=f"{points} {base}", class_=f"area c{place}"))
         parts.append(tag("polyline", points=points, class_=f"line c{place}"))
     now = ", ".join(
@@ -43,37 +43,39 @@ def over_time(title: str, lines: Sequence[Line], *, seconds: float, shown: Forma
         if line.values
     )
     return figure(
-        title, _svg(parts, f"{title}: {now or 'nothing yet'}"), list(enumerate(line.name for line in lines))
+        title,
+        drawing(parts, f"{title}: {now or 'nothing yet'}"),
+        list(enumerate(line.name for line in lines)),
     )
 
 
 def histogram(title: str, found: Distribution, *, shown: Format) -> Html:
     """Draw how often each size occurs, sizes in equal ratios."""
     if not found.counts:
-        return figure(title, _svg([_note("nothing yet")], f"{title}: nothing yet"), [])
-    top = _nice_top(max(found.counts))
+        return figure(title, drawing([_note("nothing yet")], f"{title}: nothing yet"), [])
+    top = nice_top(max(found.counts))
     step = 1 / len(found.counts)
-    parts = [*_y_axis(top, _whole)]
+    parts = [*y_axis(top, _whole)]
     for place, count in enumerate(found.counts):
         if count:
             height = (HEIGHT - _TOP - _BOTTOM) * count / top
-            left, width = _x(place * step), _x((place + 1) * step) - _x(place * step)
+            left, width = across(place * step), across((place + 1) * step) - across(place * step)
             label = f"{shown(found.edges[place])} to {shown(found.edges[place + 1])}: {count:,}"
             parts.append(
                 tag(
                     "rect",
                     tag("title", label),
-                    x=_short(left),
-                    y=_short(_y(count, top)),
-                    width=_short(max(width - 1, 1)),
-                    height=_short(max(height, 1)),
+                    x=short(left),
+                    y=short(up(count, top)),
+                    width=short(max(width - 1, 1)),
+                    height=short(max(height, 1)),
                     class_="bar c0",
                 )
             )
     places = sorted({round(part * len(found.counts)) for part in (0, 1 / 3, 2 / 3, 1)})
-    parts += [_tick(_x(place * step), shown(found.edges[place]), place * step) for place in places]
+    parts += [tick(across(place * step), shown(found.edges[place]), place * step) for place in places]
     text = f"median {shown(found.median)}, 95% below {shown(found.high)}, at most {shown(found.most)}"
-    return figure(title, _svg(parts, f"{title}: {text}"), [], note=text)
+    return figure(title, drawing(parts, f"{title}: {text}"), [], note=text)
 
 
 def stack(title: str, parts: Sequence[tuple[str, float]]) -> Html:
@@ -84,7 +86,7 @@ def stack(title: str, parts: Sequence[tuple[str, float]]) -> Html:
         width = WIDTH * value / total
         label = tag("title", f"{name}: {100 * value / total:.1f}%")
         drawn.append(
-            tag("rect", label, x=_short(left), y=0, width=_short(width), height=26, class_=f"bar c{place}")
+            tag("rect", label, x=short(left), y=0, width=short(width), height=26, class_=f"bar c{place}")
         )
         left += width
     text = ", ".join(f"{name} {100 * value / total:.1f}%" for name, value in parts)
@@ -109,7 +111,7 @@ def used_of(used: float, held: float) -> Html:
     return tag(
         "svg",
         tag("rect", x=0, y=0, width=100, height=10, class_="held"),
-        tag("rect", x=0, y=0, width=_short(100 * part), height=10, class_="bar c0"),
+        tag("rect", x=0, y=0, width=short(100 * part), height=10, class_="bar c0"),
         viewBox="0 0 100 10",
         preserveAspectRatio="none",
         role="img",
@@ -119,10 +121,10 @@ def used_of(used: float, held: float) -> Html:
 
 
 def figure(
-    title: str, svg: Html, legend: Sequence[tuple[int, str]], *, note: str = "", wide: bool = False
+    title: str, svg: Html, legend: Sequence[tuple[int | str, str]], *, note: str = "", wide: bool = False
 ) -> Html:
     keys = [
-        tag("li", tag("span", class_=f"key c{place}", aria_hidden="true"), name) for place, name in legend
+        tag("li", tag("span", class_=f"key {_kind(key)}", aria_hidden="true"), name) for key, name in legend
     ]
     return tag(
         "figure",
@@ -134,19 +136,23 @@ def figure(
     )
 
 
-def _svg(parts: Sequence[Html], label: str) -> Html:
+def _kind(key: int | str) -> str:
+    return key if isinstance(key, str) else f"c{key}"
+
+
+def drawing(parts: Sequence[Html], label: str) -> Html:
     return tag("svg", parts, viewBox=f"0 0 {WIDTH} {HEIGHT}", role="img", aria_label=label, class_="chart")
 
 
-def _x(part: float) -> float:
+def across(part: float) -> float:
     return _LEFT + part * (WIDTH - _LEFT - _RIGHT)
 
 
-def _y(value: float, top: float) -> float:
+def up(value: float, top: float) -> float:
     return HEIGHT - _BOTTOM - (HEIGHT - _TOP - _BOTTOM) * value / top
 
 
-def _short(value: float) -> str:
+def short(value: float) -> str:
     return f"{value:.1f}".removesuffix(".0")
 
 
@@ -154,18 +160,18 @@ def _steps(values: Sequence[float], count: int, top: float) -> str:
     points = []
     before = None
     for place, value in enumerate(values):
-        y = _short(_y(value, top))
+        y = short(up(value, top))
         if y != before:
-            points.append(f"{_short(_x(place / count))},{y}")
+            points.append(f"{short(across(place / count))},{y}")
         # the end of a level is a point as well, but only where the level ends
         following = values[place + 1] if place + 1 < len(values) else None
-        if following is None or _short(_y(following, top)) != y:
-            points.append(f"{_short(_x((place + 1) / count))},{y}")
+        if following is None or short(up(following, top)) != y:
+            points.append(f"{short(across((place + 1) / count))},{y}")
         before = y
     return " ".join(points)
 
 
-def _nice_top(value: float) -> float:
+def nice_top(value: float) -> float:
     """Return the next of 1, 2, 5, 10, ... so that four lines fall on round numbers."""
     if value <= 0 or not math.isfinite(value):
         return 1.0
@@ -173,14 +179,14 @@ def _nice_top(value: float) -> float:
     return next(step * scale for step in (1, 2, 4, 5, 8, 10) if step * scale >= value * 0.9999)
 
 
-def _y_axis(top: float, shown: Format) -> list[Html]:
+def y_axis(top: float, shown: Format) -> list[Html]:
     parts = []
     for quarter in range(5):
         value = top * quarter / 4
-        y = _short(_y(value, top))
+        y = short(up(value, top))
         parts.append(tag("line", x1=_LEFT, x2=WIDTH - _RIGHT, y1=y, y2=y, class_="grid"))
         if quarter % 2 == 0:
-            parts.append(tag("text", shown(value), x=_LEFT - 5, y=_short(_y(value, top) + 4), class_="y"))
+            parts.append(tag("text", shown(value), x=_LEFT - 5, y=short(up(value, top) + 4), class_="y"))
     return parts
 
 
@@ -194,14 +200,14 @@ def _time_axis(seconds: float) -> list[Html]:
         (step for step in _ROUND_TIMES if seconds / step <= 5), 86400 * math.ceil(seconds / 86400 / 5)
     )
     return [
-        _tick(_x(number * step / seconds), since(number * step), number * step / seconds)
+        tick(across(number * step / seconds), since(number * step), number * step / seconds)
         for number in range(int(seconds // step) + 1)
     ]
 
 
-def _tick(x: float, text: str, part: float) -> Html:
+def tick(x: float, text: str, part: float) -> Html:
     anchor = "end" if part > 0.95 else "start" if part < 0.02 else "middle"
-    return tag("text", text, x=_short(x), y=HEIGHT - 6, class_="x", text_anchor=anchor)
+    return tag("text", text, x=short(x), y=HEIGHT - 6, class_="x", text_anchor=anchor)
 
 
 def _note(text: str) -> Html:

@@ -18,6 +18,8 @@ class Html(str):
     __slots__ = ()
 
 
+NOTHING = Html("")
+
 Child = str | int | Iterable["Child"] | None
 Attribute = str | int | float | bool | None
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from wq_runner.monitor import sections, troubles, words
-from wq_runner.monitor.html import document, tag
+from wq_runner.monitor.html import NOTHING, Html, document, tag
 from wq_runner.monitor.view import RUNNING, RunView
 
 _PARTS = (
     ("datasets", "datasets"),
+    ("histograms", "histograms"),
     ("time", "over time"),
     ("cores", "core time"),
     ("memory", "memory"),
@@ -18,14 +19,16 @@ _PARTS = (
 )
 
 
-def status_page(view: RunView, *, name: str, every: float) -> str:
+def status_page(view: RunView, *, name: str, every: float, histograms: Html = NOTHING) -> str:
     """Return the page; while the run goes, it looks for its successor `every` so many seconds."""
+    there = {"log": view.log, "histograms": histograms}
     body = tag(
         "main",
         sections.messages(view),
         sections.summary(view),
-        sections.contents([part for part in _PARTS if part[0] != "log" or view.log]),
+        sections.contents([part for part in _PARTS if there.get(part[0], True)]),
         sections.datasets(view),
+        histograms,
         sections.over_time(view),
         sections.core_time(view),
         troubles.failures(view),

@@ -12,7 +12,7 @@ from wq_runner.checksums import DamagedRecordError
 from wq_runner.errors import UsageError
 from wq_runner.monitor import charts, sections, troubles, words
 from wq_runner.monitor.advice import advice
-from wq_runner.monitor.html import Child, Html, document, facts, section, table, tag
+from wq_runner.monitor.html import NOTHING, Child, Html, document, facts, section, table, tag
 from wq_runner.monitor.next_time import next_time
 from wq_runner.monitor.view import RunView
 from wq_runner.system import RunPaths
@@ -24,6 +24,7 @@ Record = Mapping[str, Any]
 _PARTS = (
     ("advice", "advice"),
     ("complete", "completeness"),
+    ("histograms", "histograms"),
     ("time", "over time"),
     ("cores", "core time"),
     ("tasks", "tasks"),
@@ -57,21 +58,22 @@ def read_record(paths: RunPaths) -> Record:
         ) from error
 
 
-def write(view: RunView, record: Record, path: Path, *, name: str) -> None:
+def write(view: RunView, record: Record, path: Path, *, name: str, histograms: Html = NOTHING) -> None:
     """Write the report under its name at once."""
     with system.replacing(path, "w") as stream:
-        stream.write(report_page(view, record, name=name))
+        stream.write(report_page(view, record, name=name, histograms=histograms))
 
 
-def report_page(view: RunView, record: Record, *, name: str) -> str:
+def report_page(view: RunView, record: Record, *, name: str, histograms: Html = NOTHING) -> str:
     """Return the report as HTML."""
     body = tag(
         "main",
         sections.messages(view),
         sections.summary(view),
-        sections.contents(_PARTS),
+        sections.contents([part for part in _PARTS if part[0] != "histograms" or histograms]),
         _advice(view, record),
         _completeness(view, record),
+        histograms,
         sections.over_time(view),
         sections.core_time(view),
         _tasks(view),

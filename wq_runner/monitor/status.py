@@ -12,6 +12,7 @@ from pathlib import Path
 
 from wq_runner import checksums, system
 from wq_runner.monitor import page
+from wq_runner.monitor.html import Html
 from wq_runner.monitor.ticker import Ticker
 from wq_runner.monitor.view import RunView
 from wq_runner.system import RunPaths
@@ -37,6 +38,7 @@ class Status:
         self._paths = paths
         self._look = look
         self._every = every
+        self.histograms = Html("")
         self._lock = threading.Lock()
         self._ticker = Ticker("the status page", self.write, every=every)
 
@@ -71,7 +73,7 @@ class Status:
     def snapshot(self, every: float) -> Snapshot:
         """Return the state now, as a page that looks for the next one `every` so many seconds."""
         view = dataclasses.replace(self._look(), log=tail(self._paths.debug_log))
-        html = page.status_page(view, name=self._paths.root.name, every=every)
+        html = page.status_page(view, name=self._paths.root.name, every=every, histograms=self.histograms)
         # surrogates come from names of files that are not UTF-8
         return Snapshot(view=view, json=to_json(view), html=html.encode("utf-8", "replace"))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wq_runner.clock import Clock
 from wq_runner.journal import Event, RunEnded
@@ -17,6 +17,10 @@ from wq_runner.monitor.server import PageServer
 from wq_runner.monitor.status import Status
 from wq_runner.monitor.view import RunView
 from wq_runner.system import RunPaths
+
+if TYPE_CHECKING:
+    from wq_runner.monitor.gallery import Gallery
+    from wq_runner.monitor.histograms import Sample
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +35,7 @@ class Watch:
         self._clock = clock or Clock()
         self._collector = Collector()
         self._status = Status(paths, self.look)
+        self._gallery: Gallery | None = None
         self.server = PageServer(self._status.snapshot, http) if http is not None else None
         with _harmless("report of the last run"):
             paths.report.unlink(missing_ok=True)
@@ -54,13 +59,29 @@ class Watch:
         """Return what a terminal shows of it."""
         return self._collector.view(self._clock() if now is None else now, brief=True)
 
+    def show(self, value: Any, *, of: str, samples: Mapping[str, Sample]) -> None:
+        """Put the histograms of an output, or of its part `of` a dataset, into page and report."""
+        with _harmless("histograms on the page"):
+            from wq_runner.monitor.gallery import Gallery  # once all is done
+
+            if self._gallery is None:
+                self._gallery = Gallery(samples)
+            self._gallery.add(value, of=of)
+            self._status.histograms = self._gallery.section()
+
     def finish(self, record: Mapping[str, Any]) -> None:
         """Write the report and end; `record` is what run.json says."""
         self._status.stop()
         with _harmless("report"):
             from wq_runner.monitor import report  # once all is done
 
-            report.write(self.look(), record, self._paths.report, name=self._paths.root.name)
+            report.write(
+                self.look(),
+                record,
+                self._paths.report,
+                name=self._paths.root.name,
+                histograms=self._status.histograms,
+            )
         if self.server is not None:
             with _harmless("status server"):
                 self.server.close()

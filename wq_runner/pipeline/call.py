@@ -62,6 +62,15 @@ class Result:
         state = "complete" if self.complete else "partial"
         return f"<{state}: {done:,} of {planned:,} events, in {self.directory}>"
 
+    def _repr_html_(self) -> str | None:
+        """Return what a notebook shows: the account, the histograms, a link to the report."""
+        from wq_runner.pipeline import shown
+
+        try:
+            return shown.result(self)
+        except Exception:
+            return None  # what cannot be drawn is shown as text
+
 
 @told
 def run(

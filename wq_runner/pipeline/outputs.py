@@ -8,7 +8,7 @@ import hashlib
 import itertools
 import shlex
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -80,11 +80,18 @@ class Written:
     notes: Sequence[str] = ()
 
 
-def write(sums: Mapping[Sum, Any], processor: Any, paths: RunPaths, form: Form) -> Written:
+def write(
+    sums: Mapping[Sum, Any],
+    processor: Any,
+    paths: RunPaths,
+    form: Form,
+    shown: Callable[[Any, str], None] = lambda _value, _of: None,
+) -> Written:
     """Write the result, remove what an earlier run wrote in another form, and describe the files.
 
-    `sums` are of coffea's function. What goes into one file is added up and postprocessed by itself; where
-    that fails, the other files are written all the same.
+    `shown` is given each output, and the dataset if it is of one. `sums` are of coffea's function. What goes
+    into one file is added up and postprocessed by itself; where that fails, the other files are written all
+    the same.
 
     Raises
     ------
@@ -106,6 +113,8 @@ def write(sums: Mapping[Sum, Any], processor: Any, paths: RunPaths, form: Form) 
             value, note = ended(processor, {of: sums[of] for of in parts}, stem, apart)
             notes += [note] if note else []
             written += save(value, place / stem, zipped=form.pkl_gz)
+            datasets = {dataset for dataset, portion in sums if form.stem((dataset, portion)) == stem}
+            shown(value, datasets.pop() if len(datasets) == 1 else "")
         except OutputError:
             raise
         except WqRunnerError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import itertools
 import time
 from collections.abc import Mapping, Sequence
@@ -302,6 +303,8 @@ def _finish(
     console: Console,
 ) -> None:
     """Account for the result, write it, and say what is in it."""
+    from wq_runner.pipeline import shown  # once all is done
+
     bad, paths = ready.knowledge.bad, place.paths
     record.accounts = accounts(ready.fileset, plan, found, bad)
     record.inputs = finished.digest_of((dataset.name for dataset in ready.fileset), plan)
@@ -319,7 +322,8 @@ def _finish(
         system.write_json(paths.missing, missing_fileset(ready.fileset, plan, found, bad))
         record.missing_file = outputs.describe(paths.missing, paths.root)
     record.form = vars(dataclasses.replace(form, stage_out=None))
-    written = outputs.write(found.sums, place.processor, paths, form)
+    show = functools.partial(shown.of_run, place.watch, ready.whole)
+    written = outputs.write(found.sums, place.processor, paths, form, show)
     record.read_late = place.late.with_end(recorder.read_at_end())
     record.outputs = written.files
     if written.problem is not None:
