@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import hist
 import journals
 import nanoaod
 import pytest
@@ -16,6 +17,7 @@ from playwright.sync_api import expect
 from visiting import Visit
 
 from wq_runner import checksums
+from wq_runner.monitor.histograms import Sample
 from wq_runner.monitor.runs import load
 from wq_runner.monitor.watch import Watch
 from wq_runner.system import RunPaths
@@ -118,7 +120,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("runs") / "wq-run-samples"
     journals.write(place, [*list(journals.long(3000, datasets=12))[:-1], *rest_of_simple()])
     checksums.write_json(place / "run.json", record())
-    watch = Watch(RunPaths(root=place))
+    watch = Watch(RunPaths(root=place), clock=lambda: journals.START)
     for when, event in [*list(journals.long(3000, datasets=12))[:-1], *rest_of_simple()]:
         watch(when, event)
     watch.finish(record())
@@ -186,8 +188,72 @@ def test_the_report_needs_no_script(finished: Path, browser: Any) -> None:
     page = context.new_page()
     page.goto((finished / "report.html").as_uri())
     expect(page.locator("#advice")).to_be_visible()
-    assert page.locator("svg.chart").count() >= 10
+    assert page.locator("svg.chart").count() >= 6
+    assert page.locator("svg.lane").count() >= 6
     context.close()
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the directory of a run of 500 datasets with histograms of many axes."""
+    place = tmp_path_factory.mktemp("runs") / "many"
+    place.mkdir()
+    names = [f"Dataset_{number}" for number in range(500)]
+    watch = Watch(RunPaths(root=place), clock=lambda: journals.START)
+    *events, end = journals.long(3000, datasets=500, hosts=30)
+    for when, event in events:
+        watch(when, event)
+    samples = {name: Sample(is_data=name == "Dataset_0") for name in names}
+    watch.show({"mass": masses(names)}, of="", samples=samples)
+    watch(*end)
+    watch.finish({})
+    return place
+
+
+def masses(names: list[str]) -> Any:
+    """Return a histogram of datasets, of which the first is data, a region, variations and masses."""
+    made = hist.Hist.new.StrCat([], name="dataset", growth=True).StrCat([], name="region", growth=True)
+    made = made.StrCat([], name="systematic", growth=True).Reg(20, 0, 200, name="mass", label="mass [GeV]")
+    whole = made.Weight()
+    for number, name in enumerate(names):
+        for variation, weight in (("nominal", 1.0), ("jesUp", 1.1), ("jesDown", 0.8)):
+            if number or variation == "nominal":
+                found = [number % 200, 90]
+                whole.fill(dataset=name, region="sr", systematic=variation, mass=found, weight=weight)
+    return whole
+
+
+@pytest.mark.parametrize("visit", SCREENS, indirect=True, ids=lambda one: f"{one[1]}-{one[0]}")
+@pytest.mark.parametrize("name", ["status", "report"])
+def test_500_datasets_on_every_screen(many: Path, visit: Visit, name: str, screenshots: Path | None) -> None:
+    page = visit.page
+    page.goto((many / f"{name}.html").as_uri())
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "it scrolls to the side"
+    lanes = page.locator("#stream svg.lane")
+    assert lanes.count() == 48
+    assert page.locator("#stream path.failed").count() > 3
+    expect(page.locator("#stream")).to_contain_text("500 datasets take turns")
+    expect(page.locator("#time")).to_contain_text("datasets that took until last")
+    box = lanes.first.bounding_box()
+    assert box is not None
+    assert box["width"] > 200
+    assert box["height"] >= 8
+    # what failed is told from what did not, and datasets from each other
+    colors = page.evaluate(
+        "Object.fromEntries([...document.querySelectorAll('.lane path')]"
+        ".map((one) => [one.getAttribute('class'), getComputedStyle(one).fill]))"
+    )
+    assert len(set(colors.values())) == len(colors) >= 3
+    histograms = page.locator("#histograms")
+    expect(histograms.locator("figcaption")).to_have_text("mass, region sr")
+    expect(histograms).to_contain_text("494 others")
+    assert histograms.locator("polygon.band").count() == 1
+    assert histograms.locator("circle.seen").count() > 0
+    assert visit.errors == []
+    if screenshots is not None:
+        width = page.evaluate("innerWidth")
+        scheme = "dark" if page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches") else "light"
+        page.screenshot(path=str(screenshots / f"many-{name}-{scheme}-{width}.png"), full_page=True)
 
 
 def test_the_state_is_the_one_that_was_drawn(finished: Path) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from wq_runner.monitor import sections, troubles, words
+from wq_runner.monitor import sections, stream, troubles, words
 from wq_runner.monitor.html import NOTHING, Html, document, tag
 from wq_runner.monitor.view import RUNNING, RunView
 
 _PARTS = (
     ("datasets", "datasets"),
     ("histograms", "histograms"),
+    ("stream", "workers"),
     ("time", "over time"),
     ("cores", "core time"),
     ("memory", "memory"),
@@ -21,7 +22,7 @@ _PARTS = (
 
 def status_page(view: RunView, *, name: str, every: float, histograms: Html = NOTHING) -> str:
     """Return the page; while the run goes, it looks for its successor `every` so many seconds."""
-    there = {"log": view.log, "histograms": histograms}
+    there = {"log": view.log, "histograms": histograms, "stream": view.lanes.lanes}
     body = tag(
         "main",
         sections.messages(view),
@@ -29,6 +30,7 @@ def status_page(view: RunView, *, name: str, every: float, histograms: Html = NO
         sections.contents([part for part in _PARTS if there.get(part[0], True)]),
         sections.datasets(view),
         histograms,
+        stream.section_of(view),
         sections.over_time(view),
         sections.core_time(view),
         troubles.failures(view),

@@ -10,7 +10,7 @@ from typing import Any
 from wq_runner import checksums, system
 from wq_runner.checksums import DamagedRecordError
 from wq_runner.errors import UsageError
-from wq_runner.monitor import charts, sections, troubles, words
+from wq_runner.monitor import charts, sections, stream, troubles, words
 from wq_runner.monitor.advice import advice
 from wq_runner.monitor.html import NOTHING, Child, Html, document, facts, section, table, tag
 from wq_runner.monitor.next_time import next_time
@@ -25,6 +25,7 @@ _PARTS = (
     ("advice", "advice"),
     ("complete", "completeness"),
     ("histograms", "histograms"),
+    ("stream", "workers"),
     ("time", "over time"),
     ("cores", "core time"),
     ("tasks", "tasks"),
@@ -66,14 +67,16 @@ def write(view: RunView, record: Record, path: Path, *, name: str, histograms: H
 
 def report_page(view: RunView, record: Record, *, name: str, histograms: Html = NOTHING) -> str:
     """Return the report as HTML."""
+    there = {"histograms": histograms, "stream": view.lanes.lanes}
     body = tag(
         "main",
         sections.messages(view),
         sections.summary(view),
-        sections.contents([part for part in _PARTS if part[0] != "histograms" or histograms]),
+        sections.contents([part for part in _PARTS if there.get(part[0], True)]),
         _advice(view, record),
         _completeness(view, record),
         histograms,
+        stream.section_of(view),
         sections.over_time(view),
         sections.core_time(view),
         _tasks(view),

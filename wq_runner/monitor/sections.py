@@ -5,13 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from wq_runner.monitor import charts, words
+from wq_runner.monitor import charts, stream, words
 from wq_runner.monitor.charts import Line
-from wq_runner.monitor.html import Child, Html, escape, facts, number, section, table, tag
-from wq_runner.monitor.view import RUNNING, USES, Progress, RunView
+from wq_runner.monitor.html import NOTHING, Child, Html, escape, facts, number, section, table, tag
+from wq_runner.monitor.view import RUNNING, USES, Memory, Progress, RunView
 from wq_runner.units import format_seconds, format_size
 
 DATASETS_SHOWN = 2000
+_LISTED = 12  # datasets whose memory is told one by one, also if they are alike
+_ALIKE = 1.5
 
 
 def head(view: RunView, title: str) -> Html:
@@ -139,13 +141,19 @@ def _dataset(one: Progress, view: RunView) -> list[Child]:
 def over_time(view: RunView) -> Html:
     series, seconds = view.series, view.series.width * max(view.series.bins - 1, 0) + view.series.last_width
 
+    flat: list[str] = []
+
     def drawn(title: str, lines: Sequence[Line], shown: charts.Format) -> Html:
+        if all(_is_flat(line.values) for line in lines):
+            flat.append(f"{title} ({', '.join(f'{line.name} {shown(line.values[0])}' for line in lines)})")
+            return NOTHING
         return charts.over_time(title, lines, seconds=seconds, shown=shown)
 
     if not series.bins:
         return section("time", "Over time", tag("p", "nothing yet"))
     gauges = series.gauges
     pictures = [
+        stream.progress(view),
         drawn(
             "events per second", [Line(name="events/s", values=series.rates("events"), filled=True)], short
         ),
@@ -167,13 +175,12 @@ def over_time(view: RunView) -> Html:
             short,
         ),
         drawn(
-            "attempts that ended, per second",
-            [
-                Line(name="all", values=series.rates("tasks"), filled=True),
-                Line(name="failures", values=series.rates("failures")),
-            ],
+            "failures per second",
+            [Line(name="failures/s", values=series.rates("failures"), filled=True)],
             short,
-        ),
+        )
+        if view.failures
+        else NOTHING,
         drawn(
             "bytes per second",
             [
@@ -192,23 +199,34 @@ def over_time(view: RunView) -> Html:
             lambda value: trimmed(format_size(value)),
         ),
     ]
-    return section("time", "Over time", tag("div", pictures, class_="charts"))
+    note = tag("p", f"the same all the time: {'; '.join(flat)}", class_="note") if flat else None
+    return section("time", "Over time", tag("div", pictures, class_="charts"), note)
+
+
+def _is_flat(values: Sequence[float]) -> bool:
+    """Whether a line is level but for its ends, where workers come and go."""
+    inner = values[1:-1] or values
+    return max(inner, default=0.0) - min(inner, default=0.0) <= 0.01 * max(map(abs, inner), default=0.0)
 
 
 def memory(view: RunView) -> Html:
-    rows = [
-        [
-            one.dataset or f"all of {one.category}",
-            charts.used_of(one.most, one.most_allocated) if one.most_allocated else "",
-            size(one.typical),
-            size(one.high),
-            size(one.most),
-            size(one.allocated),
-            f"{one.exhausted:,}" if one.exhausted else "",
-            format_seconds(one.lost) if one.lost else "",
-        ]
-        for one in view.memory[:DATASETS_SHOWN]
-    ]
+    whole = [one for one in view.memory if not one.dataset]
+    apart, alike = _outliers([one for one in view.memory if one.dataset])
+    rows = [_memory(one) for one in (*whole, *apart)]
+    if alike:
+        first, last = min(one.typical for one in alike), max(one.typical for one in alike)
+        rows.append(
+            [
+                f"{len(alike):,} datasets alike",
+                "",
+                size(first) if size(first) == size(last) else f"{size(first)} to {size(last)}",
+                size(max(one.high for one in alike)),
+                size(max(one.most for one in alike)),
+                size(max(one.allocated for one in alike)),
+                "",
+                "",
+            ]
+        )
     return section(
         "memory",
         "Memory",
@@ -228,6 +246,34 @@ def memory(view: RunView) -> Html:
             rows,
         ),
     )
+
+
+def _memory(one: Memory) -> list[Child]:
+    return [
+        one.dataset or f"all of {one.category}",
+        charts.used_of(one.most, one.most_allocated) if one.most_allocated else "",
+        size(one.typical),
+        size(one.high),
+        size(one.most),
+        size(one.allocated),
+        f"{one.exhausted:,}" if one.exhausted else "",
+        format_seconds(one.lost) if one.lost else "",
+    ]
+
+
+def _outliers(datasets: Sequence[Memory]) -> tuple[Sequence[Memory], Sequence[Memory]]:
+    """Tell datasets that differ from those that are alike, where there are many."""
+    if len(datasets) <= _LISTED:
+        return datasets, ()
+    usual = sorted(one.typical for one in datasets)[len(datasets) // 2]
+    apart = [
+        one
+        for one in datasets
+        if one.exhausted or not usual / _ALIKE <= one.typical <= usual * _ALIKE or one.most > 2 * usual
+    ]
+    apart = sorted(apart, key=lambda one: one.most, reverse=True)[:DATASETS_SHOWN]
+    there = set(map(id, apart))
+    return apart, [one for one in datasets if id(one) not in there]
 
 
 def core_time(view: RunView) -> Html:

@@ -94,7 +94,13 @@ def detailed(sums: Sums, view: RunView) -> RunView:
         result_bytes=sums.results.distribution(),
         cost=_cost(sums),
         series=sums.timeline.series(),
+        lanes=sums.lanes.summary(view.updated, _asked(view)),
     )
+
+
+def _asked(view: RunView) -> dict[str, int]:
+    """Return what this process has to do of each dataset, and of all."""
+    return {one.name: one.planned - one.resumed for one in (view.total, *view.datasets)}
 
 
 def _top_hosts(sums: Sums, means: dict[str, float]) -> tuple[HostTime, ...]:

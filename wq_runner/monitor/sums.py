@@ -23,6 +23,7 @@ from wq_runner.journal import (
     Workers,
 )
 from wq_runner.model import Category
+from wq_runner.monitor.lanes import LaneTally
 from wq_runner.monitor.next_time import ChunkTally
 from wq_runner.monitor.sketch import Mean, Sketch
 from wq_runner.monitor.tallies import (
@@ -80,6 +81,7 @@ class Sums:
         self.files = Files()
         self.rate = Rate()
         self.usage = Usage(now)
+        self.lanes = LaneTally(now)
         self.timeline = Timeline(now, _GAUGES, _COUNTS)
         self.seconds, self.events, self.results = Sketch(), Sketch(), Sketch()
         self.chunks = Mean()
@@ -176,6 +178,7 @@ class Sums:
         if tally.first is None or begun < tally.first:
             tally.first = begun
         tally.core_seconds += core_seconds
+        self.lanes.ended(now, seconds, event)
         tally.useful_amount += tally.amount(event.events, event.done)
         tally.memory.add(event.memory)
         tally.allocated.add(event.allocated)
@@ -204,6 +207,7 @@ class Sums:
         if event.category != PROCESSING:
             return
         self.rate.add(now, amount)
+        self.lanes.accepted(now, event.dataset, event.events)
         self.timeline.counts(now)[_EVENTS] += event.events
         if event.seconds:
             self.files.add(event.dataset, zip(event.items, event.seconds, strict=False))

@@ -289,6 +289,38 @@ class Series:
         return values
 
 
+Span = tuple[int, int, int, bool]
+"""First bin, number of bins, place in `kinds`, whether it failed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lane:
+    """What one core of a host did: attempts, and which bins they filled; the others were idle."""
+
+    host: str
+    attempts: int
+    failed: int
+    spans: tuple[Span, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lanes:
+    """What hosts did when, in `bins` of `width` seconds from `start`.
+
+    `kinds` are categories and datasets; many datasets take turns with a few kinds that have no name. Of
+    `more_hosts` nothing was kept. `done` is the share of the events that was in the result after each bin: of
+    all (no name), and of the datasets that took until last.
+    """
+
+    start: float = 0.0
+    width: float = 0.25
+    bins: int = 0
+    kinds: tuple[tuple[str, str], ...] = ()
+    lanes: tuple[Lane, ...] = ()
+    more_hosts: int = 0
+    done: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Cost:
     """What a chunk takes: `fixed` + `per_event` x its events, in seconds, as far as chunks differ in size.
@@ -362,6 +394,7 @@ class RunView:
     result_bytes: Distribution = Distribution()
     cost: Cost = Cost()
     series: Series = Series()
+    lanes: Lanes = Lanes()
     damaged_lines: int = 0
     log: tuple[str, ...] = ()
 
