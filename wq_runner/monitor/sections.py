@@ -145,9 +145,8 @@ def over_time(view: RunView) -> Html:
 
     def drawn(title: str, lines: Sequence[Line], shown: charts.Format) -> Html:
         if all(_is_flat(line.values) for line in lines):
-            flat.append(
-                f"{title} ({', '.join(f'{line.name} {shown(line.values[len(line.values) // 2])}' for line in lines)})"
-            )
+            levels = [f"{line.name} {shown(line.values[len(line.values) // 2])}" for line in lines]
+            flat.append(f"{title} ({', '.join(levels)})")
             return NOTHING
         return charts.over_time(title, lines, seconds=seconds, shown=shown)
 
