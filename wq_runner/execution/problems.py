@@ -109,4 +109,8 @@ def error_of(
             )
         case _:
             where = f" on {outcome.host}" if outcome.host else ""
-            return EngineError(f"{trouble.cause.value}{where}: {trouble.message} ({reason}); {place}")
+            # what a package opens when it is imported
+            lacks = left_here(trouble.message, _here()) if trouble.cause is Cause.ENVIRONMENT else ""
+            return EngineError(
+                f"{trouble.cause.value}{where}: {trouble.message} ({reason}); {place}", hint=lacks
+            )

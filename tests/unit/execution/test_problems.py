@@ -50,6 +50,19 @@ def test_a_file_that_is_here_and_not_there(
     assert said or "--extra-file" not in error.hint
 
 
+def test_a_file_that_a_package_opens_when_it_is_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "src/helpers").mkdir(parents=True)
+    (tmp_path / "src/helpers/likelihoods.root").write_text("")
+    monkeypatch.chdir(tmp_path)
+    text = "FileNotFoundError: [Errno 2] No such file or directory: 'src/helpers/likelihoods.root'"
+    for cause, said in ((Cause.ENVIRONMENT, True), (Cause.LOST, False)):
+        trouble = Trouble(cause=cause, message=text)
+        error = error_of(trouble, "6 times", (CHUNK,), Outcome(task_id=1, ending=Ending.RETURNED))
+        assert ("--extra-file src takes it along" in error.hint) == said
+
+
 @pytest.mark.parametrize(
     ("message", "kind", "said"),
     [
