@@ -80,14 +80,25 @@ class Counting(Older):
     metadata_fetcher_parquet = None
 
     def run(self, items: Any, processor: Any) -> Any:
-        def refuse(_: Any) -> None:
-            raise NotImplementedError("Parquet format is not supported yet.")
+        return self.executor(items, self.refuse, None)
 
-        return self.executor(items, refuse, None)
+    def refuse(self, _: Any) -> None:
+        raise NotImplementedError("Parquet format is not supported yet.")
 
 
-def test_parquet_that_is_counted_is_not_read_for_that(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(coffea.processor, "Runner", Counting)
+class Wrapping(Counting):
+    """One that says of which file that is, as those from 2025.10 on."""
+
+    def refuse(self, item: Any) -> None:
+        try:
+            super().refuse(item)
+        except Exception as error:
+            raise Exception(f"Failed to open file: {item!r}.") from error  # noqa: TRY002 - its own
+
+
+@pytest.mark.parametrize("runner", [Counting, Wrapping])
+def test_parquet_that_is_counted_is_not_read_for_that(monkeypatch: pytest.MonkeyPatch, runner: type) -> None:
+    monkeypatch.setattr(coffea.processor, "Runner", runner)
     assert not abilities.reads_ranges_of_parquet.__wrapped__()
 
 
