@@ -1,6 +1,7 @@
 # make demo   set up what is missing and run the example
 # make test   set up what is missing and run every check
 # make test-batch  only those with Slurm, HTCondor, XRootD and catalogs
+# make test-coffeas  with other coffeas than the newest, in environments of their own
 # make docs   set up what is missing and build the site into build/site
 # make coverage  which lines the tests of tests/unit and tests/process run, or those of RINGS=...
 # make dist   build the packages, into dist/
@@ -13,7 +14,7 @@ BATCH := pytest tests/batch --numprocesses 4 --dist loadgroup
 # each file has its own processes and directories; the long ones first, so that none is left at the end
 BESIDE := $(addprefix tests/, fitting executors ledger engine browser process packages unit)
 
-.PHONY: setup demo test test-batch docs coverage dist bench lint clean
+.PHONY: setup demo test test-batch test-coffeas docs coverage dist bench lint clean
 
 setup:
 	@environments/setup.sh
@@ -38,6 +39,11 @@ test-batch: lint
 	@environments/setup.sh batch
 	@$(BATCH)
 
+# not in `test`: it takes minutes to make the environments
+test-coffeas: setup
+	@environments/setup.sh coffeas
+	@pytest tests/coffeas --numprocesses 2 --durations 10
+
 docs: setup
 	@sphinx-build -W --keep-going --nitpicky --quiet docs build/site
 	@echo "build/site/index.html"
@@ -59,5 +65,5 @@ bench: setup
 	@python benchmarks/run.py
 
 clean:
-	rm -rf .venv wq-run-* build dist .coverage* coverage.xml bindings/build bindings/src/*.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .coffeas wq-run-* build dist .coverage* coverage.xml bindings/build bindings/src/*.egg-info .pytest_cache .mypy_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -4,6 +4,7 @@
 #   setup.sh       set up what is missing
 #   setup.sh test  set up what the tests need besides: a browser, shells, and as batch
 #   setup.sh batch set up what tests/batch needs, if this user may: Slurm, an XRootD server
+#   setup.sh coffeas  set up what tests/coffeas needs, besides: environments with other coffeas, in .coffeas
 #   setup.sh bin   print the directory of the programs, and do nothing else
 #
 # In an active conda environment that has ndcctools nothing is built. Elsewhere: the Debian packages of
@@ -138,6 +139,34 @@ setup_venv() {
     key | sha256sum >"$stamp"
 }
 
+readonly COFFEAS=(0.7.29 2025.7.3 2025.12.0)
+
+make_coffea() { # VERSION DIRECTORY PYTHON: an environment as pip makes it, and then what we add, as pip does
+    local in=$2/bin/python
+    "$3" -m venv --clear "$2" && "$in" -m pip install --quiet "coffea==$1" 'setuptools<81' &&
+        "$in" -m pip freeze >"$2/before" &&
+        "$in" -m pip install --quiet --editable '.[dask,parsl]' &&
+        "$in" -m pip freeze --exclude-editable >"$2/after" &&
+        "$in" -m pip install --quiet ./bindings
+}
+
+setup_coffeas() { # what this Python or the package index has not is left out, and its tests are skipped, but in CI
+    local version place python
+    python=$(find_python)
+    for version in "${COFFEAS[@]}"; do
+        place=.coffeas/$version
+        [[ -e $place/.setup && $(key | sha256sum) == "$(<"$place/.setup")" ]] && continue
+        if (step "environment with coffea $version" make_coffea "$version" "$place" "$python"); then
+            key | sha256sum >"$place/.setup"
+        elif [[ ${CI:-} ]]; then
+            exit 1
+        else
+            echo "note: there is no environment with coffea $version: its tests are skipped"
+            rm -rf "$place"
+        fi
+    done
+}
+
 ring=
 case ${1:-} in
 bin) in_conda && echo "$CONDA_PREFIX/bin" || echo "$PWD/.venv/bin" ;;
@@ -145,6 +174,10 @@ bin) in_conda && echo "$CONDA_PREFIX/bin" || echo "$PWD/.venv/bin" ;;
     ring=${1:-}
     exec 9<environments/setup.sh && flock 9 # one at a time
     if in_conda; then setup_conda; else setup_venv; fi
+    ;;
+coffeas)
+    exec 9<environments/setup.sh && flock 9
+    setup_coffeas
     ;;
 *) die "unknown argument $1" ;;
 esac
