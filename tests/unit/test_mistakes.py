@@ -154,7 +154,8 @@ def test_samples_of_the_name_of_a_program_are_samples(call: Call, here: Path) ->
         ("--extra-file nope a.root", 2, "--extra-file: Path 'nope' does not exist."),
         ("--environment nope.yml a.root", 2, "--environment nope.yml: no such file"),
         ("--pdb a.root", 2, "--pdb cannot open a debugger with --executor work_queue"),
-        ("--only TT a.root", 2, "--only TT: no dataset of this name."),
+        ("--only TT a.root", 2, "--only TT: no dataset of this name. There are: a"),
+        ("50,000 a.root", 2, "the list of samples has a problem"),
         ("--select a:c.root a.root", 2, "no file c.root in a. Did you mean a.root?"),
         ("--redirector x a.root", 2, "--redirector: 'x' is not FROM=TO"),
         ("--max-failed 5 a.root", 2, "--max-failed: '5' is not a share such as 0.5% or 0.005"),
@@ -184,6 +185,14 @@ def test_mistakes(call: Call, words: str, code: int, said: str) -> None:
     ended, lines = call(f"wq-run {words}")
     assert (ended, lines[0][: len(said) + 7]) == (code, f"error: {said}")
     assert lines[-1].startswith("more: wq-run explain ")
+
+
+@pytest.mark.parametrize("number", ["50,000", "50000", "100k", "1,000,000"])
+def test_a_number_is_no_file(call: Call, number: str) -> None:
+    code, lines = call(f"wq-run a.root {number}")
+    assert code == 2
+    assert f"a number is no file: --chunksize {number.replace(',', '')} (-c)" in lines[1]
+    assert len(lines) == 3
 
 
 def test_what_is_in_the_way_is_said_before_anything_is_made(call: Call, here: Path) -> None:

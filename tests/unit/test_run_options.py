@@ -411,3 +411,20 @@ def test_how_many_must_be_said(text: str) -> None:
     with pytest.raises(UsageError, match=f"how many workers of {text}") as caught:
         spec.parse(text)
     assert f"--workers {text}:N" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("said", "executor", "workers"),
+    [
+        ({}, "iterative", None),
+        ({"workers": "local:2"}, "work_queue", "local:2"),
+        ({"scaleout": 2}, "work_queue", "local:2"),
+        ({"executor": "futures", "scaleout": 2}, "futures", "2"),
+    ],
+)
+def test_a_test_with_workers_is_tried_on_them(
+    said: dict[str, Any], executor: str, workers: str | None
+) -> None:
+    found = defaulted(RunOptions(test=True, **said), said)
+    assert (found.executor, found.workers) == (executor, workers)
+    assert (found.limit_files, found.limit_chunks) == (1, 1)

@@ -549,7 +549,8 @@ _OF_TEST = {"executor": "iterative", "executor_custom_setup": None, "limit_files
 def defaulted(options: RunOptions, said: Collection[str] = ()) -> RunOptions:
     """Return the options with what depends on others filled in: what --test means, workers, the name.
 
-    --test takes the place of what files and variables say, but not of what is `said` beside it.
+    --test takes the place of what files and variables say, but not of what is `said` beside it: with workers
+    it is tried on these.
     """
     workers = _workers(options)
     changes: dict[str, Any] = {"name": options.name or default_name(), "workers": workers}
@@ -557,6 +558,8 @@ def defaulted(options: RunOptions, said: Collection[str] = ()) -> RunOptions:
         changes |= {name: value for name, value in _OF_TEST.items() if name not in said}
         if "executor" in said:
             changes.pop("executor_custom_setup", None)  # it may be what makes it
+        elif {"workers", "scaleout"} & set(said):
+            changes["executor"] = "work_queue"  # one process has no workers
     if options.on_work_queue and "executor" not in changes:
         changes["executor"] = "work_queue"  # where is said by the workers now
     if options.probe is not None:

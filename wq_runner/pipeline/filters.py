@@ -107,11 +107,16 @@ def _texts(dataset: Dataset, key: str) -> list[str]:
 def _nothing(pattern: Pattern, fileset: Fileset) -> str:
     if not pattern.key:
         names = [dataset.name for dataset in fileset]
-        return f"no dataset of this name.{did_you_mean(pattern.value, names)}"
+        near = did_you_mean(pattern.value, names)
+        return f"no dataset of this name.{near} There are: {_some(names)}"
     values = {texts[0]: None for dataset in fileset if (texts := _texts(dataset, pattern.key))}
     if not values:
         keys = {key for dataset in fileset for key in dataset.metadata}
         return f"no dataset has {pattern.key} in its metadata.{did_you_mean(pattern.key, keys)}"
-    listed = ", ".join(list(values)[:_MANY]) + (", ..." if len(values) > _MANY else "")
     near = did_you_mean(pattern.value, values)
-    return f"no dataset has this value.{near} There are: {listed}"
+    return f"no dataset has this value.{near} There are: {_some(list(values))}"
+
+
+def _some(names: Sequence[str]) -> str:
+    more = len(names) - _MANY
+    return ", ".join(names[:_MANY]) + (f" and {more:,} more" if more > 0 else "")

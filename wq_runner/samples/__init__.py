@@ -73,7 +73,7 @@ def _read_name(name: str, reading: Reading) -> list[Found]:
         return _read_path(path, reading)
     if glob.has_magic(name) and content.split_tree(name)[1] is None:
         return _read_glob(str(path), reading)
-    if "," in name:
+    if "," in name and not mistaken.is_number(name):
         pieces = [piece.strip() for piece in name.split(",")]
         return [item for piece in pieces if piece for item in _read_name(piece, reading)]
     bare, tree = content.split_tree(name)

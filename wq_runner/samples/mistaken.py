@@ -8,10 +8,22 @@ from pathlib import Path
 
 _LISTS = (".txt", ".list", ".lst", ".filelist", ".csv")
 _NAME = r"[A-Za-z_]\w*"
+_NUMBER = r"(\d{1,3}(,\d{3})+|\d+)([kKM]?)"
+
+
+def is_number(name: str) -> bool:
+    """Whether it is a number as people write it: 50000, 50,000, 50k."""
+    return re.fullmatch(_NUMBER, name) is not None
 
 
 def answer(name: str) -> str | None:
     """Say what a word was meant for that names no samples; None if nothing is known of it."""
+    if is_number(name):
+        plain = name.replace(",", "")
+        return (
+            f"a number is no file: --chunksize {plain} (-c) says how many events a chunk has, "
+            "--workers how many workers there are"
+        )
     path, _, attribute = name.partition(":")
     if path.endswith((".py", ".ipynb")) or re.fullmatch(rf"{_NAME}(\.{_NAME})*:{_NAME}", name):
         there = "" if attribute or Path(path).suffix != ".py" else ":NAME"
