@@ -34,7 +34,10 @@ AUTO = "auto"
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """What all of them do. With chunks of `auto`, peers are tried with each of `chunksizes`."""
+    """What all of them do. With chunks of `auto`, peers are tried with each of `chunksizes`.
+
+    With `apart` each file is a dataset of its own.
+    """
 
     events: int
     files: int
@@ -42,6 +45,7 @@ class Case:
     processor: str = f"{DIMUON / 'processor.py'}:Dimuon"
     chunksizes: tuple[int, ...] = (50_000, 100_000, 200_000)
     peers: tuple[str, ...] = ("futures",)
+    apart: bool = False
 
     @property
     def contestants(self) -> list[tuple[str, int | str]]:
@@ -66,6 +70,8 @@ PROFILES = {
             "chunks-20k": Case(events=8_000_000, files=40, chunksize=20_000),
             "chunks-auto": Case(events=8_000_000, files=40, chunksize=AUTO),
             "small-files": Case(events=2_000_000, files=2_000, chunksize=50_000),
+            "datasets-40": Case(events=8_000_000, files=40, chunksize=50_000, apart=True),
+            "datasets-300": Case(events=6_000_000, files=300, chunksize=20_000, apart=True),
             "large-results": Case(
                 events=2_000_000, files=40, chunksize=10_000, processor=f"{HERE / 'large.py'}:Large"
             ),
@@ -81,7 +87,22 @@ def make_samples(directory: Path, case: Case) -> Path:
     files = max(1, round(case.files / 3))
     events = case.events // (3 * files)
     subprocess.run([*command, "--files", str(files), "--events", str(events)], check=True)
-    return place / "samples.cfg"
+    return _apart(place) if case.apart else place / "samples.cfg"
+
+
+def _apart(place: Path) -> Path:
+    """Write samples in which each file of these is a dataset of its own."""
+    directory = place / "apart"
+    directory.mkdir(exist_ok=True)
+    names = []
+    for path in place.glob("*.json"):
+        sample = json.loads(path.read_text())
+        for number, file in enumerate(sample["files"]):
+            names.append(f"{path.stem}_{number}.json")
+            one = {**sample, "files": [str((place / file).resolve())]}
+            (directory / names[-1]).write_text(json.dumps(one))
+    (directory / "samples.cfg").write_text("\n".join(names) + "\n")
+    return directory / "samples.cfg"
 
 
 def command_of(name: str, case: Case, samples: Path, chunksize: int | str, workers: int) -> list[str]:

@@ -54,6 +54,8 @@ class PhaseStarted(Struct, frozen=True, kw_only=True):
 
 
 class TaskSubmitted(Struct, frozen=True, kw_only=True):
+    """A task was given to the engine; one that has chunks of several sums is on record as one for each."""
+
     task: int
     category: str
     dataset: str

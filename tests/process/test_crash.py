@@ -27,13 +27,18 @@ from wq_runner.remote import wire
 TASKS = 12
 
 
-def answer(directory: Path, task: int) -> Path:
-    """Write the answer of a task as a worker does."""
-    path = directory / f"{task}.result"
-    blob = lz4.frame.compress(cloudpickle.dumps({"sum": 2**task, "tasks": {task}}))
-    beside = directory / f"{task}.written"
-    beside.write_bytes(b"%d" % task * 1000)
-    wire.write(path, {"host": "here", "wall": 0.1, "done": [0]}, [blob, b""], [(0, "some.parquet", beside)])
+def answer(directory: Path, *tasks: int) -> Path:
+    """Write the answer of a task as a worker does, with one sum for each of these numbers."""
+    path = directory / f"{tasks[0]}.result"
+    blobs, files = [], []
+    for index, task in enumerate(tasks):
+        blobs.append(lz4.frame.compress(cloudpickle.dumps({"sum": 2**task, "tasks": {task}})))
+        beside = directory / f"{task}.written"
+        beside.write_bytes(b"%d" % task * 1000)
+        files.append((index, "some.parquet", beside))
+    done = list(range(len(tasks)))
+    header = {"host": "here", "wall": 0.1, "done": done, "sums": [[index] for index in done]}
+    wire.write(path, header, [blobs[0], b"", *blobs[1:]], files)
     return path
 
 
@@ -48,11 +53,15 @@ def accepted(task: int) -> Accepted:
 
 
 class Place:
-    """The directory of a run, with its journal; with `tree`, results are added up by others."""
+    """The directory of a run, with its journal; with `tree`, results are added up by others.
 
-    def __init__(self, root: Path, tree: TreeSettings | None = None) -> None:
+    So many of the tasks come together, in one answer of `several` sums.
+    """
+
+    def __init__(self, root: Path, tree: TreeSettings | None = None, several: int = 1) -> None:
         self.root = root
         self.tree = tree
+        self.several = several
         self.ledger = root / "ledger"
         self.files = FileStore(root=root / "files")
         self.journal = root / "journal.jsonl"
@@ -80,10 +89,11 @@ class Place:
                 record.record(journal.Dropped(names=names, reason="damaged"), durable=True)
             reducer = Reducer(record, self.ledger, self.files, self.tree)
             reducer.recover(recovered.holdings)
-            for task in range(TASKS):
-                if task not in done:
-                    reducer.add(answer(self.root, task), accepted(task))
-                    self.add_up(reducer)
+            left = [task for task in range(TASKS) if task not in done]
+            for first in range(0, len(left), self.several):
+                tasks = left[first : first + self.several]
+                reducer.add(answer(self.root, *tasks), [accepted(task) for task in tasks])
+                self.add_up(reducer)
             reducer.drain()
             while reducer.busy:
                 self.add_up(reducer)
@@ -154,17 +164,28 @@ def crashes(place: Place, steps: int, *, before: bool) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("tree", "together"),
-    [(None, TASKS + 1), (None, 2), (TreeSettings(results=3, always=True), 2)],
-    ids=["here", "small ones together", "tasks"],
+    ("tree", "together", "several"),
+    [
+        (None, TASKS + 1, 1),
+        (None, 2, 1),
+        (TreeSettings(results=3, always=True), 2, 1),
+        (None, TASKS + 1, 3),
+        (TreeSettings(results=3, always=True), 2, 5),
+    ],
+    ids=["here", "small ones together", "tasks", "several sums", "several sums and tasks"],
 )
 @pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
 def test_every_moment(
-    tmp_path: Path, before: bool, tree: TreeSettings | None, together: int, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    before: bool,
+    tree: TreeSettings | None,
+    together: int,
+    several: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(reduce, "TOGETHER", together)
     for steps in range(1000):
-        place = Place(tmp_path / str(steps), tree)
+        place = Place(tmp_path / str(steps), tree, several)
         if not crashes(place, steps, before=before):
             break
         done = place.done()

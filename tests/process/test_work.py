@@ -26,11 +26,12 @@ def run(
     items: Sequence[Any],
     versions: dict[str, str] | None = None,
     sources: dict[str, str] | None = None,
+    labels: Sequence[int] = (),
 ) -> Answer:
     """Do a task in a watched process, and return its answer."""
     preamble = work.preamble(wanted=versions, sources=sources or {})
     (directory / "function").write_bytes(preamble + dill.dumps(function))
-    (directory / "items").write_text(work.pack(items))
+    (directory / "items").write_text(work.pack(items, labels=labels))
     job = Job(directory / "function", directory / "items", directory / "result", Limits())
     Watch(
         job, lambda tell: work.execute(job.function, job.items, job.result, tell, outside=tell.outside)
@@ -216,6 +217,75 @@ def test_results_that_cannot_be_merged(tmp_path: Path) -> None:
     assert (failure.index, failure.kind) == (None, Kind.RESULT)
     assert not found.done
     assert answer.read_result(tmp_path / "result") is None, "nothing that holds a part of it"
+
+
+SEVERAL = [(1, 7), (2, 7), (10, 8), (20, 9), (30, 9)]
+"""Items, and the labels of the sums that they belong to."""
+
+
+def sums(directory: Path, found: Answer) -> list[Any]:
+    """Return the results of an answer of several sums."""
+    places = [directory / f"{number}.sum" for number in range(len(found.sums))]
+    answer.divide(directory / "result", places)
+    return [answer.read_result(place) for place in places]
+
+
+@pytest.mark.parametrize(
+    ("of", "done", "expected", "failed"),
+    [
+        pytest.param(
+            lambda item: {"sum": item},
+            [(0, 1), (2,), (3, 4)],
+            [{"sum": 3}, {"sum": 10}, {"sum": 50}],
+            [],
+            id="each sum is one result",
+        ),
+        pytest.param(
+            lambda item: {"sum": item / (item - 10)},
+            [(0, 1), (3, 4)],
+            [{"sum": 1 / -9 + 2 / -8}, {"sum": 3.5}],
+            [(2, Kind.PROCESSOR)],
+            id="an item that fails, alone in its sum",
+        ),
+        pytest.param(
+            lambda item: {"sum": threading.Lock() if item == 10 else item},
+            [(0, 1), (3, 4)],
+            [{"sum": 3}, {"sum": 50}],
+            [(2, Kind.RESULT)],
+            id="a sum that cannot be pickled",
+        ),
+        pytest.param(
+            lambda item: {"sum": {item} if item == 1 else item},
+            [(2,), (3, 4)],
+            [{"sum": 10}, {"sum": 50}],
+            [(None, Kind.RESULT)],
+            id="a sum that cannot be made",
+        ),
+        pytest.param(
+            lambda item: {item: threading.Lock()} if item in (1, 20) else {"sum": item},
+            [(2,)],
+            [{"sum": 10}],
+            [(None, Kind.RESULT)],
+            id="two such sums are said once",
+        ),
+        pytest.param(
+            lambda item: None if item < 3 else {"sum": item},
+            [(2,), (3, 4)],
+            [{"sum": 10}, {"sum": 50}],
+            [],
+            id="a sum of nothing",
+        ),
+    ],
+)
+def test_sums_of_several_datasets_have_nothing_to_do_with_one_another(
+    tmp_path: Path, of: Callable[[int], Any], done: list[Any], expected: list[Any], failed: list[Any]
+) -> None:
+    found = run(tmp_path, of, [item for item, _ in SEVERAL], labels=[label for _, label in SEVERAL])
+    assert list(found.sums) == done
+    assert found.done == tuple(index for some in done for index in some)
+    assert [(one.index, one.kind) for one in found.failures] == failed
+    assert len(answer.read_exceptions(tmp_path / "result")) == len(failed)
+    assert sums(tmp_path, found) == expected
 
 
 def test_nothing_is_what_coffea_returns_for_a_file_it_skips(tmp_path: Path) -> None:

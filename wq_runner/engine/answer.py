@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import pickle
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -25,6 +25,7 @@ __all__ = [
     "Left",
     "Measurement",
     "TaskWarning",
+    "divide",
     "read_answer",
     "read_exceptions",
     "read_result",
@@ -129,7 +130,8 @@ class TaskWarning:
 class Answer:
     """The header of an answer: which items of the batch are in the result, which are not, and why.
 
-    Items that are named nowhere were not reached. `read` is what the process has read of the user's: see
+    Items that are named nowhere were not reached. `sums` are those that are done by the sums that they are
+    in, one after the other as they are in the file. `read` is what the process has read of the user's: see
     `remote.reads`.
     """
 
@@ -137,6 +139,7 @@ class Answer:
     wall: float
     startup: float
     done: tuple[int, ...]
+    sums: tuple[tuple[int, ...], ...] = ()
     skipped: Mapping[int, str]
     failures: tuple[Failure, ...]
     measured: tuple[Measurement, ...]
@@ -172,6 +175,7 @@ def _answer(header: Mapping[str, Any]) -> Answer:
         wall=header["wall"],
         startup=header.get("startup", 0.0),
         done=tuple(header.get("done", ())),
+        sums=tuple(tuple(done) for done in header.get("sums", ())),
         skipped={entry["index"]: entry["reason"] for entry in header.get("skipped", ())},
         failures=tuple(
             Failure(**{**entry, "kind": Kind(entry["kind"])}) for entry in header.get("failures", ())
@@ -208,6 +212,20 @@ def read_result(path: Path) -> Any:
             f"what the processor returned cannot be read again\n\n{guarded.lines_of(error)}",
             hint="it is pickled on workers: a class of its own has to allow for that",
         ) from error
+
+
+def divide(path: Path, into: Sequence[Path]) -> None:
+    """Write each sum of an answer as an answer of its own, and remove it: without what it has beside them.
+
+    Raises
+    ------
+    DamagedError, OSError
+        As for `read_answer`, or if they cannot be written.
+    """
+    header, (first, _, *others) = wire.read(path)
+    for place, blob in zip(into, (first, *others), strict=True):
+        wire.write(place, {"host": header["host"], "wall": header["wall"]}, [blob, b""])
+    path.unlink()
 
 
 def read_exceptions(path: Path) -> list[BaseException]:

@@ -77,7 +77,7 @@ class Accumulation:
             return False
         task = running.task
         found = _read(task, outcome)
-        self._context.journal.record(events.ended(task, outcome, running.items, found))
+        self._context.journal.record(*events.ended(task, outcome, running.items, found))
         model = self._allocator.model(running.batch.dataset)
         if found is not None and len(found.done) == len(running.items):
             for measured in found.measured:
@@ -110,11 +110,11 @@ class Accumulation:
             result=self._context.staging / f"{number}.result",
             inputs=tuple(part.path for part in batch.parts),
             resources=self._allocator.request(
-                batch.dataset, (part.size for part in batch.parts), self._engine.status.largest
+                [(batch.dataset, part.size) for part in batch.parts], self._engine.status.largest
             ),
         )
         self._running[number] = _Running(task=task, batch=batch, items=items, attempt=attempt)
-        self._context.journal.record(events.submitted(task, items))
+        self._context.journal.record(*events.submitted(task, items))
         self._engine.submit(task)
 
 

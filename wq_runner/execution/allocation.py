@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 from wq_runner.model import MB, PerDataset, Resources, ResourcesMode, value_of
@@ -158,18 +158,26 @@ class Allocator:
         """
         return self._together.known and not self.known(dataset) and not self.model(dataset).failed
 
-    def request(self, dataset: str, sizes: Iterable[int], largest: Resources) -> Resources:
-        """Return what a batch of chunks of these sizes asks for, given the largest worker connected.
+    def together(self, dataset: str) -> Hashable | None:
+        """Return what datasets have in common that may share a task; None for one that has to be alone.
+
+        That is where nothing is known of the memory that it takes, or its guess was wrong.
+        """
+        return (self._said(dataset),) if self.known(dataset) or self.guessed(dataset) else None
+
+    def request(self, chunks: Sequence[tuple[str, int]], largest: Resources) -> Resources:
+        """Return what a batch of chunks asks for, given their datasets and sizes, and the largest worker.
 
         Where nothing is known, it is all the memory of a worker, so that the first chunk measures and
         does not fail; without a worker nothing is asked but cores, and the engine gives a share.
         """
         said = self._settings
+        dataset = chunks[0][0]  # of all of them the same is said
         memory = self._said(dataset)
         asked = Resources(cores=said.cores, memory=memory, disk=said.disk, gpus=said.gpus)
         if not self.learns(dataset) or largest.memory is None or not largest.memory:
             return asked
-        memory = min(self._predict(dataset, sizes) / MB, largest.memory)
+        memory = min(max(self._predict(*chunk) for chunk in chunks) / MB, largest.memory)
         return Resources(
             cores=said.cores,
             memory=float(round(memory)),
@@ -178,11 +186,11 @@ class Allocator:
             gpus=said.gpus,
         )
 
-    def _predict(self, dataset: str, sizes: Iterable[int]) -> float:
+    def _predict(self, dataset: str, events: int) -> float:
         if self.guessed(dataset):
-            return _UNLIKE * max(map(self._together.predict, sizes))
+            return _UNLIKE * self._together.predict(events)
         model = self.model(dataset)
-        return max(map(model.predict, sizes)) if model.known else math.inf
+        return model.predict(events) if model.known else math.inf
 
     def largest_chunk(self, dataset: str, worker: Resources) -> int | None:
         """Return how many events of a dataset fit into a worker; None if unknown."""

@@ -9,11 +9,13 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from uuid import UUID
+
+from msgspec import structs
 
 from wq_runner import names, system
 from wq_runner.execution.items import Key, uuid_of
@@ -36,23 +38,25 @@ class FileStore:
     folders: Mapping[str, str] = field(default_factory=dict)
     """The directories of datasets, where all are known."""
 
-    def commit(self, result: Path, accepted: Accepted) -> tuple[SideFile, ...]:
-        """Give the files in an answer their names, safely on disk, and cut them off the answer."""
+    def commit(self, result: Path, accepted: Sequence[Accepted]) -> list[Accepted]:
+        """Give the files in an answer their names, safely on disk, cut them off the answer, and name them."""
         header, _ = wire.read(result)
         if not header.get("files"):
-            return ()
-        keys = dict(zip(header["done"], accepted.items, strict=True))
-        made = []
+            return list(accepted)
+        of = [(number, key) for number, one in enumerate(accepted) for key in one.items]
+        places = dict(zip(header["done"], of, strict=True))
+        made: list[list[SideFile]] = [[] for _ in accepted]
         for entry, blocks in wire.each_file(result):
-            name = self._free_name(accepted.dataset, keys[entry["index"]], entry["name"])
+            number, key = places[entry["index"]]
+            name = self._free_name(accepted[number].dataset, key, entry["name"])
             path = self.root / name
             path.parent.mkdir(parents=True, exist_ok=True)
             with system.replacing(path) as stream:
                 for block in blocks:
                     stream.write(block)
-            made.append(SideFile(name=name, size=entry["size"], checksum=entry["checksum"]))
+            made[number].append(SideFile(name=name, size=entry["size"], checksum=entry["checksum"]))
         wire.drop_files(result)
-        return tuple(made)
+        return [structs.replace(one, files=tuple(files)) for one, files in zip(accepted, made, strict=True)]
 
     def _free_name(self, dataset: str, key: Key, name: str) -> str:
         """Return a name that no other chunk has: two copies of a file have the same uuid."""

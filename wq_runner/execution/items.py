@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+import itertools
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,6 +54,10 @@ class Item:
         return (self.path, self.treename, self.start, self.stop, file_id(self.uuid, self.identity))
 
     @property
+    def sum(self) -> Sum:
+        return self.dataset, self.portion
+
+    @property
     def file(self) -> Place:
         return self.path, self.treename
 
@@ -75,6 +80,51 @@ class Item:
     def _part(self, start: int, stop: int) -> Item:
         value = dataclasses.replace(self.value, entrystart=start, entrystop=stop)
         return dataclasses.replace(self, value=value, start=start, stop=stop)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Share:
+    """What a task has of one sum: consecutive items of its batch, which are on record as a task of their own.
+
+    So whatever reads a journal finds each task in one dataset, and never has to divide anything.
+    """
+
+    number: int
+    items: tuple[Item, ...]
+    first: int
+    """The place of its first item in the batch."""
+
+    @property
+    def size(self) -> int:
+        return sum(item.size for item in self.items)
+
+    def __contains__(self, place: int) -> bool:
+        """Whether the item at this place of the batch belongs to it."""
+        return self.first <= place < self.first + len(self.items)
+
+
+def shares(number: int, batch: Sequence[Item]) -> list[Share]:
+    """Divide a task's batch by sums; their numbers are the task's and those that follow it."""
+    found: list[Share] = []
+    first = 0
+    for _, group in itertools.groupby(batch, key=lambda item: item.sum):
+        items = tuple(group)
+        found.append(Share(number=number + len(found), items=items, first=first))
+        first += len(items)
+    return found
+
+
+def datasets_of(items: Iterable[Item]) -> list[str]:
+    """Return the names of the datasets of items, each once, as they come."""
+    return list(dict.fromkeys(item.dataset for item in items))
+
+
+def named(items: Iterable[Item]) -> str:
+    """Name the datasets of items for people: what is said of all of them may be due to any."""
+    first, *others = datasets_of(items)
+    if not others:
+        return first
+    return f"{first} or {others[0]}" if len(others) == 1 else f"{first} or {len(others)} others"
 
 
 def file_id(uuid: str, identity: str) -> str:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import logging
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
 from typing import Any
 
 from wq_runner import system
 from wq_runner.engine import answer
-from wq_runner.engine.answer import Answer, DamagedError, Failure
+from wq_runner.engine.answer import Answer, DamagedError
 from wq_runner.engine.protocol import Engine, EngineStatus
 from wq_runner.errors import NoWorkersError
 from wq_runner.execution import events, pins, policy
@@ -23,7 +24,7 @@ from wq_runner.execution.attempts import Attempts
 from wq_runner.execution.function import write_function
 from wq_runner.execution.hosts import Block, Unblock
 from wq_runner.execution.inputs import Inputs
-from wq_runner.execution.items import Item, plans
+from wq_runner.execution.items import Item, datasets_of, named, plans, shares
 from wq_runner.execution.ledger import Holding
 from wq_runner.execution.phase import Context, LoopResult, LoopSettings, Skipped
 from wq_runner.execution.placing import Placing
@@ -86,7 +87,7 @@ class Loop:
         for holding in recovered:
             self._given[holding.dataset] += holding.given
         self._attempts = Attempts(items, self._settings.policy, done=done)
-        self._backlog = Backlog(items, self._settings.shape, self._fits)
+        self._backlog = Backlog(items, self._settings.shape, self._fits, self._together)
         self._reducer = Reducer(self._journal, self._context.ledger, self._context.files, self._settings.tree)
         self._accumulation = Accumulation(
             self._engine,
@@ -194,8 +195,16 @@ class Loop:
             best = most
         return Fits(most=most and max(most, least), best=best and max(best, least))
 
+    def _together(self, dataset: str) -> Hashable | None:
+        return self._allocator.together(dataset) if self._category is Category.PROCESSING else "any"
+
     def _submit(self, batch: tuple[Item, ...]) -> None:
-        number = next(self._context.numbers)
+        parts = shares(next(self._context.numbers), batch)
+        number, labels = parts[0].number, []
+        for share in parts:
+            labels += [share.number] * len(share.items)
+            if share.number > number:
+                next(self._context.numbers)
         allocation = self._settings.allocation
         allocator = (
             self._allocator if self._category is Category.PROCESSING else Allocator(_share(allocation))
@@ -204,17 +213,17 @@ class Loop:
             id=number,
             category=self._category,
             function=self._function,
-            items=work.pack((item.value for item in batch), map(self._inputs.of, batch)),
+            items=work.pack((item.value for item in batch), map(self._inputs.of, batch), labels),
             result=self._staging / f"{number}.result",
             resources=allocator.request(
-                batch[0].dataset, (item.size for item in batch), self._engine.status.largest
+                [(item.dataset, item.size) for item in batch], self._engine.status.largest
             ),
         )
         self._running[number] = (task, batch)
-        self._datasets[batch[0].dataset] += 1
+        self._datasets.update(datasets_of(batch))
         self._attempts.begin(batch)
         # said first: a number that is on record is never used again, whatever happens next
-        self._journal.record(events.submitted(task, batch))
+        self._journal.record(*events.submitted(task, batch))
         self._engine.submit(task)
 
     # -- what came back
@@ -223,15 +232,13 @@ class Loop:
         if outcome.task_id not in self._running:
             return  # of a phase that was given up
         task, batch = self._running.pop(outcome.task_id)
-        self._datasets -= Counter((batch[0].dataset,))  # without those that have none left
+        self._datasets -= Counter(datasets_of(batch))  # without those that have none left
         found, trouble = _read(task, outcome)
-        self._journal.record(events.ended(task, outcome, batch, found))
+        self._journal.record(*events.ended(task, outcome, batch, found))
         if found is not None:
-            self._sayings.take(task, batch[0].dataset, outcome, found)
+            self._sayings.take(task, named(batch), outcome, found)
         if found is None:
-            if trouble.cause is Cause.EXHAUSTED:
-                self._grow(batch, trouble, task)
-            self._perform(trouble, batch, task, outcome)
+            self._fail(task, batch, outcome, trouble)
             return
         if text := self._inputs.contradiction(batch, found):
             trouble = Trouble(cause=Cause.CHANGED, message=text)
@@ -249,7 +256,8 @@ class Loop:
         unnamed = _unnamed(batch, found)
         for number, failure in enumerate(found.failures):
             items = unnamed if failure.index is None else (batch[failure.index],)
-            self._fail(task, items, outcome, failure, number)
+            exception = functools.partial(_exception, task.result, number)
+            self._fail(task, items, outcome, policy.trouble_of_failure(failure), exception)
         if all(failure.index is not None for failure in found.failures):
             self._backlog.put_back(unnamed)
 
@@ -262,7 +270,8 @@ class Loop:
     def _accept(self, task: Task, batch: tuple[Item, ...], found: Answer, outcome: Outcome) -> None:
         if found.done:
             accepted = events.accepted(task, batch, found, late=len(self._context.late.recorded))
-            self._given[accepted.dataset] += sum(accepted.given) if accepted.given else accepted.events
+            for one in accepted:
+                self._given[one.dataset] += sum(one.given) if one.given else one.events
             self._reducer.add(task.result, accepted)
             done = [batch[index] for index in found.done]
             self._done += done
@@ -274,12 +283,28 @@ class Loop:
             self._skip((batch[index],), trouble, reason, task, found.host, by_function=True)
 
     def _fail(
-        self, task: Task, items: tuple[Item, ...], outcome: Outcome, failure: Failure, number: int
+        self,
+        task: Task,
+        items: tuple[Item, ...],
+        outcome: Outcome,
+        trouble: Trouble,
+        exception: Callable[[], BaseException | None] = lambda: None,
     ) -> None:
-        trouble = policy.trouble_of_failure(failure)
-        if trouble.cause is Cause.EXHAUSTED:
-            self._grow(items, trouble, task)
-        self._perform(trouble, items, task, outcome, lambda: _exception(task.result, number))
+        """Try again what failed together: each dataset by itself, as nothing tells which of them it was."""
+        parts = shares(task.id, items)
+        mixed = len(parts) > 1
+        self._context.hosts.failed(outcome.host, trouble.cause, items)
+        for share in parts:
+            if trouble.cause is Cause.EXHAUSTED and mixed:
+                reason = "each dataset by itself"
+                self._journal.record(
+                    events.decided("split", trouble, reason, share.items, task, outcome.host)
+                )
+                self._backlog.put_back(share.items, first=True)
+                continue
+            if trouble.cause is Cause.EXHAUSTED:
+                self._grow(items, trouble, task)
+            self._perform(trouble, share.items, task, outcome, exception)
 
     def _grow(self, items: tuple[Item, ...], trouble: Trouble, task: Task) -> None:
         used = max(trouble.memory, int((task.resources.memory or 0) * MB))
@@ -292,7 +317,7 @@ class Loop:
         items: tuple[Item, ...],
         task: Task,
         outcome: Outcome,
-        exception: Callable[[], BaseException | None] = lambda: None,
+        exception: Callable[[], BaseException | None],
     ) -> None:
         self._attempts.seen(trouble.signature, items)
         action = policy.decide(
@@ -305,7 +330,6 @@ class Loop:
             settings=self._settings.policy,
         )
         self._attempts.failed(trouble.cause, items)
-        self._context.hosts.failed(outcome.host, trouble.cause, items)
         if isinstance(action, Skip):
             self._skip(items, trouble, f"{trouble.message} ({action.reason})", task, outcome.host)
             return

@@ -13,11 +13,9 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-from msgspec import structs
 
 from wq_runner import guarded, system
 from wq_runner.engine import answer
@@ -43,9 +41,21 @@ class _Arrival:
     accepted: Accepted
     size: int
 
+    @classmethod
+    def of(cls, result: Path, accepted: Accepted) -> _Arrival:
+        return cls(result=result, accepted=accepted, size=result.stat().st_size)
+
     @property
     def small(self) -> bool:
         return self.size <= SMALL
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Mixed:
+    """An answer with several sums."""
+
+    result: Path
+    accepted: tuple[Accepted, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +71,7 @@ class _Drain:
     """All results have come."""
 
 
-_Message = _Arrival | _Returned | Holding | _Drain
+_Message = _Arrival | _Mixed | _Returned | Holding | _Drain
 
 
 def _failure(error: BaseException) -> WqRunnerError:
@@ -138,8 +148,8 @@ class Reducer:
         for holding in holdings:
             self._give(holding)
 
-    def add(self, result: Path, accepted: Accepted) -> None:
-        """Take over a result's file; the event is recorded once the file is safe.
+    def add(self, result: Path, accepted: Sequence[Accepted]) -> None:
+        """Take over an answer's file; the event of each of its sums is recorded once that is safe.
 
         Raises
         ------
@@ -149,7 +159,10 @@ class Reducer:
             If the ledger cannot be written.
         """
         self._check()
-        self._give(_Arrival(result=result, accepted=accepted, size=result.stat().st_size))
+        if len(accepted) == 1:
+            self._give(_Arrival.of(result, accepted[0]))
+        else:
+            self._give(_Mixed(result=result, accepted=tuple(accepted)))
 
     def batches(self, most: int) -> list[Batch]:
         """Return at most so many batches for tasks; each is to be `returned`."""
@@ -236,8 +249,10 @@ class Reducer:
         answers: list[_Arrival] = []
         for message in messages:
             match message:
-                case _Arrival():
-                    answers.append(message)
+                case _Arrival(result=result, accepted=accepted):
+                    answers += self._of_one_sum(result, (accepted,))
+                case _Mixed(result=result, accepted=accepted):
+                    answers += self._of_one_sum(result, accepted)
                 case Holding():
                     self._sums.take_holding(message)
                 case _Returned(batch=batch, result=result):
@@ -258,7 +273,6 @@ class Reducer:
 
     def _take_into(self, directory: Path, answers: Sequence[_Arrival], pool: ThreadPoolExecutor) -> None:
         """Keep the answers in the ledger: small ones as their sum, since a disk is slower than adding."""
-        answers = [self._with_files(one) for one in answers]
         apart = self._puts_apart()
         small: defaultdict[Sum, list[_Arrival]] = defaultdict(list)
         for one in answers if not apart else ():
@@ -271,12 +285,15 @@ class Reducer:
         if rest := [one for one in answers if one.accepted.task not in kept]:
             self._keep_each(directory, rest, pool, apart=apart)
 
-    def _with_files(self, one: _Arrival) -> _Arrival:
-        if self._files is None:
-            return one
-        return replace(
-            one, accepted=structs.replace(one.accepted, files=self._files.commit(one.result, one.accepted))
-        )
+    def _of_one_sum(self, result: Path, accepted: Sequence[Accepted]) -> list[_Arrival]:
+        """Take the files of the processor out of an answer, and make several of it if it has several sums."""
+        if self._files is not None and self._directory is not None:
+            accepted = self._files.commit(result, accepted)
+        if len(accepted) == 1:
+            return [_Arrival.of(result, accepted[0])]
+        places = [result.with_name(f"{one.task}.sum") for one in accepted]
+        answer.divide(result, places)
+        return [_Arrival.of(place, one) for place, one in zip(places, accepted, strict=True)]
 
     def _keep_sum(self, directory: Path, answers: Sequence[_Arrival]) -> None:
         """Write what the answers make together, then say that it holds them, then add it up."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from wq_runner.execution.items import Item
@@ -45,6 +45,15 @@ def target_seconds(settings: ShapeSettings, *, seconds_left: float, slots: int) 
     return min(max(fair, settings.least_time), settings.task_time)
 
 
+def trial_seconds(settings: ShapeSettings, *, seconds_left: float, slots: int) -> float:
+    """Return how long the next task should take that tries datasets, of which the first chunks take so long.
+
+    Every slot gets some of them as long as there are enough: only what was tried says how to go on.
+    """
+    share = seconds_left / max(slots, 1)
+    return min(max(share / settings.rounds, min(settings.least_time, share)), settings.task_time)
+
+
 @dataclass
 class _Queue:
     """The waiting items of a dataset and their speed, as far as it is known; `cut` if any was too large."""
@@ -77,7 +86,8 @@ class _Batch:
 class Backlog:
     """The items that wait, cut into batches on demand.
 
-    `fits` tells how large a chunk of a dataset may be.
+    `fits` tells how large a chunk of a dataset may be; `together` what datasets have in common that may
+    share a task, None for one that may not.
     """
 
     def __init__(
@@ -85,10 +95,14 @@ class Backlog:
         items: Iterable[Item],
         settings: ShapeSettings,
         fits: Callable[[str], Fits] = lambda _: Fits(),
+        together: Callable[[str], Hashable] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings = settings
         self._fits = fits
+        self._together = together
+        self._measured_size = 0
+        self._measured_seconds = 0.0
         self._queues: dict[str, _Queue] = {}
         self._clock = clock
         self._again: deque[_Batch] = deque()
@@ -118,29 +132,65 @@ class Backlog:
         queue = self._queues[dataset]
         queue.measured_size += size
         queue.measured_seconds += seconds
+        self._measured_size += size
+        self._measured_seconds += seconds
 
     def next_batch(self, slots: int, allowed: Callable[[str], bool] = lambda _: True) -> tuple[Item, ...]:
-        """Take the next batch, all of one portion of a dataset; empty if nothing waits that is `allowed`."""
+        """Take the next batch; empty if nothing waits that is `allowed`.
+
+        It is of one dataset, and of others only where too little of that is left for a task.
+        """
         now = self._clock()
         for batch in self._again:
             if batch.due <= now and allowed(batch.items[0].dataset):
                 self._again.remove(batch)
                 return self._cut_to_fit(batch.items)
+        waiting = {name: queue for name, queue in self._queues.items() if queue.items and allowed(name)}
+        speeds = {name: self._speed(queue) for name, queue in waiting.items()}
         # unknown speeds first, so that they are known soon; then the dataset with most left to do
-        guess = self._settings.first_guess
-        waiting = []
-        for name, queue in self._queues.items():
-            if queue.items and allowed(name):
-                if queue.speed(guess) is None:
-                    return self._take(queue, 1.0, rotate=True)
-                waiting.append(queue)
-        if not waiting:
-            return ()
-        longest = max(waiting, key=lambda queue: queue.size * (queue.speed(guess) or 0.0))
-        speed = longest.speed(guess) or 0.0
-        left = sum(queue.size * (queue.speed(guess) or 0.0) for queue in waiting)
-        seconds = target_seconds(self._settings, seconds_left=left, slots=slots)
-        return self._take(longest, seconds / speed if speed > 0 else float(longest.size))
+        new = [name for name in waiting if waiting[name].speed(self._settings.first_guess) is None]
+        if new and speeds[new[0]] is None:
+            return tuple(self._take(new[0], 1.0, 1.0))
+        if new:
+            left = {name: waiting[name].items[0].size * (speeds[name] or 0.0) for name in new}
+            seconds = trial_seconds(self._settings, seconds_left=sum(left.values()), slots=slots)
+            return self._fill(new, speeds, seconds, each_once=True)
+        left = {name: queue.size * (speeds[name] or 0.0) for name, queue in waiting.items()}
+        seconds = target_seconds(self._settings, seconds_left=sum(left.values()), slots=slots)
+        return self._fill(sorted(left, key=left.__getitem__, reverse=True), speeds, seconds)
+
+    def _speed(self, queue: _Queue) -> float | None:
+        """Return the seconds per unit of size, of the other datasets where nothing was measured yet."""
+        overall = self._measured_seconds / self._measured_size if self._measured_size else None
+        return queue.speed(self._settings.first_guess if overall is None else overall)
+
+    def _fill(
+        self,
+        names: Sequence[str],
+        speeds: Mapping[str, float | None],
+        seconds: float,
+        *,
+        each_once: bool = False,
+    ) -> tuple[Item, ...]:
+        """Take what lasts so many seconds, or one item: of the first of these datasets, and then of others.
+
+        With `each_once` no more than one item of each.
+        """
+        batch: list[Item] = []
+        spent = 0.0
+        for name in names:
+            kind, speed = self._together(name), speeds[name] or 0.0
+            if batch and (kind is None or kind != self._together(batch[0].dataset)):
+                continue
+            queue = self._queues[name]
+            size = seconds / speed if speed > 0 else float(queue.size)
+            room = (seconds - spent) / speed if speed > 0 else size
+            taken = self._take(name, size, room, at_least=not batch, only=1 if each_once else None)
+            batch += taken
+            spent += sum(item.size for item in taken) * speed
+            if kind is None or not taken or (queue.items and not each_once):
+                break
+        return tuple(batch)
 
     def _cut_to_fit(self, batch: tuple[Item, ...]) -> tuple[Item, ...]:
         """Cut a chunk that is tried again, if it is known by now that it is too large."""
@@ -164,21 +214,27 @@ class Backlog:
             self._queues[item.dataset].cut = True
         return parts
 
-    def _take(self, queue: _Queue, size: float, *, rotate: bool = False) -> tuple[Item, ...]:
+    def _take(
+        self, name: str, size: float, room: float, *, at_least: bool = True, only: int | None = None
+    ) -> list[Item]:
+        """Take items of a dataset for which there is `room` in a task of this size.
+
+        With `at_least` it is one, whatever its size; with `only` so many at the most.
+        """
+        queue = self._queues[name]
         fits = self._allowed(queue, size)
-        batch = [self._pop(queue, fits)]
-        total = batch[0].size
-        while (
-            queue.items
-            and queue.items[0].portion == batch[0].portion
-            and total + cut(queue.items[0], fits)[0].size <= size
-        ):
+        batch: list[Item] = []
+        total = 0
+        while queue.items and len(batch) != only:
+            head = cut(queue.items[0], fits)[0]
+            if total + head.size > room and (batch or not at_least):
+                break
             batch.append(self._pop(queue, fits))
-            total += batch[-1].size
+            total += head.size
         queue.size -= total
-        if rotate:
-            self._rotate(batch[0].dataset)
-        return tuple(batch)
+        if not queue.measured_size and batch:
+            self._queues[name] = self._queues.pop(name)  # behind the others, so that each is tried in turn
+        return batch
 
     def _allowed(self, queue: _Queue, size: float) -> Fits:
         fits = self._fits_of(queue, queue.items[0])
@@ -196,10 +252,6 @@ class Backlog:
         head, *rest = self._cut(queue.items.popleft(), fits)
         queue.items.extendleft(rest)
         return head
-
-    def _rotate(self, dataset: str) -> None:
-        """Move a dataset behind the others, so that each is tried in turn."""
-        self._queues[dataset] = self._queues.pop(dataset)
 
 
 def cut(item: Item, fits: Fits) -> tuple[Item, ...]:

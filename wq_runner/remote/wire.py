@@ -2,8 +2,8 @@
 
 The length and the checksum of the header come before it. It holds sizes and checksums of the blobs.
 Two are written: the merged result (lz4 of cloudpickle) and the exceptions (cloudpickle), a chain per
-failure from the outermost to its cause. Then come the files that the processor wrote: they may be
-large, and are never in memory as a whole.
+failure from the outermost to its cause. After them come more results if there are several sums. Then come
+the files that the processor wrote: they may be large, and are never in memory as a whole.
 """
 
 from __future__ import annotations

@@ -73,7 +73,7 @@ def execute(
         try:
             function = loaded or load_function(function_file)
             stack.enter_context(pinned.inside(function.code))
-            values, known = unpack(items if isinstance(items, str) else items.read_text())
+            values, known, labels = unpack(items if isinstance(items, str) else items.read_text())
         except KeyboardInterrupt:
             raise
         except BaseException as error:
@@ -81,7 +81,7 @@ def execute(
         else:
             header["startup"] = time.monotonic() - began
             with recorder.task([*_own_places(function_file, result_file), *map(str, map(_path, values))]):
-                batch.apply(function, values, notify, known)
+                batch.apply(function, values, notify, known, labels)
         header["read"] = recorder.all()
         header["wall"] = time.monotonic() - began
         if left := scratch.left():
@@ -91,12 +91,13 @@ def execute(
     batch.trees.close()
 
 
-def pack(items: Iterable[Any], known: Iterable[Known] = ()) -> str:
+def pack(items: Iterable[Any], known: Iterable[Known] = (), labels: Iterable[int] = ()) -> str:
     """Write items as a text: the engine's Python takes no bytes in some of its releases.
 
-    `known` is what was planned to be the file of each, if they are of files.
+    `known` is what was planned to be the file of each, if they are of files; `labels` say which are added
+    up together: neighbours that have the same one.
     """
-    values = pickle.dumps((list(items), list(known)), protocol=pickle.HIGHEST_PROTOCOL)
+    values = pickle.dumps((list(items), list(known), list(labels)), protocol=pickle.HIGHEST_PROTOCOL)
     return base64.b64encode(values).decode("ascii")
 
 
@@ -106,9 +107,9 @@ def _own_places(*files: Path) -> list[str]:
     return [*(str(path.resolve().parent) for path in files), *([sandbox] if sandbox else [])]
 
 
-def unpack(text: str) -> tuple[list[Any], list[Known]]:
+def unpack(text: str) -> tuple[list[Any], list[Known], list[int]]:
     """Read what `pack` wrote."""
-    found: tuple[list[Any], list[Known]] = pickle.loads(base64.b64decode(text, validate=True))
+    found: tuple[list[Any], list[Known], list[int]] = pickle.loads(base64.b64decode(text, validate=True))
     return found
 
 
@@ -278,7 +279,11 @@ def check_versions(wanted: dict[str, str]) -> None:
 
 @dataclass
 class _Batch:
-    """The merged result so far, and what became of each item."""
+    """The merged results so far, and what became of each item.
+
+    `merged` is the sum that grows, of those that are done and not in `sums`. These are packed as soon as
+    they are whole: a task holds one result at a time, however many sums it has.
+    """
 
     folder: Folder
     failed: Failed = unseen
@@ -286,6 +291,7 @@ class _Batch:
     meter: Meter = field(init=False)
     trees: Trees = field(default_factory=Trees)
     merged: Any = None
+    sums: list[tuple[list[int], bytes]] = field(default_factory=list)
     done: list[int] = field(default_factory=list)
     skipped: list[dict[str, Any]] = field(default_factory=list)
     failures: list[dict[str, Any]] = field(default_factory=list)
@@ -301,13 +307,18 @@ class _Batch:
         items: Sequence[Any],
         notify: Notify,
         known: Sequence[Known] = (),
+        labels: Sequence[int] = (),
     ) -> None:
-        """Apply the function to each item; what fails is left out of the merged result and reported."""
-        from coffea.processor import accumulate
-
+        """Apply the function to each item; what fails is left out of the merged results and reported."""
         wrapped = self.trees.used_by(function.call)
         sweeper = Sweeper()
+        spoiled: int | None = None  # the label of a sum that could not be made
         for index, item in enumerate(items):
+            label = labels[index] if labels else 0
+            if label == spoiled:
+                continue
+            if labels and index and label != labels[index - 1]:
+                self._end_sum()
             notify(index)
             self.trees.more = index + 1 < len(items) and _path(items[index + 1]) == _path(item)
             self.trees.inputs.plan(known[index] if known else UNKNOWN)
@@ -328,15 +339,9 @@ class _Batch:
                 self.folder.drop(index)
                 self.fail(index, error, "result" if isinstance(error, lazy.LazyResultError) else None)
                 continue
-            try:
-                self.merged = out if self.merged is None else accumulate([out], self.merged)
-            except KeyboardInterrupt:
-                raise
-            except BaseException as error:
-                # the sum may hold a part of it now; which item it is, is for the manager to find out
-                self.done, self.merged, self.folder.found = [], None, []
-                self.fail(None, error, kind="result")
-                return
+            if not self._add(index, out):
+                spoiled = label
+                continue
             if out is None:  # coffea's way to skip a bad file
                 self.skipped.append({"index": index, "reason": _skip_reason(self.warned.signals)})
             else:
@@ -355,6 +360,61 @@ class _Batch:
                 {"index": index, "identity": identity, "entries": entries, "events": inputs.events}
             )
 
+    def _add(self, index: int, out: Any) -> bool:
+        """Add what an item gave to the sum; False if that cannot be: then nothing of the sum counts."""
+        from coffea.processor import accumulate
+
+        try:
+            self.merged = out if self.merged is None else accumulate([out], self.merged)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            # the sum may hold a part of it now; which item it is, is for the manager to find out
+            self._drop_sum()
+            self.folder.drop(index)
+            self._fail_unnamed(error)
+            return False
+        return True
+
+    def _end_sum(self) -> None:
+        """Pack the sum of what was done since the last one, if there is anything."""
+        import cloudpickle
+        import lz4.frame
+
+        done = self._of_sum()
+        if not done:
+            self.merged = None
+            return
+        try:
+            result = cloudpickle.dumps(self.merged, protocol=pickle.HIGHEST_PROTOCOL)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            self._drop_sum()
+            if len(done) == 1:
+                self.fail(done[0], error, kind="result")
+            else:
+                self._fail_unnamed(error)
+            return
+        self.sums.append((done, lz4.frame.compress(result)))
+        self.merged = None
+        if self.measured:  # what is packed is in memory twice, beside what it is of
+            self.measured[-1]["memory"] = max(self.measured[-1]["memory"], self.meter.peak())
+
+    def _of_sum(self) -> list[int]:
+        return self.done[sum(len(done) for done, _ in self.sums) :]
+
+    def _drop_sum(self) -> None:
+        for index in self._of_sum():
+            self.done.remove(index)
+            self.folder.drop(index)
+        self.merged = None
+
+    def _fail_unnamed(self, error: BaseException) -> None:
+        """Say, once, that those have failed of which nothing else is said."""
+        if all(one["index"] is not None for one in self.failures):
+            self.fail(None, error, kind="result")
+
     def fail(self, index: int | None, error: BaseException, kind: str | None = None) -> None:
         self.failures.append(failure.describe(index, error, kind))
         self.exceptions.append(failure.chain(error))
@@ -363,21 +423,13 @@ class _Batch:
         import cloudpickle
         import lz4.frame
 
-        try:
-            result = cloudpickle.dumps(self.merged, protocol=pickle.HIGHEST_PROTOCOL)
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:
-            self.fail(self.done[0] if len(self.done) == 1 else None, error, kind="result")
-            self.done = []
-            result = cloudpickle.dumps(None)
-        packed = lz4.frame.compress(result)
-        if self.measured:  # what is packed is in memory twice, beside what it is of
-            self.measured[-1]["memory"] = max(self.measured[-1]["memory"], self.meter.peak())
+        self._end_sum()
+        packed = [blob for _, blob in self.sums] or [lz4.frame.compress(cloudpickle.dumps(None))]
         errors = [[failure.portable(link) for link in links] for links in self.exceptions]
         answer = {
             **header,
             "done": self.done,
+            "sums": [done for done, _ in self.sums],
             "skipped": self.skipped,
             "failures": self.failures,
             "measured": self.measured,
@@ -386,7 +438,7 @@ class _Batch:
             "inputs": self.inputs,
         }
         files = [one for one in self.folder.found if one[0] in self.done]
-        wire.write(path, answer, [packed, cloudpickle.dumps(errors)], files)
+        wire.write(path, answer, [packed[0], cloudpickle.dumps(errors), *packed[1:]], files)
 
 
 @contextlib.contextmanager

@@ -73,11 +73,11 @@ def test_what_was_too_large_for_all_memory_is_halved() -> None:
 
 def test_requests_of_what_is_unknown_and_known() -> None:
     allocator = Allocator(AllocationSettings())
-    asked = allocator.request("A", [1000], WORKER)
+    asked = allocator.request([("A", 1000)], WORKER)
     assert (asked.cores, asked.memory, asked.disk) == (1, 2000, 2000)
     for _ in range(5):
         allocator.observe("A", 1000, 400 * MB)
-    asked = allocator.request("A", [1000, 500], WORKER)
+    asked = allocator.request([("A", 1000), ("A", 500)], WORKER)
     assert asked.memory is not None
     assert 400 < asked.memory < 460
 
@@ -100,7 +100,7 @@ def test_a_dataset_of_which_nothing_is_known_asks_for_what_others_took(
         allocator.observe(f"A{number % 2}", events, used * MB)
     assert allocator.guessed("B")
     assert not allocator.known("B")
-    asked = allocator.request("B", sizes, WORKER).memory
+    asked = allocator.request([("B", size) for size in sizes], WORKER).memory
     assert asked is not None
     assert takes < asked < 2 * takes + 160
 
@@ -110,22 +110,41 @@ def test_a_guess_that_was_too_little_is_not_made_again() -> None:
     allocator.observe("A", 1000, 200 * MB)
     allocator.exhausted("B", 1000, 300 * MB)
     assert not allocator.guessed("B")
-    assert allocator.request("B", [1000], WORKER).memory == 2000, "all there is, so that no more are wrong"
+    assert allocator.request([("B", 1000)], WORKER).memory == 2000, "all there is, so that no more are wrong"
     assert allocator.guessed("C"), "of the others it is not known"
     allocator.observe("B", 1000, 1500 * MB)
-    asked = allocator.request("B", [500], WORKER).memory
+    asked = allocator.request([("B", 500)], WORKER).memory
     assert asked is not None
     assert 800 < asked < 1400, "what it took itself"
+
+
+def test_datasets_share_a_task_if_the_same_is_said_of_them_and_something_is_known() -> None:
+    said = PerDataset[float | None](default=None, patterns=(("S", 700.0),))
+    allocator = Allocator(AllocationSettings(memory=said))
+    assert allocator.together("A") is None, "it has a whole worker to itself"
+    allocator.observe("A", 1000, 400 * MB)
+    assert allocator.together("A") == allocator.together("B") is not None
+    assert allocator.together("S") not in (None, allocator.together("A"))
+    allocator.exhausted("B", 1000, 500 * MB)
+    assert allocator.together("B") is None
+
+
+def test_a_task_asks_for_what_the_one_with_most_takes() -> None:
+    allocator = Allocator(AllocationSettings())
+    allocator.observe("A", 1000, 300 * MB)
+    allocator.observe("B", 1000, 900 * MB)
+    alone = [allocator.request([(name, 1000)], WORKER).memory for name in "AB"]
+    assert allocator.request([("A", 1000), ("B", 1000)], WORKER).memory == max(one or 0 for one in alone)
 
 
 def test_nobody_asks_for_more_than_there_is() -> None:
     allocator = Allocator(AllocationSettings())
     allocator.observe("A", 1000, 3000 * MB)
-    assert allocator.request("A", [1000], WORKER).memory == 2000
+    assert allocator.request([("A", 1000)], WORKER).memory == 2000
 
 
 def test_without_a_worker_nothing_is_known() -> None:
-    assert Allocator(AllocationSettings()).request("A", [1], Resources()) == Resources(cores=1)
+    assert Allocator(AllocationSettings()).request([("A", 1)], Resources()) == Resources(cores=1)
 
 
 @pytest.mark.parametrize(
@@ -139,7 +158,7 @@ def test_without_a_worker_nothing_is_known() -> None:
 def test_what_is_said_is_asked_for(settings: AllocationSettings) -> None:
     allocator = Allocator(settings)
     assert not allocator.learns("A")
-    assert allocator.request("A", [1000], WORKER) == Resources(
+    assert allocator.request([("A", 1000)], WORKER) == Resources(
         cores=settings.cores, memory=settings.memory, disk=settings.disk, gpus=settings.gpus
     )
     assert allocator.largest_chunk("A", WORKER) is None
@@ -149,5 +168,5 @@ def test_what_is_said_of_one_dataset_is_learned_of_another() -> None:
     memory = PerDataset[float | None](default=None, patterns=(("A*", 600.0),))
     allocator = Allocator(AllocationSettings(memory=memory))
     assert [allocator.learns(name) for name in ("A1", "B")] == [False, True]
-    assert allocator.request("A1", [1000], WORKER).memory == 600
-    assert allocator.request("B", [1000], WORKER).memory == WORKER.memory
+    assert allocator.request([("A1", 1000)], WORKER).memory == 600
+    assert allocator.request([("B", 1000)], WORKER).memory == WORKER.memory

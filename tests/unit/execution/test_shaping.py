@@ -78,6 +78,101 @@ def test_speed_differs_by_dataset() -> None:
     assert sizes["A"] <= 10 < sizes["B"]
 
 
+# -- several datasets in one task
+
+
+def small(count: int, events: int = 1000, each: int = 1) -> list[Item]:
+    """Return the chunks of so many datasets, of which each has few."""
+    return [one for number in range(count) for one in chunks(each, events, f"D{number}")]
+
+
+def anything(_: str) -> str:
+    return "any"
+
+
+def datasets(batch: tuple[Item, ...]) -> list[str]:
+    return [name for name, _ in itertools.groupby(item.dataset for item in batch)]
+
+
+def test_small_datasets_share_a_task_as_soon_as_one_has_told_what_chunks_take() -> None:
+    backlog = Backlog(small(300), SETTINGS, together=anything)
+    assert len(backlog.next_batch(2)) == 1, "nothing is known"
+    known(backlog, 0.01, "D0")
+    found = list(batches(backlog, slots=2))
+    assert sum(map(len, found)) == 299
+    assert len(found) <= 12, "each has half of what is left for its slot"
+    assert all(len(datasets(batch)) == len(batch) for batch in found)
+
+
+def try_all(backlog: Backlog, count: int, slots: int) -> list[list[str]]:
+    """Return the datasets of the tasks that try so many of them, each once, as the loop allows it."""
+    found: list[list[str]] = []
+    tried: set[str] = set()
+
+    def untried(name: str) -> bool:
+        return name not in tried
+
+    while len(tried) < count:
+        batch = backlog.next_batch(slots, untried)
+        found.append([item.dataset for item in batch])
+        tried.update(found[-1])
+    assert sum(map(len, found)) == len(tried) == count
+    return found
+
+
+def test_of_a_dataset_whose_speed_is_a_guess_only_one_chunk_is_tried() -> None:
+    backlog = known(Backlog([*chunks(3), *small(9, each=5)], SETTINGS, together=anything), 0.001)
+    assert len(try_all(backlog, 9, slots=2)) < 9
+    for number in range(9):
+        known(backlog, 0.001, f"D{number}")
+    assert len(backlog.next_batch(2)) > 9
+
+
+@pytest.mark.parametrize(("slots", "most"), [(32, 1), (10, 3), (2, 6)])
+def test_no_slot_is_idle_while_datasets_are_tried(slots: int, most: int) -> None:
+    """Forty large datasets: what they take must not be found out by one task for all of them."""
+    items = [one for number in range(40) for one in chunks(100, dataset=f"D{number}")]
+    backlog = known(Backlog(items, SETTINGS, together=anything), 0.5, "D0")
+    assert max(map(len, try_all(backlog, 39, slots))) <= most
+
+
+def test_only_what_is_left_of_a_large_dataset_shares_its_task() -> None:
+    backlog = Backlog([*chunks(5), *chunks(1, dataset="B")], SETTINGS, together=anything)
+    known(backlog, 1.0), known(backlog, 1.0, "B")
+    assert [datasets(batch) for batch in batches(backlog, slots=1)] == [["A"], ["A"], ["A", "B"]]
+
+
+@given(
+    sizes=st.lists(st.integers(1, 3000), min_size=1, max_size=40),
+    speed=st.floats(1e-6, 0.01),
+    slots=st.integers(1, 20),
+    kinds=st.integers(1, 3),
+)
+def test_every_item_comes_once_and_only_kinds_that_may_share(
+    sizes: list[int], speed: float, slots: int, kinds: int
+) -> None:
+    items = [chunk(0, size, f"D{number % 7}") for number, size in enumerate(sizes)]
+    backlog = Backlog(items, SETTINGS, together=lambda name: int(name[1:]) % kinds or None)
+    backlog.learn("D0", 1000, 1000 * speed)
+    found = list(batches(backlog, slots))
+    assert sorted(map(id, itertools.chain(*found))) == sorted(map(id, items))
+    for batch in found:
+        names = datasets(batch)
+        assert len(names) == len(set(names)), "a dataset has one sum in a task"
+        assert len(names) == 1 or len({int(name[1:]) % kinds for name in names} - {0}) == 1
+        assert len(batch) == 1 or speed * sum(item.size for item in batch) <= SETTINGS.task_time
+
+
+def test_adaptive_chunks_are_not_cut_to_fill_a_task() -> None:
+    settings = ShapeSettings(task_time=10, adaptive=True)
+    backlog = Backlog([chunk(0, 15_000), chunk(0, 9000, "B")], settings, together=anything)
+    known(backlog, 1.0), known(backlog, 1.0, "B")
+    assert sum(item.events for batch in batches(backlog, slots=1) for item in batch) == 24_000
+    backlog = Backlog([chunk(0, 9000), chunk(0, 5000, "B")], settings, together=anything)
+    known(backlog, 1.0), known(backlog, 1.0, "B")
+    assert next(len(batch) for batch in batches(backlog, slots=1)) == 1
+
+
 # -- cutting
 
 
