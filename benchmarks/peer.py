@@ -81,7 +81,8 @@ def main(name: str, samples: str, chunksize: str, workers: str, analysis: str, o
         runner = processor.Runner(
             executor=made, schema=NanoAODSchema, chunksize=int(chunksize), metadata_cache={}
         )
-        save(runner(fileset(Path(samples)), made_of()), output)
+        # coffea 0.7 wants a tree for all, of which those of the fileset are exceptions
+        save(runner(fileset(Path(samples)), treename="Events", processor_instance=made_of()), output)
 
 
 if __name__ == "__main__":
