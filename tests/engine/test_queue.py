@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import socket
 import time
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ import pytest
 import running
 
 from wq_runner import journal
-from wq_runner.engine.idling import Idleness
+from wq_runner.engine.idling import MOST_LATE, Idleness
 from wq_runner.engine.messages import QueueSettings
 from wq_runner.engine.protocol import EngineStatus
 from wq_runner.engine.queue_process import refilled
@@ -112,6 +113,18 @@ def test_when_the_engine_looks_after_its_workers(
                 one.send(b"x")
         idleness = Idleness(door.fileno(), connection.fileno(), prompt=prompt, clock=lambda: now)
         assert idleness.rest() is expected
+
+
+def test_who_comes_late_for_a_second_waits_for_the_next() -> None:
+    """The engine would be asleep for all of the second that has begun."""
+    door, worker = socket.socketpair()
+    connection, manager = socket.socketpair()
+    with door, worker, connection, manager:
+        times = itertools.chain(itertools.chain(*[(5.98, 6.01)] * (MOST_LATE + 1)), [6.98, 6.99])
+        idleness = Idleness(door.fileno(), connection.fileno(), prompt=False, clock=lambda: next(times))
+        assert [idleness.rest() for _ in range(MOST_LATE)] == [False] * MOST_LATE
+        assert idleness.rest()  # workers are looked after at last
+        assert idleness.rest()
 
 
 def test_no_worker_waits_for_the_first_result(tmp_path: Path) -> None:

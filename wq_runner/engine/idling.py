@@ -5,7 +5,8 @@ at once. Others do when the second of the clock has changed, and who waits next 
 most of another second before it sends a task out. So those wait in the last moment of each second only, or
 when a worker knocks, which ends their waiting; meanwhile this process sleeps until it is told something. And
 the first wait after that is woken up, so that it finds its task. It is woken up once: who hangs is known by
-doing nothing.
+doing nothing. Where this process is late for the last moment of a second, as on a busy machine, it leaves
+that one out.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from collections.abc import Callable, Iterator
 MOMENT = 0.03  # seconds before the next second
 STEP = 0.015  # seconds; the engine sees the clock in steps of up to 10 ms
 NUDGE = 0.02  # seconds in which a wait that has begun is asleep, on a busy machine too
+MOST_LATE = 10  # seconds in a row that are left out, at most
 
 
 class Idleness:
@@ -34,14 +36,20 @@ class Idleness:
         self._prompt = prompt
         self._clock = clock
         self._rested = False
+        self._late = 0
 
     def rest(self) -> bool:
         """Sleep while there is no task, and return whether the engine is to look after its workers now."""
         if self._prompt:
             return True
         self._rested = True
-        left = 1 - self._clock() % 1 - MOMENT
+        begun = self._clock()
+        left = 1 - begun % 1 - MOMENT
         heard = [descriptor for descriptor, _ in self._poll.poll(max(0.0, left) * 1000)]
+        if not heard and int(self._clock()) != int(begun) and self._late < MOST_LATE:
+            self._late += 1
+            return False
+        self._late = 0
         return not heard or heard == [self._door]
 
     @contextlib.contextmanager
