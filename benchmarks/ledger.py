@@ -53,7 +53,7 @@ def measure(directory: Path, chunks: int, size: int, datasets: int = 4) -> Found
     for number in range(chunks):
         path = _await(staging / f"{number}.result", maker)
         began = began or time.monotonic()
-        reducer.add(path, _accepted(number, datasets))
+        reducer.add(path, [_accepted(number, datasets)])
         ahead.release()
         if number % 25 == 0:
             sizes = list(_sizes(ledger))

@@ -288,6 +288,15 @@ def test_sums_of_several_datasets_have_nothing_to_do_with_one_another(
     assert sums(tmp_path, found) == expected
 
 
+def test_an_answer_that_is_large_enough_leaves_the_rest_to_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(work, "ENOUGH", 10)
+    found = run(tmp_path, lambda item: {"sum": item}, [1, 2, 10, 20], labels=[7, 7, 8, 9])
+    assert (found.sums, found.failures, found.skipped) == (((0, 1),), (), {})
+    assert answer.read_result(tmp_path / "result") == {"sum": 3}
+
+
 def test_nothing_is_what_coffea_returns_for_a_file_it_skips(tmp_path: Path) -> None:
     found = run(tmp_path, lambda item: None if item == 2 else {"sum": item}, [1, 2])
     assert found.done == (0,)

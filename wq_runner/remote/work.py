@@ -38,6 +38,9 @@ from .sweeper import Sweeper
 from .trees import Trees
 from .warned import Warned
 
+ENOUGH = (
+    64 * 2**20
+)  # bytes of sums in an answer, which the manager reads at once: others go into the next one
 _SKIPPING = "Skipping bad file"  # as coffea says it
 
 Notify = Callable[[int], None]
@@ -282,7 +285,8 @@ class _Batch:
     """The merged results so far, and what became of each item.
 
     `merged` is the sum that grows, of those that are done and not in `sums`. These are packed as soon as
-    they are whole: a task holds one result at a time, however many sums it has.
+    they are whole: a task holds one result at a time, however many sums it has. Items for which there is no
+    room in the answer are not reached.
     """
 
     folder: Folder
@@ -319,6 +323,8 @@ class _Batch:
                 continue
             if labels and index and label != labels[index - 1]:
                 self._end_sum()
+                if sum(len(packed) for _, packed in self.sums) > ENOUGH:
+                    break
             notify(index)
             self.trees.more = index + 1 < len(items) and _path(items[index + 1]) == _path(item)
             self.trees.inputs.plan(known[index] if known else UNKNOWN)
