@@ -148,7 +148,7 @@ def plan(chunks: int, files: int) -> dict[str, float]:
     from wq_runner.execution.files import FileStore
     from wq_runner.model import FileFacts
     from wq_runner.pipeline import chunks as cutting
-    from wq_runner.pipeline import resume
+    from wq_runner.pipeline import finished, remainder
     from wq_runner.pipeline.missing import missing_list
     from wq_runner.pipeline.process import Analysis, process
     from wq_runner.pipeline.record import accounts
@@ -170,11 +170,11 @@ def plan(chunks: int, files: int) -> dict[str, float]:
             found = process(Analysis(processor=count, schema=BaseSchema), fileset, made, session)
             spent["feed"] = time.perf_counter() - clock - session.engine.seconds
             tasks = session.engine.tasks
-        assert found.output["chunks"] == len(made)
+        assert sum(one["out"]["chunks"] for one in found.sums.values()) == len(made)
 
         clock = time.perf_counter()
         accounts(fileset, made, found, [])
-        resume.digest_of(made)
+        finished.digest_of((dataset.name for dataset in fileset), made)
         assert not missing_list(made, found, [])
         spent["account"] = time.perf_counter() - clock
         total, peak = sum(spent.values()), _peak()
@@ -182,7 +182,7 @@ def plan(chunks: int, files: int) -> dict[str, float]:
         clock = time.perf_counter()
         events = [event for _, event in journal.read(directory / "journal.jsonl")]
         recovered = ledger.look(directory / "ledger", events, FileStore(root=directory / "files"))
-        assert not resume.remainder(made, recovered).chunks
+        assert not remainder.remainder(made, recovered).chunks
         spent["resume"] = time.perf_counter() - clock
     each = 1000 * total / len(made)
     return {

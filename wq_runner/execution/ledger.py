@@ -19,6 +19,7 @@ import pickle
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,7 @@ class Recovered:
     stale: tuple[str, ...] = ()
     last_task: int = 0
 
-    @property
+    @cached_property
     def done(self) -> Mapping[str, frozenset[Key]]:
         """The items that need not run again, by dataset."""
         found: defaultdict[str, set[Key]] = defaultdict(set)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 
 from wq_runner.execution.items import Item
@@ -108,9 +109,14 @@ class Backlog:
         self._again: deque[_Batch] = deque()
         for item in items:
             self._queues.setdefault(item.dataset, _Queue()).put(item)
+        # names of those that have items: of hundreds of datasets, most are done or not begun at any time
+        self._tried: dict[str, None] = {}
+        self._untried = dict.fromkeys(self._queues)
+        if settings.first_guess is not None:
+            self._tried, self._untried = self._untried, self._tried
 
     def __bool__(self) -> bool:
-        return bool(self._again) or any(queue.items for queue in self._queues.values())
+        return bool(self._again or self._tried or self._untried)
 
     def waiting(self) -> list[Item]:
         """Return everything that waits."""
@@ -132,6 +138,9 @@ class Backlog:
         queue = self._queues[dataset]
         queue.measured_size += size
         queue.measured_seconds += seconds
+        if dataset in self._untried:
+            del self._untried[dataset]
+            self._tried[dataset] = None
         self._measured_size += size
         self._measured_seconds += seconds
 
@@ -145,33 +154,37 @@ class Backlog:
             if batch.due <= now and allowed(batch.items[0].dataset):
                 self._again.remove(batch)
                 return self._cut_to_fit(batch.items)
-        waiting = {name: queue for name, queue in self._queues.items() if queue.items and allowed(name)}
-        speeds = {name: self._speed(queue) for name, queue in waiting.items()}
         # unknown speeds first, so that they are known soon; then the dataset with most left to do
-        new = [name for name in waiting if waiting[name].speed(self._settings.first_guess) is None]
-        if new and speeds[new[0]] is None:
-            return tuple(self._take(new[0], 1.0, 1.0))
-        if new:
-            left = {name: waiting[name].items[0].size * (speeds[name] or 0.0) for name in new}
-            seconds = trial_seconds(self._settings, seconds_left=sum(left.values()), slots=slots)
-            return self._fill(new, speeds, seconds, each_once=True)
-        left = {name: queue.size * (speeds[name] or 0.0) for name, queue in waiting.items()}
+        return self._try(slots, allowed) or self._go_on(slots, allowed)
+
+    def _try(self, slots: int, allowed: Callable[[str], bool]) -> tuple[Item, ...]:
+        """Take a chunk of a dataset that was not tried yet, and of others as soon as anything is known."""
+        names = filter(allowed, tuple(self._untried))
+        first = next(names, None)
+        if first is None:
+            return ()
+        speed = self._speed(self._queues[first])
+        if speed is None:
+            return tuple(self._take(first, 1.0, 1.0))
+        each = speed * self._queues[first].items[0].size
+        seconds = trial_seconds(self._settings, seconds_left=each * len(self._untried), slots=slots)
+        return self._fill(itertools.chain((first,), names), seconds, each_once=True)
+
+    def _go_on(self, slots: int, allowed: Callable[[str], bool]) -> tuple[Item, ...]:
+        left = {name: self._seconds_left(name) for name in self._tried}
         seconds = target_seconds(self._settings, seconds_left=sum(left.values()), slots=slots)
-        return self._fill(sorted(left, key=left.__getitem__, reverse=True), speeds, seconds)
+        return self._fill(filter(allowed, sorted(left, key=left.__getitem__, reverse=True)), seconds)
+
+    def _seconds_left(self, name: str) -> float:
+        queue = self._queues[name]
+        return queue.size * (self._speed(queue) or 0.0)
 
     def _speed(self, queue: _Queue) -> float | None:
         """Return the seconds per unit of size, of the other datasets where nothing was measured yet."""
         overall = self._measured_seconds / self._measured_size if self._measured_size else None
         return queue.speed(self._settings.first_guess if overall is None else overall)
 
-    def _fill(
-        self,
-        names: Sequence[str],
-        speeds: Mapping[str, float | None],
-        seconds: float,
-        *,
-        each_once: bool = False,
-    ) -> tuple[Item, ...]:
+    def _fill(self, names: Iterable[str], seconds: float, *, each_once: bool = False) -> tuple[Item, ...]:
         """Take what lasts so many seconds, or one item: of the first of these datasets, and then of others.
 
         With `each_once` no more than one item of each.
@@ -179,10 +192,10 @@ class Backlog:
         batch: list[Item] = []
         spent = 0.0
         for name in names:
-            kind, speed = self._together(name), speeds[name] or 0.0
+            kind, queue = self._together(name), self._queues[name]
             if batch and (kind is None or kind != self._together(batch[0].dataset)):
                 continue
-            queue = self._queues[name]
+            speed = self._speed(queue) or 0.0
             size = seconds / speed if speed > 0 else float(queue.size)
             room = (seconds - spent) / speed if speed > 0 else size
             taken = self._take(name, size, room, at_least=not batch, only=1 if each_once else None)
@@ -201,7 +214,19 @@ class Backlog:
         for part in rest:
             queue.items.appendleft(part)
             queue.size += part.size
+        if rest:
+            self._note(batch[0].dataset)
         return (head,)
+
+    def _note(self, name: str) -> None:
+        """Note whether a dataset has items; those that were not tried take turns."""
+        queue = self._queues[name]
+        tried = queue.speed(self._settings.first_guess) is not None
+        some = self._tried if tried else self._untried
+        if not tried or not queue.items:
+            some.pop(name, None)
+        if queue.items:
+            some[name] = None
 
     def _fits_of(self, queue: _Queue, item: Item) -> Fits:
         """Return what is allowed now: what had to be cut once is always cut to what is best."""
@@ -232,8 +257,7 @@ class Backlog:
             batch.append(self._pop(queue, fits))
             total += head.size
         queue.size -= total
-        if not queue.measured_size and batch:
-            self._queues[name] = self._queues.pop(name)  # behind the others, so that each is tried in turn
+        self._note(name)
         return batch
 
     def _allowed(self, queue: _Queue, size: float) -> Fits:

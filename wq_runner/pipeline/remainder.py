@@ -69,11 +69,14 @@ def remainder(
     left: list[Chunk] = []
     redone: list[str] = []
     changed: list[str] = []
+    holdings: defaultdict[str, list[Holding]] = defaultdict(list)
+    for one in recovered.holdings:
+        holdings[one.dataset].append(one)
     for dataset, keys in recovered.done.items():
         done, empty = _places(keys)
         wanted = ranges.by_place(planned.get(dataset, []))
         empty_wanted = {ranges.place(chunk) for chunk in planned.get(dataset, []) if not chunk.events}
-        held = [one for one in recovered.holdings if one.dataset == dataset]
+        held = holdings[dataset]
         mixed = any(_is_mixed(one, portions) for one in held) or _overlap(held, done, empty)
         if mixed or ranges.exceeds(done, wanted) or not empty <= empty_wanted:
             redone.append(dataset)

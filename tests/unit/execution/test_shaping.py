@@ -142,6 +142,22 @@ def test_only_what_is_left_of_a_large_dataset_shares_its_task() -> None:
     assert [datasets(batch) for batch in batches(backlog, slots=1)] == [["A"], ["A"], ["A", "B"]]
 
 
+def test_what_a_batch_costs_does_not_grow_with_datasets_that_are_not_begun_or_done() -> None:
+    asked: list[str] = []
+
+    def allowed(name: str) -> bool:
+        asked.append(name)
+        return True
+
+    backlog = Backlog(small(2000), SETTINGS, together=lambda _: None)
+    for count in range(2000):
+        asked.clear()
+        (item,) = backlog.next_batch(2, allowed)
+        known(backlog, 10.0, item.dataset)
+        assert len(asked) <= 2, count
+    assert not backlog
+
+
 @given(
     sizes=st.lists(st.integers(1, 3000), min_size=1, max_size=40),
     speed=st.floats(1e-6, 0.01),
