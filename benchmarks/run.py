@@ -95,11 +95,14 @@ def _apart(place: Path) -> Path:
     directory = place / "apart"
     directory.mkdir(exist_ok=True)
     names = []
-    for path in place.glob("*.json"):
+    for line in (place / "samples.cfg").read_text().splitlines():
+        if not line.endswith(".json"):
+            continue
+        path = place / line
         sample = json.loads(path.read_text())
         for number, file in enumerate(sample["files"]):
             names.append(f"{path.stem}_{number}.json")
-            one = {**sample, "files": [str((place / file).resolve())]}
+            one = {**sample, "files": [str((path.parent / file).resolve())]}
             (directory / names[-1]).write_text(json.dumps(one))
     (directory / "samples.cfg").write_text("\n".join(names) + "\n")
     return directory / "samples.cfg"
