@@ -47,7 +47,9 @@ def target_seconds(settings: ShapeSettings, *, seconds_left: float, slots: int) 
 
 
 def trial_seconds(settings: ShapeSettings, *, seconds_left: float, slots: int) -> float:
-    """Return how long the next task should take that tries datasets, of which the first chunks take so long.
+    """Return how long the next task should take, if it tries datasets of which nothing is known yet.
+
+    `seconds_left` is what the first chunks of all such datasets take together.
 
     Every slot gets some of them as long as there are enough: only what was tried says how to go on.
     """
@@ -158,7 +160,10 @@ class Backlog:
         return self._try(slots, allowed) or self._go_on(slots, allowed)
 
     def _try(self, slots: int, allowed: Callable[[str], bool]) -> tuple[Item, ...]:
-        """Take a chunk of a dataset that was not tried yet, and of others as soon as anything is known."""
+        """Take the first chunk of a dataset that was not tried yet, and those of more such datasets.
+
+        Before anything was measured it is one chunk: nobody knows how long it takes.
+        """
         names = filter(allowed, tuple(self._untried))
         first = next(names, None)
         if first is None:
@@ -171,6 +176,7 @@ class Backlog:
         return self._fill(itertools.chain((first,), names), seconds, each_once=True)
 
     def _go_on(self, slots: int, allowed: Callable[[str], bool]) -> tuple[Item, ...]:
+        """Take chunks of the dataset with most core time left, and of others if there is room in the task."""
         left = {name: self._seconds_left(name) for name in self._tried}
         seconds = target_seconds(self._settings, seconds_left=sum(left.values()), slots=slots)
         return self._fill(filter(allowed, sorted(left, key=left.__getitem__, reverse=True)), seconds)
@@ -185,7 +191,7 @@ class Backlog:
         return queue.speed(self._settings.first_guess if overall is None else overall)
 
     def _fill(self, names: Iterable[str], seconds: float, *, each_once: bool = False) -> tuple[Item, ...]:
-        """Take what lasts so many seconds, or one item: of the first of these datasets, and then of others.
+        """Take items that last so many seconds together, but at least one, from these datasets in their order.
 
         With `each_once` no more than one item of each.
         """
