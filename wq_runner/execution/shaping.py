@@ -191,7 +191,7 @@ class Backlog:
         return queue.speed(self._settings.first_guess if overall is None else overall)
 
     def _fill(self, names: Iterable[str], seconds: float, *, each_once: bool = False) -> tuple[Item, ...]:
-        """Take items that last so many seconds together, but at least one, from these datasets in their order.
+        """Take items that last so many seconds together, at least one, from these datasets in their order.
 
         With `each_once` no more than one item of each.
         """
