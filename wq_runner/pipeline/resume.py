@@ -134,7 +134,8 @@ def start(
         return dataclasses.replace(_recover(paths, found, console), stale=stale), late
     if count:
         when = "since the last run" if differing else "while --accept-stale kept what was done before"
-        text = f"{_and(differing or stale)} changed {when}: {count:,} chunks cannot be reused"
+        chunks = "1 chunk" if count == 1 else f"{count:,} chunks"
+        text = f"{_and(differing or stale)} changed {when}: {chunks} cannot be reused"
         say.line(console, "starting over:", text)
     leave(paths, console)
     return Recovered(), {}
