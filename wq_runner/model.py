@@ -160,6 +160,9 @@ class Task:
     resources: Resources = Resources(cores=1)
 
 
+Order = Literal["given", "largest", "smallest"]
+"""In which order datasets are finished: that of the samples, or those with most or fewest events first."""
+
 ResourcesMode = Literal["auto", "fixed", "max", "min-waste", "max-throughput"]
 """Who decides what a task may use: we, the user, or one of the engine's own ways."""
 

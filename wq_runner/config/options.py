@@ -13,12 +13,13 @@ import click
 
 from wq_runner.config import completion, types
 from wq_runner.config.executors import Backend, parse
-from wq_runner.model import PerDataset, ResourcesMode
+from wq_runner.model import Order, PerDataset, ResourcesMode
 
 T = TypeVar("T")
 
 SCHEMAS = ("NanoAODSchema", "BaseSchema", "PFNanoAODSchema", "ScoutingNanoAODSchema", "TreeMakerSchema")
 RESOURCES_MODES = ("auto", "fixed", "max", "min-waste", "max-throughput")
+ORDERS = ("given", "largest", "smallest")
 NAMINGS = ("uuid", "das", "legacy")
 MONITORS = ("off", "measure", "watchdog")
 
@@ -115,6 +116,14 @@ class RunOptions:
         type=types.SECONDS,
         default="60s",
         help="A task is as many chunks as fit into this time; the last ones are shorter.",
+    )
+    order: Order = _option(
+        "given",
+        "--order",
+        group=_HOW,
+        type=types.Choice(ORDERS),
+        help="In which order datasets are finished: as the samples give them, or those with most or fewest "
+        "events first. No core waits for it: where too little is left of one, the next is begun.",
     )
     executor: str = _option(
         "work_queue",

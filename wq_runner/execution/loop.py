@@ -82,12 +82,18 @@ class Loop:
             If the staging directory or the ledger cannot be written.
         """
         began = time.monotonic()
-        self._journal.record(PhaseStarted(category=self._category.value, datasets=plans(items)))
+        self._backlog = Backlog(items, self._settings.shape, self._fits, self._together)
+        planned = plans(items)
+        self._journal.record(
+            PhaseStarted(
+                category=self._category.value,
+                datasets={name: planned[name] for name in self._backlog.order},
+            )
+        )
         done = sum(holding.events for holding in recovered)
         for holding in recovered:
             self._given[holding.dataset] += holding.given
         self._attempts = Attempts(items, self._settings.policy, done=done)
-        self._backlog = Backlog(items, self._settings.shape, self._fits, self._together)
         self._reducer = Reducer(self._journal, self._context.ledger, self._context.files, self._settings.tree)
         self._accumulation = Accumulation(
             self._engine,

@@ -5,10 +5,11 @@ from __future__ import annotations
 import itertools
 import time
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from wq_runner.execution.items import Item
+from wq_runner.model import Order
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,7 +17,8 @@ class ShapeSettings:
     """Seconds a task should take, and the least that is worth its start.
 
     `first_guess` is the time of one item before anything was measured; None tries one item first.
-    With `adaptive`, chunks are cut to what fits: the first of a dataset has `first_events`.
+    With `adaptive`, chunks are cut to what fits: the first of a dataset has `first_events`. Datasets are
+    finished in the `order` that is asked for.
     """
 
     task_time: float = 60.0
@@ -27,6 +29,7 @@ class ShapeSettings:
     self-scheduling (Polychronopoulos and Kuck, 1987), which ends with small tasks by itself."""
     adaptive: bool = False
     first_events: int = 20_000
+    order: Order = "given"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +47,13 @@ def target_seconds(settings: ShapeSettings, *, seconds_left: float, slots: int) 
     """Return how long the next task should take."""
     fair = seconds_left / (max(slots, 1) * settings.rounds)
     return min(max(fair, settings.least_time), settings.task_time)
+
+
+def ranked(sizes: Mapping[str, int], order: Order) -> list[str]:
+    """Return the names of datasets, of such sizes, in the order in which they are to be finished."""
+    if order == "given":
+        return list(sizes)
+    return sorted(sizes, key=sizes.__getitem__, reverse=order == "largest")
 
 
 def trial_seconds(settings: ShapeSettings, *, seconds_left: float, slots: int) -> float:
@@ -111,9 +121,12 @@ class Backlog:
         self._again: deque[_Batch] = deque()
         for item in items:
             self._queues.setdefault(item.dataset, _Queue()).put(item)
+        self._size = sum(queue.size for queue in self._queues.values())
+        self.order = ranked({name: queue.size for name, queue in self._queues.items()}, settings.order)
+        self._rank = {name: place for place, name in enumerate(self.order)}
         # names of those that have items: of hundreds of datasets, most are done or not begun at any time
         self._tried: dict[str, None] = {}
-        self._untried = dict.fromkeys(self._queues)
+        self._untried = dict.fromkeys(self.order)
         if settings.first_guess is not None:
             self._tried, self._untried = self._untried, self._tried
 
@@ -149,37 +162,45 @@ class Backlog:
     def next_batch(self, slots: int, allowed: Callable[[str], bool] = lambda _: True) -> tuple[Item, ...]:
         """Take the next batch; empty if nothing waits that is `allowed`.
 
-        It is of one dataset, and of others only where too little of that is left for a task.
+        It is of one dataset, and of those that come after it only where too little of that is left for a task.
         """
         now = self._clock()
         for batch in self._again:
             if batch.due <= now and allowed(batch.items[0].dataset):
                 self._again.remove(batch)
                 return self._cut_to_fit(batch.items)
-        # unknown speeds first, so that they are known soon; then the dataset with most left to do
-        return self._try(slots, allowed) or self._go_on(slots, allowed)
+        # in their order, but what is next is tried in time: only then is it known how it goes on
+        trial = next(filter(allowed, tuple(self._untried)), None)
+        others = filter(allowed, sorted(self._tried, key=self._rank.__getitem__))
+        going = next(others, None)
+        if going is None:
+            return self._try(trial, slots, allowed) if trial is not None else ()
+        left = {name: self._seconds_left(name) for name in self._tried}
+        tried = sum(left.values())
+        seconds = target_seconds(self._settings, seconds_left=tried + self._untried_seconds(), slots=slots)
+        if trial is not None and (self._rank[trial] < self._rank[going] or tried < seconds * slots):
+            return self._try(trial, slots, allowed)
+        return self._fill(itertools.chain((going,), others), seconds)
 
-    def _try(self, slots: int, allowed: Callable[[str], bool]) -> tuple[Item, ...]:
+    def _try(self, first: str, slots: int, allowed: Callable[[str], bool]) -> tuple[Item, ...]:
         """Take the first chunk of a dataset that was not tried yet, and those of more such datasets.
 
-        Before anything was measured it is one chunk: nobody knows how long it takes.
+        Before anything was measured it is one chunk: nobody knows how long it takes. Where more than that
+        is to be done of the dataset, the trial is short: the sooner it is known, the sooner it is finished.
         """
-        names = filter(allowed, tuple(self._untried))
-        first = next(names, None)
-        if first is None:
-            return ()
-        speed = self._speed(self._queues[first])
+        queue = self._queues[first]
+        speed = self._speed(queue)
         if speed is None:
             return tuple(self._take(first, 1.0, 1.0))
-        each = speed * self._queues[first].items[0].size
+        each = speed * queue.items[0].size
         seconds = trial_seconds(self._settings, seconds_left=each * len(self._untried), slots=slots)
-        return self._fill(itertools.chain((first,), names), seconds, each_once=True)
+        if len(queue.items) > 1:
+            seconds = min(seconds, self._settings.least_time)
+        return self._fill(filter(allowed, tuple(self._untried)), seconds, each_once=True)
 
-    def _go_on(self, slots: int, allowed: Callable[[str], bool]) -> tuple[Item, ...]:
-        """Take chunks of the dataset with most core time left, and of others if there is room in the task."""
-        left = {name: self._seconds_left(name) for name in self._tried}
-        seconds = target_seconds(self._settings, seconds_left=sum(left.values()), slots=slots)
-        return self._fill(filter(allowed, sorted(left, key=left.__getitem__, reverse=True)), seconds)
+    def _untried_seconds(self) -> float:
+        size = self._size - sum(self._queues[name].size for name in self._tried)
+        return size * (self._measured_seconds / self._measured_size) if self._measured_size else 0.0
 
     def _seconds_left(self, name: str) -> float:
         queue = self._queues[name]
@@ -220,6 +241,7 @@ class Backlog:
         for part in rest:
             queue.items.appendleft(part)
             queue.size += part.size
+            self._size += part.size
         if rest:
             self._note(batch[0].dataset)
         return (head,)
@@ -263,7 +285,9 @@ class Backlog:
             batch.append(self._pop(queue, fits))
             total += head.size
         queue.size -= total
-        self._note(name)
+        self._size -= total
+        if batch:  # or it would have had its turn
+            self._note(name)
         return batch
 
     def _allowed(self, queue: _Queue, size: float) -> Fits:

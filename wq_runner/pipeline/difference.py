@@ -28,7 +28,7 @@ _HARMLESS = frozenset(
             "http",
             "loglevel",
         ),
-        *("fresh", "accept_stale", "stage_out", "detach", "task_time", "stall_time", "max_cache"),
+        *("fresh", "accept_stale", "stage_out", "detach", "task_time", "order", "stall_time", "max_cache"),
         *("memory", "disk", "cores", "gpus", "resources_mode", "resource_monitor", "treereduction"),
     )
 )

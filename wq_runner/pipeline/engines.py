@@ -67,7 +67,7 @@ def loop_settings(options: RunOptions, environment: WorkerEnvironment) -> LoopSe
     """Translate the options into the loop's settings."""
     adaptive = options.chunksize == AUTO
     return LoopSettings(
-        shape=ShapeSettings(task_time=options.task_time, adaptive=adaptive),
+        shape=ShapeSettings(task_time=options.task_time, adaptive=adaptive, order=options.order),
         policy=PolicySettings(
             # somebody looks at the first failure: no second one is needed
             budgets={**DEFAULT_BUDGETS, Cause.PROCESSOR: 0} if options.pdb else DEFAULT_BUDGETS,

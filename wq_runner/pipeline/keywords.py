@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from wq_runner.config.options import RunOptions
-from wq_runner.model import ResourcesMode
+from wq_runner.model import Order, ResourcesMode
 
 _WIDTH = 100
 _MARKUP = re.compile(
@@ -28,6 +28,7 @@ class Keywords(TypedDict, total=False):
     chunksize: int | str | Mapping[str, int | str]
     min_chunk: int | str
     task_time: float | str
+    order: Order
     executor: str
     executor_custom_setup: str | Path | None
     workers: int | str | None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import heapq
 import itertools
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 
 from wq_runner.execution.items import Item
 from wq_runner.execution.shaping import Backlog, Fits, ShapeSettings, cut, target_seconds
+from wq_runner.model import Order
 
 SETTINGS = ShapeSettings(task_time=60, least_time=2)
 
@@ -277,3 +280,61 @@ def test_a_chunk_is_learned(speed: float, best: int | None, expected: int) -> No
 def test_the_first_chunk_that_is_learned_from_is_small() -> None:
     backlog = Backlog(chunks(1, events=1_000_000), ShapeSettings(adaptive=True, first_events=20_000))
     assert [item.events for item in backlog.next_batch(4)] == [20_000]
+
+
+# -- in which order datasets are finished
+
+
+def simulated(backlog: Backlog, slots: int, seconds: float = 0.01) -> tuple[list[str], dict[str, int], float]:
+    """Work a backlog off on so many slots, at so many seconds an event.
+
+    Return the datasets as they were finished, how many chunks of each were submitted before the first one
+    was, and the share of the time in which slots had something to do.
+    """
+    left = Counter(item.dataset for item in backlog.waiting())
+    running: list[tuple[float, int, tuple[Item, ...]]] = []
+    now, busy, numbers = 0.0, 0.0, itertools.count()
+    finished: list[str] = []
+    begun: Counter[str] = Counter()
+    before: dict[str, int] = {}
+    while backlog or running:
+        while len(running) < slots and (batch := backlog.next_batch(slots)):
+            lasts = sum(item.size for item in batch) * seconds
+            busy += lasts
+            begun.update(item.dataset for item in batch)
+            heapq.heappush(running, (now + lasts, next(numbers), batch))
+        now, _, batch = heapq.heappop(running)
+        for item in batch:
+            backlog.learn(item.dataset, item.size, item.size * seconds)
+            left[item.dataset] -= 1
+            if not left[item.dataset]:
+                finished.append(item.dataset)
+                before = before or dict(begun)
+    return finished, before, busy / (now * slots)
+
+
+@pytest.mark.parametrize(
+    ("order", "expected"),
+    [("given", ["A", "B", "C"]), ("largest", ["B", "C", "A"]), ("smallest", ["A", "C", "B"])],
+)
+def test_datasets_are_finished_in_the_order_that_is_asked_for(order: Order, expected: list[str]) -> None:
+    sizes = {"A": 100, "B": 300, "C": 200}
+    items = [one for name, count in sizes.items() for one in chunks(count, dataset=name)]
+    backlog = Backlog(items, ShapeSettings(order=order), together=anything)
+    assert backlog.order == expected
+    finished, before, share = simulated(backlog, 4)
+    assert finished == expected
+    assert before[expected[-1]] <= 1  # it was tried at the most
+    assert share > 0.97  # and nobody waited
+
+
+def test_hundreds_of_datasets_are_finished_one_after_the_other() -> None:
+    names = [f"D{number}" for number in range(200)]
+    items = [one for name in names for one in chunks(20, dataset=name)]
+    finished, before, share = simulated(Backlog(items, ShapeSettings(), together=anything), 4, 0.001)
+    places = [names.index(name) for name in finished]
+    assert (
+        max(abs(place - number) for number, place in enumerate(places)) <= 12
+    )  # as many as have a part in the tasks that run
+    assert sum(before.values()) < 0.2 * len(items)
+    assert share > 0.97
