@@ -162,7 +162,7 @@ class Backlog:
     def next_batch(self, slots: int, allowed: Callable[[str], bool] = lambda _: True) -> tuple[Item, ...]:
         """Take the next batch; empty if nothing waits that is `allowed`.
 
-        It is of one dataset, and of those that come after it only where too little of that is left for a task.
+        It is of one dataset, and of those after it only where too little of that is left for a task.
         """
         now = self._clock()
         for batch in self._again:
