@@ -12,6 +12,7 @@ from click.core import ParameterSource
 
 from wq_runner.cli.base import Command, Option
 from wq_runner.config.layers import ENV_PREFIX, Known, check_environment, find_layers
+from wq_runner.config.options import NATURES
 from wq_runner.config.types import PerDatasetValue
 from wq_runner.plain import echo
 
@@ -65,6 +66,7 @@ class LayeredCommand(Command):
             names=names,
             lists={str(param.name) for param in own if getattr(param, "multiple", False)},
             mappings={str(param.name) for param in own if isinstance(param.type, PerDatasetValue)},
+            paths={name: form for name, nature in NATURES.items() if (form := nature.path) is not None},
         )
 
     def _names(self) -> list[str]:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from wq_runner import literals
 from wq_runner.config import pocketcoffea
+from wq_runner.config.nature import PathForm, beside
 from wq_runner.errors import UsageError, did_you_mean
 
 ENV_PREFIX = "WQ_RUNNER"
 TABLE = "wq-runner"
 LITERALS = ("processor_args",)
-PATHS = ("processor", "password_file", "extra_file")  # relative to the file that names them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,11 +29,15 @@ class Layer:
 
 @dataclass(frozen=True, kw_only=True)
 class Known:
-    """The names of the options; those that take several values, and those that may take one per dataset."""
+    """The names of the options; those that take several values, and those that may take one per dataset.
+
+    `paths` are those that name files, and how.
+    """
 
     names: Sequence[str]
     lists: Collection[str] = ()
     mappings: Collection[str] = ()
+    paths: Mapping[str, PathForm] = field(default_factory=dict)
 
 
 def find_layers(
@@ -108,7 +112,7 @@ def _layer(path: Path, origin: str, values: Mapping[str, Any], known: Known) -> 
         if value is None:
             continue  # as if it were not there
         shaped = _shaped(name, value, origin, known)
-        found[name] = _beside(path, shaped) if name in PATHS else shaped
+        found[name] = _beside(path, known.paths[name], shaped) if name in known.paths else shaped
     if unknown:
         raise _no_options(unknown, origin, known)
     return Layer(origin=origin, values={**found, **winning}, notes=tuple(notes))
@@ -131,13 +135,11 @@ def _no_options(keys: Sequence[str], origin: str, known: Known) -> UsageError:
     )
 
 
-def _beside(path: Path, value: Any) -> Any:
+def _beside(path: Path, form: PathForm, value: Any) -> Any:
     """Make a path that is relative to the file that names it absolute, or each of a list."""
     if isinstance(value, list):
-        return [_beside(path, one) for one in value]
-    name, colon, attribute = str(value).partition(":")
-    there = path.resolve().parent / name
-    return f"{there}{colon}{attribute}" if there.exists() else value
+        return [_beside(path, form, one) for one in value]
+    return form(str(value), beside(path.resolve().parent))
 
 
 def _shaped(name: str, value: Any, origin: str, known: Known) -> Any:

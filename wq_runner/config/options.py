@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import getpass
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,6 +13,28 @@ import click
 
 from wq_runner.config import completion, types
 from wq_runner.config.executors import Backend, parse
+from wq_runner.config.nature import (
+    ALL,
+    ALONE,
+    AWAITED,
+    EVERYWHERE,
+    HERE_OR_SENT,
+    ITERATIVE,
+    KEPT_IN_BOUNDS,
+    NEVER,
+    OF_MANY,
+    REST,
+    SCALED,
+    SIZED,
+    WORK_QUEUE,
+    Nature,
+    Place,
+    before_colon,
+    no_word,
+    of_environment,
+    of_parsl,
+    whole,
+)
 from wq_runner.model import Order, PerDataset, ResourcesMode
 
 T = TypeVar("T")
@@ -28,11 +50,11 @@ AUTO_CHUNKSIZE = 1_000_000  # what is planned with --chunksize auto; tasks cut i
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
-def _option(default: T, /, *names: str, group: str, **kwargs: Any) -> T:
+def _option(default: T, /, *names: str, group: str, nature: Nature, **kwargs: Any) -> T:
     """Declare a field that is an option as well; `kwargs` go to click, which parses their `default`."""
     settings = {"default": default, "show_default": default not in (None, False, ()), **kwargs}
     found: T = dataclasses.field(
-        default=default, metadata={"names": names, "group": group, "click": settings}
+        default=default, metadata={"names": names, "group": group, "nature": nature, "click": settings}
     )
     return found
 
@@ -56,6 +78,9 @@ class RunOptions:
         "--processor",
         "-p",
         group=_WHAT,
+        nature=Nature(
+            result=True, session=False, limits=False, jobs=False, drop=NEVER, heed=ALL, path=before_colon
+        ),
         metavar="MODULE:NAME|FILE.py:NAME",
         shell_complete=completion.words(files=True),
         help="A processor class, an instance, or a function of events. Without it: a survey of the samples "
@@ -65,6 +90,7 @@ class RunOptions:
         (),
         "--processor-args",
         group=_WHAT,
+        nature=Nature(result=True, session=False, limits=False, jobs=True, drop=NEVER, heed=ALL, path=None),
         multiple=True,
         type=types.KEY_VALUES,
         help="Keyword arguments of the processor class: name=value, or a JSON object. Repeatable. "
@@ -74,6 +100,7 @@ class RunOptions:
         None,
         "--treename",
         group=_WHAT,
+        nature=Nature(result=True, session=False, limits=False, jobs=True, drop=NEVER, heed=ALL, path=None),
         metavar="NAME",
         help="Tree to read where the samples name none  [default: Events]",
     )
@@ -81,6 +108,7 @@ class RunOptions:
         "NanoAODSchema",
         "--schema",
         group=_WHAT,
+        nature=Nature(result=True, session=False, limits=False, jobs=True, drop=NEVER, heed=ALL, path=None),
         metavar="NAME",
         shell_complete=completion.words(*SCHEMAS),
         help="One of coffea.nanoevents, or module:Class.",
@@ -89,6 +117,7 @@ class RunOptions:
         None,
         "--seed",
         group=_WHAT,
+        nature=Nature(result=True, session=False, limits=False, jobs=True, drop=NEVER, heed=ALL, path=None),
         metavar="N",
         type=click.IntRange(min=0),
         help="What random numbers follow from besides the chunk (its dataset, file and range): another N "
@@ -99,6 +128,7 @@ class RunOptions:
         "--chunksize",
         "-c",
         group=_HOW,
+        nature=Nature(result=True, session=False, limits=False, jobs=True, drop=NEVER, heed=ALL, path=None),
         type=types.CHUNKSIZE,
         help="The most events held in memory at once. auto: learned, as large as the workers allow.",
     )
@@ -106,6 +136,7 @@ class RunOptions:
         1000,
         "--min-chunk",
         group=_HOW,
+        nature=Nature(result=True, session=False, limits=False, jobs=True, drop=NEVER, heed=ALL, path=None),
         type=types.COUNT,
         help="How finely a chunk is cut that does not fit, or that kills its process.",
     )
@@ -113,6 +144,9 @@ class RunOptions:
         60.0,
         "--task-time",
         group=_HOW,
+        nature=Nature(
+            result=False, session=False, limits=False, jobs=False, drop=NEVER, heed=OF_MANY, path=None
+        ),
         type=types.SECONDS,
         default="60s",
         help="A task is as many chunks as fit into this time; the last ones are shorter.",
@@ -121,6 +155,7 @@ class RunOptions:
         "given",
         "--order",
         group=_HOW,
+        nature=Nature(result=False, session=False, limits=False, jobs=False, drop=NEVER, heed=ALL, path=None),
         type=types.Choice(ORDERS),
         help="In which order datasets are finished: as the samples give them, or those with most or fewest "
         "events first. No core waits for it: where too little is left of one, the next is begun.",
@@ -130,6 +165,9 @@ class RunOptions:
         "--executor",
         "-e",
         group=_WHERE,
+        nature=Nature(
+            result=True, session=True, limits=False, jobs=False, drop=NEVER, heed=ALL, path=of_parsl
+        ),
         type=types.EXECUTOR,
         help="work_queue: tasks for workers, anywhere. iterative: one process, for debugging. futures: "
         "processes of this machine. dask: a cluster here, dask@SITE in a batch system, dask@tcp://HOST:PORT "
@@ -139,6 +177,7 @@ class RunOptions:
         None,
         "--executor-custom-setup",
         group=_WHERE,
+        nature=Nature(result=True, session=True, limits=False, jobs=False, drop=ALONE, heed=ALL, path=whole),
         metavar="FILE.py",
         type=click.Path(exists=True, dir_okay=False, path_type=Path),
         is_eager=True,  # the names of executors are its own
@@ -150,6 +189,9 @@ class RunOptions:
         "--workers",
         "-w",
         group=_WHERE,
+        nature=Nature(
+            result=False, session=True, limits=False, jobs=False, drop=NEVER, heed=SCALED, path=None
+        ),
         metavar="local|condor|slurm|SITE:N[xCORES[xMEMORY]]",
         shell_complete=completion.workers,
         help="Start workers on this machine, or by a factory that ends with the run. condor@SITE:N starts "
@@ -160,6 +202,9 @@ class RunOptions:
         False,
         "--pdb",
         group=_WHERE,
+        nature=Nature(
+            result=False, session=True, limits=False, jobs=False, drop=REST, heed=ITERATIVE, path=None
+        ),
         is_flag=True,
         help="Open Python's debugger where the processor fails; only with --executor iterative.",
     )
@@ -167,6 +212,9 @@ class RunOptions:
         False,
         "--in-place",
         group=_WHERE,
+        nature=Nature(
+            result=True, session=True, limits=False, jobs=False, drop=ALONE, heed=ITERATIVE, path=None
+        ),
         is_flag=True,
         help="With --executor iterative: have the processor work in the current directory, and not, as on "
         "workers, in one of its own that has the files of --extra-file.",
@@ -176,6 +224,9 @@ class RunOptions:
         "--scaleout",
         "-s",
         group=_WHERE,
+        nature=Nature(
+            result=False, session=True, limits=False, jobs=False, drop=NEVER, heed=SCALED, path=None
+        ),
         type=types.COUNT,
         help="How many workers, where --workers names only the kind (condor, slurm@SITE); without it, on "
         "this machine.",
@@ -185,16 +236,29 @@ class RunOptions:
         "--queue",
         "-q",
         group=_WHERE,
+        nature=Nature(
+            result=False, session=True, limits=False, jobs=False, drop=NEVER, heed=SIZED, path=None
+        ),
         metavar="NAME",
         help="Queue of the batch system of --workers: HTCondor's job flavour, Slurm's partition.",
     )
     cores_per_worker: int | None = _option(
-        None, "--cores-per-worker", group=_WHERE, type=types.COUNT, help="Cores of a worker that is started."
+        None,
+        "--cores-per-worker",
+        group=_WHERE,
+        nature=Nature(
+            result=False, session=True, limits=False, jobs=False, drop=NEVER, heed=SIZED, path=None
+        ),
+        type=types.COUNT,
+        help="Cores of a worker that is started.",
     )
     mem_per_worker: int | None = _option(
         None,
         "--mem-per-worker",
         group=_WHERE,
+        nature=Nature(
+            result=False, session=True, limits=False, jobs=False, drop=NEVER, heed=SIZED, path=None
+        ),
         type=types.WORKER_MEMORY,
         help="Memory of a worker that is started; 4 is 4GB.",
     )
@@ -202,6 +266,9 @@ class RunOptions:
         None,
         "--disk-per-worker",
         group=_WHERE,
+        nature=Nature(
+            result=False, session=True, limits=False, jobs=False, drop=NEVER, heed=SIZED, path=None
+        ),
         type=types.WORKER_SIZE,
         help="Disk of a worker that is started; 4 is 4GB.",
     )
@@ -209,6 +276,9 @@ class RunOptions:
         None,
         "--name",
         group=_WHERE,
+        nature=Nature(
+            result=False, session=True, limits=False, jobs=False, drop=NEVER, heed=WORK_QUEUE, path=None
+        ),
         metavar="NAME",
         help="How workers find this manager (work_queue_worker -M NAME)  [default: USER-workqueue-coffea]",
     )
@@ -216,6 +286,9 @@ class RunOptions:
         (9123, 9130),
         "--port",
         group=_WHERE,
+        nature=Nature(
+            result=False, session=True, limits=False, jobs=False, drop=NEVER, heed=WORK_QUEUE, path=None
+        ),
         type=types.PORTS,
         default="9123-9130",
         help="Port to listen on, the first free one.",
@@ -224,6 +297,9 @@ class RunOptions:
         None,
         "--catalog",
         group=_WHERE,
+        nature=Nature(
+            result=False, session=True, limits=False, jobs=False, drop=NEVER, heed=WORK_QUEUE, path=None
+        ),
         type=types.CATALOG,
         help="Where the name is told: local starts a private catalog on this machine, none tells it nowhere  "
         "[default: CATALOG_HOST, or else the engine's public one]",
@@ -232,6 +308,9 @@ class RunOptions:
         None,
         "--password-file",
         group=_WHERE,
+        nature=Nature(
+            result=False, session=True, limits=False, jobs=False, drop=NEVER, heed=WORK_QUEUE, path=no_word
+        ),
         type=types.PASSWORD,
         help="What workers must present. auto: one of yours, made once. Workers started here get a new one.",
     )
@@ -239,6 +318,9 @@ class RunOptions:
         False,
         "--tls",
         group=_WHERE,
+        nature=Nature(
+            result=False, session=True, limits=False, jobs=False, drop=NEVER, heed=WORK_QUEUE, path=None
+        ),
         is_flag=True,
         help="Encrypt what goes between the run and its workers; conda-forge's release of the engine can, "
         "Debian's cannot. It does not prove who is at the other end: that is what a password is for.",
@@ -247,6 +329,9 @@ class RunOptions:
         AUTO,
         "--proxy",
         group=_WHERE,
+        nature=Nature(
+            result=False, session=True, limits=False, jobs=False, drop=NEVER, heed=WORK_QUEUE, path=no_word
+        ),
         type=types.PROXY,
         help="X509 proxy that goes with tasks if there are root:// files. auto: X509_USER_PROXY, or where "
         "proxies usually are. A renewed one reaches the workers.",
@@ -255,6 +340,7 @@ class RunOptions:
         (),
         "--redirector",
         group=_WHERE,
+        nature=Nature(result=True, session=True, limits=False, jobs=False, drop=NEVER, heed=ALL, path=None),
         multiple=True,
         type=types.REDIRECTOR,
         help="Read files whose names begin with FROM where the names begin with TO. Repeatable.",
@@ -263,6 +349,9 @@ class RunOptions:
         None,
         "--batch-options",
         group=_WHERE,
+        nature=Nature(
+            result=False, session=True, limits=False, jobs=False, drop=NEVER, heed=SIZED, path=None
+        ),
         metavar="TEXT",
         help="For the batch system of --workers: options of sbatch, or lines of a condor submit file.",
     )
@@ -270,6 +359,9 @@ class RunOptions:
         None,
         "--wait-time",
         group=_WHERE,
+        nature=Nature(
+            result=False, session=True, limits=False, jobs=False, drop=NEVER, heed=AWAITED, path=None
+        ),
         type=types.SECONDS,
         help="Give up, with exit code 5, if no worker came in this time  [default: wait for ever]",
     )
@@ -277,6 +369,15 @@ class RunOptions:
         "auto",
         "--environment",
         group=_WHERE,
+        nature=Nature(
+            result=True,
+            session=True,
+            limits=False,
+            jobs=False,
+            drop=NEVER,
+            heed=WORK_QUEUE,
+            path=of_environment,
+        ),
         metavar="auto|packed|shared|none|FILE|DIRECTORY/",
         shell_complete=completion.words("auto", "packed", "shared", "none", files=True),
         help="packed: ship this Python environment with the code as it is now. shared: workers use this very "
@@ -289,6 +390,9 @@ class RunOptions:
         (),
         "--extra-file",
         group=_WHERE,
+        nature=Nature(
+            result=True, session=True, limits=False, jobs=False, drop=NEVER, heed=HERE_OR_SENT, path=whole
+        ),
         multiple=True,
         metavar="PATH",
         type=click.Path(exists=True, path_type=Path),
@@ -298,6 +402,9 @@ class RunOptions:
         (),
         "--setup-command",
         group=_WHERE,
+        nature=Nature(
+            result=True, session=True, limits=False, jobs=False, drop=NEVER, heed=WORK_QUEUE, path=None
+        ),
         multiple=True,
         metavar="COMMAND",
         help="Run once by each worker before its first task. Repeatable.",
@@ -306,6 +413,9 @@ class RunOptions:
         (),
         "--channel",
         group=_WHERE,
+        nature=Nature(
+            result=True, session=True, limits=False, jobs=False, drop=NEVER, heed=WORK_QUEUE, path=None
+        ),
         multiple=True,
         metavar="URL",
         help="Where conda packages of --environment FILE.yml come from, before those it names. Repeatable.",
@@ -314,15 +424,28 @@ class RunOptions:
         20_000_000_000,
         "--max-cache",
         group=_WHERE,
+        nature=Nature(
+            result=False, session=True, limits=False, jobs=False, drop=NEVER, heed=WORK_QUEUE, path=None
+        ),
         type=types.SIZE,
         default="20GB",
         help="Space for packed environments; those unused for longest are deleted.",
     )
-    cores: int = _option(1, "--cores", group=_TASKS, type=types.COUNT, help="Cores of a task.")
+    cores: int = _option(
+        1,
+        "--cores",
+        group=_TASKS,
+        nature=Nature(result=False, session=True, limits=False, jobs=False, drop=NEVER, heed=ALL, path=None),
+        type=types.COUNT,
+        help="Cores of a task.",
+    )
     memory: int | PerDataset[int | None] | None = _option(
         None,
         "--memory",
         group=_TASKS,
+        nature=Nature(
+            result=False, session=True, limits=False, jobs=False, drop=NEVER, heed=KEPT_IN_BOUNDS, path=None
+        ),
         type=types.MEMORIES,
         help="Memory of a task  [default: learned for each dataset]",
     )
@@ -330,14 +453,29 @@ class RunOptions:
         None,
         "--disk",
         group=_TASKS,
+        nature=Nature(
+            result=False, session=True, limits=False, jobs=False, drop=NEVER, heed=WORK_QUEUE, path=None
+        ),
         type=types.SIZE,
         help="Disk of a task  [default: a share of the worker's]",
     )
-    gpus: int | None = _option(None, "--gpus", group=_TASKS, type=types.COUNT, help="GPUs of a task.")
+    gpus: int | None = _option(
+        None,
+        "--gpus",
+        group=_TASKS,
+        nature=Nature(
+            result=False, session=True, limits=False, jobs=False, drop=NEVER, heed=WORK_QUEUE, path=None
+        ),
+        type=types.COUNT,
+        help="GPUs of a task.",
+    )
     resources_mode: ResourcesMode = _option(
         "auto",
         "--resources-mode",
         group=_TASKS,
+        nature=Nature(
+            result=False, session=True, limits=False, jobs=False, drop=NEVER, heed=WORK_QUEUE, path=None
+        ),
         type=types.Choice(RESOURCES_MODES),
         help="auto: memory is learned from events. fixed: as said, or a share of the worker. The others are "
         "the engine's own ways to learn, which need its monitor.",
@@ -346,6 +484,9 @@ class RunOptions:
         AUTO,
         "--treereduction",
         group=_HOW,
+        nature=Nature(
+            result=False, session=False, limits=False, jobs=False, drop=NEVER, heed=OF_MANY, path=None
+        ),
         type=types.TREEREDUCTION,
         help="Have tasks add up results, so many or so many bytes at once, rather than the manager. auto: "
         "when results come faster than the manager adds them.",
@@ -354,6 +495,9 @@ class RunOptions:
         "off",
         "--resource-monitor",
         group=_TASKS,
+        nature=Nature(
+            result=False, session=True, limits=False, jobs=False, drop=NEVER, heed=WORK_QUEUE, path=None
+        ),
         type=types.Choice(MONITORS),
         help="Wrap tasks in the engine's resource_monitor. Tasks watch their memory by themselves.",
     )
@@ -361,6 +505,9 @@ class RunOptions:
         600.0,
         "--stall-time",
         group=_TASKS,
+        nature=Nature(
+            result=False, session=True, limits=False, jobs=False, drop=NEVER, heed=KEPT_IN_BOUNDS, path=None
+        ),
         type=types.SECONDS,
         default="10m",
         help="End a chunk that neither computes nor reads for so long, nor does a program that it waits for, "
@@ -370,6 +517,7 @@ class RunOptions:
         (),
         "--only",
         group=_LIMITS,
+        nature=Nature(result=True, session=False, limits=True, jobs=False, drop=REST, heed=ALL, path=None),
         multiple=True,
         metavar="NAME|KEY=VALUE",
         shell_complete=completion.dataset,
@@ -380,6 +528,7 @@ class RunOptions:
         (),
         "--skip",
         group=_LIMITS,
+        nature=Nature(result=True, session=False, limits=True, jobs=False, drop=REST, heed=ALL, path=None),
         multiple=True,
         metavar="NAME|KEY=VALUE",
         shell_complete=completion.dataset,
@@ -389,6 +538,7 @@ class RunOptions:
         (),
         "--select",
         group=_LIMITS,
+        nature=Nature(result=True, session=False, limits=True, jobs=False, drop=REST, heed=ALL, path=None),
         multiple=True,
         metavar="DATASET[:FILE[:START-STOP]]",
         shell_complete=completion.dataset,
@@ -399,6 +549,7 @@ class RunOptions:
         "--limit-files",
         "-lf",
         group=_LIMITS,
+        nature=Nature(result=True, session=False, limits=True, jobs=False, drop=REST, heed=ALL, path=None),
         type=types.COUNTS,
         help="At most so many files of each dataset.",
     )
@@ -407,6 +558,7 @@ class RunOptions:
         "--limit-chunks",
         "-lc",
         group=_LIMITS,
+        nature=Nature(result=True, session=False, limits=True, jobs=False, drop=REST, heed=ALL, path=None),
         type=types.COUNTS,
         help="At most so many chunks of each dataset; only the files they need are opened.",
     )
@@ -415,6 +567,7 @@ class RunOptions:
         "--test",
         "-t",
         group=_LIMITS,
+        nature=Nature(result=True, session=False, limits=True, jobs=False, drop=REST, heed=ALL, path=None),
         is_flag=True,
         help="One chunk of one file of each dataset, in this process; -e, -lf and -lc beside it count.",
     )
@@ -422,6 +575,7 @@ class RunOptions:
         None,
         "--probe",
         group=_LIMITS,
+        nature=Nature(result=True, session=False, limits=True, jobs=False, drop=REST, heed=ALL, path=None),
         type=types.COUNT,
         help="Run so many chunks of each dataset, in one process unless --workers says where, and say what "
         "the whole will take and what would suit it.",
@@ -430,6 +584,7 @@ class RunOptions:
         False,
         "--skip-bad-files",
         group=_LIMITS,
+        nature=Nature(result=True, session=False, limits=False, jobs=True, drop=NEVER, heed=ALL, path=None),
         is_flag=True,
         help="Leave out files that cannot be read, say which, and end with exit code 3.",
     )
@@ -437,6 +592,7 @@ class RunOptions:
         0.0,
         "--max-failed",
         group=_LIMITS,
+        nature=Nature(result=True, session=False, limits=False, jobs=True, drop=ALONE, heed=ALL, path=None),
         type=types.SHARE,
         help="Leave out chunks in which the processor fails, up to this share of the events, such as 0.5%.",
     )
@@ -445,6 +601,7 @@ class RunOptions:
         "--output",
         "-o",
         group=_OUTPUT,
+        nature=Nature(result=False, session=False, limits=False, jobs=False, drop=REST, heed=ALL, path=None),
         metavar="DIR",
         type=click.Path(path_type=Path),
         help="Directory for everything the run leaves behind  [default: wq-run-SAMPLES]",
@@ -453,6 +610,9 @@ class RunOptions:
         False,
         "--fresh",
         group=_OUTPUT,
+        nature=Nature(
+            result=False, session=False, limits=False, jobs=False, drop=EVERYWHERE, heed=ALL, path=None
+        ),
         is_flag=True,
         help="Start over, whatever an earlier run in DIR has done.",
     )
@@ -460,6 +620,7 @@ class RunOptions:
         False,
         "--accept-stale",
         group=_OUTPUT,
+        nature=Nature(result=False, session=False, limits=False, jobs=False, drop=NEVER, heed=ALL, path=None),
         is_flag=True,
         help="Keep what an earlier run in DIR has done, though the code or the options changed since.",
     )
@@ -467,6 +628,7 @@ class RunOptions:
         3,
         "--keep-results",
         group=_OUTPUT,
+        nature=Nature(result=False, session=False, limits=False, jobs=False, drop=NEVER, heed=ALL, path=None),
         metavar="N",
         type=click.IntRange(min=0),
         help="How many results of other code or options DIR keeps beside the newest: a run that goes back to "
@@ -476,6 +638,7 @@ class RunOptions:
         "one",
         "--outputs",
         group=_OUTPUT,
+        nature=Nature(result=True, session=False, limits=False, jobs=True, drop=NEVER, heed=ALL, path=None),
         type=types.OUTPUTS,
         help="One file output.coffea, or outputs/NAME.coffea for each dataset, for all datasets with the "
         "same KEY in their metadata, or for each N files of a dataset; each postprocessed by itself.",
@@ -484,6 +647,7 @@ class RunOptions:
         False,
         "--pkl-gz",
         group=_OUTPUT,
+        nature=Nature(result=True, session=False, limits=False, jobs=True, drop=NEVER, heed=ALL, path=None),
         is_flag=True,
         help="Write .pkl.gz beside each .coffea file.",
     )
@@ -491,6 +655,9 @@ class RunOptions:
         None,
         "--stage-out",
         group=_OUTPUT,
+        nature=Nature(
+            result=False, session=False, limits=False, jobs=False, drop=EVERYWHERE, heed=ALL, path=None
+        ),
         metavar="DIR|URL|none",
         shell_complete=completion.words("none", files=True),
         help="Copy the output, what the processor wrote, run.json and missing.json there (root://..., or a "
@@ -500,6 +667,7 @@ class RunOptions:
         "uuid",
         "--naming",
         group=_OUTPUT,
+        nature=Nature(result=True, session=False, limits=False, jobs=True, drop=NEVER, heed=ALL, path=None),
         type=types.Choice(NAMINGS),
         help="How files are called that the processor writes to events.metadata['output_dir']: by the uuid "
         "of the input file, by its name as in DAS, or by the uuid in HiggsDNA's first way.",
@@ -508,6 +676,7 @@ class RunOptions:
         600.0,
         "--drain-time",
         group=_OUTPUT,
+        nature=Nature(result=False, session=False, limits=False, jobs=True, drop=NEVER, heed=ALL, path=None),
         type=types.SECONDS,
         default="10m",
         help="How long the first Ctrl-C waits for running tasks. A second one does not wait.",
@@ -516,6 +685,7 @@ class RunOptions:
         None,
         "--http",
         group=_OUTPUT,
+        nature=Nature(result=False, session=False, limits=False, jobs=False, drop=NEVER, heed=ALL, path=None),
         metavar="[PORT]",
         type=types.PORT,
         help="Serve the status page on 127.0.0.1 while the run goes, on PORT or the next free one  [8787].",
@@ -525,6 +695,7 @@ class RunOptions:
         "--loglevel",
         "-ll",
         group=_OUTPUT,
+        nature=Nature(result=False, session=False, limits=False, jobs=True, drop=NEVER, heed=ALL, path=None),
         type=types.Choice(LOG_LEVELS, case_sensitive=False),
         help="What the terminal shows; DIR/wq-run.log has it all.",
     )
@@ -536,21 +707,48 @@ class RunOptions:
 
     @property
     def on_work_queue(self) -> bool:
-        return self.backend.name == "work_queue" and self.executor_custom_setup is None
+        return self.place is Place.WORK_QUEUE
+
+    @property
+    def place(self) -> Place:
+        """Which of the executors it is, which says what options it heeds."""
+        backend = self.backend
+        if self.executor_custom_setup is not None:
+            return Place.CUSTOM
+        if backend.name == "dask" and backend.place:
+            return Place.DASK_SCHEDULER if "://" in backend.place else Place.DASK_SITE
+        if backend.name == "parsl" and backend.place:
+            return Place.PARSL_CONFIG
+        return Place[backend.name.upper()]
 
     @property
     def dask_site(self) -> str | None:
         """The site at which a run starts a cluster of Dask."""
-        backend = self.backend
-        if backend.name != "dask" or self.executor_custom_setup is not None or "://" in backend.place:
-            return None
-        return backend.place or None
+        return self.backend.place if self.place is Place.DASK_SITE else None
 
     @property
     def planned_chunksize(self) -> int | PerDataset[int]:
         """The most events of a chunk in the plan."""
         return AUTO_CHUNKSIZE if isinstance(self.chunksize, str) else self.chunksize
 
+
+NATURES: Mapping[str, Nature] = {
+    field.name: field.metadata["nature"] for field in dataclasses.fields(RunOptions)
+}
+
+
+def named(are_such: Callable[[Nature], bool]) -> tuple[str, ...]:
+    """Return the names of the options that are such, in their order."""
+    return tuple(name for name, nature in NATURES.items() if are_such(nature))
+
+
+LIMITS = named(lambda one: one.limits)
+PER_DATASET = tuple(
+    field.name
+    for field in dataclasses.fields(RunOptions)
+    if isinstance(field.metadata["click"].get("type"), types.PerDatasetValue)
+)
+"""The options that may have another value for each dataset."""
 
 _OF_TEST = {"executor": "iterative", "executor_custom_setup": None, "limit_files": 1, "limit_chunks": 1}
 

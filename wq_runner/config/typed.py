@@ -27,6 +27,9 @@ OTHERS: Mapping[str, tuple[str, bool]] = {
 }
 """The options that are no fields of `RunOptions`: their names, and whether they stand alone."""
 
+ONCE = ("detach",)
+"""Those of them that a run may have had, and that commands made of its own do not repeat."""
+
 
 def known() -> dict[str, tuple[str, bool]]:
     """Return each way to write an option, with the field that it sets, and whether it stands alone."""

@@ -10,8 +10,8 @@ from typing import Any
 
 from wq_runner import literals
 from wq_runner.config import types
-from wq_runner.config.layers import PATHS
-from wq_runner.config.options import RunOptions
+from wq_runner.config.nature import beside
+from wq_runner.config.options import NATURES, RunOptions
 from wq_runner.model import PerDataset
 
 _WIDTH = 96
@@ -88,10 +88,9 @@ def _plain(name: str, value: Any, kind: Any) -> Any:
         return literals.written(value)
     if isinstance(value, tuple):
         return [_plain(name, one, None) for one in value]
-    if name in PATHS:
+    if (form := NATURES[name].path) is not None:
         # read from another directory, it still names this file
-        path, colon, attribute = str(value).partition(":")
-        return f"{Path(path).resolve()}{colon}{attribute}" if Path(path).exists() else str(value)
+        return form(str(value), beside(Path.cwd()))
     return str(value) if isinstance(value, Path) else dict(value) if isinstance(value, Mapping) else value
 
 

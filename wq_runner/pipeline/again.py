@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from wq_runner.config.nature import Dropped
+from wq_runner.config.options import named
+from wq_runner.config.typed import ONCE
 from wq_runner.execution.items import Item
 from wq_runner.model import Fileset
 from wq_runner.pipeline.commands import Typed
-
-_NOT = ("detach", "stage_out", "executor_custom_setup", "max_failed", "fresh")
 
 
 def command(typed: Typed, item: Item, fileset: Fileset, directory: Path) -> str:
@@ -26,7 +27,7 @@ def command(typed: Typed, item: Item, fileset: Fileset, directory: Path) -> str:
         options += ["--max-failed", "0"]
     if works_in_place(typed.options):
         options.append("--in-place")
-    return typed.again(*options, without=(*_NOT, "in_place"))
+    return typed.again(*options, without=(*ONCE, *named(lambda one: Dropped.ALONE in one.drop)))
 
 
 def works_in_place(options: Mapping[str, Any]) -> bool:

@@ -20,7 +20,8 @@ from rich.console import Console
 
 from wq_runner import guarded
 from wq_runner.config.executors import EXECUTORS, LEARNED, LIMITS, check_installed
-from wq_runner.config.options import RunOptions
+from wq_runner.config.nature import WATCHED, Place
+from wq_runner.config.options import RunOptions, named
 from wq_runner.engine.care import Care
 from wq_runner.engine.dask import DaskEngine, Source, local_cluster
 from wq_runner.engine.inline import InlineEngine
@@ -33,28 +34,6 @@ from wq_runner.pipeline import say
 from wq_runner.system import RunPaths
 from wq_runner.workers import jobqueue, sites, spec
 from wq_runner.workers.local import LocalSpec
-
-# options that only work_queue heeds
-_UNHEEDED = (
-    "name",
-    "port",
-    "catalog",
-    "password_file",
-    "tls",
-    "environment",
-    "extra_file",
-    "setup_command",
-    "memory",
-    "disk",
-    "gpus",
-    "resources_mode",
-    "resource_monitor",
-    "stall_time",
-    "in_place",
-)
-# but for these, which the others have as well
-_ITERATIVE = ("extra_file", "in_place")
-_WATCHED = ("memory", "stall_time")
 
 
 def check(options: RunOptions) -> None:
@@ -103,8 +82,7 @@ def make_engine(options: RunOptions, paths: RunPaths) -> Engine:
 
 def _is_watched(options: RunOptions) -> bool:
     """Say whether processes are ours, and so ours to end."""
-    named = options.backend.name in {"futures", "dask", "parsl"} and "://" not in options.backend.place
-    return named and options.executor_custom_setup is None
+    return options.place in WATCHED
 
 
 def _care(options: RunOptions) -> Care:
@@ -222,19 +200,17 @@ def _described(options: RunOptions) -> str:
 
 def limits(options: RunOptions, origins: Mapping[str, str]) -> str:
     """Say in a line what the executor does not give, and what was asked for in vain."""
-    own = options.executor_custom_setup is not None
-    lacks = EXECUTORS["dask" if own else options.backend.name].lacks
+    place = options.place
+    lacks = EXECUTORS["dask" if place is Place.CUSTOM else options.backend.name].lacks
     if not _is_watched(options):
         lacks = tuple(LIMITS if one == LEARNED else one for one in lacks)
-    text = f"{options.executor} has no {', no '.join(lacks)}" if lacks else ""
-    heeded: tuple[str, ...] = _ITERATIVE if options.backend.name == "iterative" and not own else ()
-    heeded += _WATCHED if _is_watched(options) else ()
     vain = [
         f"--{name.replace('_', '-')}"
-        for name in _UNHEEDED
-        if name not in heeded and origins.get(name, "default") != "default"
+        for name in named(lambda one: place not in one.heed)
+        if origins.get(name, "default") != "default"
     ]
-    return f"{text}; without effect: {', '.join(vain)}" if vain else text
+    parts = [f"{options.executor} has no {', no '.join(lacks)}"] if lacks else []
+    return "; ".join([*parts, *([f"without effect: {', '.join(vain)}"] if vain else [])])
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wq_runner import checksums, summary, system
-from wq_runner.config.options import RunOptions, defaulted
+from wq_runner.config.options import RunOptions, defaulted, named
 from wq_runner.config.types import KEY_VALUES
 from wq_runner.environment import WorkerEnvironment
 from wq_runner.errors import InterruptedRunError, PartialResultError, UsageError, WqRunnerError, did_you_mean
@@ -36,9 +36,6 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 WIDTH = 110  # of what is printed below a cell
-
-# what makes it another manager, or other workers
-_LASTING = ("Where it runs", "What a task may use")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -319,7 +316,7 @@ class Keeper:
 
 
 def _key(options: RunOptions, environment: WorkerEnvironment) -> tuple[Any, ...]:
-    lasting = (one.name for one in dataclasses.fields(RunOptions) if one.metadata.get("group") in _LASTING)
+    lasting = named(lambda one: one.session)
     return (environment.command, environment.inputs, *(getattr(options, name) for name in lasting))
 
 

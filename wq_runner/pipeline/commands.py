@@ -15,13 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from wq_runner.config.layers import ENV_PREFIX, TABLE, find_settings
-from wq_runner.config.typed import END, SAMPLE, Part, parts
+from wq_runner.config.nature import Dropped
+from wq_runner.config.options import PER_DATASET, named
+from wq_runner.config.typed import END, ONCE, SAMPLE, Part, parts
 from wq_runner.config.written import as_words
 from wq_runner.pipeline import say
-
-_LEFT_OUT = ("only", "skip", "select", "limit_files", "limit_chunks", "probe", "test")
-_ONCE = ("output", "fresh", "stage_out", "detach", "pdb")
-_PER_DATASET = ("chunksize", "memory")
 
 
 def line(*words: object) -> str:
@@ -104,7 +102,8 @@ def rest(typed: Typed, missing: Path, datasets: Collection[str], root: Path) -> 
         return f"{short(missing)} has the rest, as samples: the same with these does it"
     place = root.with_name(f"{root.name}-rest")
     more = ["-o", short(place), *_elsewhere(typed)]
-    command = typed.of(short(missing), *more, datasets=datasets, without=(*_LEFT_OUT, *_ONCE))
+    without = (*ONCE, *named(lambda one: Dropped.REST in one.drop))
+    command = typed.of(short(missing), *more, datasets=datasets, without=without)
     merge = line("wq-report", "merge", root, place, "-o", root.with_name(f"{root.name}-whole"))
     return f"the rest: {command}\nthen both together: {merge}"
 
@@ -126,7 +125,7 @@ def _words(some: Sequence[Part]) -> list[str]:
 
 def _among(part: Part, datasets: Collection[str]) -> Part | None:
     """Return an option without what it says of other datasets, which it would be wrong about."""
-    if part.option not in _PER_DATASET or "=" not in part.value:
+    if part.option not in PER_DATASET or "=" not in part.value:
         return part
     pieces = [
         piece

@@ -5,33 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from wq_runner.config.options import named
 from wq_runner.pipeline import identity
 
-# where a run went, or how it looked, is no reason for another result
-_HARMLESS = frozenset(
-    (
-        *(
-            "output",
-            "workers",
-            "scaleout",
-            "queue",
-            "cores_per_worker",
-            "mem_per_worker",
-            "disk_per_worker",
-            "pdb",
-            "name",
-            "port",
-            "password_file",
-            "tls",
-            "wait_time",
-            "drain_time",
-            "http",
-            "loglevel",
-        ),
-        *("fresh", "accept_stale", "stage_out", "detach", "task_time", "order", "stall_time", "max_cache"),
-        *("memory", "disk", "cores", "gpus", "resources_mode", "resource_monitor", "treereduction"),
-    )
-)
 _MANY = 8
 
 
@@ -63,7 +39,9 @@ def _code(one: Mapping[str, Any], other: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _options(run: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: entry["value"] for name, entry in run["options"].items() if name not in _HARMLESS}
+    """Return those that are a reason: where a run went, or how it looked, is none. Unknown ones may be."""
+    harmless = named(lambda one: not one.result)
+    return {name: entry["value"] for name, entry in run["options"].items() if name not in harmless}
 
 
 def _values(one: Mapping[str, Any], other: Mapping[str, Any]) -> Iterator[str]:

@@ -10,8 +10,6 @@ from typing import Any
 from wq_runner.model import Chunk, Dataset, FileFacts, Fileset, InputFile
 from wq_runner.pipeline.facts import BadFile
 
-OPTIONS = ("only", "skip", "select", "limit_files", "limit_chunks", "probe", "test")
-
 
 @dataclass(frozen=True, kw_only=True)
 class LeftOut:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from wq_runner import samples, system
+from wq_runner.config.options import PER_DATASET
 from wq_runner.environment import WorkerEnvironment
 from wq_runner.errors import UsageError
 from wq_runner.execution.arguments import understood
@@ -70,7 +71,7 @@ def prepare(request: Request) -> Prepared:
     whole = samples.load(request.samples, treename=options.treename)
     notes = [("note", text) for text in idle(whole, options.redirector)]
     whole = places.placed(whole, options)
-    for name in ("chunksize", "memory", "limit_files", "limit_chunks"):
+    for name in PER_DATASET:
         check_patterns(name.replace("_", "-"), getattr(options, name), whole)
     fileset = select(chosen(whole, options.only, options.skip), options.select)
     fileset = chunks.limit_files(fileset, options.limit_files)

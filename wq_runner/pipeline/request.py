@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from wq_runner import literals
-from wq_runner.config.options import RunOptions
+from wq_runner.config.options import LIMITS, RunOptions
 from wq_runner.execution.session import Session
 from wq_runner.pipeline.commands import Typed
 from wq_runner.pipeline.directory import default_directory
 from wq_runner.pipeline.engines import Wanted
-from wq_runner.pipeline.limited import OPTIONS
 from wq_runner.pipeline.process import Analysis
 
 SURVEY = "wq_runner.survey:Survey"
@@ -66,7 +65,7 @@ class Request:
     @property
     def directory(self) -> Path:
         options = self.options
-        limited = any(getattr(options, name) for name in OPTIONS)
+        limited = any(getattr(options, name) for name in LIMITS)
         part = "test" if options.test else "probe" if options.probe else "part" if limited else ""
         return options.output or default_directory(self.samples, part=part)
 

@@ -268,7 +268,7 @@ def _run(
             left = rounds.left(plan, place.recovered, portions)
             rounds.resume(plan, left)
             say.line(console, "workers", engines.describe(session, options))
-            if not options.on_work_queue and (limits := backends.limits(options, request.origins)):
+            if limits := backends.limits(options, request.origins):
                 say.line(console, "note", limits)
             say.line(console, "output", f"{say.path(paths.root)}/")
             clock = time.monotonic()

@@ -16,7 +16,7 @@ from typing import Any
 from rich.console import Console
 
 from wq_runner import checksums, literals, system
-from wq_runner.config.options import RunOptions
+from wq_runner.config.options import RunOptions, named
 from wq_runner.environment import WorkerEnvironment
 from wq_runner.errors import OutputError, PartialResultError, UsageError
 from wq_runner.journal import Journal
@@ -38,11 +38,6 @@ from wq_runner.system import RunPaths
 from wq_runner.workers import sites
 from wq_runner.workers.batch.job import Job
 
-# what counts inside of a job; where it runs, and what was selected, is decided here
-_HANDED_ON = (
-    "processor_args", "treename", "schema", "chunksize", "min_chunk", "skip_bad_files", "max_failed",
-    "outputs", "pkl_gz", "naming", "seed", "drain_time", "loglevel",
-)  # fmt: skip
 _ALSO_NEEDED = ("wq_runner.cli.run", "wq_runner.pipeline.run", "wq_runner.pipeline.export.deliver")
 
 
@@ -243,7 +238,8 @@ def _environment(request: Request, settings: Settings, draft: Folder, console: C
 
 
 def _options_of(job: Slice, options: RunOptions, processor: str | None) -> dict[str, Any]:
-    given: dict[str, Any] = {name: value_of(getattr(options, name), job.dataset) for name in _HANDED_ON}
+    names = named(lambda one: one.jobs)  # where it runs, and what was selected, is decided here
+    given: dict[str, Any] = {name: value_of(getattr(options, name), job.dataset) for name in names}
     given["processor_args"] = tuple(literals.written(given["processor_args"]))
     # a job has a directory of its own, with all files in it
     found = {"executor": "iterative", "in_place": True, "processor": processor, **given}
