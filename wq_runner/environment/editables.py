@@ -29,7 +29,7 @@ class Editable:
     """A package installed in editable mode.
 
     `project` is its source directory; `metadata` its dist-info or egg-info; `files` are what stands for
-    it in the environment and must not be packed; `compiled` if its modules are not just its sources.
+    it in the environment and must not be packed; `compiled` if a build backend has to make it for workers.
     """
 
     name: str
@@ -229,6 +229,8 @@ def _unique(modules: Iterable[Module]) -> list[Module]:
 def _is_compiled(project: Path, modules: Sequence[Module], files: Sequence[Path]) -> bool:
     if any(re.fullmatch(r"_.*_editable(_loader)?\.py|_.*-editable-loader\.py", file.name) for file in files):
         return True  # of scikit-build-core and meson-python: they build when they are imported
+    if not any((project / name).is_file() for name in ("pyproject.toml", "setup.py")):
+        return False  # built by something else, which put it there: shipped as it is
     if any(module.source.is_dir() and _holds_compiled(module.source) for module in modules):
         return True
     config = project / "pyproject.toml"

@@ -94,5 +94,6 @@ def _run_pip(editable: Editable, source: Path, place: Path, store: Store) -> Non
     raise WorkerEnvironmentError(
         f"{editable.name} ({editable.project}) could not be built, and it is editable and compiled\n"
         f"{errors[0].strip()[-1500:]}",
-        hint=f"all output is in {log}; again: {command[0]} -m pip wheel --no-deps {editable.project}",
+        hint=f"all output is in {log}; again: {command[0]} -m pip wheel --no-deps {editable.project}\n"
+        f"or install it as it is, without -e: {command[0]} -m pip install {editable.project}",
     )

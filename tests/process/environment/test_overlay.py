@@ -292,6 +292,21 @@ def test_a_compiled_package_is_built_by_its_backend(
     assert time.monotonic() - began < 5
 
 
+def test_a_compiled_module_that_nothing_here_can_build_travels_as_it_is(
+    draft: Draft, store: Store, tmp_path: Path
+) -> None:
+    """An engine of `make install`, say, that a .pth file puts on the path."""
+    installed = tmp_path / "opt/lib/python3/site-packages/engine"
+    installed.mkdir(parents=True)
+    (installed / "__init__.py").write_text("")
+    (installed / "_core.so").write_bytes(b"\x7fELF and more")
+    site = tmp_path / "env/lib/python3.11/site-packages"
+    site.mkdir(parents=True)
+    (site / "engine.pth").write_text(f"{installed.parent}\n")
+    stored, _ = overlay.build(draft(editables=find_editables(tmp_path / "env")), store)
+    assert (unpack(stored, tmp_path / "out") / "site/engine/_core.so").read_bytes() == b"\x7fELF and more"
+
+
 def test_a_compiled_package_that_does_not_compile(repository: Make, draft: Draft, store: Store) -> None:
     repo = repository("fast")
     repo.write("setup.py", COMPILED)

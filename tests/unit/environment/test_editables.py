@@ -115,6 +115,19 @@ def test_compiled(site: Path, project: Path, name: str, content: str) -> None:
     assert only(site).compiled
 
 
+@pytest.mark.parametrize("name", ["engine/_core.so", "_core.so"])
+def test_what_no_backend_made_is_shipped_as_it_is(site: Path, tmp_path: Path, name: str) -> None:
+    """As what `make install` puts into a directory that a .pth file names."""
+    prefix = tmp_path / "opt/lib/python3.11/site-packages"
+    (prefix / "engine").mkdir(parents=True)
+    (prefix / "engine/__init__.py").write_text("")
+    (prefix / name).write_bytes(b"\x7fELF")
+    (site / "engine.pth").write_text(f"{prefix}\n")
+    found = only(site)
+    assert not found.compiled
+    assert "engine" in targets(found)
+
+
 def test_what_is_installed_for_good_is_no_editable(site: Path, project: Path) -> None:
     info = install(site, project)
     (info / "direct_url.json").write_text(json.dumps({"url": "file:///x", "dir_info": {}}))
