@@ -13,6 +13,7 @@ from pathlib import Path
 import nanoaod
 import pytest
 import running
+from releases import makes_setup
 from slurm import Slurm
 
 PAGE = nanoaod.ROOT / "docs" / "tutorial.md"
@@ -95,6 +96,7 @@ def test_pages_that_say_too_much_are_found() -> None:
     assert not says("partial      12 of 12 events in 3 s", "complete     12 of 12 events in ... s")
 
 
+@makes_setup
 @pytest.mark.timeout(900)
 def test_every_block(cluster: Slurm, tmp_path: Path) -> None:
     (tmp_path / "wq-runner").symlink_to(nanoaod.ROOT)
