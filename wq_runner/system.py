@@ -21,6 +21,8 @@ from wq_runner.errors import OutputError, UsageError, WqRunnerError
 
 log = logging.getLogger(__name__)
 
+_TOO_LATE = 124  # as the program `timeout` says it
+
 
 class CommandError(WqRunnerError):
     """A command that ended with a code other than 0; holds the command, its code and its output."""
@@ -33,7 +35,12 @@ class CommandError(WqRunnerError):
 
 
 def run(
-    command: Sequence[str], *, cwd: Path | None = None, env: Mapping[str, str] | None = None, stdin: str = ""
+    command: Sequence[str],
+    *,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    stdin: str = "",
+    patience: float | None = None,
 ) -> str:
     """Run a command to its end and return what it printed, standard output only.
 
@@ -42,19 +49,23 @@ def run(
     Raises
     ------
     CommandError
-        If it ends with a code other than 0.
+        If it ends with a code other than 0, or not within so many seconds of `patience`.
     """
     log.debug("$ %s", shlex.join(command))
-    done = subprocess.run(
-        command,
-        cwd=cwd,
-        env=env,
-        input=stdin,
-        capture_output=True,
-        encoding="utf-8",
-        errors="surrogateescape",
-        check=False,
-    )
+    try:
+        done = subprocess.run(
+            command,
+            cwd=cwd,
+            env=env,
+            input=stdin,
+            capture_output=True,
+            encoding="utf-8",
+            errors="surrogateescape",
+            check=False,
+            timeout=patience,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise CommandError(command, _TOO_LATE, f"no answer in {patience:.0f} s") from error
     if done.returncode != 0:
         raise CommandError(command, done.returncode, done.stdout + done.stderr)
     return done.stdout

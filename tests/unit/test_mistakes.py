@@ -197,16 +197,24 @@ def test_a_number_is_no_file(call: Call, number: str) -> None:
 
 def test_what_is_in_the_way_is_said_before_anything_is_made(call: Call, here: Path) -> None:
     (here / "gone.json").write_text('{"DY": ["/data/1.root", "/data/2.root"], "TT": ["a.root"]}')
-    with socket.socket() as taken:
+    with socket.socket() as taken, socket.socket() as silent:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
+        silent.bind(("127.0.0.1", 0))
+        nobody = f"127.0.0.1:{silent.getsockname()[1]}"
         for options, code, said in (
             (
                 "-w condor:2 a.root",
                 5,
                 "condor_submit is not on PATH, so no condor workers can be started here",
             ),
+            (
+                "-e dask@lxplus -w 2 a.root",
+                5,
+                "condor_submit is not on PATH, so no condor workers can be started here",
+            ),
+            (f"-e dask@tcp://{nobody} a.root", 5, f"no Dask scheduler answers at tcp://{nobody}"),
             (f"--port {port} a.root", 5, f"the queue could not start: port {port} is taken"),
             (
                 "-e futures gone.json",
@@ -237,3 +245,13 @@ def test_a_dry_run_says_all_of_it(call: Call, here: Path) -> None:
         line for line in lines if line.startswith("in the way   /data/1.root cannot be read: no such file")
     ]
     assert not list(here.glob("wq-run-*"))
+
+
+def test_a_catalog_that_does_not_answer_is_said_first(call: Call) -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        nobody = f"127.0.0.1:{silent.getsockname()[1]}"
+        code, lines = call(f"wq-run --dry-run -p mine.py:Mine --name dimuon --catalog {nobody} a.root")
+    said = f"note         the catalog {nobody} does not answer (Connection refused): workers that ask it for "
+    assert code == 0
+    assert [line for line in lines if line.startswith(said + "dimuon find no run")]

@@ -245,7 +245,7 @@ def _detach(ctx: click.Context, request: Request, console: PlainConsole) -> None
     from wq_runner.pipeline.detached import detach
     from wq_runner.pipeline.prepare import prepare
 
-    obstacles.check_new(request, prepare(request).fileset)  # mistakes are said here and now
+    obstacles.check_new(request, prepare(request).fileset, console)  # mistakes are said here and now
     arguments = [argument for argument in sys.argv[1:] if argument != "--detach"]
     ctx.exit(detach(arguments, request.directory, console))
 

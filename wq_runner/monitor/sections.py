@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from wq_runner.monitor import charts, stream, words
 from wq_runner.monitor.charts import Line
 from wq_runner.monitor.html import NOTHING, Child, Html, escape, facts, number, section, table, tag
-from wq_runner.monitor.view import RUNNING, USES, Memory, Progress, RunView
+from wq_runner.monitor.view import OPENING, PHASES, RUNNING, USES, Memory, Progress, RunView
 from wq_runner.units import format_seconds, format_size
 
 DATASETS_SHOWN = 2000
@@ -21,6 +21,7 @@ def head(view: RunView, title: str) -> Html:
         "header",
         tag("h1", title),
         tag("span", view.state, class_=f"badge {view.state}"),
+        tag("span", words.phase(view), id="phase") if view.state == RUNNING and view.phase else None,
         tag(
             "span",
             f"{'since' if view.state == RUNNING else 'lasted'} {words.clock(view.seconds)}",
@@ -91,11 +92,18 @@ def summary(view: RunView) -> Html:
         words.percent(words.share_done(total)),
         value=total.done + total.skipped,
         max=max(total.planned, 1),
-        class_="whole done" if total.finished else "whole",
-        aria_label="all datasets",
+        class_=f"whole {_of_phase(view)}".strip(),
+        aria_label=f"{words.phase(view)}: all datasets" if view.phase else "all datasets",
     )
     drawn = [tag("div", tag("dt", name), tag("dd", tag("b", value), note)) for name, value, note in tiles]
     return Html(f"{bar}{tag('dl', drawn, class_='tiles')}")
+
+
+def _of_phase(view: RunView) -> str:
+    """Return the class of a bar: files that are opened do not look like events that are processed."""
+    if view.phase == OPENING:
+        return "opening"
+    return "done" if view.total.finished else ""
 
 
 def datasets(view: RunView) -> Html:
@@ -322,7 +330,7 @@ def about(view: RunView, more: Sequence[tuple[str, Child]] = ()) -> Html:
         ("started", moment(view.started)),
         ("ended", moment(view.ended) if view.ended else ""),
         ("bytes", words.moved(view)),
-        *((one.category, _phase(one.seconds)) for one in view.phases),
+        *((PHASES.get(one.category, one.category), _phase(one.seconds)) for one in view.phases),
         *more,
     ]
     return section("about", "About this run", facts((name, value) for name, value in rows if escape(value)))

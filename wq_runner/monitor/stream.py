@@ -11,7 +11,7 @@ from wq_runner.monitor.view import Lane, Lanes, RunView
 _WIDE = 1000  # of a row, in its own units
 _HEIGHT = 10
 _COLORS = 5  # of datasets
-_HELPERS = 6
+_HELPERS = 5
 _PROCESSING = Category.PROCESSING.value
 
 

@@ -14,18 +14,22 @@ from wq_runner.monitor.view import COMPLETE, RUNNING, Progress, RunView
 
 _WIDTH = 120
 _NAME = 30
-_BESIDE = 8  # lines that are not bars, and some to see what was before
-_STYLES = {RUNNING: "cyan", COMPLETE: "green", "partial": "yellow"}
+_BESIDE = 9  # lines that are not bars, and some to see what was before
+_COLORS = {"opening files": "magenta", "processing": "cyan", "merging": "blue"}
+# of text, which has to be read on a light terminal as on a dark one: no yellow, no cyan
+_STYLES = {RUNNING: "", COMPLETE: "green", "partial": "magenta"}
+_ATTENTION = "bold"
 
 
 def render(view: RunView, *, width: int, height: int) -> RenderableType:
     """Draw bars for as many datasets as fit, and the lines below them."""
-    lines: list[RenderableType] = [bars(view, width=width, most=max(4, height - _BESIDE))]
+    lines: list[RenderableType] = [_title(view)] if view.phase and view.state == RUNNING else []
+    lines.append(bars(view, width=width, most=max(4, height - _BESIDE)))
     lines.append(Text(words.status(view), overflow="fold"))
-    lines += [Text(text, style="yellow", overflow="fold") for text in words.explain(view)]
+    lines += [Text(text, style=_ATTENTION, overflow="fold") for text in words.explain(view)]
     if view.last_problem:
         problem = Text(
-            f"last problem  {view.last_problem}", style="yellow", no_wrap=True, overflow="ellipsis"
+            f"last problem  {view.last_problem}", style=_ATTENTION, no_wrap=True, overflow="ellipsis"
         )
         lines.append(problem)
     return Group(*lines)
@@ -34,7 +38,7 @@ def render(view: RunView, *, width: int, height: int) -> RenderableType:
 def report(view: RunView, *, width: int, height: int, place: str = "") -> RenderableType:
     """Draw a run for somebody who was not there: what it is, how it goes, what came of it."""
     style = _STYLES.get(view.state, "red")
-    title = Text.assemble((f"{view.state:<12} ", f"bold {style}"), place or " ".join(view.command))
+    title = Text.assemble((f"{view.state:<12} ", f"bold {style}".strip()), place or " ".join(view.command))
     title.append(f"  {words.clock(view.seconds)}", style="dim")
     lines: list[RenderableType] = [title]
     if view.message:
@@ -51,53 +55,58 @@ def report(view: RunView, *, width: int, height: int, place: str = "") -> Render
     return Group(*lines)
 
 
-def bars(view: RunView, *, width: int, most: int) -> Table:
-    """Draw a bar for each dataset: those that run first, the others in one line if they do not fit."""
+def _title(view: RunView) -> Text:
+    """Name what goes on, in the colour of its bars."""
+    now, many = words.phase(view), len(view.datasets)
+    done = sum(one.finished for one in view.datasets)
+    text = Text.assemble((now, "bold"))
+    return text.append(f"  {done:,} of {many:,} datasets done", style="dim") if many > 1 else text
+
+
+def bars(view: RunView, *, width: int, most: int) -> Group:
+    """Draw a bar for all, and one for each dataset; if they do not fit, for those that run."""
     width = min(width, _WIDTH)
     table = Table.grid(padding=(0, 2, 0, 0), expand=False)
     table.width = width
-    table.add_column(no_wrap=True, max_width=_NAME, overflow="ellipsis")
+    table.add_column(no_wrap=True, max_width=_NAME)
     table.add_column(ratio=1)
     for _ in range(3):
         table.add_column(no_wrap=True, justify="right")
+    color = _COLORS.get(words.phase(view), "cyan")
+    if len(view.datasets) > 1:
+        _row(table, view.total, "all", view.unit, color)
     shown = choose(view.datasets, most)
+    names = words.shortened((one.name for one in shown), min(_NAME, width // 3))
     for one in shown:
-        _row(table, one, one.name or view.phase, view.unit)
+        _row(table, one, names[one.name] or words.phase(view), view.unit, color)
     others = [one for one in view.datasets if one not in shown]
     if others:
         done = sum(one.finished for one in others)
         going = sum(one.started and not one.finished for one in others)
         parts = [(done, "done"), (going, "running"), (len(others) - done - going, "waiting")]
         text = ", ".join(f"{number} {name}" for number, name in parts if number)
-        table.add_row(Text(f"{len(others)} more", style="dim"), Text(text, style="dim"))
-    if len(view.datasets) > 1:
-        _row(table, view.total, "all", view.unit)
-    return table
+        return Group(table, Text(f"{len(others)} more: {text}", style="dim"))
+    return Group(table)
 
 
 def choose(datasets: Sequence[Progress], most: int) -> list[Progress]:
-    """Return at most `most` of them in their order, those that need to be seen before the others."""
+    """Return them if they are `most`, or else those that run or lack something, in their order."""
     if len(datasets) <= most:
         return list(datasets)
-
-    def rank(one: Progress) -> int:
-        if one.finished:
-            return 1 if one.skipped else 3
-        return 0 if one.started else 2
-
-    kept = sorted(range(len(datasets)), key=lambda place: (rank(datasets[place]), place))[: most - 1]
-    return [datasets[place] for place in sorted(kept)]
+    places = [place for place, one in enumerate(datasets) if not one.finished and one.started]
+    places += [place for place, one in enumerate(datasets) if one.finished and one.skipped]
+    return [datasets[place] for place in sorted(places[: most - 1])]
 
 
-def _row(table: Table, one: Progress, name: str, unit: str) -> None:
-    complete = "green" if not one.skipped else "yellow"
+def _row(table: Table, one: Progress, name: str, unit: str, color: str) -> None:
+    complete = "green" if not one.skipped else "magenta"
     table.add_row(
         Text(name),
         ProgressBar(
             total=max(one.planned, 1),
             completed=one.planned if one.finished else one.done + one.skipped,
             finished_style=complete,
-            complete_style="cyan",
+            complete_style=color,
         ),
         Text(words.amount(one, unit)),
         Text(words.rate(one)),

@@ -19,6 +19,9 @@ RUNNING, COMPLETE, PARTIAL, FAILED, INTERRUPTED, DIED = (
     "interrupted",
     "died",
 )
+OPENING, PROCESSING = "preprocessing", "processing"
+PHASES: Mapping[str, str] = {OPENING: "opening files", PROCESSING: "processing"}
+"""What a run does, and what people call it."""
 _STATES = {0: COMPLETE, 3: PARTIAL, 130: INTERRUPTED}
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from wq_runner.monitor.view import (
+    PHASES,
+    PROCESSING,
     RUNNING,
     USES,
     ChunkMemory,
@@ -18,6 +22,33 @@ _TEXT = 120  # characters of a warning in a line
 _SHOWN = 4  # datasets whose memory is named
 SHORT_RUN = 60.0  # core seconds of a run of which nothing is to be learned
 _LONG = 60.0  # seconds without a worker, or without a result, that need a word
+
+
+def phase(view: RunView) -> str:
+    """Return what a run does now: ``opening files``, ``processing``, ``merging``."""
+    going = bool(view.phases) and view.phases[-1].seconds is None
+    if view.phase == PROCESSING and view.total.finished and going and view.state == RUNNING:
+        return "merging"  # what is left of the phase is to add up
+    return PHASES.get(view.phase, view.phase)
+
+
+def shortened(names: Iterable[str], width: int) -> dict[str, str]:
+    """Return names for a place of some width: what is left out is where they differ least, in the middle."""
+    wanted = list(dict.fromkeys(names))
+    found: dict[str, str] = {}
+    for part in (0.6, 0.8, 0.4, 0.2, 1.0):
+        found = {name: _cut(name, width, part) for name in wanted}
+        if len(set(found.values())) == len(wanted):
+            break
+    return found
+
+
+def _cut(name: str, width: int, part: float) -> str:
+    if len(name) <= width:
+        return name
+    begin = round((width - 1) * part)
+    end = width - 1 - begin
+    return f"{name[:begin]}…{name[len(name) - end :]}"
 
 
 def amount(progress: Progress, unit: str) -> str:
@@ -118,7 +149,7 @@ def one_line(view: RunView) -> str:
     """Return everything in one line, for logs."""
     total = view.total
     text = (
-        f"{view.phase:<12} {format_count(total.done)} of {format_count(total.planned)} {view.unit} "
+        f"{phase(view):<12} {format_count(total.done)} of {format_count(total.planned)} {view.unit} "
         f"({percent(share_done(total))}), {short_count(total.rate or total.mean_rate)}/s"
     )
     if total.left is not None and not total.finished:

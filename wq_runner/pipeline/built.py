@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,6 +19,9 @@ from wq_runner.pipeline.process import Analysis
 from wq_runner.pipeline.request import Request
 from wq_runner.remote import contents, reads
 from wq_runner.remote.contents import CODE, GONE
+
+Importing = Callable[[str], contextlib.AbstractContextManager[None]]
+"""Shows that something is being imported, while it is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,12 +66,19 @@ class Built:
         return replace(self, values={**self.values, **same})
 
 
-def build(request: Request) -> Built:
-    """Import the processor and the schema, and note what that reads."""
+def imported_name(request: Request) -> str:
+    """Return the file or module that brings the processor."""
+    name = request.processor
+    place = name.rpartition(":")[0] if ":" in name else name
+    return Path(place).name if place.endswith(".py") else place
+
+
+def build(request: Request, importing: Importing = lambda _: contextlib.nullcontext()) -> Built:
+    """Import the processor and the schema, and note what that reads; what is imported is told."""
     places = Places.around(analysis_directory(request.options.processor) or Path.cwd())
-    with system.uncollected(for_good=not request.in_python):
+    with system.uncollected(for_good=not request.in_python), importing("coffea"):
         import wq_runner.execution.processor  # noqa: F401 - coffea: nothing of the user's, but many files
-    with reads.recorder.building():
+    with reads.recorder.building(), importing(imported_name(request)):
         analysis = load(request)
     modules = imported.sources()
     sources = list(modules.values())

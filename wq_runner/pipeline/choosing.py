@@ -16,6 +16,7 @@ from wq_runner.pipeline.finished import Asked
 from wq_runner.pipeline.record import Record
 from wq_runner.pipeline.remainder import has_more
 from wq_runner.pipeline.resume import Earlier
+from wq_runner.pipeline.waiting import waiting
 from wq_runner.results import Identity
 from wq_runner.system import RunPaths
 
@@ -90,7 +91,8 @@ def take_up(
     """Return what of the result that is there may count, as `resume.start`; what does not is kept."""
     if options.fresh:
         resume.leave(paths, console)
-    recovered, late = resume.start(paths, found, fingerprint, sought.made.places, options, console)
+    with waiting(console, "resuming", "reading what was done"):
+        recovered, late = resume.start(paths, found, fingerprint, sought.made.places, options, console)
     _keep_copy(paths, recovered, sought.asked, console)
     return recovered, late
 

@@ -110,6 +110,14 @@ def _mb(size: int | None) -> float | None:
     return None if size is None else size / MB
 
 
+def starting(options: RunOptions) -> str:
+    """Say what is started before there is anything to do."""
+    if options.on_work_queue:
+        return "starting the queue"
+    place = f" at {options.backend.place}" if options.backend.place else ""
+    return f"starting {options.backend.name}{place}"
+
+
 def describe(session: Session, options: RunOptions) -> str:
     """Say who does the work."""
     if session.workers is not None:

@@ -6,15 +6,18 @@ import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
+from rich.console import Console
+
 from wq_runner import summary
 from wq_runner.config.options import RunOptions
 from wq_runner.errors import EngineError, InputError, WqRunnerError
 from wq_runner.model import Fileset
-from wq_runner.pipeline import backends, engines
+from wq_runner.pipeline import backends, engines, say
 from wq_runner.pipeline.request import Request
+from wq_runner.pipeline.waiting import waiting
 from wq_runner.samples.paths import is_url
 from wq_runner.system import RunPaths
-from wq_runner.workers import choice, ports
+from wq_runner.workers import catalog, choice, controllers, ports, sites
 from wq_runner.workers.spec import are_local
 
 _FILES = 200  # that are looked for, of which the first of each dataset come first
@@ -30,12 +33,14 @@ def workers(request: Request) -> choice.Planned:
         If options contradict each other, or name a password file that is none.
     """
     options = request.options
+    if options.dask_site is not None:
+        return choice.planned_jobs(backends.planned(options), sites.find(options.dask_site).system)
     if not options.on_work_queue:
         return choice.Planned(text=backends.planned(options))
     return choice.planned(engines.wish(options, RunPaths(root=request.directory)))
 
 
-def check_new(request: Request, fileset: Fileset) -> bool:
+def check_new(request: Request, fileset: Fileset, console: Console) -> bool:
     """Check a run whose directory has none yet, and say if it was: what is finished needs no workers.
 
     Raises
@@ -44,34 +49,59 @@ def check_new(request: Request, fileset: Fileset) -> bool:
         As `check`; or if a file of this machine is not there, which tasks would read here.
     """
     is_new = summary.look(RunPaths(root=request.directory)) is None
-    check(request, unless=not is_new)
+    check(request, console, unless=not is_new)
     if is_new and (error := lacking(request, fileset)):
         raise error
     return is_new
 
 
-def check(request: Request, *, unless: bool = False) -> None:
-    """Refuse a run that cannot begin, `unless` that was found out before.
+def check(request: Request, console: Console, *, unless: bool = False) -> None:
+    """Refuse a run that cannot begin, and say what may be in its way, `unless` that was found out before.
 
     Raises
     ------
     WqRunnerError
-        If a program of the batch system or of the engine is missing, or if there is no port.
+        If a program of the batch system or of the engine is missing, if there is no port, or if what starts
+        workers does not answer.
     """
-    for error in () if unless else found(request):
-        raise error
+    if unless:
+        return
+    with waiting(console, "workers", "asking what starts them"):
+        for error in found(request):
+            raise error
+        if text := unheard(request):
+            say.line(console, "note", text)
 
 
 def found(request: Request) -> Iterator[WqRunnerError]:
     """Yield what is in the way."""
-    planned = workers(request)
+    planned, options = workers(request), request.options
     if planned.missing is not None:
         yield planned.missing
-    options = request.options
+    elif planned.batch_system and (silent := controllers.silent(planned.batch_system)) is not None:
+        yield silent
+    if options.backend.name == "dask" and options.executor_custom_setup is None:
+        silent = controllers.silent_scheduler(options.backend.place)
+        if silent is not None:
+            yield silent
     # workers that the run starts are told any port; a session that is kept from run to run has one already
     chosen = options.port != RunOptions.port or not options.workers
     if options.on_work_queue and request.keeper is None and chosen and (taken := _taken(*options.port)):
         yield EngineError(f"the queue could not start: {taken}", hint="try --port 0, which takes any")
+
+
+def unheard(request: Request) -> str:
+    """Say that the catalog does not answer by which workers would find the run; empty if they find it."""
+    options = request.options
+    asked = options.on_work_queue and not options.workers and request.keeper is None
+    address = catalog.chosen(options.catalog) if asked and options.catalog != catalog.LOCAL else None
+    why = controllers.unreached(address.host, address.port) if address is not None else ""
+    if not why:
+        return ""
+    return (
+        f"the catalog {address} does not answer ({why}): workers that ask it for {options.name} find no run; "
+        "those that are told host and port do. --catalog names another, or none"
+    )
 
 
 def lacking(request: Request, fileset: Fileset) -> InputError | None:

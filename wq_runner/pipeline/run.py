@@ -4,45 +4,34 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import functools
 import itertools
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
 
 from platformdirs import user_cache_dir
 from rich.console import Console
 
-from wq_runner import checksums, names, summary, system
+from wq_runner import checksums, names, summary
 from wq_runner.clock import Clock
 from wq_runner.config.options import RunOptions
 from wq_runner.engine.inline import InlineEngine
-from wq_runner.errors import InterruptedRunError, PartialResultError
 from wq_runner.execution import arguments, pins, signals
 from wq_runner.execution.items import Item
-from wq_runner.execution.late import LateReads
-from wq_runner.execution.ledger import Recovered
-from wq_runner.journal import Fingerprint, Journal, KeptStale
-from wq_runner.model import Chunk
+from wq_runner.execution.session import Session
+from wq_runner.journal import Fingerprint, KeptStale
 from wq_runner.monitor.display import display
-from wq_runner.monitor.watch import Watch
 from wq_runner.pipeline import (
     again,
     backends,
     choosing,
     chunks,
-    commands,
     debugger,
     earlier,
     engines,
     environments,
     facts,
     finished,
-    identity,
     obstacles,
-    outputs,
-    probe,
     provenance,
     proxies,
     resume,
@@ -51,30 +40,30 @@ from wq_runner.pipeline import (
     soundness,
     staging,
 )
-from wq_runner.pipeline.built import build
+from wq_runner.pipeline.built import build, imported_name
 from wq_runner.pipeline.choosing import Sought
-from wq_runner.pipeline.commands import Typed
+from wq_runner.pipeline.conclusion import Place, conclude
 from wq_runner.pipeline.directory import open_directory
 from wq_runner.pipeline.engines import Wanted
 from wq_runner.pipeline.finished import Asked
-from wq_runner.pipeline.limited import files_left_out, left_out
-from wq_runner.pipeline.missing import missing_fileset, missing_list
-from wq_runner.pipeline.outputs import Form
+from wq_runner.pipeline.floods import dammed
+from wq_runner.pipeline.limited import files_left_out
 from wq_runner.pipeline.prepare import Prepared, load, prepare
-from wq_runner.pipeline.process import Analysis, Processed
-from wq_runner.pipeline.record import Record, accounts
+from wq_runner.pipeline.process import Analysis
+from wq_runner.pipeline.record import Record
 from wq_runner.pipeline.recording import recording
 from wq_runner.pipeline.request import Request
 from wq_runner.pipeline.rounds import Rounds
-from wq_runner.remote.pinned import Code
+from wq_runner.pipeline.waiting import waiting
 from wq_runner.remote.reads import recorder
 from wq_runner.system import RunPaths
 
 
 def dry_run(request: Request, console: Console) -> None:
     """Show what would be run, as far as it is known without opening a file."""
-    ready = prepare(request)
-    analysis = load(request)
+    ready = _prepared(request, console)
+    with waiting(console, "processor", f"Importing {imported_name(request)}"):
+        analysis = load(request)
     plan = chunks.plan(ready.fileset, ready.knowledge.facts, **request.limits)
     say.samples(console, ready.fileset, ready.knowledge, plan)
     say.how(console, request, ready, analysis.arguments)
@@ -83,6 +72,8 @@ def dry_run(request: Request, console: Console) -> None:
     lacking = obstacles.lacking(request, ready.fileset)
     for error in (*obstacles.found(request), *([lacking] if lacking else [])):
         say.line(console, "in the way", error.message)
+    if text := obstacles.unheard(request):
+        say.line(console, "note", text)
     unknown = len(chunks.files_to_open(ready.fileset, ready.knowledge.facts, **request.limits))
     if unknown:
         text = "1 file is not known yet; a run opens it first"
@@ -107,13 +98,13 @@ def run(request: Request, console: Console) -> None:
         started=clock(),
         clock=clock,
     )
-    ready = prepare(request)
-    checked = obstacles.check_new(request, ready.fileset)
+    ready = _prepared(request, console)
+    checked = obstacles.check_new(request, ready.fileset, console)
     paths, lock = open_directory(request.directory)
     with lock:
         asked, damaged = _asked(request, ready), soundness.Damaged()
         recorder.ignore(str(paths.root), user_cache_dir("wq-runner"))  # what is ours
-        made = build(request)
+        made = build(request, lambda name: waiting(console, "processor", f"Importing {name}"))
 
         def now(previous: Mapping[str, str]) -> Mapping[str, str]:
             return {**ready.fingerprint, **made.varying(previous, request).values}
@@ -126,7 +117,7 @@ def run(request: Request, console: Console) -> None:
         if not fresh and finished.is_finished(
             paths, {**made.again(late), **now(before)}, asked, ready.form, accept_stale=accept_stale
         ):
-            damaged = soundness.of_finished(paths, checksums.read_json(paths.summary))
+            damaged = _damaged(paths, console)
             if not any(damaged):
                 say.finished(console, paths)
                 choosing.tidy_finished(paths, request.options.keep_results, console)
@@ -134,7 +125,7 @@ def run(request: Request, console: Console) -> None:
             say.damaged(console, damaged.result)
         elif problem := soundness.summary_problem(paths):
             say.line(console, "damaged", problem)
-        obstacles.check(request, unless=checked)
+        obstacles.check(request, console, unless=checked)
         record.arguments = arguments.as_json(made.analysis.arguments, request.arguments)
         code = pins.code(made.analysis.modules)
         say.edited(console, made.edited)
@@ -166,7 +157,7 @@ def run(request: Request, console: Console) -> None:
                 ready,
                 made.analysis,
                 record,
-                _Place(
+                Place(
                     paths=paths,
                     journal=journal,
                     watch=watch,
@@ -181,6 +172,16 @@ def run(request: Request, console: Console) -> None:
             )
 
 
+def _prepared(request: Request, console: Console) -> Prepared:
+    with waiting(console, "samples", "reading them"):
+        return prepare(request)
+
+
+def _damaged(paths: RunPaths, console: Console) -> soundness.Damaged:
+    with waiting(console, "complete", "comparing what is there with its checksums"):
+        return soundness.of_finished(paths, checksums.read_json(paths.summary))
+
+
 def _asked(request: Request, ready: Prepared) -> Asked:
     """Return what is asked for, as far as it is known now."""
     facts = ready.knowledge.facts
@@ -193,23 +194,8 @@ def _asked(request: Request, ready: Prepared) -> Asked:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Place:
-    """Where a run leaves what it does, how its result is written, and what was there before."""
-
-    paths: RunPaths
-    journal: Journal
-    watch: Watch
-    recovered: Recovered
-    processor: Any
-    code: Code
-    form: Form
-    late: LateReads
-    typed: Typed
-
-
 def _run(
-    request: Request, ready: Prepared, analysis: Analysis, record: Record, place: _Place, console: Console
+    request: Request, ready: Prepared, analysis: Analysis, record: Record, place: Place, console: Console
 ) -> None:
     options, paths = request.options, place.paths
     shown = display(console, place.watch.glance)
@@ -236,14 +222,16 @@ def _run(
     session.again = lambda item: _how_to_see(request, ready, item)
     if options.pdb and isinstance(session.engine, InlineEngine):
         session.engine.failed = debugger.opener(console, shown.close)
-    with contextlib.ExitStack() as cleaning:  # when the output is written
-        if request.keeper is None:
-            cleaning.callback(session.close)
+    ours = options.backend.name in {"work_queue", "iterative"}
+    with dammed(console, unless=ours), contextlib.ExitStack() as cleaning:
+        if request.keeper is None:  # it ends when the output is written
+            cleaning.callback(_close, session, console)
         with contextlib.ExitStack() as stack:
             stack.callback(shown.close)
             stack.callback(paths.address.unlink, missing_ok=True)
             stack.enter_context(signals.stopping(session.stop.make, lambda: _say_stopping(options, console)))
-            session.start()
+            with waiting(console, "workers", engines.starting(options)):
+                session.start()
             stack.enter_context(session.presence)
             clock = time.monotonic()
             rounds = Rounds(
@@ -275,7 +263,12 @@ def _run(
             plan, found = rounds.process(plan, left, portions)
             record.phases["processing"] = time.monotonic() - clock
         record.files = provenance.inputs(ready.fileset, ready.knowledge, plan)
-        _finish(ready, plan, found, record, place, console)
+        conclude(ready, plan, found, record, place, console)
+
+
+def _close(session: Session, console: Console) -> None:
+    with waiting(console, "workers", "ending them", after=3.0):
+        session.close()
 
 
 def _how_to_see(request: Request, ready: Prepared, item: Item) -> str:
@@ -292,68 +285,3 @@ def _say_stopping(options: RunOptions, console: Console) -> None:
         "stopping",
         f"waiting at most {options.drain_time:.0f} s for what runs, then saving; once more to leave now",
     )
-
-
-def _finish(
-    ready: Prepared,
-    plan: Sequence[Chunk],
-    found: Processed,
-    record: Record,
-    place: _Place,
-    console: Console,
-) -> None:
-    """Account for the result, write it, and say what is in it."""
-    from wq_runner.pipeline import shown  # once all is done
-
-    bad, paths = ready.knowledge.bad, place.paths
-    record.accounts = accounts(ready.fileset, plan, found, bad)
-    record.inputs = finished.digest_of((dataset.name for dataset in ready.fileset), plan)
-    record.missing = missing_list(plan, found, bad)
-    record.limited = left_out(ready.whole, plan, bad, ready.known)
-    clock = time.monotonic()
-    form = place.form
-    unwatched = identity.not_watched(record.fingerprint, place.late.unwatched)
-    record.not_watched = list(dict.fromkeys((*record.not_watched, *unwatched)))
-    record.files_written = sum(path.is_file() for path in paths.files.rglob("*"))
-    # first, so that what is done can be merged whatever becomes of the output
-    if record.complete:
-        paths.missing.unlink(missing_ok=True)
-    else:
-        system.write_json(paths.missing, missing_fileset(ready.fileset, plan, found, bad))
-        record.missing_file = outputs.describe(paths.missing, paths.root)
-    record.form = vars(dataclasses.replace(form, stage_out=None))
-    show = functools.partial(shown.of_run, place.watch, ready.whole)
-    written = outputs.write(found.sums, place.processor, paths, form, show)
-    record.read_late = place.late.with_end(recorder.read_at_end())
-    record.outputs = written.files
-    if written.problem is not None:
-        raise written.problem
-    record.written = True
-    record.phases["saving"] = time.monotonic() - clock
-    record.left_behind = place.watch.glance().left_behind
-    staging.stage(record, paths, form.stage_out, console)
-    record.form = vars(form)
-    total = record.clock() - record.started
-    say.ending(console, record.accounts, record.spent, total, record.phases["processing"], paths)
-    for note in written.notes:
-        say.line(console, "note", note)
-    say.stale(console, record.stale)
-    say.not_watched(console, record.not_watched)
-    say.limited(console, record.limited, len(ready.whole))
-    view = place.watch.look()
-    if ready.probing:
-        say.probe(console, probe.probed(ready.fileset, ready.known, view.chunk_memory, record.spent))
-    else:
-        say.afterwards(console, view, _chunksize(record), paths)
-    if found.left:
-        raise InterruptedRunError(say.interrupted(record.accounts, paths))
-    if not record.complete:
-        lacking = {one["dataset"] for one in record.missing}
-        rest = commands.rest(place.typed, paths.missing, lacking, paths.root)
-        raise PartialResultError(say.partial(record.accounts, record.missing, ready.fileset, rest))
-
-
-def _chunksize(record: Record) -> int | None:
-    """Return the chunksize if it was given as a number."""
-    value = record.options["chunksize"][0]
-    return value if isinstance(value, int) else None

@@ -11,14 +11,13 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from wq_runner import checksums, results, system
 from wq_runner.execution.arguments import described
 from wq_runner.journal import Event, LeftBehind
 from wq_runner.model import Chunk, Fileset, PerDataset
-from wq_runner.monitor import words
+from wq_runner.monitor import tables, words
 from wq_runner.monitor.advice import advice
 from wq_runner.monitor.next_time import next_time
 from wq_runner.monitor.view import LeftFiles, RunView
@@ -111,7 +110,7 @@ def ending(
     short = sum(spent.seconds.values()) < words.SHORT_RUN
     if not (complete and short and len(accounts) == 1):  # then it says nothing that is not in the line below
         console.print()
-        console.print(_table(accounts, spent, console.width))
+        _table(console, accounts, spent)
     if len(accounts) > _MANY:
         console.print(f"and {len(accounts) - _MANY} more; all are in {path(paths.summary)}", highlight=False)
     console.print()
@@ -141,27 +140,19 @@ def limited(console: Console, left_out: Mapping[str, LeftOut], datasets: int) ->
 
 def probe(console: Console, found: Sequence[Probed]) -> None:
     """Print what some chunks took, what the whole will take, and what would suit it."""
-    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="dim")
-    for name in (
-        "dataset",
-        "memory of a chunk",
-        "time of a chunk",
-        "rate per core",
-        "all events",
-        "core time",
-    ):
-        table.add_column(name, justify="left" if name == "dataset" else "right")
-    for one in found:
-        table.add_row(
-            Text(one.dataset),
+    head = ("dataset", "memory of a chunk", "time of a chunk", "rate per core", "all events", "core time")
+    rows = {
+        one.dataset: (
             format_size(one.memory.most),
             format_seconds(one.seconds / one.memory.chunks),
             f"{format_count(one.rate)}/s",
             f"{'' if one.exact else 'about '}{format_count(one.total)}",
             format_seconds(one.expected),
         )
+        for one in found
+    }
     console.print()
-    console.print(table)
+    tables.show(console, head, rows)
     console.print()
     best = suggestion(found)
     if best is None:
@@ -183,17 +174,14 @@ def probe(console: Console, found: Sequence[Probed]) -> None:
     )
 
 
-def _table(accounts: Mapping[str, Account], spent: Spent, width: int) -> Table:
-    """Return a line for each dataset; on a narrow terminal without what can be done without."""
-    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="dim")
+def _table(console: Console, accounts: Mapping[str, Account], spent: Spent) -> None:
+    """Print a line for each dataset; on a narrow terminal without what can be done without."""
     names = ("dataset", "files", "chunks", "events", "core time", "rate per core", "complete")
-    kept = names if width >= _WIDE else ("dataset", "events", "complete")
-    for name in kept:
-        table.add_column(name, justify="left" if name in {"dataset", "complete"} else "right")
+    kept = names if console.width >= _WIDE or not console.is_terminal else ("dataset", "events", "complete")
+    rows = {}
     for name, account in list(accounts.items())[:_MANY]:
         seconds = spent.seconds[name]
-        cells: dict[str, str | Text] = {
-            "dataset": Text(name),
+        cells = {
             "files": f"{account.files:,}",
             "chunks": f"{account.chunks:,}",
             "events": f"{account.processed:,}",
@@ -201,8 +189,8 @@ def _table(accounts: Mapping[str, Account], spent: Spent, width: int) -> Table:
             "rate per core": f"{format_count(spent.events[name] / seconds)}/s" if seconds else "",
             "complete": "yes" if account.complete else _lacking(account),
         }
-        table.add_row(*(cells[column] for column in kept))
-    return table
+        rows[name] = [cells[column] for column in kept[1:]]
+    tables.show(console, kept, rows, texts=("complete",))
 
 
 def page(

@@ -15,6 +15,7 @@ from wq_runner.pipeline import ownership, say, stageout
 from wq_runner.pipeline.ownership import Owner
 from wq_runner.pipeline.record import Record
 from wq_runner.pipeline.stageout import Destination
+from wq_runner.pipeline.waiting import waiting
 from wq_runner.system import RunPaths
 
 log = logging.getLogger(__name__)
@@ -32,13 +33,14 @@ def reserve(record: Record, paths: RunPaths, url: str | None, console: Console) 
         return
     place = stageout.destination(url)
     try:
-        ownership.claim(
-            place,
-            _owner(record, paths),
-            ownership.OF_A_RUN,
-            known=_known(paths, place),
-            sleep=lambda _: None,
-        )
+        with waiting(console, "output", f"looking at {url}"):
+            ownership.claim(
+                place,
+                _owner(record, paths),
+                ownership.OF_A_RUN,
+                known=_known(paths, place),
+                sleep=lambda _: None,
+            )
     except OutputError as error:
         _say_later(url, error, console)
     except UsageError:
@@ -65,7 +67,8 @@ def stage(record: Record, paths: RunPaths, url: str | None, console: Console) ->
     made += [path for path in sorted(paths.files.rglob("*")) if path.is_file()]
     made += [path for path in (paths.missing, paths.summary) if path.exists()]
     files = [(path, path.relative_to(paths.root).as_posix()) for path in made]
-    staged = ownership.bring(place, _owner(record, paths), files, ownership.OF_A_RUN, known=known)
+    with waiting(console, "output", f"staging out {len(files):,} files to {url}"):
+        staged = ownership.bring(place, _owner(record, paths), files, ownership.OF_A_RUN, known=known)
     record.staged = [vars(one) for one in staged]
     record.phases["staging out"] = time.monotonic() - clock
     size = sum(one.bytes for one in staged)

@@ -87,6 +87,7 @@ class Planned:
 
     text: str
     missing: EngineError | None = None
+    batch_system: str = ""
 
 
 def planned(wish: Wish) -> Planned:
@@ -114,10 +115,18 @@ def planned(wish: Wish) -> Planned:
     text = f"{factory.describe(settings)}{at}"
     if settings.batch_options:
         text += f" ({'; '.join(settings.batch_options.splitlines())})"
-    return Planned(text=text, missing=_missing(factory.find_programs, wanted.system))
+    missing = _missing(factory.find_programs, wanted.system)
+    return Planned(text=text, missing=missing, batch_system=wanted.system)
 
 
-def _missing(find: Callable[..., str], *names: str) -> EngineError | None:
+def planned_jobs(text: str, batch_system: str) -> Planned:
+    """Return who works in jobs that somebody else than us submits."""
+    return Planned(
+        text=text, missing=_missing(factory.find_commands, batch_system), batch_system=batch_system
+    )
+
+
+def _missing(find: Callable[..., object], *names: str) -> EngineError | None:
     try:
         find(*names)
     except EngineError as error:

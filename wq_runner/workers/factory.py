@@ -116,6 +116,18 @@ def find_programs(batch_system: str) -> str:
     EngineError
         If one is not here.
     """
+    find_commands(batch_system)
+    return find_program("work_queue_factory")
+
+
+def find_commands(batch_system: str) -> None:
+    """Look for the commands of a batch system.
+
+    Raises
+    ------
+    EngineError
+        If one is not here.
+    """
     for needed in _COMMANDS[batch_system]:
         if shutil.which(needed) is None:
             raise EngineError(
@@ -123,7 +135,6 @@ def find_programs(batch_system: str) -> str:
                 hint="start wq-run where jobs are submitted, or workers by hand: wq-workers local 4",
                 page="batch-systems",
             )
-    return find_program("work_queue_factory")
 
 
 class FactoryWorkers:

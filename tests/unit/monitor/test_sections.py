@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 
 import journals
 import pytest
 
-from wq_runner.monitor import sections
-from wq_runner.monitor.view import Memory, RunView, Series
+from wq_runner.monitor import html, sections
+from wq_runner.monitor.view import USES, Memory, Progress, RunView, Series
 
 USUAL = Memory(category="processing", dataset="", tasks=5, typical=4e8, high=5e8, most=6e8, allocated=1e9)
 
@@ -48,3 +49,21 @@ def test_level_curves_are_a_line(view: RunView) -> None:
     assert "<figcaption>workers and cores<" not in text
     assert "the same all the time: events per second (events/s 0); " in text
     assert "workers and cores (cores busy 2, cores 2, workers 2)" in text
+
+
+def test_every_use_of_core_time_has_its_color() -> None:
+    style = html.static("style.css")
+    for scheme in style.split("prefers-color-scheme: dark")[:2]:
+        colors = [re.search(rf"--c{place}: (#[0-9a-f]+);", scheme) for place in range(len(USES))]
+        assert len({found[1] for found in colors if found}) == len(USES)
+    assert all(f".c{place} {{ --c: var(--c{place}); }}" in style for place in range(len(USES)))
+
+
+def test_files_that_are_opened_are_told_from_events() -> None:
+    total = Progress(name="", planned=10, done=4)
+    opening = RunView(phase="preprocessing", unit="files", total=total)
+    processing = RunView(phase="processing", total=total)
+    assert 'class="whole opening"' in sections.summary(opening)
+    assert 'class="whole"' in sections.summary(processing)
+    assert ">opening files</span>" in sections.head(opening, "x")
+    assert ">processing</span>" in sections.head(processing, "x")

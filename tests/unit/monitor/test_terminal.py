@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import re
 import time
 
 import journals
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from journals import START, workers
 from rich.console import Console
 
 from wq_runner.journal import PhaseEnded, PhaseStarted, Plan, RunStarted
 from wq_runner.monitor import display, terminal, words
 from wq_runner.monitor.collect import Collector
-from wq_runner.monitor.view import Progress, RunView, WorkersNow
+from wq_runner.monitor.view import Phase, Progress, RunView, WorkersNow
 
 
 def drawn(view: RunView, *, width: int = 100, height: int = 24) -> list[str]:
@@ -31,7 +34,8 @@ def half_way() -> RunView:
 
 
 def test_what_a_terminal_says() -> None:
-    first, second, total, *rest = drawn(half_way())
+    title, total, first, second, *rest = drawn(half_way())
+    assert title == "processing  0 of 2 datasets done"
     assert first.startswith("A ")
     assert second.startswith("B ")
     assert total.startswith("all ")
@@ -61,9 +65,62 @@ def test_many_datasets_fit(count: int, width: int) -> None:
     assert len(lines) <= 24
     assert all(len(line) <= width for line in lines)
     running = sum(0 < n < 10 for n in range(count))
-    assert sum(line.startswith("A_rather") and " 1" not in line[:3] for line in lines) >= min(running, 10)
-    if count == 300:
-        assert any("286 more" in line or "more" in line for line in lines)
+    assert sum(line.startswith("A_rather") for line in lines) >= min(running, 10)
+    if count == 300:  # a line for all, and those that run below it
+        assert sum("━" in line for line in lines) == 1 + running
+        assert "291 more: 290 done, 1 waiting" in lines
+
+
+def test_each_phase_has_its_name_and_its_bar() -> None:
+    view = half_way()
+    whole = dataclasses.replace(view.total, done=view.total.planned)
+    going = (Phase(category="processing", started=START),)
+    opening = dataclasses.replace(view, phase="preprocessing", unit="files")
+    styles = {}
+    for name, one in (
+        ("opening files", opening),
+        ("processing", view),
+        ("merging", dataclasses.replace(view, total=whole, phases=going)),
+    ):
+        stream = io.StringIO()
+        Console(file=stream, width=100, force_terminal=True, color_system="standard").print(
+            terminal.render(one, width=100, height=24)
+        )
+        assert re.sub(r"\x1b\[[0-9;]*m", "", stream.getvalue()).startswith(name)
+        assert words.one_line(one).startswith(f"{name:<12} ")
+        [styles[name], *_] = re.findall(r"(\x1b\[[0-9;]*m)━", stream.getvalue())
+    assert len(set(styles.values())) == 3
+
+
+def test_text_is_read_on_light_terminals_too() -> None:
+    view = dataclasses.replace(half_way(), damaged_lines=1)
+    stream = io.StringIO()
+    console = Console(file=stream, width=200, force_terminal=True, color_system="standard")
+    for state in ("running", "partial", "complete", "failed"):
+        console.print(terminal.report(dataclasses.replace(view, state=state), width=200, height=40))
+    colored = re.findall(r"\x1b\[(?:1;)?3[36]m[^\x1b━╸╺]+", stream.getvalue())
+    assert colored == []  # yellow and cyan are for bars alone
+
+
+@given(
+    names=st.lists(st.text("ab_", min_size=1, max_size=40), min_size=1, max_size=20, unique=True),
+    width=st.integers(3, 50),
+)
+def test_names_are_cut_in_the_middle(names: list[str], width: int) -> None:
+    found = words.shortened(names, width)
+    assert all(len(text) <= width for text in found.values())
+    for name, text in found.items():
+        begin, dots, end = text.partition("…")
+        assert text == name if not dots else name.startswith(begin)
+        assert name.endswith(end)
+
+
+def test_names_that_differ_are_told_apart() -> None:
+    name = "{}_TuneCP5_13TeV-{}-pythia8_RunIISummer20UL18NanoAODv9"
+    cms = [name.format(f"QCD_HT{low}to{low + 100}", "madgraphMLM") for low in range(100, 900, 100)]
+    cms += [f"/SingleMuon/Run2018{era}-UL2018_MiniAODv2_NanoAODv9-v2/NANOAOD" for era in "ABCD"]
+    found = words.shortened(cms, 30)
+    assert len(set(found.values())) == len(cms)
 
 
 def test_those_that_run_are_shown_first() -> None:
@@ -71,8 +128,7 @@ def test_those_that_run_are_shown_first() -> None:
         Progress(name=str(n), planned=10, done=10 if n < 50 else 0, started=n < 50 or n == 77)
         for n in range(100)
     ]
-    assert "77" in {one.name for one in terminal.choose(datasets, 5)}
-    assert len(terminal.choose(datasets, 5)) == 4  # and one line for the others
+    assert [one.name for one in terminal.choose(datasets, 5)] == ["77"]
     assert terminal.choose(datasets[:5], 5) == datasets[:5]
 
 
