@@ -27,7 +27,7 @@ from wq_runner import units
 from wq_runner.clock import Clock
 from wq_runner.config import pocketcoffea as keys
 from wq_runner.errors import UsageError
-from wq_runner.workers import sites, spec
+from wq_runner.workers import spec
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +94,7 @@ def planned(options: Mapping[str, Any], executor: str) -> Wanted:
         and value != _USUAL.get(key)
         and key not in _TIMES
     ]
-    batch = spec.parse(form)
+    batch = spec.meant(form)
     queue, batch_options = said.get("queue") or None, said.get("batch-options") or None
     limits = [_limit(batch, said[key], key) for key in _TIMES if not keys.asks_for_nothing(said.get(key))]
     if isinstance(batch, spec.BatchSpec):
@@ -107,7 +107,7 @@ def planned(options: Mapping[str, Any], executor: str) -> Wanted:
         notes.append("queue and walltime are of batch systems: workers of this machine have none")
         queue = None
     arguments = {
-        "workers": form,
+        "workers": str(form),
         "queue": queue,
         "batch_options": batch_options or None,
         "setup_commands": tuple(map(str, _several(said.get("custom-setup-commands")))),
@@ -121,7 +121,7 @@ def planned(options: Mapping[str, Any], executor: str) -> Wanted:
 _TIMES = ("walltime", "max-run-time")
 
 
-def _workers(said: Mapping[str, Any], executor: str) -> str:
+def _workers(said: Mapping[str, Any], executor: str) -> spec.Form:
     name, _, site = executor.partition("@")
     if name not in _OURS:
         raise UsageError(
@@ -136,12 +136,13 @@ def _workers(said: Mapping[str, Any], executor: str) -> str:
         "disk": _number(said, "disk-per-worker", units.worker_size),
     }
     if said.get("workers"):
-        form: str | None = spec.of_python(said["workers"])
+        form = spec.of_python(said["workers"]) or spec.Form()
     elif site:
-        form = sites.workers_at(site, str(count)) if name not in spec.BATCH_SYSTEMS else f"{name}@{site}"
+        batch = name in spec.BATCH_SYSTEMS
+        form = spec.Form(kind=name, site=site) if batch else spec.at_site(site, spec.Form(count=count))
     else:
-        form = name if name in spec.BATCH_SYSTEMS else "local"
-    return spec.completed(form, count=count, **sizes) or ""
+        form = spec.Form(kind=name if name in spec.BATCH_SYSTEMS else spec.LOCAL)
+    return form.filled(count=count, **sizes)
 
 
 def _number(said: Mapping[str, Any], key: str, parse: Callable[[Any], int]) -> int | None:

@@ -177,6 +177,14 @@ def format_size(number: float) -> str:
     return f"{number:.0f} B"
 
 
+def exact_size(number: int) -> str:
+    """Return a size in bytes as it can be read again without loss, such as 2GB or 1500MB."""
+    for factor, unit in ((1_000_000_000, "GB"), (MB, "MB")):
+        if number % factor == 0:
+            return f"{number // factor}{unit}"
+    return f"{number}B"
+
+
 def format_seconds(number: float) -> str:
     """Format a duration for people: 4.2 s, 1:42, 2:03:11."""
     if number < 60:

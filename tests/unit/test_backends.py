@@ -47,8 +47,8 @@ def test_work_queue_at_a_site_is_workers_of_its_batch_system() -> None:
 
 def test_sizes_of_workers_that_are_said_by_themselves() -> None:
     said = {"scaleout": 20, "cores_per_worker": 4, "mem_per_worker": 8_000_000_000}
-    assert defaulted(RunOptions(executor="work_queue@lpc", **said)).workers == "condor@lpc:20x4x8000000000B"
-    assert defaulted(RunOptions(executor="dask@lpc", **said)).workers == "20x4x8000000000B"
+    assert defaulted(RunOptions(executor="work_queue@lpc", **said)).workers == "condor@lpc:20x4x8GB"
+    assert defaulted(RunOptions(executor="dask@lpc", **said)).workers == "20x4x8GB"
     assert defaulted(RunOptions(executor="dask", scaleout=3)).workers == "3"
 
 
@@ -99,7 +99,7 @@ def test_a_configuration_that_is_not_there() -> None:
 
 
 def told(name: str, workers: str, tmp_path: Path, more: str = "") -> dict[str, Any]:
-    wanted = spec.parse(sites.workers_at(name, workers))
+    wanted = spec.meant(spec.at_site(name, spec.read(workers)))
     assert isinstance(wanted, spec.BatchSpec)
     return jobqueue.arguments(sites.find(name), wanted, tmp_path, python="/env/bin/python", more=more)
 

@@ -143,7 +143,7 @@ def test_samples_of_the_name_of_a_program_are_samples(call: Call, here: Path) ->
         ("-s 50000 a.root", 2, "50,000 workers are too many for this machine"),
         ("-w locl:4 a.root", 2, "no workers 'locl'. Did you mean local?"),
         ("-w condor a.root", 2, "how many workers of condor?"),
-        ("-w local:2x1x8XB a.root", 2, "workers 'local:2x1x8XB': '8XB' is not a size such as 2GB"),
+        ("-w local:2x1x8XB a.root", 2, "--workers 'local:2x1x8XB': '8XB' is not a size such as 2GB"),
         ("-e futurs a.root", 2, "--executor: there is no futurs. Did you mean futures?"),
         ("-e taskvine a.root", 2, "--executor: taskvine is not supported"),
         ("-e dask@nowhere -w 3 a.root", 2, "there is no site nowhere."),

@@ -14,6 +14,7 @@ from wq_runner.config import options as declared
 from wq_runner.config.layers import find_settings
 from wq_runner.config.options import RunOptions, default_name, defaulted
 from wq_runner.errors import UsageError
+from wq_runner.workers import spec
 from wq_runner.workers.local import LocalSpec
 
 Resolve = Callable[..., tuple[RunOptions, dict[str, str]]]
@@ -287,14 +288,40 @@ def test_every_option_is_in_the_help(capsys: pytest.CaptureFixture[str]) -> None
 
 
 @pytest.mark.parametrize(
-    ("text", "spec"),
-    [("local:4", LocalSpec(count=4)), ("local:2x4", LocalSpec(count=2, cores=4))],
+    ("text", "wanted"),
+    [
+        ("local:4", LocalSpec(count=4)),
+        ("local:2x4", LocalSpec(count=2, cores=4)),
+        ("4", LocalSpec(count=4)),
+        (" 2x4x8GB ", LocalSpec(count=2, cores=4, memory=8_000_000_000)),
+    ],
 )
-def test_local_workers(text: str, spec: LocalSpec) -> None:
-    assert LocalSpec.parse(text) == spec
+def test_local_workers(text: str, wanted: LocalSpec) -> None:
+    assert spec.parse(text) == wanted
+    for executor in ("work_queue", "futures", "dask", "parsl"):
+        assert RunOptions(executor=executor, workers=text).started == wanted
 
 
-@pytest.mark.parametrize("text", ["local:0", "local:2x0", "locl:2", "local:-1", "4", "", "local:2x"])
-def test_local_workers_not_understood(text: str) -> None:
-    with pytest.raises(UsageError, match="not understood"):
-        LocalSpec.parse(text)
+@pytest.mark.parametrize("executor", ["work_queue", "futures", "dask", "parsl", "dask@lpc"])
+@pytest.mark.parametrize("text", ["local:0", "local:2x0", "locl:2", "local:-1", "local:2x", "2x", "x4"])
+def test_workers_not_understood(text: str, executor: str) -> None:
+    with pytest.raises(UsageError, match=r"not understood|asks for no|no workers|how many workers to start"):
+        _ = RunOptions(executor=executor, workers=text).started
+
+
+@pytest.mark.parametrize("executor", ["futures", "dask", "parsl"])
+def test_processes_are_of_this_machine(executor: str) -> None:
+    with pytest.raises(UsageError, match="--workers condor:3: this executor has processes of this machine"):
+        _ = RunOptions(executor=executor, workers="condor:3").started
+
+
+@pytest.mark.parametrize("executor", ["iterative", "dask@tcp://here:1", "parsl@config.py", "work_queue"])
+def test_who_starts_none(executor: str) -> None:
+    assert RunOptions(executor=executor).started is None
+
+
+def test_a_setup_of_ones_own_has_its_own_words_for_workers() -> None:
+    own = {"executor": "mine", "executor_custom_setup": Path("setup.py")}
+    assert RunOptions(workers="as many as you like", **own).started is None
+    assert RunOptions(workers="3", **own).started == LocalSpec(count=3)
+    assert defaulted(RunOptions(workers="a b", **own)).workers == "a b"

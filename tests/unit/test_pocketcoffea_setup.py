@@ -39,9 +39,9 @@ def planned(executor: str, **said: Any) -> dict[str, Any]:
     [
         ("work_queue", {}, "local:1"),
         ("work_queue", {"scaleout": 4}, "local:4"),
-        ("work_queue", {"scaleout": "4", **SIZED}, "local:4x2x4000000000Bx2000000000B"),
+        ("work_queue", {"scaleout": "4", **SIZED}, "local:4x2x4GBx2GB"),
         ("work_queue@lxplus", {"scaleout": 20}, "condor@lxplus:20"),
-        ("work_queue@lxplus", {"scaleout": 20, "mem-per-worker": "3GB"}, "condor@lxplus:20xx3000000000B"),
+        ("work_queue@lxplus", {"scaleout": 20, "mem-per-worker": "3GB"}, "condor@lxplus:20xx3GB"),
         ("condor@lxplus", {"scaleout": 20}, "condor@lxplus:20"),
         ("slurm", {"scaleout": 20}, "slurm:20"),
         ("work_queue", {"scaleout": 3, "workers": "condor@lpc"}, "condor@lpc:3"),

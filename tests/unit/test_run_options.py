@@ -68,7 +68,7 @@ def resolve(here: Path, monkeypatch: pytest.MonkeyPatch) -> Resolve:
 def test_their_keys_mean_the_same(here: Path, resolve: Resolve, capsys: pytest.CaptureFixture[str]) -> None:
     (here / "theirs.yaml").write_text(THEIRS)
     options = resolve("-ro", "theirs.yaml", "-w", "condor@lxplus")
-    assert defaulted(options).workers == "condor@lxplus:400x2x6000000000Bx2000000000B"
+    assert defaulted(options).workers == "condor@lxplus:400x2x6GBx2GB"
     assert (options.chunksize, options.queue, options.limit_files) == (50_000, "espresso", None)
     assert options.treereduction == 20
     assert options.setup_command == ("echo $HOME", "export CUSTOM_VARIABLE=1")
@@ -331,22 +331,20 @@ def test_a_file_is_not_overwritten(
 @pytest.mark.parametrize(
     ("text", "said", "expected"),
     [
-        (None, {}, None),
-        (None, {"memory": 10}, None),
-        (None, {"count": 3}, "local:3"),
-        (None, {"count": 3, "cores": 2, "memory": 10}, "local:3x2x10B"),
+        ("local", {"count": 3}, "local:3"),
+        ("local", {"count": 3, "cores": 2, "memory": 2**32}, "local:3x2x4294967296B"),
+        ("4x2", {"cores": 3, "memory": 1_500_000_000}, "4x2x1500MB"),
         ("local:2", {"count": 3}, "local:2"),
-        ("condor:2", {"memory": 10}, "condor:2xx10B"),
-        ("condor:2x4", {"cores": 8, "disk": 10}, "condor:2x4xx10B"),
+        ("condor:2", {"memory": 4 * 10**9}, "condor:2xx4GB"),
+        ("condor:2x4", {"cores": 8, "disk": 10**9}, "condor:2x4xx1GB"),
         ("slurm@DESY", {"count": 3}, "slurm@DESY:3"),
         ("condor@lxplus", {"memory": 10}, "condor@lxplus"),
-        ("what?", {"count": 3}, "what?"),
     ],
 )
-def test_what_is_said_of_workers_by_itself(
-    text: str | None, said: dict[str, Any], expected: str | None
-) -> None:
-    assert spec.completed(text, **said) == expected
+def test_what_is_said_of_workers_by_itself(text: str, said: dict[str, Any], expected: str) -> None:
+    filled = spec.read(text).filled(**said)
+    assert str(filled) == expected
+    assert spec.read(expected) == filled
 
 
 @pytest.mark.parametrize(
@@ -366,7 +364,7 @@ def test_how_many_are_wanted(options: RunOptions, workers: str) -> None:
 
 def wish(workers: str | None, directory: Path, queue: str | None = "espresso") -> Wish:
     return Wish(
-        workers=workers,
+        workers=spec.parse(workers) if workers else None,
         name="me",
         catalog=None,
         password_file=None,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import getpass
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -35,7 +36,12 @@ from wq_runner.config.nature import (
     of_parsl,
     whole,
 )
+from wq_runner.errors import UsageError
 from wq_runner.model import Order, PerDataset, ResourcesMode
+
+if TYPE_CHECKING:
+    from wq_runner.workers.local import LocalSpec
+    from wq_runner.workers.spec import BatchSpec, Form
 
 T = TypeVar("T")
 
@@ -722,6 +728,47 @@ class RunOptions:
         return Place[backend.name.upper()]
 
     @property
+    def started(self) -> LocalSpec | BatchSpec | None:
+        """The workers that the run starts, or processes; None if it waits for workers, or needs none.
+
+        Raises
+        ------
+        UsageError
+            If --workers cannot be understood, or asks for what the executor cannot start.
+        """
+        from wq_runner.workers import spec
+
+        match self.place:
+            case Place.WORK_QUEUE:
+                form = self._form
+                if place := self.backend.place:
+                    form = spec.at_site(place, form)
+                return spec.meant(form) if form else None
+            case Place.DASK_SITE:
+                return spec.meant(spec.at_site(self.backend.place, self._form))
+            case Place.FUTURES | Place.DASK | Place.PARSL:
+                return spec.processes(self._form)
+            case Place.CUSTOM:  # whose own words they may be
+                with contextlib.suppress(UsageError):
+                    return spec.meant(self._form) if self._form else spec.processes(None)
+            case _:
+                pass
+        return None
+
+    @property
+    def processes(self) -> LocalSpec:
+        """The processes that the run starts on this machine, where the executor has such."""
+        from wq_runner.workers import spec
+
+        return spec.processes(self._form)
+
+    @property
+    def _form(self) -> Form | None:
+        from wq_runner.workers import spec
+
+        return spec.read(self.workers) if self.workers else None
+
+    @property
     def dask_site(self) -> str | None:
         """The site at which a run starts a cluster of Dask."""
         return self.backend.place if self.place is Place.DASK_SITE else None
@@ -779,23 +826,28 @@ def defaulted(options: RunOptions, said: Collection[str] = ()) -> RunOptions:
 
 
 def _workers(options: RunOptions) -> str | None:
-    """Return what to start, with what is said of it elsewhere; where it is no worker, how many."""
-    from wq_runner.workers import sites, spec
+    """Return what to start, with what is said of it by other options; where it is no worker, how many."""
+    from wq_runner.workers import spec
 
-    count = options.workers or (str(options.scaleout) if options.scaleout else None)
-    place = options.backend.place
-    sizes = {
-        "cores": options.cores_per_worker,
-        "memory": options.mem_per_worker,
-        "disk": options.disk_per_worker,
-    }
-    if options.on_work_queue and place:
-        return spec.completed(sites.workers_at(place, count), **sizes)
-    if not options.on_work_queue:
-        numbers = count is not None and count[:1].isdigit() and bool(place)
-        filled = spec.completed(f"local:{count}", **sizes) if numbers else None
-        return filled.partition(":")[2] if filled else count
-    return spec.completed(spec.of_python(options.workers), count=options.scaleout, **sizes)
+    if options.place is Place.CUSTOM and options.workers:
+        return options.workers  # words of its own, perhaps
+    form = spec.read(options.workers) if options.workers else None
+    if form is None and options.scaleout:
+        form = spec.Form(count=options.scaleout)
+    whole = form
+    if options.on_work_queue and options.backend.place:
+        whole = spec.at_site(options.backend.place, form)
+    elif options.on_work_queue and form and not form.kind:
+        whole = dataclasses.replace(form, kind=spec.LOCAL)
+    if whole is not None and options.place in {Place.WORK_QUEUE, Place.DASK_SITE}:
+        whole = whole.filled(
+            count=options.scaleout,
+            cores=options.cores_per_worker,
+            memory=options.mem_per_worker,
+            disk=options.disk_per_worker,
+        )
+    # what was typed is kept as it was typed
+    return options.workers if whole == form and options.workers else str(whole) if whole else None
 
 
 def default_name() -> str:

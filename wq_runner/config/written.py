@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from wq_runner import literals
+from wq_runner import literals, units
 from wq_runner.config import types
 from wq_runner.config.nature import beside
 from wq_runner.config.options import NATURES, RunOptions
@@ -81,7 +81,7 @@ def _plain(name: str, value: Any, kind: Any) -> Any:
     if value is None or isinstance(value, bool):
         return value
     if kind in (types.SIZE, types.MEMORIES, types.WORKER_SIZE, types.WORKER_MEMORY):
-        return _size(value)
+        return units.exact_size(value)
     if kind is types.PORTS:
         return "-".join(map(str, value))
     if name == "processor_args":
@@ -92,10 +92,3 @@ def _plain(name: str, value: Any, kind: Any) -> Any:
         # read from another directory, it still names this file
         return form(str(value), beside(Path.cwd()))
     return str(value) if isinstance(value, Path) else dict(value) if isinstance(value, Mapping) else value
-
-
-def _size(value: int) -> str:
-    for factor, unit in ((10**9, "GB"), (10**6, "MB")):
-        if value % factor == 0:
-            return f"{value // factor}{unit}"
-    return f"{value}B"

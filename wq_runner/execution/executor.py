@@ -271,7 +271,7 @@ class WorkQueueExecutor(EngineExecutor, Inherited):
             compression=self.compression,
         )
         form = spec.of_python(self.workers)
-        workers = spec.parse(form) if form else None
+        workers = spec.meant(form) if form else None
         if not isinstance(workers, spec.BatchSpec) and (self.queue or self.batch_options):
             word = f"queue={self.queue!r}" if self.queue else f"batch_options={self.batch_options!r}"
             raise UsageError(
@@ -283,7 +283,6 @@ class WorkQueueExecutor(EngineExecutor, Inherited):
         wanted = queue_session.Wanted(
             said=said,
             workers=workers,
-            form=form,
             ports=ports(self.port, queue_session.DEFAULT_PORTS),
             environment=self._make_environment(said, here=isinstance(workers, LocalSpec)),
             logs=queue_session.logs_of(

@@ -67,8 +67,7 @@ class Wanted:
     """What a session is made of. `directory` is for files of tasks, instead of the system's own place."""
 
     said: Understood
-    workers: LocalSpec | spec.BatchSpec | None
-    form: str | None
+    workers: spec.Wanted | None
     ports: tuple[int, int]
     environment: WorkerEnvironment
     logs: Logs
@@ -129,7 +128,7 @@ def _of_batch_system(wanted: Wanted, queue: QueueSettings, rest: dict[str, Any])
     directory = wanted.logs.directory or wanted.directory or Path.cwd()
     chosen = choice.choose(
         choice.Wish(
-            workers=wanted.form,
+            workers=wanted.workers,
             name=ours,
             catalog=None,
             password_file=str(wanted.password_file) if wanted.password_file else None,

@@ -6,8 +6,6 @@ import contextlib
 import dataclasses
 import getpass
 import importlib.util
-import os
-import re
 import socket
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -32,8 +30,8 @@ from wq_runner.environment.overlay import extra_files
 from wq_runner.errors import UsageError
 from wq_runner.pipeline import say
 from wq_runner.system import RunPaths
-from wq_runner.workers import jobqueue, sites, spec
-from wq_runner.workers.local import LocalSpec
+from wq_runner.workers import jobqueue, sites
+from wq_runner.workers.spec import BatchSpec
 
 
 def check(options: RunOptions) -> None:
@@ -49,8 +47,9 @@ def check(options: RunOptions) -> None:
     backend = options.backend
     if (name := options.dask_site) is not None:
         check_installed("dask", extra=("dask_jobqueue",))
-        sites.workers_at(name, options.workers)
-        if (system := sites.find(name).system) not in jobqueue.CLASSES:
+        wanted = options.started
+        assert isinstance(wanted, BatchSpec)
+        if (system := wanted.system) not in jobqueue.CLASSES:
             raise UsageError(
                 f"--executor {options.executor}: Dask cannot start workers by {system}",
                 hint=f"it can by {' and '.join(jobqueue.CLASSES)}; or -e work_queue@{name}",
@@ -62,15 +61,14 @@ def check(options: RunOptions) -> None:
             f"--executor {options.executor}: no such file {backend.place}",
             hint=f"looked in {Path.cwd()}; it has to define `config`, a parsl.config.Config",
         )
-    if backend.name in {"futures", "dask", "parsl"} and options.workers and not backend.place:
-        here(options.workers)
+    _ = options.started  # that it can be understood
 
 
 def make_engine(options: RunOptions, paths: RunPaths) -> Engine:
     """Make the engine of an executor that is not work_queue; nothing is started yet."""
     match options.backend.name:
         case "futures":
-            return PoolEngine(here(options.workers).count, _care(options))
+            return PoolEngine(options.processes.count, _care(options))
         case "dask":
             report = paths.root / "dask-report.html"
             return DaskEngine(_dask(options, paths), report=report, care=_care(options))
@@ -96,28 +94,19 @@ def inline(options: RunOptions) -> InlineEngine:
     return InlineEngine(None if options.in_place else extra_files(options.extra_file))
 
 
-def here(workers: str | None) -> LocalSpec:
-    """Return how many processes to start on this machine: one a core, and as many as it has unless said."""
-    if workers is None:
-        return LocalSpec(count=os.cpu_count() or 1)
-    if re.fullmatch(r"[1-9]\d*", workers):
-        return LocalSpec(count=int(workers))
-    return LocalSpec.parse(workers)
-
-
 def _dask(options: RunOptions, paths: RunPaths) -> Source:
     place = options.backend.place
     if "://" in place:
         return lambda: place
     if place:
-        wanted = spec.parse(sites.workers_at(place, options.workers))
-        assert isinstance(wanted, spec.BatchSpec)
+        wanted = options.started
+        assert isinstance(wanted, BatchSpec)
         site = sites.find(place)
         site = dataclasses.replace(site, queue=options.queue or site.queue)
         return lambda: jobqueue.make_cluster(
             site, wanted, paths.workers, python=sys.executable, more=options.batch_options or ""
         )
-    local = here(options.workers)
+    local = options.processes
     memory = local.memory / local.cores if local.memory else None
     return lambda: local_cluster(local.count * local.cores, memory, paths.workers)
 
@@ -125,7 +114,7 @@ def _dask(options: RunOptions, paths: RunPaths) -> Source:
 def _parsl(options: RunOptions, paths: RunPaths) -> Callable[[], Any]:
     if options.backend.place:
         return lambda: _users_config(Path(options.backend.place))
-    local = here(options.workers)
+    local = options.processes
     return lambda: local_config(local.count * local.cores, paths.workers)
 
 
@@ -185,14 +174,17 @@ def describe(engine: Engine, options: RunOptions) -> str:
 def _described(options: RunOptions) -> str:
     if options.executor_custom_setup is not None:
         return f"those of {options.executor}, as {options.executor_custom_setup} makes it"
-    place, local = options.backend.place, here(None if options.backend.place else options.workers)
+    place = options.backend.place
     match options.backend.name:
         case "dask" if place:
-            return f"{sites.workers_at(place, options.workers)}, as jobs of Dask"
+            wanted = options.started
+            assert isinstance(wanted, BatchSpec)
+            return f"{wanted.system}@{place}:{wanted.count}, as jobs of Dask"
         case "parsl" if place:
             return f"those of Parsl, as {place} says"
         case "futures" | "dask" | "parsl" as name:
             how = {"futures": "", "dask": " of Dask", "parsl": " of Parsl"}[name]
+            local = options.processes
             return f"{local.count * local.cores} processes{how} here"
         case _:
             return "this process"

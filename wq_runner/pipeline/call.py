@@ -192,7 +192,10 @@ def _workers(value: Any, executor: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, int | str | None):
         raise UsageError(f"workers: {value!r} is not understood", hint='workers=4, "local:4", "slurm:20"')
     here = executor in {None, "work_queue"}
-    return spec.of_python(value) if here else None if value is None else str(value)
+    if not here:
+        return None if value is None else str(value)
+    form = spec.of_python(value)
+    return str(form) if form else None
 
 
 def _names(samples: str | Path | Mapping[str, Any] | Iterable[str | Path]) -> list[str]:

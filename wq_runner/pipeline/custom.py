@@ -154,11 +154,10 @@ def engine_on(executor: Any) -> Engine:
 def run_options(options: RunOptions) -> dict[str, Any]:
     """Return the options by the names that such files look them up by: ours, and PocketCoffea's."""
     ours = {one.name.replace("_", "-"): getattr(options, one.name) for one in dataclasses.fields(options)}
-    local = options.workers is None or options.workers[:1].isdigit() or options.workers.startswith("local")
-    size = backends.here(options.workers.split("x")[0] if options.workers else None) if local else None
+    started = options.started
     return {
         **ours,
-        "scaleout": options.scaleout or (size.count if size else 1),
+        "scaleout": options.scaleout or (started.count if started else 1),
         "cores-per-worker": options.cores_per_worker or options.cores,
         "mem-per-worker": f"{(options.mem_per_worker or 2_000_000_000) // 1_000_000}MB",
         "ignore-grid-certificate": True,  # a proxy is not copied: it is where X509_USER_PROXY says

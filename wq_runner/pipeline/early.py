@@ -14,7 +14,6 @@ from wq_runner.config.options import RunOptions
 from wq_runner.errors import UsageError
 from wq_runner.remote import leftovers
 from wq_runner.remote.ready import DIRECTORY
-from wq_runner.workers import spec
 from wq_runner.workers.local import LocalSpec
 
 # with the modules of this interpreter alone, and none of the current directory
@@ -44,12 +43,12 @@ def imports(options: RunOptions) -> Iterator[None]:
 
 def _workers(options: RunOptions) -> LocalSpec | None:
     """Return the local workers that run this very Python, if the run starts such."""
-    if not options.on_work_queue or options.workers is None or options.setup_command:
+    if not options.on_work_queue or options.setup_command:
         return None
     if options.environment not in {"auto", "shared"}:
         return None
     try:
-        found = spec.parse(options.workers)
+        found = options.started
     except UsageError:
         return None  # which the run will say
     return found if isinstance(found, LocalSpec) else None

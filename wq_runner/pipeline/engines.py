@@ -158,7 +158,7 @@ def _elsewhere(options: RunOptions, paths: RunPaths, console: Console) -> Sessio
 def wish(options: RunOptions, paths: RunPaths) -> Wish:
     """Translate what the options say of workers."""
     return Wish(
-        workers=options.workers,
+        workers=options.started,
         name=options.name or "",
         catalog=options.catalog,
         password_file=options.password_file,

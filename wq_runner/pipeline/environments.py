@@ -19,7 +19,7 @@ from wq_runner.environment.remembered import remembered
 from wq_runner.pipeline import say
 from wq_runner.remote.pinned import Code
 from wq_runner.system import RunPaths
-from wq_runner.workers.spec import are_local
+from wq_runner.workers.local import LocalSpec
 
 OURS = ("wq_runner.samples.anywhere", "wq_runner.execution.adding")  # what tasks of ours need on workers
 
@@ -28,7 +28,7 @@ def wish(options: RunOptions) -> Wish:
     """Translate the options."""
     return Wish(
         environment=options.environment,
-        workers_here=options.on_work_queue and are_local(options.workers),
+        workers_here=options.on_work_queue and isinstance(options.started, LocalSpec),
         analysis=analysis_directory(options.processor),
         extra_files=options.extra_file,
         setup_commands=options.setup_command,

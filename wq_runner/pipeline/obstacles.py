@@ -18,7 +18,7 @@ from wq_runner.pipeline.waiting import waiting
 from wq_runner.samples.paths import is_url
 from wq_runner.system import RunPaths
 from wq_runner.workers import catalog, choice, controllers, ports, sites
-from wq_runner.workers.spec import are_local
+from wq_runner.workers.local import LocalSpec
 
 _FILES = 200  # that are looked for, of which the first of each dataset come first
 _NAMED = 5
@@ -128,7 +128,7 @@ def _taken(low: int, high: int) -> str:
 
 def _all_here(options: RunOptions) -> bool:
     if options.on_work_queue:
-        return are_local(options.workers)
+        return isinstance(options.started, LocalSpec)
     return not options.backend.place and options.executor_custom_setup is None
 
 

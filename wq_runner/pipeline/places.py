@@ -26,7 +26,7 @@ def site_of(options: RunOptions) -> Site | None:
     """Return the site of the workers that the run starts, if it names one."""
     if (site := options.dask_site) is not None:
         return sites.find(site)
-    if not options.on_work_queue or not options.workers or options.workers.isdecimal():
+    if not options.on_work_queue:
         return None
-    wanted = spec.parse(options.workers)
+    wanted = options.started
     return sites.find(wanted.site) if isinstance(wanted, spec.BatchSpec) and wanted.site else None

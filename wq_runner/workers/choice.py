@@ -26,7 +26,7 @@ class Wish:
     `directory` is where files of workers go, `task_disk` are the bytes that a task asks for, if that is said.
     """
 
-    workers: str | None
+    workers: spec.Wanted | None
     name: str
     catalog: str | None
     password_file: str | None
@@ -134,9 +134,9 @@ def _missing(find: Callable[..., object], *names: str) -> EngineError | None:
     return None
 
 
-def _wanted(wish: Wish) -> LocalSpec | spec.BatchSpec | None:
+def _wanted(wish: Wish) -> spec.Wanted | None:
     """Return the workers that are asked for, if the options do not contradict each other."""
-    wanted = spec.parse(wish.workers) if wish.workers else None
+    wanted = wish.workers
     if wanted is not None and wish.password_file is not None:
         raise UsageError("--password-file is for workers that are started elsewhere, not for those of a run")
     if isinstance(wanted, spec.BatchSpec):

@@ -58,27 +58,6 @@ class LocalSpec:
                 "elsewhere; how many events a chunk has is said by --chunksize (-c)",
             )
 
-    @classmethod
-    def parse(cls, text: str) -> LocalSpec:
-        match = re.fullmatch(
-            r"local(?::(\d+)(?:x(?=.)(\d*)(?:x(?=.)([^\Wx][^x]*|)(?:x(\w[^x]*))?)?)?)?", text.strip()
-        )
-        count = int(match[1] or os.cpu_count() or 1) if match else 0
-        cores = int(match[2] or 1) if match else 0
-        try:
-            memory = units.worker_memory(match[3]) if match and match[3] else None
-            disk = units.worker_size(match[4]) if match and match[4] else None
-        except ValueError as error:
-            raise UsageError(
-                f"workers {text!r}: {error}", hint="local:2x4x8GB starts two of 4 cores with 8 GB each"
-            ) from None
-        if count < 1 or cores < 1:
-            raise UsageError(
-                f"workers {text!r} not understood",
-                hint="local:4 starts 4 of one core, local:2x4 two of 4 cores, local:2x4x8GB with 8 GB each",
-            )
-        return cls(count=count, cores=cores, memory=memory, disk=disk)
-
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerShape:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from wq_runner.config.options import RunOptions
 from wq_runner.errors import UsageError
 from wq_runner.workers import factory, kit, spec
 from wq_runner.workers.batch import condor, slurm
@@ -88,7 +89,7 @@ def test_factory(system: str) -> None:
 )
 def test_workers(text: str, meant: LocalSpec | BatchSpec) -> None:
     assert spec.parse(text) == meant
-    assert spec.are_local(text) is isinstance(meant, LocalSpec)
+    assert RunOptions(workers=text).started == meant
 
 
 @pytest.mark.parametrize(
@@ -97,12 +98,12 @@ def test_workers(text: str, meant: LocalSpec | BatchSpec) -> None:
         ("condr:5", "Did you mean condor"),
         ("lxpuls:5", "Did you mean lxplus"),
         ("condor", "how many workers of condor"),
-        ("condor:0", "are none"),
+        ("condor:0", "--workers 'condor:0' asks for no workers: at least 1 is needed"),
         ("slurm:2x4x16XB", "16XB"),
         ("slurm:2x4x4MB", "'4MB' is not enough: Python with coffea in it has"),
         ("local:2x1x128", "'128' may be GB or MB"),
-        ("local:0", "'local:0' not understood"),
-        ("many", "'many' not understood"),
+        ("local:0", "asks for no workers"),
+        ("many", "no workers 'many'"),
     ],
 )
 def test_workers_that_are_not_understood(text: str, said: str) -> None:

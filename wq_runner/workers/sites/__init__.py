@@ -74,24 +74,6 @@ def find(name: str) -> Site:
     return found[name]
 
 
-def workers_at(name: str, count: str | None) -> str:
-    """Return ``SYSTEM@SITE:N``, as --workers takes it; `count` is ``N[xCORES[xMEMORY]]``.
-
-    Raises
-    ------
-    UsageError
-        If there is no such site, or if it is not said how many.
-    """
-    system = find(name).system
-    if count is None or not count[:1].isdigit():
-        said = f", but --workers {count}" if count else ""
-        raise UsageError(
-            f"it is not said how many workers to start at {name}{said}",
-            hint="--workers 20, or 20x4x8GB for 4 cores and 8 GB each",
-        )
-    return f"{system}@{name}:{count}"
-
-
 def applied(site: Site, settings: FactorySettings) -> FactorySettings:
     """Return the settings of a factory at the site.
 
