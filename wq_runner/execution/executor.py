@@ -257,7 +257,7 @@ class WorkQueueExecutor(EngineExecutor, Inherited):
         assert self.session is not None
         items = list(items)
         queue_session.carry_proxy(self.session, items, self.x509_proxy)
-        stop = self.session.stop = StopRequest()
+        stop = self.session.stop = StopRequest(clock=self.session.clock)
         shown = progress.shown(self.session.journal) if self.status else contextlib.nullcontext()
         with signals.stopping(stop.make, lambda: log.warning("%s", _STOPPING)), shown:
             return super().__call__(items, function, accumulator)

@@ -6,7 +6,6 @@ import dataclasses
 import functools
 import logging
 import math
-import time
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
@@ -57,6 +56,7 @@ class Loop:
         self._context = context
         self._journal = context.journal
         self._staging = context.staging
+        self._clock = context.clock
         self._allocator = Allocator(settings.allocation)
         self._running: dict[int, tuple[Task, tuple[Item, ...]]] = {}
         self._datasets: Counter[str] = Counter()  # how many of these each has
@@ -81,8 +81,8 @@ class Loop:
         OutputError
             If the staging directory or the ledger cannot be written.
         """
-        began = time.monotonic()
-        self._backlog = Backlog(items, self._settings.shape, self._fits, self._together)
+        began = self._clock()
+        self._backlog = Backlog(items, self._settings.shape, self._fits, self._together, self._clock)
         planned = plans(items)
         self._journal.record(
             PhaseStarted(
@@ -121,7 +121,7 @@ class Loop:
         results = self._reducer.finish()
         stopped = self._context.stop.since is not None
         self._sayings.flush(category=self._category.value)
-        self._journal.record(PhaseEnded(category=self._category.value, seconds=time.monotonic() - began))
+        self._journal.record(PhaseEnded(category=self._category.value, seconds=self._clock() - began))
         running = (item for _, batch in self._running.values() for item in batch)
         return LoopResult(
             results=results,
@@ -144,7 +144,7 @@ class Loop:
         since = self._context.stop.since
         if since is None:
             return False
-        waited = time.monotonic() - since
+        waited = self._clock() - since
         # what waits for a worker that holds it may wait for ever
         idle = waited > IDLE and not self._engine.status.tasks_running
         return not self._running or idle or waited > self._settings.drain_time
@@ -388,14 +388,14 @@ class Loop:
         self._context.on_tick()
         self._note_status()
         self._avoid_hosts()
-        now, asked = time.monotonic(), (task.resources for task, _ in self._running.values())
+        now, asked = self._clock(), (task.resources for task, _ in self._running.values())
         if text := self._placing.look(now, self._status, asked):
             log.warning(text)
         if self._context.local and (text := self._placing.hopeless(now)):
             raise NoWorkersError(text)  # no others can come
 
     def _avoid_hosts(self) -> None:
-        for decision in self._context.hosts.decide(time.monotonic(), others=self._others()):
+        for decision in self._context.hosts.decide(self._clock(), others=self._others()):
             match decision:
                 case Block(host=host, reason=reason, seconds=seconds):
                     self._engine.avoid(host, avoid=True)

@@ -74,9 +74,10 @@ class StopRequest:
     """Asks a loop to submit nothing more, and to end when what runs has ended."""
 
     since: float | None = None
+    clock: Callable[[], float] = time.monotonic
 
     def make(self) -> None:
-        self.since = self.since or time.monotonic()
+        self.since = self.since or self.clock()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +88,7 @@ class Context:
     there, and in `files` what processors write beside them. `numbers` are those of the tasks, never
     used before with this engine or ledger. `hosts` are those of the engine, in whatever phase;
     `local` is how many workers this host is going to have, 0 if they are elsewhere. `again` says how to see
-    a chunk fail, `late` watches what tasks read.
+    a chunk fail, `late` watches what tasks read. `clock` tells seconds that only grow.
     """
 
     staging: Path
@@ -101,3 +102,4 @@ class Context:
     hosts: Hosts = field(default_factory=Hosts)
     local: int = 0
     late: LateReads = field(default_factory=LateReads)
+    clock: Callable[[], float] = time.monotonic

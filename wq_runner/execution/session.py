@@ -50,7 +50,7 @@ class Session:
     surrounds a run once the engine has started, `afterwards` is called when it has ended, `failed` with what
     ended a call, `again` says how to see a chunk fail. `portion` says which results are added up apart.
     `known` is what is known of files, by path and tree, `late` what is known of what tasks read (None:
-    nothing yet). `last` is what the last call did.
+    nothing yet). `clock` tells seconds that only grow. `last` is what the last call did.
     """
 
     engine: Engine
@@ -73,6 +73,7 @@ class Session:
     portion: Callable[[Item], str] = lambda _: ""
     known: Mapping[Place, Known] = field(default_factory=dict)
     late: LateReads | None = None
+    clock: Callable[[], float] = time.monotonic
     hosts: Hosts = field(init=False)
     last: LoopResult | None = field(default=None, init=False)
     _started: float | None = field(default=None, init=False)
@@ -101,6 +102,7 @@ class Session:
                 hosts=self.hosts,
                 local=self.workers.spec.count if isinstance(self.workers, LocalWorkers) else 0,
                 late=self.late or LateReads(),
+                clock=self.clock,
             )
             loop = Loop(self.engine, category=category, settings=self.settings, context=context)
             recovered = self.recovered.holdings if kept else ()
@@ -129,7 +131,7 @@ class Session:
         if self._started is not None:
             return
         atexit.register(self.close)
-        self._started = time.monotonic()
+        self._started = self.clock()
         try:
             if self.catalog is not None:
                 self.catalog.start()
@@ -165,7 +167,7 @@ class Session:
         if self.workers is not None:
             self.workers.keep_alive(self.engine.status.workers_joined)
         if self.wait_time is not None and not self.engine.status.workers_joined:
-            waited = time.monotonic() - (self._started or 0.0)
+            waited = self.clock() - (self._started or 0.0)
             if waited > self.wait_time:
                 raise NoWorkersError(f"no worker came in {self.wait_time:.0f} s")
         self.on_tick()

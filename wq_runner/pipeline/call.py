@@ -287,7 +287,7 @@ class Keeper:
         session.ledger = paths.ledger
         session.files = FileStore(root=paths.files, naming=options.naming)
         session.settings = engines.settings_of(session, options, environment)
-        session.stop = StopRequest()
+        session.stop = StopRequest(clock=session.clock)
         session.portion = lambda _: ""  # until the run says how it is written
         session.late = None
         return session
