@@ -157,6 +157,10 @@ class ScriptedEngine:
             cores_used=int(sum(place.worker.cores - place.cores for place in self._places)),
             memory=sum(worker.memory for worker in there) * MB,
             largest=Resources(cores=largest.cores, memory=largest.memory) if largest else Resources(),
+            smallest=Resources(
+                cores=min((worker.cores for worker in there), default=None),
+                memory=min((worker.memory for worker in there), default=None),
+            ),
             tasks_waiting=len(self._waiting),
             tasks_running=sum(len(place.running) for place in self._places),
         )
@@ -275,7 +279,8 @@ class ScriptedEngine:
         for one in header["measured"]:
             cost = costs[one["index"]]
             one.update(wall=cost.seconds, cpu=cost.seconds, memory=int(cost.memory))
-        header.update(host=started.attempt.host, startup=self._startup, wall=self._clock.now - started.start)
+        wall = self._clock.now - started.start
+        header.update(host=started.attempt.host, startup=self._startup, wall=wall, read={})
         wire.write(task.result, header, blobs)
 
     def _outcome(self, started: _Started, act: Act) -> Outcome:

@@ -9,6 +9,7 @@ import io
 import json
 import os
 import subprocess
+import threading
 from pathlib import Path
 from types import ModuleType
 
@@ -243,3 +244,25 @@ def test_where_a_process_runs_decides_nothing() -> None:
     )
     assert all(map(variables.is_of_system, told))
     assert not any(map(variables.is_of_system, ("ERA", "WORKING_POINT", "MY_HOME", "PYTHONHASHSEED")))
+
+
+def test_other_threads_may_read_while_a_task_is_answered(recorder: Recorder) -> None:
+    """Where chunks run in the manager, results are added up beside them."""
+    ended = threading.Event()
+    recorder.late.values.update({f"file {number}": "hash" for number in range(1000)})
+
+    def read() -> None:
+        while not ended.is_set():
+            recorder.late.values["file of another thread"] = "hash"
+            recorder.late.values.pop("file of another thread", None)
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    try:
+        for _ in range(100):
+            recorder.all()
+            with recorder.task([]):
+                pass
+    finally:
+        ended.set()
+        thread.join()

@@ -12,7 +12,8 @@ from wq_runner.model import Outcome, Resources, Task
 class EngineStatus:
     """The engine now. Sizes in bytes; cumulative counts are since the engine started.
 
-    `cores` is what the connected workers have together; `largest` is the largest worker.
+    `cores` is what the connected workers have together; `largest` is the largest worker, `smallest` what each
+    of them has at least, where that is known.
     """
 
     workers: int = 0
@@ -24,6 +25,7 @@ class EngineStatus:
     memory: float = 0
     memory_used: float = 0
     largest: Resources = Resources()
+    smallest: Resources = Resources()
     tasks_waiting: int = 0
     tasks_running: int = 0
     bytes_sent: int = 0

@@ -171,6 +171,7 @@ class _Queue:
             largest=Resources(
                 cores=stats.max_cores, memory=stats.max_memory, disk=stats.max_disk, gpus=stats.max_gpus
             ),
+            smallest=Resources(cores=stats.min_cores, memory=stats.min_memory),
             tasks_waiting=stats.tasks_waiting,
             tasks_running=stats.tasks_on_workers,
             bytes_sent=stats.bytes_sent,

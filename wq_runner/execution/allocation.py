@@ -1,6 +1,7 @@
 """How much memory a task asks for: predicted from what chunks of its dataset used or had too little of.
 
-A dataset of which nothing is known asks for what the others of the run took.
+A dataset of which nothing is known asks for what the others of the run took, and at least for the share of a
+core of the worker: with less, no more tasks could run there.
 """
 
 from __future__ import annotations
@@ -152,24 +153,29 @@ class Allocator:
         return not self.learns(dataset) or self.model(dataset).known
 
     def guessed(self, dataset: str) -> bool:
-        """Whether an unknown dataset asks for what the others took.
+        """Whether nothing is known of a dataset but of others: it asks for what they took.
 
-        Once this was too little, it asks for all the memory of a worker: a wrong guess costs one attempt.
+        If that was too little, it asks for twice as much, as any does: a wrong guess costs one attempt.
         """
-        return self._together.known and not self.known(dataset) and not self.model(dataset).failed
+        return self._together.known and not self.known(dataset)
 
     def together(self, dataset: str) -> Hashable | None:
         """Return what datasets have in common that may share a task; None for one that has to be alone.
 
         That is where nothing is known of the memory that it takes, or its guess was wrong.
         """
-        return (self._said(dataset),) if self.known(dataset) or self.guessed(dataset) else None
+        known = self.known(dataset)
+        guessed = self.guessed(dataset) and not self.model(dataset).failed
+        return (self._said(dataset),) if known or guessed else None
 
-    def request(self, chunks: Sequence[tuple[str, int]], largest: Resources) -> Resources:
+    def request(
+        self, chunks: Sequence[tuple[str, int]], largest: Resources, least: float | None = None
+    ) -> Resources:
         """Return what a batch of chunks asks for, given their datasets and sizes, and the largest worker.
 
         Where nothing is known, it is all the memory of a worker, so that the first chunk measures and
-        does not fail; without a worker nothing is asked but cores, and the engine gives a share.
+        does not fail; without a worker nothing is asked but cores, and the engine gives a share. A guess
+        is no less than `least`, in MB.
         """
         said = self._settings
         dataset = chunks[0][0]  # of all of them the same is said
@@ -177,7 +183,10 @@ class Allocator:
         asked = Resources(cores=said.cores, memory=memory, disk=said.disk, gpus=said.gpus)
         if not self.learns(dataset) or largest.memory is None or not largest.memory:
             return asked
-        memory = min(max(self._predict(*chunk) for chunk in chunks) / MB, largest.memory)
+        memory = max(self._predict(*chunk) for chunk in chunks) / MB
+        if any(self.guessed(dataset) for dataset, _ in chunks):
+            memory = max(memory, least or 0.0)
+        memory = min(memory, largest.memory)
         return Resources(
             cores=said.cores,
             memory=float(round(memory)),
@@ -187,9 +196,9 @@ class Allocator:
         )
 
     def _predict(self, dataset: str, events: int) -> float:
-        if self.guessed(dataset):
-            return _UNLIKE * self._together.predict(events)
         model = self.model(dataset)
+        if self.guessed(dataset):
+            return max(_UNLIKE * self._together.predict(events), model.predict(events))
         return model.predict(events) if model.known else math.inf
 
     def largest_chunk(self, dataset: str, worker: Resources) -> int | None:

@@ -204,6 +204,12 @@ class Loop:
     def _together(self, dataset: str) -> Hashable | None:
         return self._allocator.together(dataset) if self._category is Category.PROCESSING else "any"
 
+    def _least(self) -> float | None:
+        """Return the memory that a task may have on any worker, with tasks on all its cores."""
+        status = self._engine.status
+        shares = (self._allocator.share(worker).memory for worker in (status.largest, status.smallest))
+        return min((one for one in shares if one), default=None)
+
     def _submit(self, batch: tuple[Item, ...]) -> None:
         parts = shares(next(self._context.numbers), batch)
         number, labels = parts[0].number, []
@@ -222,7 +228,7 @@ class Loop:
             items=work.pack((item.value for item in batch), map(self._inputs.of, batch), labels),
             result=self._staging / f"{number}.result",
             resources=allocator.request(
-                [(item.dataset, item.size) for item in batch], self._engine.status.largest
+                [(item.dataset, item.size) for item in batch], self._engine.status.largest, self._least()
             ),
         )
         self._running[number] = (task, batch)

@@ -145,7 +145,8 @@ class Recorder:
     def task(self, ignored: Iterable[str]) -> Iterator[None]:
         """Note what a task reads, but for its own files and its input."""
         # what an earlier task read is what it is now; what this one reads twice must not change
-        self.late.values = {name: value.rpartition(" ")[2] for name, value in self.late.values.items()}
+        late = dict(self.late.values)  # a copy: where chunks run in the manager, other threads read as well
+        self.late.values = {name: value.rpartition(" ")[2] for name, value in late.items()}
         self.late.seen.clear()
         self._task = set()
         with self._ignoring(ignored), self._noting(self.late):
@@ -162,7 +163,7 @@ class Recorder:
     def all(self) -> dict[str, str]:
         """Return what tasks depend on; what was read twice and was another then has both hashes."""
         found = dict(self.loaded.values)
-        for name, value in self.late.values.items():
+        for name, value in dict(self.late.values).items():
             before = found.get(name, value)
             found[name] = value if before == value else f"{before} {value}"
         return found

@@ -105,13 +105,27 @@ def test_a_dataset_of_which_nothing_is_known_asks_for_what_others_took(
     assert takes < asked < 2 * takes + 160
 
 
-def test_a_guess_that_was_too_little_is_not_made_again() -> None:
+def test_a_guess_leaves_room_for_as_many_tasks_as_cores() -> None:
+    """Less than the share of a core would let no other task run there."""
+    allocator = Allocator(AllocationSettings())
+    assert allocator.request([("A", 1000)], WORKER, 300).memory == 2000, "nothing at all is known"
+    allocator.observe("A", 1000, 200 * MB)
+    assert allocator.request([("B", 1000)], WORKER, 900).memory == 900
+    assert (allocator.request([("A", 1000)], WORKER, 900).memory or 0) < 900, "it is no guess"
+    assert (allocator.request([("A", 1000), ("B", 10)], WORKER, 900).memory or 0) == 900
+    assert allocator.request([("B", 1000)], WORKER, 5000).memory == 2000, "more than there is"
+
+
+def test_a_guess_that_was_too_little_is_doubled() -> None:
     allocator = Allocator(AllocationSettings())
     allocator.observe("A", 1000, 200 * MB)
-    allocator.exhausted("B", 1000, 300 * MB)
-    assert not allocator.guessed("B")
-    assert allocator.request([("B", 1000)], WORKER).memory == 2000, "all there is, so that no more are wrong"
-    assert allocator.guessed("C"), "of the others it is not known"
+    allocator.exhausted("B", 1000, 450 * MB)
+    assert allocator.request([("B", 1000)], WORKER).memory == 900
+    allocator.exhausted("B", 1000, 1300 * MB)
+    assert allocator.request([("B", 1000)], WORKER).memory == 2000, "all there is"
+    of_another = allocator.request([("C", 1000)], WORKER).memory
+    assert of_another is not None
+    assert of_another < 450, "of the others it is not known"
     allocator.observe("B", 1000, 1500 * MB)
     asked = allocator.request([("B", 500)], WORKER).memory
     assert asked is not None

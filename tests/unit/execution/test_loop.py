@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import logging
+import random
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -43,6 +44,7 @@ class Phase:
     cost: Callable[[Any], Cost] = lambda _: Cost()
     category: Category = Category.PROCESSING
     local: int = 0
+    kept: bool = True
     on_tick: Callable[[], None] = lambda: None
     clock: Clock = field(default_factory=Clock)
 
@@ -60,7 +62,7 @@ class Phase:
         context = Context(
             staging=self.root / "staging",
             journal=self.journal,
-            ledger=self.root / "ledger",
+            ledger=self.root / "ledger" if self.kept else None,
             stop=self.stop,
             on_tick=self.on_tick,
             local=self.local,
@@ -244,6 +246,35 @@ def test_one_heavy_dataset_of_three_hundred(phase: Make) -> None:
     assert ranges(found.results) == all_of(values)
     exhausted = [one for one in run.events(journal.TaskEnded) if one.ending == Ending.EXHAUSTED.value]
     assert len({(one.started, one.host) for one in exhausted}) <= 3
+
+
+LIKE_EACH_OTHER = tuple(Worker(host=f"n{number}", cores=16, memory=32_000) for number in range(4))
+OF_ALL_KINDS = (
+    Worker(host="large", cores=16, memory=64_000),
+    *(Worker(host=f"n{number}", cores=4, memory=8000) for number in range(12)),
+)
+
+
+@pytest.mark.parametrize("workers", [LIKE_EACH_OTHER, OF_ALL_KINDS], ids=["of 16 cores", "of all kinds"])
+def test_all_cores_are_at_work_on_five_hundred_datasets(phase: Make, workers: tuple[Worker, ...]) -> None:
+    """None of them waits for what one more dataset uses, and no worker for the largest one."""
+    dice = random.Random(1)
+    costs = {
+        f"D{number}": Cost(seconds=20 * dice.lognormvariate(0, 0.5), memory=dice.uniform(400, 1500) * MB)
+        for number in range(500)
+    }
+    values = [one for name in costs for one in chunks(name, dice.randrange(1, 6))]
+    run = phase(
+        workers=workers,
+        settings=replace(SETTINGS, shape=ShapeSettings()),
+        cost=lambda chunk: costs[chunk.dataset],
+        kept=False,
+    )
+    began = run.clock.now
+    assert ranges(run.run(values).results) == all_of(values)
+    cores = sum(worker.cores for worker in workers)
+    assert scripted.busy_share(run.engine, began + 60, run.clock.now - 60, cores) >= 0.95
+    assert len([one for one in run.decided() if one[1] == "out of resources"]) <= 10
 
 
 # -- hosts and workers
