@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 from msgspec import structs
 
-from wq_runner.engine.answer import Answer, Elsewhere, Input, Left
+from wq_runner.engine.answer import Answer, Elsewhere, Failure, Input, Left, Measurement
 from wq_runner.engine.protocol import EngineStatus
 from wq_runner.execution.items import Item, Key, Share, file_id, named, shares
 from wq_runner.execution.policy import Trouble
@@ -32,18 +33,52 @@ def submitted(task: Task, batch: tuple[Item, ...]) -> list[TaskSubmitted]:
     ]
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Told:
+    """What an answer says of one share of its task."""
+
+    measured: list[Measurement] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    done: list[int] = field(default_factory=list)
+
+    @property
+    def wall(self) -> float:
+        return sum(one.wall for one in self.measured)
+
+
+def _by_share(parts: Sequence[Share], found: Answer | None) -> list[_Told]:
+    """Divide an answer, in one pass: a task may have hundreds of shares."""
+    told = [_Told() for _ in parts]
+    if found is None:
+        return told
+    of = _share_of(parts)
+    for one in found.measured:
+        told[of[one.index]].measured.append(one)
+    for index in found.done:
+        told[of[index]].done.append(index)
+    for failure in found.failures:
+        for one in told if failure.index is None else (told[of[failure.index]],):
+            one.failures.append(failure)
+    return told
+
+
+def _share_of(parts: Sequence[Share]) -> list[int]:
+    """Return which share each place of a batch belongs to."""
+    return [number for number, share in enumerate(parts) for _ in share.items]
+
+
 def ended(task: Task, outcome: Outcome, batch: tuple[Item, ...], found: Answer | None) -> list[TaskEnded]:
     """Return one event for each share of the task, as if one had come after the other.
 
     The first one has what they have in common: the start, and the transfers.
     """
     parts = shares(task.id, batch)
-    first, *others = parts
-    spans = _spans(outcome, parts, found)
+    told = _by_share(parts, found)
+    spans = _spans(outcome, parts, found, told)
     began = outcome.finished - sum(spans[1:])
-    made = [_ended(task, outcome, first, found, outcome.started, began)]
-    for share, span in zip(others, spans[1:], strict=True):
-        made.append(_ended(task, outcome, share, found, began, began + span))
+    made = [_ended(task, outcome, parts[0], told[0], outcome.started, began)]
+    for share, one, span in zip(parts[1:], told[1:], spans[1:], strict=True):
+        made.append(_ended(task, outcome, share, one, began, began + span))
         began += span
     if found is not None:
         wall = found.wall - sum(spans[1:])
@@ -54,29 +89,26 @@ def ended(task: Task, outcome: Outcome, batch: tuple[Item, ...], found: Answer |
     made[0] = structs.replace(
         made[0],
         bytes_sent=outcome.bytes_sent,
-        bytes_received=outcome.bytes_received - received * len(others),
+        bytes_received=outcome.bytes_received - received * (len(parts) - 1),
         transfer=outcome.transfer_seconds,
     )
     return made
 
 
-def _spans(outcome: Outcome, parts: list[Share], found: Answer | None) -> list[float]:
+def _spans(
+    outcome: Outcome, parts: Sequence[Share], found: Answer | None, told: Sequence[_Told]
+) -> list[float]:
     """Return the seconds of each share: as measured, else by their sizes."""
-    weights = [float(share.size) for share in parts]
-    whole = outcome.finished - outcome.started
-    if found is not None:
-        whole = found.wall - found.startup
-        measured = [sum(one.wall for one in found.measured if one.index in share) for share in parts]
-        weights = measured if any(measured) else weights
-    return [max(0.0, whole) * weight / sum(weights) for weight in weights]
+    measured = [one.wall for one in told]
+    weights = measured if any(measured) else [float(share.size) for share in parts]
+    whole = outcome.finished - outcome.started if found is None else found.wall - found.startup
+    each = max(0.0, whole) / sum(weights)
+    return [weight * each for weight in weights]
 
 
 def _ended(
-    task: Task, outcome: Outcome, share: Share, found: Answer | None, started: float, finished: float
+    task: Task, outcome: Outcome, share: Share, told: _Told, started: float, finished: float
 ) -> TaskEnded:
-    measured = [one for one in (found.measured if found else ()) if one.index in share]
-    failed = [one for one in (found.failures if found else ()) if one.index is None or one.index in share]
-    done = [index for index in (found.done if found else ()) if index in share]
     return TaskEnded(
         task=share.number,
         category=task.category.value,
@@ -85,12 +117,14 @@ def _ended(
         host=outcome.host,
         started=started,
         finished=finished,
-        processing=sum(one.wall for one in measured),
-        cpu=sum(one.cpu for one in measured),
-        memory=max([*(one.memory for one in measured), *(one.memory for one in failed)], default=0),
-        bytes_read=sum(one.bytes_read for one in measured),
-        done=len(done),
-        events=sum(share.items[index - share.first].events for index in done),
+        processing=told.wall,
+        cpu=sum(one.cpu for one in told.measured),
+        memory=max(
+            [*(one.memory for one in told.measured), *(one.memory for one in told.failures)], default=0
+        ),
+        bytes_read=sum(one.bytes_read for one in told.measured),
+        done=len(told.done),
+        events=sum(share.items[index - share.first].events for index in told.done),
         cores=outcome.allocated.cores or task.resources.cores or 1,
         allocated=(outcome.allocated.memory or 0) * MB,
     )
@@ -99,31 +133,25 @@ def _ended(
 def accepted(task: Task, batch: tuple[Item, ...], found: Answer, *, late: int = 0) -> list[Accepted]:
     """Return one event for each sum in the answer."""
     parts = shares(task.id, batch)
+    of = _share_of(parts)
+    measured = {one.index: one for one in found.measured}
     return [
-        _accepted(next(share for share in parts if done[0] in share), task, batch, done, found, late)
+        Accepted(
+            task=parts[of[done[0]]].number,
+            category=task.category.value,
+            dataset=batch[done[0]].dataset,
+            portion=batch[done[0]].portion,
+            events=sum(batch[index].events for index in done),
+            items=tuple(_key(batch[index], found.inputs.get(index)) for index in done),
+            given=_given(batch, done, found),
+            seconds=tuple(round(measured[index].wall, 4) for index in done),
+            memory=tuple(measured[index].memory for index in done),
+            cpu=tuple(round(measured[index].cpu, 4) for index in done),
+            read=tuple(measured[index].bytes_read for index in done),
+            late=late,
+        )
         for done in found.sums
     ]
-
-
-def _accepted(
-    share: Share, task: Task, batch: tuple[Item, ...], done: tuple[int, ...], found: Answer, late: int
-) -> Accepted:
-    items = tuple(batch[index] for index in done)
-    measured = {one.index: one for one in found.measured}
-    return Accepted(
-        task=share.number,
-        category=task.category.value,
-        dataset=items[0].dataset,
-        portion=items[0].portion,
-        events=sum(item.events for item in items),
-        items=tuple(_key(batch[index], found.inputs.get(index)) for index in done),
-        given=_given(batch, done, found),
-        seconds=tuple(round(measured[index].wall, 4) for index in done),
-        memory=tuple(measured[index].memory for index in done),
-        cpu=tuple(round(measured[index].cpu, 4) for index in done),
-        read=tuple(measured[index].bytes_read for index in done),
-        late=late,
-    )
 
 
 def _key(item: Item, told: Input | None) -> Key:

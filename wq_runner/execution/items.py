@@ -98,10 +98,6 @@ class Share:
     def size(self) -> int:
         return sum(item.size for item in self.items)
 
-    def __contains__(self, place: int) -> bool:
-        """Whether the item at this place of the batch belongs to it."""
-        return self.first <= place < self.first + len(self.items)
-
 
 def shares(number: int, batch: Sequence[Item]) -> list[Share]:
     """Divide a task's batch by sums; their numbers are the task's and those that follow it."""

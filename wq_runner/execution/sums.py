@@ -103,6 +103,9 @@ class Sums:
         self._directory = directory
         self._tree = tree if directory is not None else None
         self._sums: dict[Sum, _Sum] = {}
+        # those with parts, and with something apart: of hundreds of datasets few have any at a time
+        self._loose: dict[Sum, _Sum] = {}
+        self._apart: dict[Sum, _Sum] = {}
 
     @property
     def tree(self) -> TreeSettings | None:
@@ -113,7 +116,7 @@ class Sums:
         """Whether something waits for tasks, or may; another thread may ask."""
         if self._tree is None:
             return False
-        return self._tree.always or any(one.apart for one in list(self._sums.values()))
+        return self._tree.always or bool(self._apart)
 
     def totals(self) -> dict[Sum, Any]:
         """Return the sums, in the order in which they came."""
@@ -126,16 +129,17 @@ class Sums:
     def add_part(self, of: Sum, part: Part) -> None:
         """Add what a file of the ledger holds."""
         self.add(of, part.path)
-        self._of(of).parts.append(part)
+        self._add_loose(of, part)
 
     def add_total(self, of: Sum, total: Any, part: Part) -> None:
         """Add what a file of the ledger holds, and is known."""
         self._of(of).add(total)
-        self._of(of).parts.append(part)
+        self._add_loose(of, part)
 
     def put_apart(self, of: Sum, part: Part) -> None:
         """Leave a file of the ledger for tasks."""
-        self._of(of).apart[part.name] = part
+        one = self._apart[of] = self._of(of)
+        one.apart[part.name] = part
 
     def take_holding(self, holding: Holding) -> None:
         """Take a file that an earlier process left."""
@@ -155,6 +159,8 @@ class Sums:
         names = [part.name for part in batch.parts]
         one.out.difference_update(names)
         parts = [one.apart.pop(name) for name in names]
+        if not one.apart:
+            del self._apart[batch.of]
         if result is None:
             for part in parts:
                 self.add_part(batch.of, part)
@@ -173,23 +179,30 @@ class Sums:
     def tidy(self) -> None:
         """Write the largest sums, when there are too many parts or too large ones."""
         while (
-            sum(len(one.parts) for one in self._sums.values()) > MOST_PARTS
-            or sum(one.size for one in self._sums.values()) > MOST_BYTES
+            sum(len(one.parts) for one in self._loose.values()) > MOST_PARTS
+            or sum(one.size for one in self._loose.values()) > MOST_BYTES
         ):
-            of, one = max(self._sums.items(), key=lambda entry: (len(entry[1].parts), entry[1].size))
+            of, one = max(self._loose.items(), key=lambda entry: (len(entry[1].parts), entry[1].size))
             self._write(of[0], one)
+            del self._loose[of]
 
     def batches(self, *, last: bool) -> Iterator[Batch]:
         """Give out what is apart: full batches; any, when there are too many files or `last` ones came."""
         if self._tree is None:
             return
-        for of, one in self._sums.items():
-            while batch := self._next_batch(of, one, self._tree, last=last):
+        waiting = sum(len(one.apart) - len(one.out) for one in self._apart.values())
+        for of, one in self._apart.items():
+            while batch := _next_batch(of, one, self._tree, rest=waiting > MOST_PARTS, last=last):
                 one.out.update(part.name for part in batch.parts)
+                waiting -= len(batch.parts)
                 yield batch
 
     def _of(self, of: Sum) -> _Sum:
         return self._sums.setdefault(of, _Sum())
+
+    def _add_loose(self, of: Sum, part: Part) -> None:
+        one = self._loose[of] = self._of(of)
+        one.parts.append(part)
 
     def _write(self, dataset: str, one: _Sum) -> None:
         assert self._directory is not None
@@ -210,17 +223,18 @@ class Sums:
         for part in parts:
             part.path.unlink(missing_ok=True)
 
-    def _next_batch(self, of: Sum, one: _Sum, tree: TreeSettings, *, last: bool) -> Batch | None:
-        free = one.free
-        sizes = itertools.accumulate(part.size for part in free)
-        most = max(2, sum(size <= tree.size for size in sizes))
-        parts = free[: min(most, tree.results)]
-        full = len(parts) == tree.results or len(parts) < len(free)
-        waiting = sum(len(other.apart) - len(other.out) for other in self._sums.values())
-        rest = waiting > MOST_PARTS or (last and not one.out)
-        if not full and not (rest and len(parts) >= FEW):
-            return None
-        return Batch(of=of, parts=tuple(parts))
+
+def _next_batch(of: Sum, one: _Sum, tree: TreeSettings, *, rest: bool, last: bool) -> Batch | None:
+    """Return a batch that is full; with `rest`, or if it is the `last` of a sum, one with less."""
+    free = one.free
+    sizes = itertools.accumulate(part.size for part in free)
+    most = max(2, sum(size <= tree.size for size in sizes))
+    parts = free[: min(most, tree.results)]
+    full = len(parts) == tree.results or len(parts) < len(free)
+    less = rest or (last and not one.out)
+    if not full and not (less and len(parts) >= FEW):
+        return None
+    return Batch(of=of, parts=tuple(parts))
 
 
 def name_of(parts: Sequence[Part]) -> str:

@@ -285,8 +285,9 @@ class _Batch:
     """The merged results so far, and what became of each item.
 
     `merged` is the sum that grows, of those that are done and not in `sums`. These are packed as soon as
-    they are whole: a task holds one result at a time, however many sums it has. Items for which there is no
-    room in the answer are not reached.
+    they are whole: a task holds one result at a time, however many sums it has. They are of the first
+    `summed` items that are done, and have `packed` bytes. Items for which there is no room in the answer
+    are not reached.
     """
 
     folder: Folder
@@ -296,6 +297,8 @@ class _Batch:
     trees: Trees = field(default_factory=Trees)
     merged: Any = None
     sums: list[tuple[list[int], bytes]] = field(default_factory=list)
+    packed: int = 0
+    summed: int = 0
     done: list[int] = field(default_factory=list)
     skipped: list[dict[str, Any]] = field(default_factory=list)
     failures: list[dict[str, Any]] = field(default_factory=list)
@@ -323,7 +326,7 @@ class _Batch:
                 continue
             if labels and index and label != labels[index - 1]:
                 self._end_sum()
-                if sum(len(packed) for _, packed in self.sums) > ENOUGH:
+                if self.packed > ENOUGH:
                     break
             notify(index)
             self.trees.more = index + 1 < len(items) and _path(items[index + 1]) == _path(item)
@@ -403,12 +406,14 @@ class _Batch:
                 self._fail_unnamed(error)
             return
         self.sums.append((done, lz4.frame.compress(result)))
+        self.packed += len(self.sums[-1][1])
+        self.summed += len(done)
         self.merged = None
         if self.measured:  # what is packed is in memory twice, beside what it is of
             self.measured[-1]["memory"] = max(self.measured[-1]["memory"], self.meter.peak())
 
     def _of_sum(self) -> list[int]:
-        return self.done[sum(len(done) for done, _ in self.sums) :]
+        return self.done[self.summed :]
 
     def _drop_sum(self) -> None:
         for index in self._of_sum():

@@ -86,7 +86,6 @@ def test_each_share_has_its_own_number_and_items() -> None:
         (8, "b", 1, 2),
         (9, "c", 1, 3),
     ]
-    assert [[place for place in range(4) if place in one] for one in parts] == [[0, 1], [2], [3]]
     submitted = events.submitted(task_of(7), BATCH)
     assert [(one.task, one.dataset, one.items, one.events) for one in submitted] == [
         (7, "a", 2, 40),
