@@ -135,6 +135,8 @@ class ScriptedEngine:
         self._waiting: deque[Task] = deque()
         self._submitted: dict[int, float] = {}
         self._places: list[_Place] = []
+        self._free: dict[_Place, None] = {}
+        self._status: EngineStatus | None = None  # until something changes
         self._events: list[tuple[float, int, Callable[[], list[Outcome]]]] = []
         self._order = itertools.count()
         self._attempts = itertools.count(1)
@@ -146,6 +148,11 @@ class ScriptedEngine:
 
     @property
     def status(self) -> EngineStatus:
+        if self._status is None:
+            self._status = self._now()
+        return self._status
+
+    def _now(self) -> EngineStatus:
         there = [place.worker for place in self._places]
         largest = max(there, key=lambda worker: worker.memory, default=None)
         return EngineStatus(
@@ -170,11 +177,13 @@ class ScriptedEngine:
             self._at(self._clock.now + worker.joins, lambda worker=worker: self._join(worker))
         while self._events and self._events[0][0] <= self._clock.now:
             heapq.heappop(self._events)[2]()
+        self._status = None
 
     def submit(self, task: Task) -> None:
         self.submitted.append(task)
         self._submitted[task.id] = self._clock.now
         self._waiting.append(task)
+        self._status = None
 
     def wait(self, timeout: float) -> list[Outcome]:
         until = self._clock.now + timeout
@@ -182,6 +191,7 @@ class ScriptedEngine:
         self._place()
         while self._events and self._events[0][0] <= until:
             self._clock.now, _, happen = heapq.heappop(self._events)
+            self._status = None
             if found := happen():
                 return found
             self._place()
@@ -195,6 +205,7 @@ class ScriptedEngine:
         self._waiting.clear()
         self._events.clear()
         self._places.clear()
+        self._free.clear()
         self.closed += 1
 
     # -- what happens
@@ -205,6 +216,7 @@ class ScriptedEngine:
     def _join(self, worker: Worker) -> list[Outcome]:
         place = _Place(worker, worker.cores, worker.memory)
         self._places.append(place)
+        self._free[place] = None
         self._joined += 1
         if worker.leaves < math.inf:
             self._at(self._clock.now + worker.leaves - worker.joins, lambda: self._leave(place))
@@ -213,6 +225,7 @@ class ScriptedEngine:
     def _leave(self, place: _Place) -> list[Outcome]:
         """Take a worker away: what ran there is lost."""
         self._places.remove(place)
+        self._free.pop(place, None)
         self._lost += 1
         lost = list(place.running.values())
         place.running.clear()
@@ -221,18 +234,16 @@ class ScriptedEngine:
     def _place(self) -> None:
         """Give what waits to workers that have room, in the order in which it came."""
         left: deque[Task] = deque()
-        free = sum(place.cores for place in self._places)
-        while self._waiting and free > 0:
+        while self._waiting and self._free:
             task = self._waiting.popleft()
-            if self._begin(task):
-                free -= task.resources.cores or 1
-            else:
+            if not self._begin(task):
                 left.append(task)
         self._waiting = left + self._waiting
+        self._status = None
 
     def _begin(self, task: Task) -> bool:
         cores = task.resources.cores or 1
-        for place in self._places:
+        for place in self._free:
             worker = place.worker
             share = worker.memory * cores / worker.cores
             memory = share if task.resources.memory is None else task.resources.memory
@@ -240,6 +251,8 @@ class ScriptedEngine:
                 continue
             place.cores -= cores
             place.memory -= memory
+            if not place.cores:
+                del self._free[place]
             self._run(task, place, Resources(cores=cores, memory=memory))
             return True
         return False
@@ -262,6 +275,7 @@ class ScriptedEngine:
             return []  # its worker went away
         place.cores += started.allocated.cores or 0
         place.memory += started.allocated.memory or 0
+        self._free[place] = None
         act = self._script(started.attempt)
         if act.ending is Ending.RETURNED and started.exhausted:
             act = Act(ending=Ending.EXHAUSTED)

@@ -62,6 +62,7 @@ class Hosts:
         self._settings = settings or HostSettings()
         self._hosts: defaultdict[str, _Host] = defaultdict(_Host)
         self._suspects: defaultdict[object, dict[str, Cause]] = defaultdict(dict)
+        self._watched: dict[str, None] = {}  # those that are blocked, or should be if others are there
 
     def failed(self, host: str, cause: Cause, items: Iterable[object]) -> None:
         """Note that items failed on a host."""
@@ -81,6 +82,8 @@ class Hosts:
         one.done += 1
         one.strikes = 0
         one.causes.clear()
+        if one.until is None:
+            self._watched.pop(host, None)
         blamed = {
             other: cause
             for item in items
@@ -93,10 +96,12 @@ class Hosts:
     def decide(self, now: float, *, others: bool = False) -> list[Block | Unblock]:
         """Return what is to be done now, once; `others` is whether there may be other hosts."""
         found: list[Block | Unblock] = []
-        for name, one in self._hosts.items():
+        for name in tuple(self._watched):
+            one = self._hosts[name]
             if one.until is not None:
                 if now >= one.until:
                     one.until, one.strikes = None, self._settings.strikes - 1  # it is on probation
+                    del self._watched[name]
                     found.append(Unblock(host=name))
             elif one.strikes >= self._settings.strikes and (seconds := self._block_time(name, others=others)):
                 one.until = now + seconds
@@ -115,6 +120,8 @@ class Hosts:
         one = self._hosts[host]
         one.strikes += 1
         one.causes[cause.value] = None
+        if one.strikes >= self._settings.strikes:
+            self._watched[host] = None
 
     def _others(self, name: str) -> bool:
         """Whether another host has shown that it works."""

@@ -61,6 +61,7 @@ class Loop:
         self._running: dict[int, tuple[Task, tuple[Item, ...]]] = {}
         self._datasets: Counter[str] = Counter()  # how many of these each has
         self._placing = Placing()
+        self._looked = 0.0
         self._sayings = Sayings(context.journal)
         self._done: list[Item] = []
         self._skipped: list[Skipped] = []
@@ -395,6 +396,9 @@ class Loop:
         self._note_status()
         self._avoid_hosts()
         now, asked = self._clock(), (task.resources for task, _ in self._running.values())
+        if now < self._looked + TICK:
+            return  # it looks at all tasks: with thousands of workers, more than one ends in this time
+        self._looked = now
         if text := self._placing.look(now, self._status, asked):
             log.warning(text)
         if self._context.local and (text := self._placing.hopeless(now)):
