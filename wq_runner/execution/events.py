@@ -57,8 +57,8 @@ def _by_share(parts: Sequence[Share], found: Answer | None) -> list[_Told]:
     for index in found.done:
         told[of[index]].done.append(index)
     for failure in found.failures:
-        for one in told if failure.index is None else (told[of[failure.index]],):
-            one.failures.append(failure)
+        for part in told if failure.index is None else (told[of[failure.index]],):
+            part.failures.append(failure)
     return told
 
 
