@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import journals
 import nanoaod
 import numpy as np
@@ -26,6 +27,10 @@ from repositories import Repository
 from wq_runner.environment.gitstate import GitTree, open_git
 from wq_runner.environment.store import Store
 from wq_runner.monitor.view import RunView
+
+# machines are busy at times
+hypothesis.settings.register_profile("busy", deadline=None)
+hypothesis.settings.load_profile("busy")
 
 _LOOPBACK = ("127.", "::1", "localhost")
 _GRACE = 15.0  # seconds for what ends by itself once its parent is gone

@@ -133,9 +133,8 @@ def test_ending(console: Console, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     say.ending(console, found, spent, 12.0, 7.0, paths)
     assert shown(console.file)[1:] == [  # type: ignore[arg-type]
         "dataset   files   chunks   events   core time   rate per core   complete",
-        "DY            2        2       10       2.0 s             5/s   no: 5 events",
-        "                                                                missing, 1 file",
-        "                                                                unreadable",
+        "DY            2        2       10       2.0 s             5/s   "
+        "no: 5 events missing, 1 file unreadable",
         "TT            1        1        4       4.0 s             1/s   yes",
         "none          0        0        0       0.0 s                   yes",
         "",
