@@ -110,6 +110,7 @@ def _examples(command: click.Command) -> str:
 
 def _options(command: click.Command, context: click.Context, name: str, level: int) -> Iterator[str]:
     groups: dict[str, list[click.Option]] = {}
+    usual = getattr(command, "usual", ())
     for param in command.params:
         if isinstance(param, click.Option) and not param.hidden:
             groups.setdefault(getattr(param, "group", "Options"), []).append(param)
@@ -117,7 +118,7 @@ def _options(command: click.Command, context: click.Context, name: str, level: i
     for group, params in groups.items():
         if len(groups) > 1:
             yield f"{'#' * (level + 1)} {group}"
-        for param in params:
+        for param in sorted(params, key=lambda param: param.name not in usual):
             yield _option(param, context, elsewhere=isinstance(command, LayeredCommand))
 
 

@@ -99,3 +99,18 @@ def test_examples_are_of_options_that_exist(name: str) -> None:
             options = {option for param in found.params for option in param.opts}
             given = {word for word in words if re.match(r"-{1,2}[a-z]", word)}
             assert given <= options | {"-m"}, line
+
+
+def test_options_are_in_groups_and_common_ones_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    groups = [
+        *("Input and processor", "Chunks and tasks", "Workers", "Environment", "Resources"),
+        *("Selection", "Output", "Monitoring", "Options and help"),
+    ]
+    text = help_of("wq-run", 120, monkeypatch, "--help-all").partition("Examples:")[0]
+    assert re.findall(r"^(\w[\w ]+):$", text, re.MULTILINE) == groups
+    common = COMMANDS["wq-run"].usual
+    for param in COMMANDS["wq-run"].params:
+        if param.name in common and isinstance(param, click.Option):
+            before = text[: text.index(f"{param.opts[0]}")].rpartition(":\n")[2]
+            others = re.findall(r"^  (?:-\w+, )?--([\w-]+)", before, re.MULTILINE)
+            assert {one.replace("-", "_") for one in others} <= set(common), param.name

@@ -10,18 +10,20 @@ from typing import Any
 import click
 
 EXIT_CODES: Mapping[int, str] = {
-    0: "all is well",
+    0: "success",
     2: "the command line, a file or an option is wrong",
-    3: "something is missing: what there is was written, what is missing was said",
+    3: "something is missing: the rest was written, and the message says what is missing",
     4: "the environment for the workers could not be built, or does not work",
     5: "the engine could not start, or no workers came in time",
-    6: "code of yours failed: the processor, a plug-in",
-    130: "interrupted: the same command goes on",
+    6: "your own code failed: the processor, or a plug-in",
+    130: "interrupted: the same command continues",
 }
 
-CACHE = {"XDG_CACHE_HOME": "Moves ~/.cache, where wq-runner/ has environments and what is known of files."}
-CATALOG = {"CATALOG_HOST, CATALOG_PORT": "Who knows the names of runs, where --catalog does not say."}
-CONFIG = {"XDG_CONFIG_HOME": "Moves ~/.config, where wq-runner/ has sites and the password."}
+CACHE = {
+    "XDG_CACHE_HOME": "Replaces ~/.cache, where wq-runner/ keeps environments and what it knows about files."
+}
+CATALOG = {"CATALOG_HOST, CATALOG_PORT": "Catalog server to use if --catalog is not given."}
+CONFIG = {"XDG_CONFIG_HOME": "Replaces ~/.config, where wq-runner/ keeps sites and the password."}
 
 _WHOLE = "whole_help"
 _SPACE = "\N{NO-BREAK SPACE}"
@@ -53,7 +55,7 @@ def _whole_help() -> click.Option:
         expose_value=False,
         allow_from_autoenv=False,
         callback=show,
-        help="Show all options, by purpose, and exit.",
+        help="Show all options, by what they are about, and exit.",
     )
 
 
@@ -95,6 +97,7 @@ class Manual(click.Command):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         groups: dict[str, list[tuple[str, str]]] = {}
+        common: dict[str, list[tuple[str, str]]] = {}  # they come first in their group
         name = "Options"
         for param in self.get_params(ctx):
             record = param.get_help_record(ctx)
@@ -106,9 +109,10 @@ class Manual(click.Command):
                 groups.setdefault("Usual options", []).append((record[0], _first_sentence(record[1])))
                 continue
             name = getattr(param, "group", name)  # --help comes last, and to what comes last
-            groups.setdefault(name, []).append(record)
+            kept = groups.setdefault(name, [])
+            (common.setdefault(name, []) if param.name in self.usual else kept).append(record)
         for name, records in groups.items():
-            _write(formatter, name, records)
+            _write(formatter, name, [*common.get(name, ()), *records])
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         if self.examples:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from wq_runner.monitor.console import PlainConsole
     from wq_runner.pipeline.request import Request
 
-_ABOUT = "About the options"
+_ABOUT = "Options and help"
 _PARTS = ("completion", "explain", "export")
 _PROGRAMS = ("status", "report", "samples", "env", "workers")  # programs of their own as well
 
@@ -90,7 +90,7 @@ class _RunCommand(LayeredCommand):
             shell_complete=completion.words(files=True),
             group=_ABOUT,
             allow_from_autoenv=False,
-            help="Options from a file, by their long names. Repeatable: later files win.",
+            help="Read options from a file, by their long names. Repeatable: later files take precedence.",
         ),
         base.Option(
             ["--write-options"],
@@ -98,21 +98,21 @@ class _RunCommand(LayeredCommand):
             type=click.Path(dir_okay=False, path_type=Path),
             group=_ABOUT,
             allow_from_autoenv=False,
-            help="Write all options as they are now, with their help, for --run-options, and stop.",
+            help="Write all options with their present values and their help, for --run-options, and exit.",
         ),
         base.Option(
             ["--dry-run"],
             is_flag=True,
             group=_ABOUT,
             allow_from_autoenv=False,
-            help="Show the resolved run and stop; opens no file.",
+            help="Show what the run would do, and exit. No file is opened.",
         ),
         base.Option(
             ["--detach"],
             is_flag=True,
             group=_ABOUT,
             allow_from_autoenv=False,
-            help="Run in the background, on after you log out; wq-status shows it.",
+            help="Run in the background, also after you log out. wq-status shows the run.",
         ),
         base.Option(
             ["--stop"],
@@ -120,41 +120,41 @@ class _RunCommand(LayeredCommand):
             type=click.Path(path_type=Path),
             group=_ABOUT,
             allow_from_autoenv=False,
-            help="End the run in DIR as Ctrl-C does, and wait until it has ended.",
+            help="Stop the run in DIR as Ctrl-C does, and wait until it has ended.",
         ),
         base.Option(
             ["--show-options"],
             is_flag=True,
             group=_ABOUT,
             allow_from_autoenv=False,
-            help="Show every value and where it came from.",
+            help="Show the value of every option and where it came from, and exit.",
         ),
         base.Option(
             ["--version"],
             is_flag=True,
             group=_ABOUT,
             allow_from_autoenv=False,
-            help="Show what is installed: wq-runner, coffea, engine.",
+            help="Show the versions of wq-runner, coffea and the engine.",
         ),
     ],
     examples=_EXAMPLES,
     usual=_USUAL,
     codes=(0, 2, 3, 4, 5, 6, 130),
     variables={
-        "WQ_RUNNER_CHUNKSIZE, ...": "An option, by its long name: WQ_RUNNER_CHUNKSIZE=50k.",
+        "WQ_RUNNER_CHUNKSIZE, ...": "Any option, by its long name: WQ_RUNNER_CHUNKSIZE=50k.",
         **manual.CATALOG,
-        "X509_USER_PROXY": "The proxy, where --proxy does not say.",
+        "X509_USER_PROXY": "The proxy, if --proxy is not given.",
         **manual.CACHE,
         **manual.CONFIG,
     },
     files={
-        "pyproject.toml": "Options, in [tool.wq-runner]: here, above, or beside the samples.",
-        "DIR/output.coffea": "The result. DIR is what --output says.",
-        "DIR/run.json": "What was asked for, what was used, what was done and what is missing.",
-        "DIR/missing.json": "Samples of what is missing.",
-        "DIR/wq-run.log": "All that was logged.",
-        "DIR/damaged/": "What damaged lines of the record may have spoken of, if there were any.",
-        "~/.config/wq-runner/sites.yaml": "Sites of your own.",
+        "pyproject.toml": "Options, in [tool.wq-runner]; looked for here, above, and beside the samples.",
+        "DIR/output.coffea": "The result; DIR is given by --output.",
+        "DIR/run.json": "What was asked for, used and done, and what is missing.",
+        "DIR/missing.json": "What is missing, as samples for another run.",
+        "DIR/wq-run.log": "The complete log.",
+        "DIR/damaged/": "Files that damaged lines of the record may have been about, if there were any.",
+        "~/.config/wq-runner/sites.yaml": "Your own sites.",
     },
 )
 @click.pass_context
@@ -162,12 +162,12 @@ def cli(ctx: click.Context, /, samples: tuple[str, ...], **values: Any) -> None:
     """Run a coffea processor over SAMPLES as a Work Queue manager.
 
     SAMPLES are TopCoffea .cfg and sample JSON files, coffea filesets (JSON, YAML), ROOT files,
-    directories or globs. Options can also stand in [tool.wq-runner] of pyproject.toml, in files
-    given with --run-options, and in WQ_RUNNER_* variables; the command line wins.
+    directories or globs. Options can also be set in [tool.wq-runner] of pyproject.toml, in files
+    given with --run-options, and in WQ_RUNNER_* variables. The command line takes precedence.
 
-    wq-run export makes batch jobs of a run, wq-run explain shows the page about an error, and
-    wq-run completion prints what makes a shell complete all this. wq-run status, report, samples, env
-    and workers are the programs wq-status, wq-report, ...
+    wq-run export writes batch jobs instead of running, wq-run explain shows the page about an error, and
+    wq-run completion prints the completion for a shell. wq-run status, report, samples, env and workers
+    are the same as wq-status, wq-report, ...
     """
     names = RunOptions.__dataclass_fields__
     options = RunOptions(**{name: values[name] for name in names})

@@ -65,13 +65,15 @@ def _option(default: T, /, *names: str, group: str, nature: Nature, **kwargs: An
     return found
 
 
-_WHAT, _HOW, _WHERE, _TASKS, _LIMITS, _OUTPUT = (
-    "What to run",
-    "How to cut it",
-    "Where it runs",
-    "What a task may use",
-    "Less than everything",
-    "Output, and running again",
+_INPUT, _CHUNKS, _WORKERS, _ENVIRONMENT, _RESOURCES, _SELECTION, _OUTPUT, _MONITORING = (
+    "Input and processor",
+    "Chunks and tasks",
+    "Workers",
+    "Environment",
+    "Resources",
+    "Selection",
+    "Output",
+    "Monitoring",
 )
 
 
@@ -83,165 +85,172 @@ class RunOptions:
         None,
         "--processor",
         "-p",
-        group=_WHAT,
+        group=_INPUT,
         nature=Nature(
             result=True, session=False, limits=False, jobs=False, drop=NEVER, heed=ALL, path=before_colon
         ),
         metavar="MODULE:NAME|FILE.py:NAME",
         shell_complete=completion.words(files=True),
-        help="A processor class, an instance, or a function of events. Without it: a survey of the samples "
-        "(events, sums of weights).",
+        help="Processor: a class, an instance, or a function of events. Without it, a survey of the samples "
+        "is run (numbers of events, sums of weights).",
     )
     processor_args: tuple[Mapping[str, Any], ...] = _option(
         (),
         "--processor-args",
-        group=_WHAT,
+        group=_INPUT,
         nature=Nature(result=True, session=False, limits=False, jobs=True, drop=NEVER, heed=ALL, path=None),
         multiple=True,
         type=types.KEY_VALUES,
-        help="Keyword arguments of the processor class: name=value, or a JSON object. Repeatable. "
-        "Literals (no, None, .5, [a, b]) are values, text like that needs quotes; annotations decide.",
+        help="Keyword arguments of the processor class: name=value, or a JSON object. Repeatable. Literals "
+        "(no, None, .5, [a, b]) are read as values, and have to be quoted to stay text; type "
+        "annotations of the class take precedence.",
     )
     treename: str | None = _option(
         None,
         "--treename",
-        group=_WHAT,
+        group=_INPUT,
         nature=Nature(result=True, session=False, limits=False, jobs=True, drop=NEVER, heed=ALL, path=None),
         metavar="NAME",
-        help="Tree to read where the samples name none  [default: Events]",
+        help="Tree to read if the samples do not name one  [default: Events]",
     )
     schema: str = _option(
         "NanoAODSchema",
         "--schema",
-        group=_WHAT,
+        group=_INPUT,
         nature=Nature(result=True, session=False, limits=False, jobs=True, drop=NEVER, heed=ALL, path=None),
         metavar="NAME",
         shell_complete=completion.words(*SCHEMAS),
-        help="One of coffea.nanoevents, or module:Class.",
+        help="A class of coffea.nanoevents, or module:Class.",
     )
     seed: int | None = _option(
         None,
         "--seed",
-        group=_WHAT,
+        group=_INPUT,
         nature=Nature(result=True, session=False, limits=False, jobs=True, drop=NEVER, heed=ALL, path=None),
         metavar="N",
         type=click.IntRange(min=0),
-        help="What random numbers follow from besides the chunk (its dataset, file and range): another N "
-        "draws other ones.",
+        help="Seed of random numbers. They also depend on the chunk (its dataset, file and range), so that "
+        "each chunk draws its own.",
     )
     chunksize: int | str | PerDataset[int] = _option(
         types.DEFAULT_CHUNKSIZE,
         "--chunksize",
         "-c",
-        group=_HOW,
+        group=_CHUNKS,
         nature=Nature(result=True, session=False, limits=False, jobs=True, drop=NEVER, heed=ALL, path=None),
         type=types.CHUNKSIZE,
-        help="The most events held in memory at once. auto: learned, as large as the workers allow.",
+        help="Largest number of events in a chunk. They are in memory at once. auto: learned while the run "
+        "goes, as large as the workers allow.",
     )
     min_chunk: int = _option(
         1000,
         "--min-chunk",
-        group=_HOW,
+        group=_CHUNKS,
         nature=Nature(result=True, session=False, limits=False, jobs=True, drop=NEVER, heed=ALL, path=None),
         type=types.COUNT,
-        help="How finely a chunk is cut that does not fit, or that kills its process.",
+        help="Smallest number of events to which a chunk is split if it does not fit into memory or kills "
+        "its process.",
     )
     task_time: float = _option(
         60.0,
         "--task-time",
-        group=_HOW,
+        group=_CHUNKS,
         nature=Nature(
             result=False, session=False, limits=False, jobs=False, drop=NEVER, heed=OF_MANY, path=None
         ),
         type=types.SECONDS,
         default="60s",
-        help="A task is as many chunks as fit into this time; the last ones are shorter.",
+        help="How long a task should take: it gets as many chunks as fit into this time. The last tasks are "
+        "shorter.",
     )
     order: Order = _option(
         "given",
         "--order",
-        group=_HOW,
+        group=_CHUNKS,
         nature=Nature(result=False, session=False, limits=False, jobs=False, drop=NEVER, heed=ALL, path=None),
         type=types.Choice(ORDERS),
-        help="In which order datasets are finished: as the samples give them, or those with most or fewest "
-        "events first. No core waits for it: where too little is left of one, the next is begun.",
+        help="Order in which datasets are finished: as the samples list them, or those with the most or the "
+        "fewest events first. No core waits for this: where too little of a dataset is left, the next "
+        "one begins.",
     )
     executor: str = _option(
         "work_queue",
         "--executor",
         "-e",
-        group=_WHERE,
+        group=_WORKERS,
         nature=Nature(
             result=True, session=True, limits=False, jobs=False, drop=NEVER, heed=ALL, path=of_parsl
         ),
         type=types.EXECUTOR,
-        help="work_queue: tasks for workers, anywhere. iterative: one process, for debugging. futures: "
-        "processes of this machine. dask: a cluster here, dask@SITE in a batch system, dask@tcp://HOST:PORT "
-        "on a scheduler. parsl: processes here, or parsl@CONFIG.py.",
+        help="Where tasks run: work_queue, iterative, futures, dask or parsl. work_queue has workers "
+        "anywhere, iterative is this process, for debugging, futures has processes on this machine. "
+        "dask runs a cluster on this machine, dask@SITE in a batch system, dask@tcp://HOST:PORT on a "
+        "scheduler that is running; parsl runs processes on this machine, parsl@CONFIG.py what the file"
+        " configures.",
     )
     executor_custom_setup: Path | None = _option(
         None,
         "--executor-custom-setup",
-        group=_WHERE,
+        group=_WORKERS,
         nature=Nature(result=True, session=True, limits=False, jobs=False, drop=ALONE, heed=ALL, path=whole),
         metavar="FILE.py",
         type=click.Path(exists=True, dir_okay=False, path_type=Path),
         is_eager=True,  # the names of executors are its own
-        help="Make the executor with get_executor_factory(name, run_options=..., outputdir=...) of this "
-        "file.",
+        help="Python file that makes the executor, with a function get_executor_factory(name, "
+        "run_options=..., outputdir=...).",
     )
     workers: str | None = _option(
         None,
         "--workers",
         "-w",
-        group=_WHERE,
+        group=_WORKERS,
         nature=Nature(
             result=False, session=True, limits=False, jobs=False, drop=NEVER, heed=SCALED, path=None
         ),
         metavar="local|condor|slurm|SITE:N[xCORES[xMEMORY]]",
         shell_complete=completion.workers,
-        help="Start workers on this machine, or by a factory that ends with the run. condor@SITE:N starts "
-        "them as a site wants it. Without it, wait for workers to come. With futures, dask and parsl, or "
-        "at a site: how many, such as 4.",
+        help="Workers to start: local:4 on this machine, condor:50 in a batch system, condor@SITE:50 as a "
+        "site needs them. They end with the run. Without it, the run waits for workers that you start. "
+        "With futures, dask and parsl, or at a site, a number is enough, such as 4.",
     )
     pdb: bool = _option(
         False,
         "--pdb",
-        group=_WHERE,
+        group=_WORKERS,
         nature=Nature(
             result=False, session=True, limits=False, jobs=False, drop=REST, heed=ITERATIVE, path=None
         ),
         is_flag=True,
-        help="Open Python's debugger where the processor fails; only with --executor iterative.",
+        help="Open Python's debugger where the processor fails. Only with --executor iterative.",
     )
     in_place: bool = _option(
         False,
         "--in-place",
-        group=_WHERE,
+        group=_WORKERS,
         nature=Nature(
             result=True, session=True, limits=False, jobs=False, drop=ALONE, heed=ITERATIVE, path=None
         ),
         is_flag=True,
-        help="With --executor iterative: have the processor work in the current directory, and not, as on "
-        "workers, in one of its own that has the files of --extra-file.",
+        help="With --executor iterative, run the processor in the current directory. Otherwise it runs as on"
+        " workers, in a directory of its own that has the files of --extra-file.",
     )
     scaleout: int | None = _option(
         None,
         "--scaleout",
         "-s",
-        group=_WHERE,
+        group=_WORKERS,
         nature=Nature(
             result=False, session=True, limits=False, jobs=False, drop=NEVER, heed=SCALED, path=None
         ),
         type=types.COUNT,
-        help="How many workers, where --workers names only the kind (condor, slurm@SITE); without it, on "
-        "this machine.",
+        help="Number of workers, if --workers names only their kind (condor, slurm@SITE). Without --workers "
+        "they are started on this machine.",
     )
     queue: str | None = _option(
         None,
         "--queue",
         "-q",
-        group=_WHERE,
+        group=_WORKERS,
         nature=Nature(
             result=False, session=True, limits=False, jobs=False, drop=NEVER, heed=SIZED, path=None
         ),
@@ -251,130 +260,134 @@ class RunOptions:
     cores_per_worker: int | None = _option(
         None,
         "--cores-per-worker",
-        group=_WHERE,
+        group=_WORKERS,
         nature=Nature(
             result=False, session=True, limits=False, jobs=False, drop=NEVER, heed=SIZED, path=None
         ),
         type=types.COUNT,
-        help="Cores of a worker that is started.",
+        help="Cores of each worker that is started.",
     )
     mem_per_worker: int | None = _option(
         None,
         "--mem-per-worker",
-        group=_WHERE,
+        group=_WORKERS,
         nature=Nature(
             result=False, session=True, limits=False, jobs=False, drop=NEVER, heed=SIZED, path=None
         ),
         type=types.WORKER_MEMORY,
-        help="Memory of a worker that is started; 4 is 4GB.",
+        help="Memory of each worker that is started; 4 means 4GB.",
     )
     disk_per_worker: int | None = _option(
         None,
         "--disk-per-worker",
-        group=_WHERE,
+        group=_WORKERS,
         nature=Nature(
             result=False, session=True, limits=False, jobs=False, drop=NEVER, heed=SIZED, path=None
         ),
         type=types.WORKER_SIZE,
-        help="Disk of a worker that is started; 4 is 4GB.",
+        help="Disk of each worker that is started; 4 means 4GB.",
     )
     name: str | None = _option(
         None,
         "--name",
-        group=_WHERE,
+        group=_WORKERS,
         nature=Nature(
             result=False, session=True, limits=False, jobs=False, drop=NEVER, heed=WORK_QUEUE, path=None
         ),
         metavar="NAME",
-        help="How workers find this manager (work_queue_worker -M NAME)  [default: USER-workqueue-coffea]",
+        help="Name by which workers find this manager (work_queue_worker -M NAME)  [default: "
+        "USER-workqueue-coffea]",
     )
     port: tuple[int, int] = _option(
         (9123, 9130),
         "--port",
-        group=_WHERE,
+        group=_WORKERS,
         nature=Nature(
             result=False, session=True, limits=False, jobs=False, drop=NEVER, heed=WORK_QUEUE, path=None
         ),
         type=types.PORTS,
         default="9123-9130",
-        help="Port to listen on, the first free one.",
+        help="Port to listen on. Of a range, the first free port is taken.",
     )
     catalog: str | None = _option(
         None,
         "--catalog",
-        group=_WHERE,
+        group=_WORKERS,
         nature=Nature(
             result=False, session=True, limits=False, jobs=False, drop=NEVER, heed=WORK_QUEUE, path=None
         ),
         type=types.CATALOG,
-        help="Where the name is told: local starts a private catalog on this machine, none tells it nowhere  "
-        "[default: CATALOG_HOST, or else the engine's public one]",
+        help="Catalog server through which workers find this manager by its name. local: start a private one"
+        " on this machine. none: use no catalog  [default: CATALOG_HOST, or else the engine's public "
+        "one]",
     )
     password_file: str | None = _option(
         None,
         "--password-file",
-        group=_WHERE,
+        group=_WORKERS,
         nature=Nature(
             result=False, session=True, limits=False, jobs=False, drop=NEVER, heed=WORK_QUEUE, path=no_word
         ),
         type=types.PASSWORD,
-        help="What workers must present. auto: one of yours, made once. Workers started here get a new one.",
+        help="File with the password that workers have to present. auto: your own, which is made once. "
+        "Workers that the run starts get a new one.",
     )
     tls: bool = _option(
         False,
         "--tls",
-        group=_WHERE,
+        group=_WORKERS,
         nature=Nature(
             result=False, session=True, limits=False, jobs=False, drop=NEVER, heed=WORK_QUEUE, path=None
         ),
         is_flag=True,
-        help="Encrypt what goes between the run and its workers; conda-forge's release of the engine can, "
-        "Debian's cannot. It does not prove who is at the other end: that is what a password is for.",
+        help="Encrypt the connections between the run and its workers. conda-forge's release of the engine "
+        "can do this, Debian's cannot. Encryption does not prove who is at the other end: a password "
+        "does.",
     )
     proxy: str = _option(
         AUTO,
         "--proxy",
-        group=_WHERE,
+        group=_ENVIRONMENT,
         nature=Nature(
             result=False, session=True, limits=False, jobs=False, drop=NEVER, heed=WORK_QUEUE, path=no_word
         ),
         type=types.PROXY,
-        help="X509 proxy that goes with tasks if there are root:// files. auto: X509_USER_PROXY, or where "
-        "proxies usually are. A renewed one reaches the workers.",
+        help="X509 proxy that is sent with tasks if there are root:// files. auto: X509_USER_PROXY, or the "
+        "usual places. A proxy that is renewed later reaches the workers, too.",
     )
     redirector: tuple[tuple[str, str], ...] = _option(
         (),
         "--redirector",
-        group=_WHERE,
+        group=_INPUT,
         nature=Nature(result=True, session=True, limits=False, jobs=False, drop=NEVER, heed=ALL, path=None),
         multiple=True,
         type=types.REDIRECTOR,
-        help="Read files whose names begin with FROM where the names begin with TO. Repeatable.",
+        help="Read files whose names begin with FROM from the place that begins with TO. Repeatable.",
     )
     batch_options: str | None = _option(
         None,
         "--batch-options",
-        group=_WHERE,
+        group=_WORKERS,
         nature=Nature(
             result=False, session=True, limits=False, jobs=False, drop=NEVER, heed=SIZED, path=None
         ),
         metavar="TEXT",
-        help="For the batch system of --workers: options of sbatch, or lines of a condor submit file.",
+        help="Text for the batch system of --workers: options of sbatch, or lines of a condor submit file.",
     )
     wait_time: float | None = _option(
         None,
         "--wait-time",
-        group=_WHERE,
+        group=_WORKERS,
         nature=Nature(
             result=False, session=True, limits=False, jobs=False, drop=NEVER, heed=AWAITED, path=None
         ),
         type=types.SECONDS,
-        help="Give up, with exit code 5, if no worker came in this time  [default: wait for ever]",
+        help="Give up, with exit code 5, if no worker has come within this time  [default: wait forever]",
     )
     environment: str = _option(
         "auto",
         "--environment",
-        group=_WHERE,
+        group=_ENVIRONMENT,
         nature=Nature(
             result=True,
             session=True,
@@ -386,218 +399,221 @@ class RunOptions:
         ),
         metavar="auto|packed|shared|none|FILE|DIRECTORY/",
         shell_complete=completion.words("auto", "packed", "shared", "none", files=True),
-        help="packed: ship this Python environment with the code as it is now. shared: workers use this very "
-        "Python, on the same file system. none: only the code is shipped. FILE: an environment that is "
-        "packed (*.tar.gz), or packages to make one of: a list (environment.yml, requirements.txt) or a lock "
-        "(conda-lock.yml, an @EXPLICIT list). DIRECTORY/: the environment there. auto: shared if all workers "
-        "are here, else packed.",
+        help="How workers get Python and your code. packed: ship this Python environment and the code as it "
+        "is now. shared: use this very Python, on a shared file system. none: ship only the code. FILE:"
+        " a packed environment (*.tar.gz), or the packages to make one from: a list (environment.yml, "
+        "requirements.txt) or a lock (conda-lock.yml, an @EXPLICIT list). DIRECTORY/: the environment "
+        "in that directory. auto: shared if all workers are on this machine, otherwise packed.",
     )
     extra_file: tuple[Path, ...] = _option(
         (),
         "--extra-file",
-        group=_WHERE,
+        group=_ENVIRONMENT,
         nature=Nature(
             result=True, session=True, limits=False, jobs=False, drop=NEVER, heed=HERE_OR_SENT, path=whole
         ),
         multiple=True,
         metavar="PATH",
         type=click.Path(exists=True, path_type=Path),
-        help="A file or directory that tasks find in their working directory. Repeatable.",
+        help="File or directory that tasks find in their working directory. Repeatable.",
     )
     setup_command: tuple[str, ...] = _option(
         (),
         "--setup-command",
-        group=_WHERE,
+        group=_ENVIRONMENT,
         nature=Nature(
             result=True, session=True, limits=False, jobs=False, drop=NEVER, heed=WORK_QUEUE, path=None
         ),
         multiple=True,
         metavar="COMMAND",
-        help="Run once by each worker before its first task. Repeatable.",
+        help="Command that each worker runs once, before its first task. Repeatable.",
     )
     channel: tuple[str, ...] = _option(
         (),
         "--channel",
-        group=_WHERE,
+        group=_ENVIRONMENT,
         nature=Nature(
             result=True, session=True, limits=False, jobs=False, drop=NEVER, heed=WORK_QUEUE, path=None
         ),
         multiple=True,
         metavar="URL",
-        help="Where conda packages of --environment FILE.yml come from, before those it names. Repeatable.",
+        help="Channel of conda packages for --environment FILE.yml, searched before those that the file "
+        "names. Repeatable.",
     )
     max_cache: int | None = _option(
         20_000_000_000,
         "--max-cache",
-        group=_WHERE,
+        group=_ENVIRONMENT,
         nature=Nature(
             result=False, session=True, limits=False, jobs=False, drop=NEVER, heed=WORK_QUEUE, path=None
         ),
         type=types.SIZE,
         default="20GB",
-        help="Space for packed environments; those unused for longest are deleted.",
+        help="Disk space for packed environments. Those that have been unused for longest are deleted.",
     )
     cores: int = _option(
         1,
         "--cores",
-        group=_TASKS,
+        group=_RESOURCES,
         nature=Nature(result=False, session=True, limits=False, jobs=False, drop=NEVER, heed=ALL, path=None),
         type=types.COUNT,
-        help="Cores of a task.",
+        help="Cores of each task.",
     )
     memory: int | PerDataset[int | None] | None = _option(
         None,
         "--memory",
-        group=_TASKS,
+        group=_RESOURCES,
         nature=Nature(
             result=False, session=True, limits=False, jobs=False, drop=NEVER, heed=KEPT_IN_BOUNDS, path=None
         ),
         type=types.MEMORIES,
-        help="Memory of a task  [default: learned for each dataset]",
+        help="Memory of each task  [default: learned for each dataset]",
     )
     disk: int | None = _option(
         None,
         "--disk",
-        group=_TASKS,
+        group=_RESOURCES,
         nature=Nature(
             result=False, session=True, limits=False, jobs=False, drop=NEVER, heed=WORK_QUEUE, path=None
         ),
         type=types.SIZE,
-        help="Disk of a task  [default: a share of the worker's]",
+        help="Disk of each task  [default: a share of the worker's]",
     )
     gpus: int | None = _option(
         None,
         "--gpus",
-        group=_TASKS,
+        group=_RESOURCES,
         nature=Nature(
             result=False, session=True, limits=False, jobs=False, drop=NEVER, heed=WORK_QUEUE, path=None
         ),
         type=types.COUNT,
-        help="GPUs of a task.",
+        help="GPUs of each task.",
     )
     resources_mode: ResourcesMode = _option(
         "auto",
         "--resources-mode",
-        group=_TASKS,
+        group=_RESOURCES,
         nature=Nature(
             result=False, session=True, limits=False, jobs=False, drop=NEVER, heed=WORK_QUEUE, path=None
         ),
         type=types.Choice(RESOURCES_MODES),
-        help="auto: memory is learned from events. fixed: as said, or a share of the worker. The others are "
-        "the engine's own ways to learn, which need its monitor.",
+        help="How the memory of tasks is chosen. auto: learned from the events. fixed: as --memory says, or "
+        "a share of the worker. The others are the engine's own ways to learn, which need its monitor.",
     )
     treereduction: int | str = _option(
         AUTO,
         "--treereduction",
-        group=_HOW,
+        group=_CHUNKS,
         nature=Nature(
             result=False, session=False, limits=False, jobs=False, drop=NEVER, heed=OF_MANY, path=None
         ),
         type=types.TREEREDUCTION,
-        help="Have tasks add up results, so many or so many bytes at once, rather than the manager. auto: "
-        "when results come faster than the manager adds them.",
+        help="Let tasks add up results, this many or this many bytes at once, instead of the manager. auto: "
+        "if results come faster than the manager can add them.",
     )
     resource_monitor: str = _option(
         "off",
         "--resource-monitor",
-        group=_TASKS,
+        group=_RESOURCES,
         nature=Nature(
             result=False, session=True, limits=False, jobs=False, drop=NEVER, heed=WORK_QUEUE, path=None
         ),
         type=types.Choice(MONITORS),
-        help="Wrap tasks in the engine's resource_monitor. Tasks watch their memory by themselves.",
+        help="Run each task in the engine's resource_monitor. Tasks watch their own memory without it, too.",
     )
     stall_time: float = _option(
         600.0,
         "--stall-time",
-        group=_TASKS,
+        group=_RESOURCES,
         nature=Nature(
             result=False, session=True, limits=False, jobs=False, drop=NEVER, heed=KEPT_IN_BOUNDS, path=None
         ),
         type=types.SECONDS,
         default="10m",
-        help="End a chunk that neither computes nor reads for so long, nor does a program that it waits for, "
-        "and try it elsewhere; 0 never does.",
+        help="End a chunk that has neither computed nor read anything for this long, nor has a program that "
+        "it waits for, and try it elsewhere. 0: never.",
     )
     only: tuple[str, ...] = _option(
         (),
         "--only",
-        group=_LIMITS,
+        group=_SELECTION,
         nature=Nature(result=True, session=False, limits=True, jobs=False, drop=REST, heed=ALL, path=None),
         multiple=True,
         metavar="NAME|KEY=VALUE",
         shell_complete=completion.dataset,
-        help="Only datasets of this name, or with this value in their metadata (year=2018, isData=false); "
-        "patterns with * work. Repeatable: for the same key either, for different keys all must match.",
+        help="Process only datasets with this name, or with this value in their metadata (year=2018, "
+        "isData=false). Patterns with * are allowed. Repeatable: values for the same key are "
+        "alternatives, different keys must all match.",
     )
     skip: tuple[str, ...] = _option(
         (),
         "--skip",
-        group=_LIMITS,
+        group=_SELECTION,
         nature=Nature(result=True, session=False, limits=True, jobs=False, drop=REST, heed=ALL, path=None),
         multiple=True,
         metavar="NAME|KEY=VALUE",
         shell_complete=completion.dataset,
-        help="Leave out such datasets. Repeatable.",
+        help="Leave out datasets with this name or value. Repeatable.",
     )
     select: tuple[str, ...] = _option(
         (),
         "--select",
-        group=_LIMITS,
+        group=_SELECTION,
         nature=Nature(result=True, session=False, limits=True, jobs=False, drop=REST, heed=ALL, path=None),
         multiple=True,
         metavar="DATASET[:FILE[:START-STOP]]",
         shell_complete=completion.dataset,
-        help="Only this dataset, or file, or range of events; patterns with * work. Repeatable.",
+        help="Process only this dataset, file, or range of events. Patterns with * are allowed. Repeatable.",
     )
     limit_files: int | PerDataset[int | None] | None = _option(
         None,
         "--limit-files",
         "-lf",
-        group=_LIMITS,
+        group=_SELECTION,
         nature=Nature(result=True, session=False, limits=True, jobs=False, drop=REST, heed=ALL, path=None),
         type=types.COUNTS,
-        help="At most so many files of each dataset.",
+        help="Largest number of files of each dataset.",
     )
     limit_chunks: int | PerDataset[int | None] | None = _option(
         None,
         "--limit-chunks",
         "-lc",
-        group=_LIMITS,
+        group=_SELECTION,
         nature=Nature(result=True, session=False, limits=True, jobs=False, drop=REST, heed=ALL, path=None),
         type=types.COUNTS,
-        help="At most so many chunks of each dataset; only the files they need are opened.",
+        help="Largest number of chunks of each dataset. Only the files that they need are opened.",
     )
     test: bool = _option(
         False,
         "--test",
         "-t",
-        group=_LIMITS,
+        group=_SELECTION,
         nature=Nature(result=True, session=False, limits=True, jobs=False, drop=REST, heed=ALL, path=None),
         is_flag=True,
-        help="One chunk of one file of each dataset, in this process; -e, -lf and -lc beside it count.",
+        help="Process one chunk of one file of each dataset, in this process. -e, -w, -lf and -lc on the "
+        "same command line take precedence.",
     )
     probe: int | None = _option(
         None,
         "--probe",
-        group=_LIMITS,
+        group=_SELECTION,
         nature=Nature(result=True, session=False, limits=True, jobs=False, drop=REST, heed=ALL, path=None),
         type=types.COUNT,
-        help="Run so many chunks of each dataset, in one process unless --workers says where, and say what "
-        "the whole will take and what would suit it.",
+        help="Process this many chunks of each dataset, then say what the whole will take and which settings"
+        " suit it. It runs in one process unless --workers says where.",
     )
     skip_bad_files: bool = _option(
         False,
         "--skip-bad-files",
-        group=_LIMITS,
+        group=_SELECTION,
         nature=Nature(result=True, session=False, limits=False, jobs=True, drop=NEVER, heed=ALL, path=None),
         is_flag=True,
-        help="Leave out files that cannot be read, say which, and end with exit code 3.",
+        help="Leave out files that cannot be read, list them, and end with exit code 3.",
     )
     max_failed: float = _option(
         0.0,
         "--max-failed",
-        group=_LIMITS,
+        group=_SELECTION,
         nature=Nature(result=True, session=False, limits=False, jobs=True, drop=ALONE, heed=ALL, path=None),
         type=types.SHARE,
         help="Leave out chunks in which the processor fails, up to this share of the events, such as 0.5%.",
@@ -610,7 +626,7 @@ class RunOptions:
         nature=Nature(result=False, session=False, limits=False, jobs=False, drop=REST, heed=ALL, path=None),
         metavar="DIR",
         type=click.Path(path_type=Path),
-        help="Directory for everything the run leaves behind  [default: wq-run-SAMPLES]",
+        help="Directory for everything that the run writes  [default: wq-run-SAMPLES]",
     )
     fresh: bool = _option(
         False,
@@ -628,7 +644,7 @@ class RunOptions:
         group=_OUTPUT,
         nature=Nature(result=False, session=False, limits=False, jobs=False, drop=NEVER, heed=ALL, path=None),
         is_flag=True,
-        help="Keep what an earlier run in DIR has done, though the code or the options changed since.",
+        help="Keep what an earlier run in DIR has done, although the code or the options have changed since.",
     )
     keep_results: int = _option(
         3,
@@ -637,8 +653,8 @@ class RunOptions:
         nature=Nature(result=False, session=False, limits=False, jobs=False, drop=NEVER, heed=ALL, path=None),
         metavar="N",
         type=click.IntRange(min=0),
-        help="How many results of other code or options DIR keeps beside the newest: a run that goes back to "
-        "one finds it done. The oldest go.",
+        help="Number of results of other code or options that DIR keeps beside the newest. A run that goes "
+        "back to one of them finds it done. The oldest are deleted.",
     )
     outputs: str = _option(
         "one",
@@ -646,8 +662,9 @@ class RunOptions:
         group=_OUTPUT,
         nature=Nature(result=True, session=False, limits=False, jobs=True, drop=NEVER, heed=ALL, path=None),
         type=types.OUTPUTS,
-        help="One file output.coffea, or outputs/NAME.coffea for each dataset, for all datasets with the "
-        "same KEY in their metadata, or for each N files of a dataset; each postprocessed by itself.",
+        help="Write one file output.coffea, or several outputs/NAME.coffea: for each dataset, for all "
+        "datasets with the same KEY in their metadata, or for each N files of a dataset. Each is "
+        "postprocessed by itself.",
     )
     pkl_gz: bool = _option(
         False,
@@ -655,7 +672,7 @@ class RunOptions:
         group=_OUTPUT,
         nature=Nature(result=True, session=False, limits=False, jobs=True, drop=NEVER, heed=ALL, path=None),
         is_flag=True,
-        help="Write .pkl.gz beside each .coffea file.",
+        help="Also write .pkl.gz beside each .coffea file.",
     )
     stage_out: str | None = _option(
         None,
@@ -666,8 +683,9 @@ class RunOptions:
         ),
         metavar="DIR|URL|none",
         shell_complete=completion.words("none", files=True),
-        help="Copy the output, what the processor wrote, run.json and missing.json there (root://..., or a "
-        "path), and read it back to be sure.",
+        help="Copy the output, the files that the processor wrote, run.json and missing.json to this place "
+        "(root://..., or a path), and read the copies back to check them. none: copy nothing, whatever "
+        "a file of options says.",
     )
     naming: str = _option(
         "uuid",
@@ -675,22 +693,22 @@ class RunOptions:
         group=_OUTPUT,
         nature=Nature(result=True, session=False, limits=False, jobs=True, drop=NEVER, heed=ALL, path=None),
         type=types.Choice(NAMINGS),
-        help="How files are called that the processor writes to events.metadata['output_dir']: by the uuid "
+        help="How to name the files that the processor writes to events.metadata['output_dir']: by the uuid "
         "of the input file, by its name as in DAS, or by the uuid in HiggsDNA's first way.",
     )
     drain_time: float = _option(
         600.0,
         "--drain-time",
-        group=_OUTPUT,
+        group=_CHUNKS,
         nature=Nature(result=False, session=False, limits=False, jobs=True, drop=NEVER, heed=ALL, path=None),
         type=types.SECONDS,
         default="10m",
-        help="How long the first Ctrl-C waits for running tasks. A second one does not wait.",
+        help="How long the first Ctrl-C waits for running tasks. A second Ctrl-C does not wait.",
     )
     http: int | None = _option(
         None,
         "--http",
-        group=_OUTPUT,
+        group=_MONITORING,
         nature=Nature(result=False, session=False, limits=False, jobs=False, drop=NEVER, heed=ALL, path=None),
         metavar="[PORT]",
         type=types.PORT,
@@ -700,10 +718,10 @@ class RunOptions:
         "warning",
         "--loglevel",
         "-ll",
-        group=_OUTPUT,
+        group=_MONITORING,
         nature=Nature(result=False, session=False, limits=False, jobs=True, drop=NEVER, heed=ALL, path=None),
         type=types.Choice(LOG_LEVELS, case_sensitive=False),
-        help="What the terminal shows; DIR/wq-run.log has it all.",
+        help="Messages that the terminal shows: this level and above. DIR/wq-run.log has all of them.",
     )
 
     @property
