@@ -20,7 +20,7 @@ PARTS: Mapping[str, Sequence[str]] = {
         "troubleshooting",
         "errors",
     ),
-    "Reference": ("reference/*",),
+    "Reference": ("glossary", "reference/*"),
     "How it works": ("architecture", "allocation", "ledger", "performance", "contributing"),
 }
 _REST = "How to"

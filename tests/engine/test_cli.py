@@ -85,7 +85,11 @@ def test_output_that_nobody_reads(samples: Path, tmp_path: Path) -> None:
         (("missing.cfg",), 2, "missing.cfg has a problem\n  missing.cfg   no such file"),
         (("--chunk-size", "5", "data"), 2, "no option --chunk-size. Did you mean --chunksize?"),
         (("-p", "mine.py:Mien", "data"), 2, "mine.py has no Mien. Did you mean Mine?"),
-        (("-p", "mien.py:Mine", "data"), 2, "no processor file mien.py. Did you mean mine.py?"),
+        (
+            ("-p", "mien.py:Mine", "data"),
+            2,
+            "the processor's file mien.py does not exist. Did you mean mine.py?",
+        ),
         (("-p", "absent.module:Mine", "data"), 2, "no module absent for the processor absent.module"),
         (("-p", "fails.py:Mine", "data"), 6, "the processor fails.py cannot be imported\n"),
         (("--schema", "NanoSchema", "data"), 2, "no schema NanoSchema. Did you mean NanoAODSchema?"),

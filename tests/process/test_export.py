@@ -310,7 +310,7 @@ def test_code_from_a_repository(place: Path, plain: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("slurn",), "there is no slurn. Did you mean slurm?"),
+        (("slurn",), "unknown value 'slurn'. Did you mean slurm?"),
         (("condor@lxpluss",), "there is no site lxpluss. Did you mean lxplus?"),
         (("slurm@lxplus",), "lxplus has condor, not slurm"),
         (("slurm", "--files-per-jobs", "2"), "no option --files-per-jobs. Did you mean --files-per-job?"),

@@ -36,7 +36,7 @@ def test_an_executor_and_its_place(text: str, name: str, place: str) -> None:
 
 def test_a_setup_of_ones_own_has_its_own_names() -> None:
     assert executors.parse("mine@home", custom=True) == Backend(name="mine", place="home")
-    with pytest.raises(ValueError, match="there is no mine"):
+    with pytest.raises(ValueError, match="unknown executor 'mine'"):
         executors.parse("mine@home")
 
 

@@ -26,6 +26,7 @@ from documents import EVERY, FILE, PARSED, RUN, TESTED, Block
 import wq_runner
 
 CLI = nanoaod.ROOT / "wq_runner" / "cli"
+GLOSSARY = nanoaod.ROOT / "docs" / "glossary.md"
 ENGINE = ("work_queue_worker", "work_queue_factory", "work_queue_graph_log", "condor_submit_workers")
 
 
@@ -147,3 +148,13 @@ def test_links_lead_somewhere(path: Path) -> None:
         assert there.exists(), target
         titles = re.findall(r"^#+ (.*)$", there.read_text(), re.MULTILINE) if anchor else []
         assert not anchor or anchor in map(slug, titles), f"{target}#{anchor}"
+
+
+def test_the_words_of_the_field_are_explained() -> None:
+    words = [
+        *("dataset", "fileset", "file", "chunk", "task", "batch", "portion", "partial result"),
+        *("category", "allocation", "ledger", "worker", "factory", "foreman"),
+    ]
+    rows = re.findall(r"^\| ([\w ]+) \| .{20}", GLOSSARY.read_text(), re.MULTILINE)
+    assert set(words) <= set(rows)
+    assert len(rows) == len(set(rows))

@@ -179,7 +179,7 @@ def test_processor_args_of_a_file(here: Path, resolve: Resolve) -> None:
         (["--port", "99999", "s.cfg"], "--port: '99999' is not a port, or a range such as 9123-9130"),
         (
             ["-e", "futres", "s.cfg"],
-            "--executor: there is no futres. Did you mean futures? Known: ",
+            "--executor: unknown executor 'futres'. Did you mean futures? Known: ",
         ),
         (["-e", "taskvine", "s.cfg"], "--executor: taskvine is not supported, whether "),
         (["-e", "futures@lpc", "s.cfg"], "--executor: futures runs on this machine, not at lpc."),
@@ -208,7 +208,7 @@ def test_mistakes_on_the_command_line(mistake: Callable[..., str], arguments: li
         ("name: {a: 1}", "o.yaml: name takes one value, not a mapping"),
         (
             "executor: desk",
-            "--executor: there is no desk. Did you mean dask? Known: ",
+            "--executor: unknown executor 'desk'. Did you mean dask? Known: ",
         ),
         ("test: perhaps", "--test: 'perhaps' is not a valid boolean"),
         ("processor-args: [1]", "--processor-args: '1' is not name=value (from o.yaml)"),

@@ -72,7 +72,7 @@ def test_an_instance_and_a_function() -> None:
     ("name", "args", "said"),
     [
         ("one.py:Oen", {}, "one.py has no Oen. Did you mean One?"),
-        ("onee.py:One", {}, "no processor file onee.py. Did you mean one.py?\nlooked in /"),
+        ("onee.py:One", {}, "the processor's file onee.py does not exist. Did you mean one.py?\nlooked in /"),
         ("json.py:One", {}, "json.py has the name of a module that is imported already: /"),
         ("pack.two:One", {}, "no module pack.two for the processor pack.two"),
         ("nothing:One", {}, "no module nothing for the processor nothing\nlooked in "),

@@ -89,7 +89,8 @@ def parse(text: str, *, custom: bool = False) -> Backend:
         )
     if found.name not in EXECUTORS:
         raise ValueError(
-            f"there is no {found.name}.{did_you_mean(found.name, EXECUTORS)} Known: {', '.join(EXECUTORS)}"
+            f"unknown executor {found.name!r}.{did_you_mean(found.name, EXECUTORS)} "
+            f"Known: {', '.join(EXECUTORS)}"
         )
     if found.place and not EXECUTORS[found.name].place:
         able = ", ".join(f"{one.name}@ {one.place}" for one in EXECUTORS.values() if one.place)

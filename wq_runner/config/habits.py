@@ -6,16 +6,16 @@ from collections.abc import Mapping, Sequence
 
 from wq_runner.config import pocketcoffea
 
-_WORKERS = "how many workers is said by --workers local:{value} (-w), or --scaleout {value} (-s)"
-_EVENTS = "a run takes chunks: --limit-chunks 1 --chunksize {value}, of each dataset"
-_CHUNKS = "how many chunks of each dataset is said by --limit-chunks {value}"
-_FILES = "how many files of each dataset is said by --limit-files {value}"
-_SAMPLES = "samples are named without an option, at the end: wq-run ... {value}"
-_PROCESSOR = "the processor is named by --processor FILE.py:NAME (-p)"
-_OUTPUT = "where the output goes is said by --output {value} (-o), a directory"
-_LOUD = "how much the terminal shows is said by --loglevel {level} (-ll); wq-run.log has all"
-_BATCH = "options of the batch system are --batch-options '{option}={value}'"
-_DO = "the same command goes on where the last one stopped, without an option"
+_WORKERS = "--workers local:{value} (-w) or --scaleout {value} (-s) sets the number of workers"
+_EVENTS = "events are limited by chunks: --limit-chunks 1 --chunksize {value}, of each dataset"
+_CHUNKS = "--limit-chunks {value} limits the chunks of each dataset"
+_FILES = "--limit-files {value} limits the files of each dataset"
+_SAMPLES = "samples are named at the end, without an option: wq-run ... {value}"
+_PROCESSOR = "--processor FILE.py:NAME (-p) names the processor"
+_OUTPUT = "--output {value} (-o) sets the directory of the output"
+_LOUD = "--loglevel {level} (-ll) sets how much the terminal shows; wq-run.log has everything"
+_BATCH = "--batch-options '{option}={value}' passes options to the batch system"
+_DO = "the same command continues where the last one stopped, without an option"
 
 _BY_HABIT: Mapping[str, str] = {
     **dict.fromkeys(
@@ -35,26 +35,28 @@ _BY_HABIT: Mapping[str, str] = {
     **dict.fromkeys(("-d", "--debug"), _LOUD.format(level="debug")),
     **dict.fromkeys(("--quiet", "--silent"), _LOUD.format(level="error")),
     **dict.fromkeys(("--account", "--time", "--partition", "--constraint", "--qos", "--mail-user"), _BATCH),
-    "--partition": "the queue or partition is said by --queue {value} (-q)",
+    "--partition": "--queue {value} (-q) sets the queue or partition",
     **dict.fromkeys(("--resume", "--continue", "--restart"), _DO),
-    **dict.fromkeys(("-f", "--force", "--overwrite"), "starting over is --fresh"),
-    "-x": "the executor is said by --executor {value} (-e)",
-    **dict.fromkeys(("--mem", "--mem-per-task", "--max-memory"), "memory of a task is --memory {value}"),
-    **dict.fromkeys(("--year", "--era", "--sample"), "datasets are chosen by --only {key}={value}"),
-    **dict.fromkeys(("--filter-datasets", "--filter-samples"), "datasets are chosen by --only {value}"),
-    "--filter-years": "datasets are chosen by --only year={value}",
-    **dict.fromkeys(("--voms", "--x509"), "the proxy is said by --proxy {value}, and found by itself"),
-    **dict.fromkeys(("--pretend", "--dry", "-N"), "what would be done is shown by --dry-run"),
-    **dict.fromkeys(("--manager-name", "--master-name", "-M"), "the name of the manager is --name {value}"),
-    **dict.fromkeys(("--config", "--options"), "a file of options is --run-options {value} (-ro)"),
+    **dict.fromkeys(("-f", "--force", "--overwrite"), "--fresh starts over"),
+    "-x": "--executor {value} (-e) sets the executor",
     **dict.fromkeys(
-        ("--args", "--kwargs", "--param", "-a"), "arguments of the processor are --processor-args {value}"
+        ("--mem", "--mem-per-task", "--max-memory"), "--memory {value} sets the memory of a task"
+    ),
+    **dict.fromkeys(("--year", "--era", "--sample"), "--only {key}={value} chooses datasets"),
+    **dict.fromkeys(("--filter-datasets", "--filter-samples"), "--only {value} chooses datasets"),
+    "--filter-years": "--only year={value} chooses datasets",
+    **dict.fromkeys(("--voms", "--x509"), "--proxy {value} names the proxy, which is also found without it"),
+    **dict.fromkeys(("--pretend", "--dry", "-N"), "--dry-run shows what would be done"),
+    **dict.fromkeys(("--manager-name", "--master-name", "-M"), "--name {value} sets the name of the manager"),
+    **dict.fromkeys(("--config", "--options"), "--run-options {value} (-ro) reads options from a file"),
+    **dict.fromkeys(
+        ("--args", "--kwargs", "--param", "-a"), "--processor-args {value} passes arguments to the processor"
     ),
     **dict.fromkeys(
-        ("--local", "--interactive"), "this machine is --workers local:4, one process -e iterative"
+        ("--local", "--interactive"), "--workers local:4 runs on this machine, -e iterative in one process"
     ),
-    **dict.fromkeys(("--condor", "--slurm"), "a batch system is asked for by --workers {key}:20"),
-    "--cluster": "a batch system is asked for by --workers condor:20 or slurm:20 (wq-workers sites list)",
+    **dict.fromkeys(("--condor", "--slurm"), "--workers {key}:20 starts workers in the batch system"),
+    "--cluster": "--workers condor:20 or slurm:20 starts workers in a batch system (wq-workers sites list)",
 }
 
 

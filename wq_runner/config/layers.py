@@ -136,7 +136,7 @@ def _no_options(keys: Sequence[str], origin: str, known: Known) -> UsageError:
 
 
 def _beside(path: Path, form: PathForm, value: Any) -> Any:
-    """Make a path that is relative to the file that names it absolute, or each of a list."""
+    """Return a path, or each of a list, as seen from the file that names it."""
     if isinstance(value, list):
         return [_beside(path, form, one) for one in value]
     return form(str(value), beside(path.resolve().parent))

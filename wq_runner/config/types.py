@@ -82,7 +82,7 @@ class Choice(_Choice):
 
     def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:  # noqa: ARG002 - click's
         known = [str(choice) for choice in self.choices]
-        return f"there is no {value}.{did_you_mean(str(value), known)} Known: {', '.join(known)}"
+        return f"unknown value {value!r}.{did_you_mean(str(value), known)} Known: {', '.join(known)}"
 
 
 class ExecutorName(ParamType):
@@ -168,7 +168,8 @@ def _outputs(value: str) -> str:
         return f"{FILES}{units.count(text.removeprefix(FILES))}"
     known = (ONE, PER_DATASET, GROUP, FILES)
     raise ValueError(
-        f"there is no {text}.{did_you_mean(text, known)} Known: {ONE}, {PER_DATASET}, {GROUP}KEY, {FILES}N"
+        f"unknown value {text!r}.{did_you_mean(text, known)} "
+        f"Known: {ONE}, {PER_DATASET}, {GROUP}KEY, {FILES}N"
     )
 
 

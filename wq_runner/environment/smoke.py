@@ -143,8 +143,8 @@ def _judge(subject: Subject, answer: Mapping[str, Any], wanted: Mapping[str, str
     ]
     if other:
         raise WorkerEnvironmentError(
-            f"{subject.name} does not fit to this Python: {', '.join(other)}",
-            hint="functions travel between the two, so these have to be the same on both sides",
+            f"{subject.name} and this Python have different versions: {', '.join(other)}",
+            hint="functions are sent from one to the other, so these versions have to be the same",
         )
     failure = answer.get("failure")
     if failure is None:

@@ -60,7 +60,7 @@ def note() -> None:
 def sources() -> dict[str, Source]:
     """Return the source of every module that was imported and is not part of an installed package.
 
-    And of those that one of these imports when it runs, by their names.
+    This includes modules that one of these imports only when it runs.
     """
     note()
     found: dict[str, Source] = {}
@@ -124,7 +124,7 @@ def renew() -> None:
 
 
 def make_way(path: Path) -> None:
-    """Forget the own module that has the name of a file and is another one, with what is beside it."""
+    """Forget a module of the analysis that has the name of this file but was loaded from another one."""
     for name, _, other in tuple(_own()):
         if name == path.stem and other.resolve() != path.resolve():
             _forget(other.parent)

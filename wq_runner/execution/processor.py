@@ -100,7 +100,7 @@ def _import_file(path: Path) -> ModuleType:
     if not path.is_file():
         others = [str(other.relative_to(path.parent)) for other in path.parent.glob("*.py")]
         raise UsageError(
-            f"no processor file {path}.{did_you_mean(path.name, others)}",
+            f"the processor's file {path} does not exist.{did_you_mean(path.name, others)}",
             hint=f"looked in {path.resolve().parent}",
         )
     starters.check(path)

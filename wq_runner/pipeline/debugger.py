@@ -14,7 +14,7 @@ from wq_runner.pipeline import say
 
 
 def opener(console: Console, clear: Callable[[], None]) -> Callable[[BaseException], None]:
-    """Return what opens the debugger at a failure; `clear` takes the progress off the terminal before."""
+    """Return a function that opens the debugger at a failure, after `clear` has removed the bars."""
 
     def opened(error: BaseException) -> None:
         clear()

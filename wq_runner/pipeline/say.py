@@ -378,7 +378,9 @@ def partial(
 ) -> str:
     """Say what a partial result lacks, what that means, and how to get the `rest`."""
     lacking = {name: account for name, account in accounts.items() if not account.complete}
-    lines = [f"the result is partial: {len(missing)} pieces of the input are not in it"]
+    one = len(missing) == 1
+    pieces = "1 piece of the input is" if one else f"{len(missing):,} pieces of the input are"
+    lines = [f"the result is partial: {pieces} missing"]
     lines += [f"  {name}: {_lacking(account)}" for name, account in lacking.items()]
     lines += [f"  {_piece(one)}: {one['reason']}" for one in missing[:5]]
     if len(missing) > 5:
