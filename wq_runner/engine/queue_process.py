@@ -44,7 +44,10 @@ def main(descriptor: int) -> None:
     """Serve one queue over the connection until it is told to finish or its parent is gone."""
     with contextlib.closing(Connection(descriptor)) as connection:
         try:
-            settings = connection.recv()
+            settings: QueueSettings = connection.recv()
+        except (EOFError, BrokenPipeError):
+            return
+        try:
             queue = _Queue(settings)
         except (EOFError, BrokenPipeError):
             return

@@ -98,6 +98,7 @@ def check(
         shutil.copytree(package, task / probe.REMOTE, ignore=shutil.ignore_patterns("__pycache__"))
         (task / "request").write_bytes(pickle.dumps(request))
         command = ["/bin/sh", SCRIPT, "probe.py", "request", "answer"]
+        output = ""
         try:
             output = system.run(command, cwd=task, env=_clean(task))
             answer: dict[str, Any] = json.loads((task / "answer").read_text(encoding="utf-8"))

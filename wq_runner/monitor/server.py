@@ -112,12 +112,13 @@ def _listen(port: int, pages: PageServer) -> ThreadingHTTPServer:
     class Handler(_Handler):
         server_pages = pages
 
+    reason = ""
     for number in (*range(port, min(port + PORTS_TRIED, 65536)), 0):
         try:
             return _Server((ADDRESS, number), Handler)
         except OSError as error:
-            last = error
-    raise UsageError(f"no port for the status page: {last.strerror or last}", hint="run without --http")
+            reason = error.strerror or str(error)
+    raise UsageError(f"no port for the status page: {reason}", hint="run without --http")
 
 
 class _Server(ThreadingHTTPServer):

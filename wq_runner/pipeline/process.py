@@ -83,6 +83,8 @@ def process(analysis: Analysis, fileset: Fileset, plan: Sequence[Chunk], session
         if isinstance(error, WqRunnerError) or guarded.comes_from_us(error, __file__):
             raise
         raise unsendable(error) from error  # all that coffea's Runner does before it calls us
+    else:  # it ends by an error of ours, as it calls us at all
+        raise PartialResultError("nothing was done")
     if not found.results:
         raise lacking(found) or PartialResultError("nothing was done")
     left: Counter[str] = Counter()

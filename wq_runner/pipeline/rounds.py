@@ -74,6 +74,7 @@ class Rounds:
         """Do what is left, and plan again what was not as it was planned; return the plan that was done."""
         knowledge, cache = self.ready.knowledge, self.ready.cache
         before = states_of(file for file, known in knowledge.facts.items() if not known.identity)
+        found = Processed(sums={}, items=())
         for number in range(ROUNDS):
             found = self._once(left, Changed.AGAIN if number + 1 < ROUNDS else Changed.LEAVE)
             if not found.again:

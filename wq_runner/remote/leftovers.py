@@ -30,14 +30,14 @@ def prefix(kind: str = "") -> str:
 @functools.lru_cache(maxsize=4)
 def _own(pid: int, place: str) -> str:
     """Return the name of this process, which holds its lock from now on; and look for what others left."""
-    held = False
-    while not held:
+    while True:
         name = secrets.token_hex(4)
         path = Path(place, f"wq-runner-{name}.lock")
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         with contextlib.suppress(OSError):  # a file system without locks: nobody removes what is not locked
             fcntl.flock(handle, fcntl.LOCK_EX)
-        held = path.exists()  # who looked at it before that has taken it for one of the dead
+        if path.exists():  # else who looked at it before that has taken it for one of the dead
+            break
     atexit.register(_forget, path, pid)
     threading.Thread(target=remove_left, args=(Path(place),), name="leftovers", daemon=True).start()
     return name

@@ -154,6 +154,7 @@ class Loader(SourceFileLoader):
             # for tracebacks, as if it had been looked up: there may be no such file, or another by then
             linecache.cache[self.path] = (len(text), None, lines, self.path)
         head = _HASHED + importlib.util.source_hash(text)
+        place = ""  # without tags of implementations there is none
         try:
             place = importlib.util.cache_from_source(self.path)
             data = Path(place).read_bytes()
@@ -165,7 +166,7 @@ class Loader(SourceFileLoader):
                 if code.co_filename == self.path:
                     return code
         code = self.source_to_code(text, self.path)
-        if not sys.dont_write_bytecode and os.path.exists(self.path):  # noqa: PTH110 - the name as it is
+        if place and not sys.dont_write_bytecode and os.path.exists(self.path):  # noqa: PTH110 - the name as it is
             self.set_data(place, head + marshal.dumps(code))
         return code
 
