@@ -12,7 +12,6 @@ from typing import Any, Generic, Literal, TypeVar
 T = TypeVar("T")
 
 DEFAULT_TREENAME = "Events"
-MB = 2**20
 """Of memory and disk, as the engine counts."""
 
 Range = tuple[int, int]

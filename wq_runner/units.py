@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import re
 
-MB = 1_000_000
+MB, GB = 2**20, 2**30
+"""As the engine counts, and Slurm and HTCondor: a GB is 1,024 of them, everywhere."""
 DEFAULT_PAGE_PORT = 8787
 
 _COUNTS = {"": 1, "k": 1_000, "M": 1_000_000, "G": 1_000_000_000}
 _BYTES = {
     "": MB,  # a bare number is MB, as everywhere in Work Queue
     "B": 1,
-    **{f"{letter}{end}": 1000**power for power, letter in enumerate("kMGT", 1) for end in ("", "B")},
-    **{f"{letter}{end}": 1000**power for power, letter in enumerate("kmgt", 1) for end in ("", "b")},
-    **{f"{letter}{end}": 1024**power for power, letter in enumerate("KMGT", 1) for end in ("i", "iB")},
-    "K": 1_000,
-    "KB": 1_000,
+    "kB": 1024,
+    **{
+        f"{letter}{end}": 1024**power
+        for letters, ends in (("KMGT", ("", "B", "i", "iB")), ("kmgt", ("", "b")))
+        for power, letter in enumerate(letters, 1)
+        for end in ends
+    },
 }
 _BARE_GB, _BARE_MB = 64, 1000  # of a worker: numbers below are GB, from here on MB
 _BARE_MOST = 10_000_000  # MB; a larger number alone was meant as bytes
@@ -69,7 +72,7 @@ def worker_size(value: str | float) -> int:
     """
     number = _alone(value)
     if 0 < number < _BARE_GB:
-        return round(number * 1_000 * MB)
+        return round(number * GB)
     if _BARE_GB <= number < _BARE_MB:
         raise ValueError(f"{value!r} may be GB or MB: write {value}GB or {value}MB")
     return size(value)
@@ -171,9 +174,9 @@ def format_count(number: float) -> str:
 
 def format_size(number: float) -> str:
     """Format bytes for people."""
-    for limit, unit in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
-        if number >= limit:
-            return f"{number / limit:.1f} {unit}"
+    for power, unit in ((4, "TB"), (3, "GB"), (2, "MB"), (1, "kB")):
+        if number >= 1024**power:
+            return f"{number / 1024**power:.1f} {unit}"
     return f"{number:.0f} B"
 
 

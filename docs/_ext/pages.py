@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 PARTS: Mapping[str, Sequence[str]] = {
-    "Start here": ("tutorial", "examples", "guide", "migration/*"),
+    "Start here": ("install", "tutorial", "examples", "guide", "migration/*"),
     "How to": (
         "environments",
         "workers",

@@ -71,7 +71,7 @@ def test_a_run_has_a_factory_of_its_own(
         running.until(lambda: len(cluster.running()) == 2, "two jobs")
         [first, *_] = cluster.running()
         assert "Partition=long" in cluster.command("scontrol", "show", "job", first)
-        assert "MinMemoryNode=1000M" in cluster.command("scontrol", "show", "job", first)
+        assert "MinMemoryNode=1G" in cluster.command("scontrol", "show", "job", first)
         # what the job did is done by another
         cluster.command("scancel", first)
         running.until(lambda: first not in cluster.jobs(), "the job is gone")
@@ -136,7 +136,7 @@ def test_a_cluster_of_dask_as_the_site_says(
         running.until(lambda: len(cluster.running()) == 2, "two jobs")
         job = cluster.command("scontrol", "show", "job", cluster.running()[0])
         assert "Partition=long" in job
-        assert "MinMemoryNode=1000M" in job
+        assert "MinMemoryNode=1G" in job
         gate.touch()
         text = run.ends_well()
     assert "slurm@here:2x1, as jobs of Dask" in text

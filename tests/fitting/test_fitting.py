@@ -106,7 +106,7 @@ def test_what_is_learned_of_some_datasets_is_used_for_others(tmp_path: Path) -> 
     assert running.output(tmp_path / "out")["entries"] == 32_000
     assert 1 <= len(exhausted(tmp_path)) <= 3
     first = [min(tasks(tmp_path, name), key=lambda task: task.started) for name in names]
-    assert sum(task.allocated == 2000 * 2**20 for task in first) <= 2, (
+    assert sum(task.allocated == 2048 * 2**20 for task in first) <= 2, (
         "the whole worker, when nothing is known"
     )
     light = [task for task in tasks(tmp_path) if task.dataset != "d9"]
@@ -230,6 +230,6 @@ def test_what_no_worker_can_hold_is_said_and_ends_the_run_where_no_others_come(t
     )
     assert ended.code == 5
     assert "no connected worker can hold a task" in ended.error
-    for part in ("asks for 8 cores, 68.7 GB memory, 1 gpu;", "has 4 cores, 2.1 GB memory", "0 gpus"):
+    for part in ("asks for 8 cores, 64.0 GB memory, 1 gpu;", "has 4 cores, 2.0 GB memory", "0 gpus"):
         assert part in ended.error
     assert "(--cores, --memory, --gpus)" in ended.error

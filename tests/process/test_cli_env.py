@@ -36,7 +36,7 @@ def store(tmp_path: Path) -> Store:
 
     def add(layer: Layer, key: str, **manifest: Any) -> None:
         def make(place: Path) -> dict[str, Any]:
-            (place / "base.tar.gz").write_bytes(b"x" * 1_000_000)
+            (place / "base.tar.gz").write_bytes(b"x" * 2**20)
             return manifest
 
         entry, _ = found.build(layer, key, make)

@@ -12,6 +12,7 @@ import pytest
 import running
 
 from wq_runner.errors import EngineError
+from wq_runner.units import GB, MB
 from wq_runner.workers import local
 from wq_runner.workers.local import LocalSpec, LocalWorkers
 
@@ -74,7 +75,7 @@ def test_a_worker_that_is_replaced_promises_what_is_there_now(
     workers.prepare()
     workers.start(9123)
     running.until(lambda: promised(tmp_path))
-    disk.free = 1_000_000_000
+    disk.free = 1000 * MB
     replace_until(workers, tmp_path, 2)
     assert promised(tmp_path)[:2] == [4000, 500]
 
@@ -93,7 +94,7 @@ def test_why_workers_end_is_in_the_message(workers: LocalWorkers, tmp_path: Path
 def test_without_room_none_is_started_and_the_place_is_named(
     workers: LocalWorkers, tmp_path: Path, disk: Disk
 ) -> None:
-    disk.free = 1_000_000
+    disk.free = MB
     with pytest.raises(EngineError, match=r"no room for local workers in .*: 1.0 MB are free") as caught:
         workers.prepare()
     assert str(tmp_path) in caught.value.message
@@ -107,22 +108,22 @@ def test_who_waits_for_room_does_so_for_a_while(
     workers.prepare()
     workers.start(9123)
     running.until(lambda: promised(tmp_path))
-    disk.free, before = 1_000_000, len(promised(tmp_path))
+    disk.free, before = MB, len(promised(tmp_path))
     end = time.monotonic() + 0.5
     while time.monotonic() < end:
         workers.keep_alive()
     assert len(promised(tmp_path)) == before
-    disk.free = 10_000_000_000
+    disk.free = 10 * GB
     replace_until(workers, tmp_path, before + 1)
-    disk.free = 1_000_000
+    disk.free = MB
     monkeypatch.setattr(local, "NO_ROOM", 0.2)
     with pytest.raises(EngineError, match="no room for local workers"):
         replace_until(workers, tmp_path, 100)
 
 
 def test_what_a_task_asks_for_is_needed(tmp_path: Path, disk: Disk) -> None:
-    disk.free = 10_000_000_000
-    workers = LocalWorkers(LocalSpec(count=1), logs=tmp_path, task_disk=20_000_000_000)
+    disk.free = 10 * GB
+    workers = LocalWorkers(LocalSpec(count=1), logs=tmp_path, task_disk=20 * GB)
     try:
         with pytest.raises(EngineError, match=r"10.0 GB are free, and they need 22.2 GB"):
             workers.prepare()

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from wq_runner.errors import EngineError, UsageError
+from wq_runner.units import MB
 from wq_runner.workers import local, spec
 from wq_runner.workers.local import LocalSpec, WorkerShape
 from wq_runner.workers.target import Target
@@ -57,11 +58,11 @@ def test_the_memory_of_the_machine_is_shared() -> None:
     [
         pytest.param(LocalSpec(count=4), 1e12, 0, 4000, id="what a task may need, and not what there is"),
         pytest.param(LocalSpec(count=2, cores=8), 1e12, 0, 32_000, id="for each core"),
-        pytest.param(LocalSpec(count=4), 8e9, 0, 1000, id="half of what is free, as others write there"),
-        pytest.param(LocalSpec(count=4, disk=10**10), 1e12, 0, 10_000, id="what is said"),
-        pytest.param(LocalSpec(count=4, disk=10**10), 1e10, 0, 9000, id="what is said, if it is there"),
-        pytest.param(LocalSpec(count=4), 1e11, 2e10, 20_000, id="what a task asks for"),
-        pytest.param(LocalSpec(count=4), 1e10, 8e9, 8000, id="what a task asks for, though it is much"),
+        pytest.param(LocalSpec(count=4), 8000 * MB, 0, 1000, id="half of what is free"),
+        pytest.param(LocalSpec(count=4, disk=10_000 * MB), 1e12, 0, 10_000, id="what is said"),
+        pytest.param(LocalSpec(count=4, disk=10_000 * MB), 10_000 * MB, 0, 9000, id="said, if it is there"),
+        pytest.param(LocalSpec(count=4), 1e11, 20_000 * MB, 20_000, id="what a task asks for"),
+        pytest.param(LocalSpec(count=4), 10_000 * MB, 8000 * MB, 8000, id="asked for, though it is much"),
     ],
 )
 def test_the_disk_that_a_worker_promises(wanted: LocalSpec, free: float, task: float, promised: int) -> None:

@@ -8,6 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wq_runner import units
+from wq_runner.engine import queue_process as engine
+from wq_runner.remote import guard
+from wq_runner.units import GB, MB
 
 
 @pytest.mark.parametrize(
@@ -18,15 +21,15 @@ from wq_runner import units
         (units.count, "128k", 128_000),
         (units.count, "1.5M", 1_500_000),
         (units.count, 7, 7),
-        (units.size, "2GB", 2_000_000_000),
-        (units.size, "2 GiB", 2 * 2**30),
-        (units.size, "2000", 2_000_000_000),
+        (units.size, "2GB", 2 * GB),
+        (units.size, "2 GiB", 2 * GB),
+        (units.size, "2000", 2000 * MB),
         (units.size, "1.5KiB", 1536),
-        *((units.size, text, 2_000_000_000) for text in ("2G", "2g", "2gb", "2000M", "2000m", "2000000K")),
-        *((units.size, text, 2 * 2**30) for text in ("2GiB", "2Gi", "2048MiB")),
-        (units.memory, "2G", 2_000_000_000),
-        (units.memory, 300, 300_000_000),
-        *((units.worker_memory, text, 4_000_000_000) for text in (4, "4", "4.0", "4GB", "4000")),
+        *((units.size, text, 2 * GB) for text in ("2G", "2g", "2gb", "2048M", "2048m", "2097152K")),
+        *((units.size, text, 2 * GB) for text in ("2GiB", "2Gi", "2048MiB")),
+        (units.memory, "2G", 2 * GB),
+        (units.memory, 300, 300 * MB),
+        *((units.worker_memory, text, 4 * GB) for text in (4, "4", "4.0", "4GB", "4096")),
         (units.treereduction, "500M", "500M"),
         (units.seconds, "1:30", 90.0),
         (units.seconds, "12:00:00", 43_200.0),
@@ -77,7 +80,7 @@ def test_mistakes_name_the_value(parse: Callable[[Any], Any], text: Any) -> None
         pytest.param(units.memory, 4, "write 4GB", id="from a file"),
         pytest.param(units.memory, "20MB", "Python with coffea in it has 100.0 MB at least", id="said in MB"),
         pytest.param(units.memory, "0", "at least", id="none"),
-        pytest.param(units.memory, "2000000000", "write 2.0GB, or 2000000000B", id="bytes"),
+        pytest.param(units.memory, "2000000000", "write 1.9GB, or 2000000000B", id="bytes"),
         pytest.param(units.size, "8", "write 8GB", id="disk"),
         pytest.param(units.worker_memory, "128", "write 128GB or 128MB", id="either"),
         pytest.param(units.worker_memory, "4MB", "at least", id="of a worker"),
@@ -104,7 +107,8 @@ def test_counts_read_back(number: int) -> None:
         (units.format_count, 41_187_330, "41.2 M"),
         (units.format_count, 3.4e9, "3.4 G"),
         (units.format_size, 999, "999 B"),
-        (units.format_size, 16e9, "16.0 GB"),
+        (units.format_size, 16 * GB, "16.0 GB"),
+        (units.format_size, 1000 * MB, "1000.0 MB"),
         (units.format_seconds, 4.23, "4.2 s"),
         (units.format_seconds, 102, "1:42"),
         (units.format_seconds, 7391, "2:03:11"),
@@ -112,3 +116,13 @@ def test_counts_read_back(number: int) -> None:
 )
 def test_format(format_one: Callable[[float], str], number: float, text: str) -> None:
     assert format_one(number) == text
+
+
+@given(st.integers(100, 10**6))
+def test_memory_is_what_the_engine_is_told(number: int) -> None:
+    """A worker of so many MB has as many for the engine, and N of them N times what is shown."""
+    assert units.memory(str(number)) == units.memory(f"{number}MB") == number * engine.MB == number * guard.MB
+    assert units.worker_memory(f"{number}MB") // MB == number
+    for count in (1, 7, 300):
+        each, total = units.memory(f"{number}MB"), count * number * engine.MB
+        assert units.format_size(count * each) == units.format_size(total)

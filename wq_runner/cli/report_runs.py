@@ -13,6 +13,7 @@ from wq_runner.config.types import ONE, PER_DATASET
 from wq_runner.errors import PartialResultError, UsageError
 from wq_runner.plain import echo
 from wq_runner.system import RunPaths
+from wq_runner.units import format_size
 
 _DIRECTORY = click.Path(path_type=Path)
 _LISTED = 30  # datasets that are not complete
@@ -185,7 +186,7 @@ def _join(directories: tuple[Path, ...], kind: str, output: Path | None) -> None
             complete = not run.missing
         found = join(paths, kind, output or directories[0] / "merged", files)
     for path in found.made:
-        echo(f"{path}  {path.stat().st_size / 1e6:,.1f} MB")
+        echo(f"{path}  {format_size(path.stat().st_size)}")
     for note in found.notes:
         echo(f"note: {note}", err=True)
     problems = []

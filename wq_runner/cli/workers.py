@@ -14,12 +14,12 @@ from wq_runner.cli import base, manual
 from wq_runner.config import completion, types
 from wq_runner.errors import SamplesError, UsageError
 from wq_runner.plain import echo
+from wq_runner.units import MB
 
 if TYPE_CHECKING:
     from wq_runner.workers.target import Target
 
 _F = TypeVar("_F", bound=Callable[..., Any])
-_MB = 1_000_000
 
 
 @click.group(
@@ -135,7 +135,7 @@ def local(count: int, timeout: float, **values: Any) -> None:
     from wq_runner.workers.local import WorkerShape
 
     target = _target(values)
-    cores, memory, disk = values["cores"], values["memory"] // _MB, values["disk"] // _MB
+    cores, memory, disk = values["cores"], values["memory"] // MB, values["disk"] // MB
     echo(f"{count} workers, {cores} cores and {memory} MB each, for {target.description}")
     shape = WorkerShape(cores=cores, memory=memory, disk=disk)
     with tempfile.TemporaryDirectory(prefix="wq-workers-") as scratch:
@@ -189,8 +189,8 @@ def factory(batch: str, name: str | None, output: Path | None, timeout: float, *
             min_workers=least,
             workers_per_cycle=values["per_cycle"] or factory_file.ALL,
             cores=values["cores"],
-            memory=None if slurm else memory // _MB,
-            disk=values["disk"] // _MB,
+            memory=None if slurm else memory // MB,
+            disk=values["disk"] // MB,
             timeout=int(timeout),
             condor_requirements=values["requirements"],
             worker_extra_options=factory_file.extra_options(batch, memory),
@@ -204,7 +204,7 @@ def factory(batch: str, name: str | None, output: Path | None, timeout: float, *
             stream.write(text)
     known = managers.running(name or default_name())
     door = starting.Door.of(known[0]) if known else starting.Door(host="", port=0)
-    more = [f"-B--mem={memory // _MB}M"] if slurm else []
+    more = [f"-B--mem={memory // MB}M"] if slurm else []
     echo(f"start it:  {starting.factory(door, batch, more, str(output))}", err=True)
 
 

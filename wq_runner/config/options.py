@@ -38,6 +38,7 @@ from wq_runner.config.nature import (
 )
 from wq_runner.errors import UsageError
 from wq_runner.model import Order, PerDataset, ResourcesMode
+from wq_runner.units import GB
 
 if TYPE_CHECKING:
     from wq_runner.workers.local import LocalSpec
@@ -441,7 +442,7 @@ class RunOptions:
         "names. Repeatable.",
     )
     max_cache: int | None = _option(
-        20_000_000_000,
+        20 * GB,
         "--max-cache",
         group=_ENVIRONMENT,
         nature=Nature(

@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from wq_runner.model import MB, Ending, Outcome, Task
+from wq_runner.model import Ending, Outcome, Task
 from wq_runner.remote.guard import Limits
+from wq_runner.units import MB
 
 
 @dataclass(frozen=True, kw_only=True)

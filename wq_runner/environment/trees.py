@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from wq_runner.errors import WorkerEnvironmentError
+from wq_runner.units import MB
 
 LINK = 0o120000  # the mode of a symbolic link, as git writes it
 LARGEST = 50_000_000  # bytes; an untracked file beyond is data, not code
@@ -218,7 +219,7 @@ def left_out(path: Path, *, package: bool = False) -> str:
     except OSError:
         return "it cannot be read"
     if size > LARGEST:
-        return f"{size / 1e6:.0f} MB"
+        return f"{size / MB:.0f} MB"
     return "" if path.is_symlink() or os.access(path, os.R_OK) else "it cannot be read"
 
 

@@ -17,8 +17,9 @@ from wq_runner.execution.items import Item
 from wq_runner.execution.phase import Context
 from wq_runner.execution.reduce import Reducer
 from wq_runner.execution.sums import Batch
-from wq_runner.model import MB, Category, Ending, Outcome, Task
+from wq_runner.model import Category, Ending, Outcome, Task
 from wq_runner.remote import work
+from wq_runner.units import MB
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,8 @@ from collections import deque
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
-from wq_runner.model import MB, PerDataset, Resources, ResourcesMode, value_of
+from wq_runner.model import PerDataset, Resources, ResourcesMode, value_of
+from wq_runner.units import MB
 
 ALL = 0.9  # of a worker's memory: what was stopped there would not have had more
 

@@ -13,8 +13,9 @@ from wq_runner.engine.protocol import EngineStatus
 from wq_runner.execution.items import Item, Key, Share, file_id, named, shares
 from wq_runner.execution.policy import Trouble
 from wq_runner.journal import Accepted, Decided, LeftBehind, ReadElsewhere, TaskEnded, TaskSubmitted, Workers
-from wq_runner.model import MB, Outcome, Task
+from wq_runner.model import Outcome, Task
 from wq_runner.remote.servers import server_of
+from wq_runner.units import MB
 
 
 def submitted(task: Task, batch: tuple[Item, ...]) -> list[TaskSubmitted]:

@@ -14,7 +14,8 @@ from typing import Any, get_args
 from wq_runner import units
 from wq_runner.errors import UsageError, did_you_mean
 from wq_runner.execution.allocation import AllocationSettings
-from wq_runner.model import MB, ResourcesMode
+from wq_runner.model import ResourcesMode
+from wq_runner.units import MB
 
 _SUMS = "results are added up as they come, on workers first"
 _SIZES = "chunks that do not fit are cut until they do"

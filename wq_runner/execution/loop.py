@@ -33,8 +33,9 @@ from wq_runner.execution.reduce import Reducer
 from wq_runner.execution.sayings import Sayings
 from wq_runner.execution.shaping import Backlog, Fits
 from wq_runner.journal import HostBlocked, PhaseEnded, PhaseStarted
-from wq_runner.model import MB, Category, Ending, Outcome, Task
+from wq_runner.model import Category, Ending, Outcome, Task
 from wq_runner.remote import work
+from wq_runner.units import MB
 
 log = logging.getLogger(__name__)
 

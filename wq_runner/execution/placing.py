@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from wq_runner.engine.protocol import EngineStatus
-from wq_runner.model import MB, Resources
-from wq_runner.units import format_size
+from wq_runner.model import Resources
+from wq_runner.units import MB, format_size
 
 PATIENCE = 15.0  # seconds; workers come and go, and the engine takes a moment to place tasks
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from wq_runner.engine.answer import Failure, Kind
-from wq_runner.model import MB, NEVER_RAN, Ending, Outcome
+from wq_runner.model import NEVER_RAN, Ending, Outcome
+from wq_runner.units import MB
 
 
 class Cause(str, Enum):

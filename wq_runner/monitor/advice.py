@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from wq_runner.monitor import words
 from wq_runner.monitor.next_time import FURTHEST, next_time
 from wq_runner.monitor.view import Memory, RunView
-from wq_runner.units import format_count, format_seconds, format_size
+from wq_runner.units import MB, format_count, format_seconds, format_size
 
 _CORE_MEMORY = 0.8  # of a core's share of memory that chunks may fill
 _CHUNKS_PER_CORE = 4  # that must remain, so that no core waits for another at the end
 _LONGEST_CHUNK = 120.0  # seconds; what is lost with a worker should be little
-_BASE_MEMORY = 160e6  # of the interpreter and its imports, whatever the size of a chunk
+_BASE_MEMORY = 160 * MB  # of the interpreter and its imports, whatever the size of a chunk
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,7 +136,7 @@ def _memory(view: RunView) -> list[Advice]:
     used, held = view.task_memory.most, max((one.most_allocated for one in view.memory), default=0.0)
     if not used or held < 4 * used or view.task_memory.count < 3:
         return []
-    enough = _rounded(used * 1.5 / 1e6)
+    enough = _rounded(used * 1.5 / MB)
     return [
         Advice(
             text=f"tasks used at most {format_size(used)} of the {format_size(held)} they held: workers with "

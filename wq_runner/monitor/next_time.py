@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from wq_runner.monitor.sketch import Fit, Sketch
 from wq_runner.monitor.view import ChunkMemory, RunView
-from wq_runner.units import format_size
+from wq_runner.units import MB, format_size
 
-_BARE = 160e6  # of the interpreter and its imports, where chunks of one size do not tell
+_BARE = 160 * MB  # of the interpreter and its imports, where chunks of one size do not tell
 _ROOM = 0.85  # of a core's share of memory that chunks may fill
 _MARGIN = 1.1  # over the largest chunk, when a worker is to be chosen
 _CHUNKS_PER_CORE = 4  # that must remain, so that no core waits for another at the end
@@ -115,7 +115,7 @@ def _by_memory(view: RunView, known: list[ChunkMemory]) -> list[float]:
 def needed(known: Sequence[ChunkMemory], chunksize: int) -> float:
     """Return the bytes that a core should have for chunks of this size."""
     most = max(one.fixed + one.per_event * chunksize + _spread(one) for one in known)
-    return float(rounded(_MARGIN * most))
+    return float(rounded(_MARGIN * most / MB) * MB)
 
 
 def _spread(one: ChunkMemory) -> float:

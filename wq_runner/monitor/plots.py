@@ -11,6 +11,7 @@ from typing import Any
 from wq_runner.monitor import words
 from wq_runner.monitor.stats_log import StatsLog
 from wq_runner.monitor.view import USES, Distribution, RunView
+from wq_runner.units import GB, MB
 
 FORMATS = ("png", "pdf", "svg")
 COLORS = ("#2f6fb5", "#d9730d", "#2e8b57", "#8e5bb5", "#b8336a", "#6b7280", "#c9a227")
@@ -28,7 +29,7 @@ class Curves:
     rates: bool = False
 
 
-_GB, _MEGA, _HOUR = 1e9, 1e6, 3600.0
+_GB, _MEGA, _HOUR = float(GB), float(MB), 3600.0
 PICTURES = (
     Curves(
         name="workers",
@@ -253,7 +254,7 @@ def draw_view(view: RunView, directory: Path, kind: str) -> list[Path]:
         ("task-time", "time of a task", "seconds", view.task_seconds, 1.0),
         ("task-events", "events of a task", "events", view.task_events, 1.0),
         ("task-memory", "peak memory of a task", "MB", view.task_memory, _MEGA),
-        ("result-size", "size of a result", "kB", view.result_bytes, 1000.0),
+        ("result-size", "size of a result", "kB", view.result_bytes, 1024.0),
     ]
     for name, title, unit_, found, scale in distributions:
         if found.counts:

@@ -16,7 +16,7 @@ from wq_runner.monitor.view import (
     Progress,
     RunView,
 )
-from wq_runner.units import format_count, format_seconds, format_size
+from wq_runner.units import GB, MB, format_count, format_seconds, format_size
 
 _TEXT = 120  # characters of a warning in a line
 _SHOWN = 4  # datasets whose memory is named
@@ -117,8 +117,8 @@ def memory(view: RunView) -> str:
     now = view.workers
     if not now.memory:
         return ""
-    used = f"{now.memory_measured / 1e9:.1f} used / " if now.memory_measured else ""
-    return f"memory {used}{now.memory_used / 1e9:.1f} allocated / {now.memory / 1e9:.1f} GB"
+    used = f"{now.memory_measured / GB:.1f} used / " if now.memory_measured else ""
+    return f"memory {used}{now.memory_used / GB:.1f} allocated / {now.memory / GB:.1f} GB"
 
 
 def moved(view: RunView) -> str:
@@ -236,7 +236,7 @@ def elsewhere(one: Elsewhere) -> str:
 def chunk_memory(one: ChunkMemory) -> str:
     """Return ``640.0 MB a chunk (95% below 690.0 MB, max 702.0 MB, 5.1 MB per 1,000 events)``."""
     high, most = format_size(one.high), format_size(one.most)
-    slope = one.per_event * 1000 / 1e6
+    slope = one.per_event * 1000 / MB
     per_thousand = f", {slope:,.{0 if slope >= 100 else 1 if slope >= 1 else 3}f} MB per 1,000 events"
     return f"{format_size(one.typical)} a chunk (95% below {high}, max {most}{per_thousand if slope else ''})"
 

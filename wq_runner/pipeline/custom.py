@@ -25,6 +25,7 @@ from wq_runner.engine.protocol import Engine
 from wq_runner.errors import UsageError, did_you_mean
 from wq_runner.pipeline import backends
 from wq_runner.system import RunPaths
+from wq_runner.units import GB, MB
 
 log = logging.getLogger(__name__)
 
@@ -159,7 +160,7 @@ def run_options(options: RunOptions) -> dict[str, Any]:
         **ours,
         "scaleout": options.scaleout or (started.count if started else 1),
         "cores-per-worker": options.cores_per_worker or options.cores,
-        "mem-per-worker": f"{(options.mem_per_worker or 2_000_000_000) // 1_000_000}MB",
+        "mem-per-worker": f"{(options.mem_per_worker or 2 * GB) // MB}MB",
         "ignore-grid-certificate": True,  # a proxy is not copied: it is where X509_USER_PROXY says
         "retries": 0,  # failures are answered by their cause
         "tree-reduction": 20,

@@ -23,11 +23,12 @@ from wq_runner.execution.session import Session, work_queue_session
 from wq_runner.execution.shaping import ShapeSettings
 from wq_runner.execution.sums import TreeSettings
 from wq_runner.journal import Journal
-from wq_runner.model import MB, PerDataset
+from wq_runner.model import PerDataset
 from wq_runner.pipeline import backends, custom
 from wq_runner.pipeline.presence import Attention, announced
 from wq_runner.remote.bundle import write_bundle
 from wq_runner.system import RunPaths
+from wq_runner.units import MB
 from wq_runner.workers.choice import Choice, Wish, choose
 
 MOST_INPUTS = 500  # files of one task, however small

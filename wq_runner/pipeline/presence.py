@@ -16,10 +16,11 @@ from wq_runner.engine.protocol import EngineStatus
 from wq_runner.engine.work_queue import WorkQueueEngine
 from wq_runner.errors import EngineError
 from wq_runner.execution.session import Session
-from wq_runner.model import MB, value_of
+from wq_runner.model import value_of
 from wq_runner.pipeline import say
 from wq_runner.pipeline.invitation import invitation
 from wq_runner.system import RunPaths
+from wq_runner.units import MB
 from wq_runner.workers import catalog, managers
 from wq_runner.workers.catalog import Address
 from wq_runner.workers.choice import Choice

@@ -28,7 +28,7 @@ from wq_runner.pipeline.probe import Probed, suggestion
 from wq_runner.pipeline.record import Account, Spent
 from wq_runner.results import Kept
 from wq_runner.system import RunPaths
-from wq_runner.units import format_count, format_seconds, format_size
+from wq_runner.units import MB, format_count, format_seconds, format_size
 
 if TYPE_CHECKING:
     from wq_runner.journal import Plan
@@ -165,7 +165,7 @@ def probe(console: Console, found: Sequence[Probed]) -> None:
         f"{format_count(total)} events, {format_seconds(sum(one.expected for one in found))} of core time; "
         f"{format_seconds(best.seconds)} with {_number(best.workers, 'worker')}",
     )
-    memory = f"{math.ceil(best.memory / 1e6)}MB"
+    memory = f"{math.ceil(best.memory / MB)}MB"
     line(
         console,
         "suggested",

@@ -17,6 +17,7 @@ from wq_runner.pipeline.record import Record
 from wq_runner.pipeline.stageout import Destination
 from wq_runner.pipeline.waiting import waiting
 from wq_runner.system import RunPaths
+from wq_runner.units import format_size
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +74,7 @@ def stage(record: Record, paths: RunPaths, url: str | None, console: Console) ->
     record.phases["staging out"] = time.monotonic() - clock
     size = sum(one.bytes for one in staged)
     say.line(
-        console, "staged out", f"{len(staged):,} files, {size / 1e6:,.1f} MB, to {url}; read back and equal"
+        console, "staged out", f"{len(staged):,} files, {format_size(size)}, to {url}; read back and equal"
     )
 
 

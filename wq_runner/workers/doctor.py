@@ -16,14 +16,14 @@ from typing import Any
 from wq_runner import checksums
 from wq_runner.errors import EngineError, nearest
 from wq_runner.system import RunPaths
-from wq_runner.units import format_seconds, format_size
+from wq_runner.units import GB, MB, format_seconds, format_size
 from wq_runner.workers import catalog, managers, ports, program, proxy
 from wq_runner.workers.catalog import Address, Advert
 from wq_runner.workers.managers import Manager
 from wq_runner.workers.notices import Notices
 from wq_runner.workers.starting import Door
 
-LITTLE_DISK = 1_000_000_000  # bytes
+LITTLE_DISK = GB  # bytes
 _HERE = "127.0.0.1"  # of a run with workers of its own only
 SHORT_LIFE = 3600.0  # seconds of a proxy
 FRESH = 90.0  # seconds in which a run writes its state again, however busy
@@ -51,7 +51,7 @@ class Now:
             waiting=tasks["waiting"],
             running=tasks["running"],
             largest_cores=workers["largest_cores"],
-            largest_memory=workers["largest_memory"] / 1e6,
+            largest_memory=workers["largest_memory"] / MB,
         )
 
 

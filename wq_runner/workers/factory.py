@@ -16,7 +16,7 @@ from pathlib import Path
 from wq_runner import system
 from wq_runner.errors import EngineError
 from wq_runner.remote import leftovers
-from wq_runner.units import format_size
+from wq_runner.units import MB, format_size
 from wq_runner.workers import factory_file, kit, managers
 from wq_runner.workers.catalog import Address
 from wq_runner.workers.factory_file import FactoryFile
@@ -41,8 +41,8 @@ class FactorySettings:
     catalog: Address
     count: int
     cores: int = 1
-    memory: int = 4_000_000_000
-    disk: int = 8_000_000_000
+    memory: int = 4000 * MB
+    disk: int = 8000 * MB
     timeout: int = 300
     batch_options: str = ""
     requirements: str = ""
@@ -53,7 +53,7 @@ class FactorySettings:
 
 def file_of(settings: FactorySettings) -> FactoryFile:
     """Return what the factory's file says."""
-    memory, disk = int(settings.memory / 1e6), int(settings.disk / 1e6)
+    memory, disk = settings.memory // MB, settings.disk // MB
     slurm = settings.system == "slurm"
     return FactoryFile(
         manager_name=factory_file.escaped(settings.name),
@@ -72,7 +72,7 @@ def file_of(settings: FactorySettings) -> FactoryFile:
 def batch_options(settings: FactorySettings) -> str:
     """Return the options for the batch system; what jobs say on standard error comes back, for `Unable`."""
     if settings.system == "slurm":
-        own = f"--mem={int(settings.memory / 1e6)}M --error={JOBS}%j{SAID}"
+        own = f"--mem={settings.memory // MB}M --error={JOBS}%j{SAID}"
         return f"{own} {settings.batch_options}".strip()
     return f"error = {JOBS}$(Cluster).$(Process){SAID}\n{settings.batch_options}".strip()
 

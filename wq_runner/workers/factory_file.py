@@ -17,6 +17,7 @@ from typing import Any
 
 from wq_runner import system
 from wq_runner.errors import Problem, UsageError, did_you_mean
+from wq_runner.units import MB
 
 TEXTS = ("manager-name", "foremen-name", "worker-extra-options", "condor-requirements", "factory-name")
 NUMBERS = (
@@ -328,7 +329,7 @@ def extra_options(system: str, memory: int) -> str | None:
     Memory of Slurm is not a key: release 9.9 writes it so that sbatch does not understand it. Workers of
     a local factory outlive it, unless they are told not to.
     """
-    return {"slurm": f"--memory={memory // 1_000_000}", "local": "--parent-death"}.get(system)
+    return {"slurm": f"--memory={memory // MB}", "local": "--parent-death"}.get(system)
 
 
 def escaped(name: str) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from wq_runner import units
+from wq_runner.units import MB
 from wq_runner.workers import sites
 from wq_runner.workers.sites import Site
 from wq_runner.workers.spec import BatchSpec
@@ -27,7 +28,7 @@ def arguments(
     told: dict[str, Any] = {
         "cores": cores,
         "processes": cores,
-        "memory": f"{memory // 1_000_000} MB",
+        "memory": f"{memory // MB} MB",
         "python": python,
         "death_timeout": PATIENCE,
         "log_directory": str(directory),
@@ -42,11 +43,11 @@ def arguments(
     told["scheduler_options"] = scheduler
     lines = sites.batch_options(site)
     if site.system == "slurm":
-        told["job_mem"] = f"{memory // 1_000_000}M"
+        told["job_mem"] = f"{memory // MB}M"
         told["job_directives_skip"] = ["#SBATCH -t "]  # half an hour, where the queue has its own limit
         told["job_extra_directives"] = [*shlex.split(lines), *shlex.split(more)]
     else:
-        told["disk"] = f"{(wanted.disk or site.disk) // 1_000_000} MB"
+        told["disk"] = f"{(wanted.disk or site.disk) // MB} MB"
         extra = dict(_pair(line) for line in (*lines.splitlines(), *more.splitlines()) if line.strip())
         if site.requirements:
             extra["requirements"] = site.requirements

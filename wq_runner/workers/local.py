@@ -17,13 +17,14 @@ from pathlib import Path
 from wq_runner import system, units
 from wq_runner.errors import EngineError, UsageError
 from wq_runner.remote import leftovers
+from wq_runner.units import MB, format_size
 
 log = logging.getLogger(__name__)
 
 SHARE = 0.9  # of memory that all local workers together may claim
 DISK_SHARE = 0.5  # of what is free: a worker ends when less is left than it has promised, whoever took it
-DISK_OF_A_CORE = 4_000_000_000  # bytes that a worker promises for each core, more than tasks need
-LEAST_DISK = 50_000_000  # bytes, without which no worker does anything
+DISK_OF_A_CORE = 4000 * MB  # bytes that a worker promises for each core, more than tasks need
+LEAST_DISK = 50 * MB  # bytes, without which no worker does anything
 NO_ROOM = 60.0  # seconds in which somebody may make room
 QUICK_DEATH = 5.0  # seconds; a worker that lives shorter did not work at all
 QUICK_DEATHS_ALLOWED = 5
@@ -78,7 +79,7 @@ def shape(spec: LocalSpec, free: float, task_disk: float = 0) -> WorkerShape:
     asked = spec.disk or task_disk
     # what is asked for is promised as long as it is there: a smaller worker would hold no task
     disk = min(wanted, max(free * DISK_SHARE / spec.count, min(asked, free * SHARE)))
-    return WorkerShape(cores=spec.cores, memory=int(memory / 1e6), disk=int(disk / 1e6))
+    return WorkerShape(cores=spec.cores, memory=int(memory / MB), disk=int(disk / MB))
 
 
 def worker_command(
@@ -129,7 +130,7 @@ def write_password(path: Path) -> None:
 def describe(count: int, shape: WorkerShape) -> str:
     """Say how many workers there are to be, and of what size."""
     cores = "1 core" if shape.cores == 1 else f"{shape.cores} cores"
-    return f"{count} local, {cores}, {shape.memory / 1000:.1f} GB each"
+    return f"{count} local, {cores}, {format_size(shape.memory * MB)} each"
 
 
 class LocalWorkers:

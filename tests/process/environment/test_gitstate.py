@@ -271,7 +271,7 @@ def test_what_is_no_code_stays_here(repository: Make, look: Look) -> None:
     repo.write("env/lib/x.py", "")
     repo.write("__pycache__/a.cpython-311.pyc", "x")
     with (repo.root / "large.bin").open("wb") as stream:
-        stream.truncate(60_000_000)
+        stream.truncate(60 * 2**20)
     tree = look(repo.root)
     assert [one.path.name for one in tree.contents([repo.root])] == ["a.py"]
     assert tree.skipped[repo.root / "large.bin"] == "60 MB"

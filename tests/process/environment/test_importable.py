@@ -310,7 +310,7 @@ def test_links_are_followed_and_data_is_part_of_a_package(
     package.write("src/tiny/sf.json", "ignored by git")
     package.write("src/tiny/run.log", "of a tool")
     (source / "huge.json").touch()
-    os.truncate(source / "huge.json", 60_000_000)
+    os.truncate(source / "huge.json", 60 * 2**20)
     (site,) = prefix.glob("lib/python3*/site-packages")
     (site / "tiny.pth").write_text(f"{package.root / 'src'}\n")
     out, draft = ship(Ingredients(editables=find_editables(prefix)), store, tmp_path)
@@ -373,7 +373,7 @@ def test_data_that_a_script_names_goes_with_it(package: Repository, store: Store
         package.write(f"{place}/pileup.root", f"{place} root")
     (script.parent / "old").mkdir()
     (script.parent / "old/pileup.root").touch()
-    os.truncate(script.parent / "old/pileup.root", 60_000_000)
+    os.truncate(script.parent / "old/pileup.root", 60 * 2**20)
     imports = (("processor", script), ("helper", package.root / "common/helper.py"))
     out, draft = ship(Ingredients(analysis=script.parent, imported=imports), store, tmp_path)
     assert "60 MB" in draft.skipped[script.parent / "old/pileup.root"]

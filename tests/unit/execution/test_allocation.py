@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wq_runner.execution.allocation import AllocationSettings, Allocator, MemoryModel
-from wq_runner.model import MB, PerDataset, Resources
+from wq_runner.model import PerDataset, Resources
+from wq_runner.units import MB
 
 WORKER = Resources(cores=4, memory=2000, disk=8000)
 bases = st.floats(50, 300).map(lambda value: value * MB)

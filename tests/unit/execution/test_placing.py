@@ -25,8 +25,8 @@ def test_said_once_in_time_and_with_the_numbers() -> None:
     ((now, text),) = said(Placing(), WAITING, BIG)
     assert now <= 30
     assert text == (
-        "no connected worker can hold a task: it asks for 8 cores, 4.2 GB memory; "
-        "the largest of 2 connected has 4 cores, 2.1 GB memory, 8.4 GB disk, 0 gpus. "
+        "no connected worker can hold a task: it asks for 8 cores, 3.9 GB memory; "
+        "the largest of 2 connected has 4 cores, 2.0 GB memory, 7.8 GB disk, 0 gpus. "
         "Start larger workers, or ask for less (--cores, --memory)"
     )
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from wq_runner.engine.answer import Failure, Kind
 from wq_runner.execution import policy
 from wq_runner.execution.policy import Abort, Cause, History, Retry, Settings, Skip, Split, Trouble
-from wq_runner.model import MB, Ending, Outcome, Resources
+from wq_runner.model import Ending, Outcome, Resources
+from wq_runner.units import MB
 
 LOSSY = Settings(max_failed=0.01)
 SKIPPING = Settings(skip_bad_files=True)

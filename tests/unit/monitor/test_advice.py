@@ -23,16 +23,17 @@ from wq_runner.monitor.view import (
     Tasks,
     WorkersNow,
 )
+from wq_runner.units import GB, MB
 
 GOOD = RunView(
     core_time=CoreTime(available=36_000, processing=35_000, startup=500, idle=500),
     tasks=Tasks(ended=1000, useful=1000),
     chunks_per_task=5,
     task_seconds=Distribution(count=1000, mean=36),
-    task_memory=Distribution(count=1000, most=900e6),
-    memory=(Memory(category="processing", dataset="", tasks=1000, most=900e6, most_allocated=1.2e9),),
+    task_memory=Distribution(count=1000, most=900 * MB),
+    memory=(Memory(category="processing", dataset="", tasks=1000, most=900 * MB, most_allocated=1200 * MB),),
     cost=Cost(chunks=5000, events=250_000_000, seconds=35_000),
-    workers=WorkersNow(largest_cores=1, largest_memory=4e9),
+    workers=WorkersNow(largest_cores=1, largest_memory=4000 * MB),
     series=Series(gauges={"cores": (100.0, 100.0)}),
 )
 
@@ -65,7 +66,7 @@ CASES = {
         "would save 32% of processing: each chunk takes 3.00 s whatever its size",
     ),
     "memory that nobody uses": (
-        {"memory": (Memory(category="processing", dataset="", most_allocated=8e9),)},
+        {"memory": (Memory(category="processing", dataset="", most_allocated=8 * GB),)},
         "tasks used at most 900.0 MB of the 8.0 GB they held: workers with 1,300 MB per core would do",
     ),
     "exhaustion": (
@@ -122,9 +123,9 @@ def test_there_is_one_answer_to_how_large_chunks_should_be() -> None:
     view = dataclasses.replace(GOOD, **with_time(startup=9000), chunks_per_task=1.0, chunk_memory=(memory,))
     best = next_time(view, 50_000)
     assert best is not None
-    assert larger_chunks(view, 50_000) == best.chunksize == 200_000
+    assert larger_chunks(view, 50_000) == best.chunksize == 210_000
     [one] = [one for one in advice(view, chunksize=50_000) if "--chunksize" in one.text]
-    assert (one.of_chunks, "-> 200000 would save" in one.text) == (True, True)
+    assert (one.of_chunks, "-> 210000 would save" in one.text) == (True, True)
 
 
 def test_a_run_of_seconds_has_no_lines_of_its_cost() -> None:

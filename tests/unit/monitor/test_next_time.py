@@ -9,8 +9,7 @@ import pytest
 from wq_runner.monitor import words
 from wq_runner.monitor.next_time import ChunkTally, NextTime, next_time, rounded
 from wq_runner.monitor.view import ChunkMemory, Cost, RunView, Series, WorkersNow
-
-MB = 1e6
+from wq_runner.units import MB
 
 
 def memory(name: str = "A", *, events: int = 1000, fixed: float = 150, slope: float = 0.5) -> ChunkMemory:
@@ -69,7 +68,7 @@ def test_what_is_far_off_is_said_with_what_it_would_take() -> None:
     assert found == NextTime(chunksize=3100, memory=1800 * MB, kept=4500 * MB)
     assert found.text(8000) == (
         "--chunksize 3100, on workers with 1.8 GB for each core "
-        "(or chunks of 8,000 with 4.5 GB for each core)"
+        "(or chunks of 8,000 with 4.4 GB for each core)"
     )
 
 
@@ -132,7 +131,7 @@ def test_memory_is_a_line_where_sizes_differ() -> None:
 def test_where_sizes_are_alike_the_interpreter_is_taken_off() -> None:
     tally = ChunkTally()
     for _ in range(20):
-        tally.add(1000, 660_000_000)
+        tally.add(1000, 660 * MB)
     found = tally.summary("A")
     assert (found.fixed, found.per_event) == (160 * MB, 0.5 * MB)
     assert words.chunk_memory(found).endswith("500 MB per 1,000 events)")
@@ -143,6 +142,6 @@ def test_the_datasets_with_most_memory_are_named() -> None:
     rows = words.afterwards(view)
     assert [label for label, _ in rows] == ["memory", "", "", "", ""]
     assert rows[0][1].startswith(
-        "D6 6.2 GB a chunk (95% below 6.2 GB, max 6.2 GB, 6,000 MB per 1,000 events)"
+        "D6 6.0 GB a chunk (95% below 6.0 GB, max 6.0 GB, 6,000 MB per 1,000 events)"
     )
     assert rows[-1][1] == "and 2 more, which took less"

@@ -45,8 +45,8 @@ def test_what_a_terminal_says() -> None:
     text = " ".join(" ".join(rest).split())
     assert "2 of 2 workers busy, 2 of 2 cores" in text
     assert "2 tasks running 1 waiting" in text
-    assert "memory 0.8 used / 4.0 allocated / 4.0 GB" in text
-    assert "read 5.0 kB, sent" in text
+    assert "memory 0.7 used / 3.7 allocated / 3.7 GB" in text
+    assert "read 4.9 kB, sent" in text
     assert "1 retried (lost worker)" in text
     assert "last problem B: it went away" in text
 

@@ -68,7 +68,7 @@ FINE: dict[str, Any] = {
         ("no or a wrong password", {"refusals": frozenset({"no or a wrong password"})}, "start them with -P"),
         ("another release", {"refusals": frozenset({"another release"})}, "both sides need the same"),
         ("engine", {"release": None}, "work_queue_worker is not installed"),
-        ("disk", {"free_disk": 10**6}, "only 1.0 MB of disk"),
+        ("disk", {"free_disk": 2**20}, "only 1.0 MB of disk"),
         ("proxy", {"proxy": Proxy(path=Path("/tmp/x"), expires=1.0)}, "has expired"),
         ("proxy", {"needs_proxy": True}, "no X509 proxy was found"),
     ],

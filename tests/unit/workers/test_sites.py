@@ -55,7 +55,7 @@ def test_an_unknown_one() -> None:
 def test_ones_own_file(config: Path) -> None:
     (config / "sites.yaml").write_text("mine: {system: slurm, memory: 16GB, queue: long, notes: [a, b]}\n")
     site = sites.find("mine")
-    assert (site.memory, site.queue, site.notes) == (16_000_000_000, "long", ("a", "b"))
+    assert (site.memory, site.queue, site.notes) == (16 * 2**30, "long", ("a", "b"))
     assert site.origin == str(config / "sites.yaml")
 
 

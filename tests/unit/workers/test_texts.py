@@ -9,6 +9,7 @@ import pytest
 
 from wq_runner.config.options import RunOptions
 from wq_runner.errors import UsageError
+from wq_runner.units import GB, MB
 from wq_runner.workers import factory, kit, spec
 from wq_runner.workers.batch import condor, slurm
 from wq_runner.workers.batch.job import Job
@@ -23,14 +24,14 @@ ACCEPT = "WQ_TESTS_ACCEPT"
 JOB = Job(
     count=10,
     cores=4,
-    memory=16_000_000_000,
-    disk=20_000_000_000,
+    memory=16_000 * MB,
+    disk=20_000 * MB,
     queue="long",
     requirements='(Arch == "X86_64")',
 )
 SETTINGS = FactorySettings(
     system="slurm", name="me.x", catalog=Address(host="127.0.0.1", port=9097), count=5, cores=4,
-    memory=16_000_000_000, batch_options="--partition=long",
+    memory=16_000 * MB, batch_options="--partition=long",
 )  # fmt: skip
 
 
@@ -76,12 +77,12 @@ def test_factory(system: str) -> None:
     ("text", "meant"),
     [
         ("local:4", LocalSpec(count=4)),
-        ("local:2x4x8GB", LocalSpec(count=2, cores=4, memory=8_000_000_000)),
+        ("local:2x4x8GB", LocalSpec(count=2, cores=4, memory=8 * GB)),
         ("condor:50", BatchSpec(system="condor", count=50)),
         ("slurm:2x4", BatchSpec(system="slurm", count=2, cores=4)),
-        ("slurm:2x4x16GB", BatchSpec(system="slurm", count=2, cores=4, memory=16_000_000_000)),
-        ("slurm:20x4x4", BatchSpec(system="slurm", count=20, cores=4, memory=4_000_000_000)),
-        ("slurm:2x1x4Gx2000M", BatchSpec(system="slurm", count=2, cores=1, memory=4 * 10**9, disk=2 * 10**9)),
+        ("slurm:2x4x16GB", BatchSpec(system="slurm", count=2, cores=4, memory=16 * GB)),
+        ("slurm:20x4x4", BatchSpec(system="slurm", count=20, cores=4, memory=4 * GB)),
+        ("slurm:2x1x4Gx2000M", BatchSpec(system="slurm", count=2, cores=1, memory=4 * GB, disk=2000 * MB)),
         ("condor@lxplus:50", BatchSpec(system="condor", count=50, site="lxplus")),
         ("lxplus:50x4", BatchSpec(system="condor", count=50, cores=4, site="lxplus")),
         ("nd-crc:5", BatchSpec(system="condor", count=5, site="nd-crc")),

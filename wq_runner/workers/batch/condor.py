@@ -31,7 +31,7 @@ def resource_lines(job: Job) -> list[str]:
     lines = [
         f"request_cpus = {job.cores}",
         f"request_memory = {job.megabytes}MB",
-        f"request_disk = {int(job.disk / 1e3)}KB",
+        f"request_disk = {job.disk // 1024}KB",
     ]
     if job.queue:
         lines.append(f'+JobFlavour = "{job.queue}"')

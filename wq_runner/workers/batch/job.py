@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from wq_runner.units import MB
+
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
@@ -14,8 +16,8 @@ class Job:
 
     count: int
     cores: int = 1
-    memory: int = 4_000_000_000
-    disk: int = 8_000_000_000
+    memory: int = 4000 * MB
+    disk: int = 8000 * MB
     timeout: int = 900
     queue: str = ""
     requirements: str = ""
@@ -24,7 +26,7 @@ class Job:
 
     @property
     def megabytes(self) -> int:
-        return int(self.memory / 1e6)
+        return self.memory // MB
 
     @property
     def worker_arguments(self) -> tuple[str, ...]:
@@ -32,6 +34,6 @@ class Job:
         return (
             f"--cores={self.cores}",
             f"--memory={self.megabytes}",
-            f"--disk={int(self.disk / 1e6)}",
+            f"--disk={self.disk // MB}",
             f"--timeout={self.timeout}",
         )

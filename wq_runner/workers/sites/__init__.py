@@ -18,6 +18,7 @@ import platformdirs
 
 from wq_runner import units
 from wq_runner.errors import UsageError, did_you_mean, nearest
+from wq_runner.units import MB
 from wq_runner.workers.factory import FactorySettings
 from wq_runner.workers.provided import METHODS, Provider, is_provider
 
@@ -38,8 +39,8 @@ class Site:
     description: str = ""
     queue: str = ""
     cores: int = 1
-    memory: int = 4_000_000_000
-    disk: int = 8_000_000_000
+    memory: int = 4000 * MB
+    disk: int = 8000 * MB
     ports: str = ""
     scratch: str = ""
     image: str = ""
