@@ -182,7 +182,7 @@ def format_size(number: float) -> str:
 
 def exact_size(number: int) -> str:
     """Return a size in bytes as it can be read again without loss, such as 2GB or 1500MB."""
-    for factor, unit in ((1_000_000_000, "GB"), (MB, "MB")):
+    for factor, unit in ((GB, "GB"), (MB, "MB")):
         if number % factor == 0:
             return f"{number // factor}{unit}"
     return f"{number}B"

@@ -15,6 +15,7 @@ from wq_runner.config.executors import Backend
 from wq_runner.config.options import RunOptions, defaulted
 from wq_runner.errors import UsageError
 from wq_runner.pipeline import backends, places
+from wq_runner.units import GB
 from wq_runner.workers import jobqueue, sites, spec
 
 
@@ -46,7 +47,7 @@ def test_work_queue_at_a_site_is_workers_of_its_batch_system() -> None:
 
 
 def test_sizes_of_workers_that_are_said_by_themselves() -> None:
-    said = {"scaleout": 20, "cores_per_worker": 4, "mem_per_worker": 8_000_000_000}
+    said = {"scaleout": 20, "cores_per_worker": 4, "mem_per_worker": 8 * GB}
     assert defaulted(RunOptions(executor="work_queue@lpc", **said)).workers == "condor@lpc:20x4x8GB"
     assert defaulted(RunOptions(executor="dask@lpc", **said)).workers == "20x4x8GB"
     assert defaulted(RunOptions(executor="dask", scaleout=3)).workers == "3"
@@ -113,8 +114,8 @@ def test_condor_jobs_are_as_the_site_says(tmp_path: Path) -> None:
     assert parsed["my.jobflavour"] == '"workday"'
     assert parsed["my.accountinggroup"] == '"mine"'
     assert "MY.DaskWorkerCores = 1" in script
-    assert "MY.DaskWorkerMemory = 2000000000" in script
-    assert "MY.DaskWorkerDisk = 18000000000" in script
+    assert "MY.DaskWorkerMemory = 2097152000" in script
+    assert "MY.DaskWorkerDisk = 18874368000" in script
     assert "/env/bin/python -m distributed.cli.dask_worker tcp://here:1" in script
     assert f"LogDirectory = {tmp_path}" in script
 
@@ -135,9 +136,9 @@ def test_slurm_jobs_are_as_the_site_says(tmp_path: Path, monkeypatch: pytest.Mon
         "#SBATCH -J dask-worker",
         "#SBATCH -n 1",
         "#SBATCH --cpus-per-task=4",
-        "#SBATCH --mem=8000M",
+        "#SBATCH --mem=8192M",
         "#SBATCH --partition=short",
         "#SBATCH --qos=high",
         "#SBATCH --account=cms",
     ]
-    assert "--nthreads 1 --memory-limit 1.86GiB --nworkers 4 " in script
+    assert "--nthreads 1 --memory-limit 2.00GiB --nworkers 4 " in script

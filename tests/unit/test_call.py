@@ -61,7 +61,7 @@ def test_values_of_python_go_to_the_processor_as_they_are() -> None:
 
 def test_numbers_mean_what_they_mean_elsewhere() -> None:
     found = call._options({"memory": 2000, "chunksize": 5000, "port": 9200, "task_time": 30, "workers": None})
-    assert (found.memory, found.chunksize, found.port) == (2_000_000_000, 5000, (9200, 9200))
+    assert (found.memory, found.chunksize, found.port) == (2000 * 2**20, 5000, (9200, 9200))
     with pytest.raises(UsageError, match="memory: 2 alone is not GB here but MB, which is too little"):
         call._options({"memory": 2})
 

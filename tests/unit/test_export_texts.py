@@ -88,7 +88,7 @@ JOBS = [
     Slice(name=f"{number:04}", dataset=name, files=1, events=1)
     for number, name in enumerate(["a/b", "a/b", "a-b"])
 ]
-SHAPE = Job(count=1, cores=2, memory=3_000_000_000, queue="long", time=7200)
+SHAPE = Job(count=1, cores=2, memory=3000 * 2**20, queue="long", time=7200)
 
 
 def test_what_is_submitted_together() -> None:

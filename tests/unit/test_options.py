@@ -14,6 +14,7 @@ from wq_runner.config import options as declared
 from wq_runner.config.layers import find_settings
 from wq_runner.config.options import RunOptions, default_name, defaulted
 from wq_runner.errors import UsageError
+from wq_runner.units import GB
 from wq_runner.workers import spec
 from wq_runner.workers.local import LocalSpec
 
@@ -293,7 +294,7 @@ def test_every_option_is_in_the_help(capsys: pytest.CaptureFixture[str]) -> None
         ("local:4", LocalSpec(count=4)),
         ("local:2x4", LocalSpec(count=2, cores=4)),
         ("4", LocalSpec(count=4)),
-        (" 2x4x8GB ", LocalSpec(count=2, cores=4, memory=8_000_000_000)),
+        (" 2x4x8GB ", LocalSpec(count=2, cores=4, memory=8 * GB)),
     ],
 )
 def test_local_workers(text: str, wanted: LocalSpec) -> None:

@@ -8,6 +8,7 @@ from wq_runner.model import Dataset, FileFacts, InputFile
 from wq_runner.monitor.view import ChunkMemory
 from wq_runner.pipeline.probe import Probed, Suggestion, all_events, probed, suggestion
 from wq_runner.pipeline.record import Spent
+from wq_runner.units import MB
 
 FILES = tuple(InputFile(path=f"/{name}.root") for name in "abcd")
 FACTS = {file: FileFacts(entries=entries, uuid=b"") for file, entries in zip(FILES, (100, 300), strict=False)}
@@ -58,18 +59,18 @@ def of(total: int, rate: float, **rest: float) -> Probed:
     ("found", "expected"),
     [
         # by time: 120 s of 1000 events/s
-        ([of(36_000_000, 1000)], Suggestion(chunksize=120_000, workers=20, memory=350_000_000, seconds=1800)),
-        # by memory: (1.7 GB - 200 MB) / 100 kB
+        ([of(36_000_000, 1000)], Suggestion(chunksize=120_000, workers=20, memory=330 * MB, seconds=1800)),
+        # by memory: (1.78e9 - 2e8) / 100 kB
         (
             [of(36_000_000, 1000, per_event=1e5)],
-            Suggestion(chunksize=15_000, workers=20, memory=1_800_000_000, seconds=1800),
+            Suggestion(chunksize=15_000, workers=20, memory=1700 * MB, seconds=1800),
         ),
         # little: one worker, one chunk
-        ([of(1000, 1000)], Suggestion(chunksize=1000, workers=1, memory=220_000_000, seconds=1)),
+        ([of(1000, 1000)], Suggestion(chunksize=1000, workers=1, memory=210 * MB, seconds=1)),
         # the slower and larger one decides
         (
             [of(1_800_000, 1000), of(1_800_000, 100)],
-            Suggestion(chunksize=12_000, workers=11, memory=230_000_000, seconds=1800),
+            Suggestion(chunksize=12_000, workers=11, memory=220 * MB, seconds=1800),
         ),
     ],
 )

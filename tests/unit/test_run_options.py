@@ -17,6 +17,7 @@ from wq_runner.config.pocketcoffea import ANSWERS
 from wq_runner.config.written import as_yaml
 from wq_runner.errors import UsageError
 from wq_runner.model import PerDataset
+from wq_runner.units import GB, MB
 from wq_runner.workers import factory, spec
 from wq_runner.workers.choice import Wish, choose
 from wq_runner.workers.factory import FactoryWorkers, file_of
@@ -158,13 +159,13 @@ def test_the_proxy_is_an_option(here: Path, resolve: Resolve) -> None:
 @pytest.mark.parametrize(
     ("value", "size"),
     [
-        ("4", 4e9),
-        ("'4'", 4e9),
-        ("1.5", 1.5e9),
-        ("2000", 2e9),
-        ("16000", 16e9),
-        ("4GB", 4e9),
-        ("512MB", 512e6),
+        ("4", 4 * GB),
+        ("'4'", 4 * GB),
+        ("1.5", 1.5 * GB),
+        ("2000", 2000 * MB),
+        ("16000", 16_000 * MB),
+        ("4GB", 4 * GB),
+        ("512MB", 512 * MB),
     ],
 )
 def test_a_worker_of_four_has_gigabytes(here: Path, resolve: Resolve, value: str, size: float) -> None:
@@ -258,7 +259,7 @@ def test_values_for_each_dataset(here: Path, resolve: Resolve) -> None:
     assert [options.chunksize.of(name) for name in ("TTTo2L", "TTW", "DY")] == [7000, 5000, 100_000]
     assert options.limit_files == PerDataset(default=3, patterns=(("DY*", None),))
     assert options.limit_chunks == PerDataset(default=9, patterns=(("TT*", 2),))
-    assert options.memory == PerDataset(default=None, patterns=(("DY*", 4_000_000_000),))
+    assert options.memory == PerDataset(default=None, patterns=(("DY*", 4 * GB),))
     assert str(options.limit_chunks) == "default=9,TT*=2"
     # the command line wins as a whole
     assert resolve("-ro", "o.yaml", "-c", "9k").chunksize == 9000
@@ -270,7 +271,7 @@ FULL = RunOptions(
     chunksize=PerDataset(default=100_000, patterns=(("TT*", 5000),)),
     workers="condor@lxplus",
     scaleout=400,
-    mem_per_worker=6_000_000_000,
+    mem_per_worker=6 * GB,
     memory=PerDataset(default=None, patterns=(("DY*", 2**30),)),
     port=(9200, 9210),
     setup_command=("echo: $HOME", "# no comment"),
@@ -332,11 +333,11 @@ def test_a_file_is_not_overwritten(
     ("text", "said", "expected"),
     [
         ("local", {"count": 3}, "local:3"),
-        ("local", {"count": 3, "cores": 2, "memory": 2**32}, "local:3x2x4294967296B"),
-        ("4x2", {"cores": 3, "memory": 1_500_000_000}, "4x2x1500MB"),
+        ("local", {"count": 3, "cores": 2, "memory": 4 * 10**9}, "local:3x2x4000000000B"),
+        ("4x2", {"cores": 3, "memory": 1500 * MB}, "4x2x1500MB"),
         ("local:2", {"count": 3}, "local:2"),
-        ("condor:2", {"memory": 4 * 10**9}, "condor:2xx4GB"),
-        ("condor:2x4", {"cores": 8, "disk": 10**9}, "condor:2x4xx1GB"),
+        ("condor:2", {"memory": 4 * GB}, "condor:2xx4GB"),
+        ("condor:2x4", {"cores": 8, "disk": GB}, "condor:2x4xx1GB"),
         ("slurm@DESY", {"count": 3}, "slurm@DESY:3"),
         ("condor@lxplus", {"memory": 10}, "condor@lxplus"),
     ],
@@ -377,7 +378,7 @@ def wish(workers: str | None, directory: Path, queue: str | None = "espresso") -
 @pytest.mark.parametrize(
     ("workers", "options", "memory", "disk"),
     [
-        ("condor@lxplus:400xx6GBx3GB", '+JobFlavour = "espresso"', 6000, 3000),
+        ("condor@lxplus:400xx6GBx3GB", '+JobFlavour = "espresso"', 6144, 3072),
         ("condor:4", '+JobFlavour = "espresso"', 4000, 8000),
         ("slurm:4", "--partition=espresso", None, 8000),
     ],

@@ -114,7 +114,7 @@ def test_elsewhere_it_goes_there_first(tmp_path: Path) -> None:
     ("name", "value", "words"),
     [
         ("chunksize", PerDataset(default=5, patterns=(("A", 6),)), ["--chunksize=default=5,A=6"]),
-        ("memory", 2_000_000_000, ["--memory=2GB"]),
+        ("memory", 2 * 2**30, ["--memory=2GB"]),
         ("redirector", (("a/", "b/"),), ["--redirector=a/=b/"]),
         ("processor_args", ({"a": [1, None]},), ["--processor-args={'a': [1, None]}"]),
         ("port", (9, 10), ["--port=9-10"]),

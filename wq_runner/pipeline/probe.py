@@ -11,8 +11,9 @@ from wq_runner.monitor import next_time
 from wq_runner.monitor.view import ChunkMemory
 from wq_runner.pipeline.chunks import Facts
 from wq_runner.pipeline.record import Spent
+from wq_runner.units import MB
 
-CORE_MEMORY = 2e9  # bytes; what a core has at most batch systems
+CORE_MEMORY = 2000.0 * MB  # bytes; what a core has at most batch systems
 PATIENCE = 1800.0  # seconds that the whole may take with the workers that are suggested
 _ROOM = 0.85  # of a core's memory that a chunk may fill
 _LONGEST_CHUNK = 120.0  # seconds; what is lost with a worker should be little

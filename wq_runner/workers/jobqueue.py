@@ -28,7 +28,7 @@ def arguments(
     told: dict[str, Any] = {
         "cores": cores,
         "processes": cores,
-        "memory": f"{memory // MB} MB",
+        "memory": f"{memory // MB} MiB",
         "python": python,
         "death_timeout": PATIENCE,
         "log_directory": str(directory),
@@ -47,7 +47,7 @@ def arguments(
         told["job_directives_skip"] = ["#SBATCH -t "]  # half an hour, where the queue has its own limit
         told["job_extra_directives"] = [*shlex.split(lines), *shlex.split(more)]
     else:
-        told["disk"] = f"{(wanted.disk or site.disk) // MB} MB"
+        told["disk"] = f"{(wanted.disk or site.disk) // MB} MiB"
         extra = dict(_pair(line) for line in (*lines.splitlines(), *more.splitlines()) if line.strip())
         if site.requirements:
             extra["requirements"] = site.requirements

@@ -72,7 +72,7 @@ class Form:
     ) -> Form:
         """Return it with what is said of the workers by other options; what the form says wins.
 
-        >>> str(read("condor@lxplus").filled(count=400, memory=6_000_000_000))
+        >>> str(read("condor@lxplus").filled(count=400, memory=6 * 2**30))
         'condor@lxplus:400xx6GB'
         """
         count = count if self.count is None else self.count
