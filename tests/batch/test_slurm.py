@@ -29,7 +29,7 @@ def test_the_factory_with_a_file_of_ours(
         "factory", "-T", "slurm", "-M", "mine", "--min", 2, "--max", 2, *SIZE, "-o", "factory.json",
         cwd=tmp_path, name="wq-workers",
     )  # fmt: skip
-    assert "work_queue_factory -Tslurm -Cfactory.json -B--mem=1000M" in made.err
+    assert "work_queue_factory -Tslurm -Cfactory.json -B--mem=1024M" in made.err
     with follow("wq-run", *SUMS, *options, samples) as run:
         run.says("waiting for workers as mine")
         with follow(

@@ -156,10 +156,10 @@ def test_the_folder(place: Path) -> None:
     files = sorted((place / "jobs" / "submit").iterdir())
     assert [path.name for path in files] == ["one-0000.sbatch", "one-0001.sbatch", "two-0002.sbatch"]
     text = files[0].read_text()
-    for option in ("--mem=3000M", "--partition=long", "--time=120", "--cpus-per-task=1"):
+    for option in ("--mem=3072M", "--partition=long", "--time=120", "--cpus-per-task=1"):
         assert f"#SBATCH {option}\n" in text
     assert "--array" not in text
-    assert "#SBATCH --mem=1000M\n" in files[2].read_text()
+    assert "#SBATCH --mem=1024M\n" in files[2].read_text()
     run(place, *JOBS)  # what is said of other datasets is no matter of a job
     results = [running.summary(place / "jobs" / "results" / name) for name in JOBS]
     assert [one["options"]["chunksize"]["value"] for one in results] == [100, 100, 50]
