@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from wq_runner.engine.protocol import EngineStatus
-from wq_runner.model import MB, Ending, Outcome, Resources, Task
+from wq_runner.model import Ending, Outcome, Resources, Task
 from wq_runner.remote import wire, work
 from wq_runner.remote.seeds import Seeder
+from wq_runner.units import MB
 
 FOREVER = 10_000_000.0  # seconds after which a script is taken for one that does not end
 

@@ -27,8 +27,9 @@ from wq_runner.execution.phase import Context, LoopResult, LoopSettings, StopReq
 from wq_runner.execution.shaping import ShapeSettings
 from wq_runner.execution.sums import TreeSettings
 from wq_runner.journal import Accepted, Decided, Event, HostBlocked, Journal, TaskSubmitted
-from wq_runner.model import MB, Category, Ending
+from wq_runner.model import Category, Ending
 from wq_runner.remote.pinned import Code
+from wq_runner.units import MB
 
 SETTINGS = LoopSettings(code=Code(), shape=ShapeSettings(task_time=20, least_time=2))
 
