@@ -26,8 +26,9 @@ from wq_runner.execution.session import Session
 from wq_runner.execution.shaping import ShapeSettings
 from wq_runner.execution.sums import TreeSettings
 from wq_runner.journal import Journal
-from wq_runner.model import MB, Category, Ending, Outcome
+from wq_runner.model import Category, Ending, Outcome
 from wq_runner.remote.pinned import Code
+from wq_runner.units import MB
 
 SETTINGS = LoopSettings(code=Code(), shape=ShapeSettings(task_time=12, least_time=2))
 
