@@ -135,6 +135,19 @@ class Merged(Struct, frozen=True, kw_only=True):
     of: tuple[str, ...]
 
 
+class Written(Struct, frozen=True, kw_only=True):
+    """A file of the output is there while the run goes on: all events of these datasets are in the result.
+
+    Of a dataset in several files it is one of them; `events` are those that are in it.
+    """
+
+    path: str
+    datasets: tuple[str, ...]
+    events: int
+    bytes: int
+    sha256: str
+
+
 class Dropped(Struct, frozen=True, kw_only=True):
     """These files of the ledger do not count any more; what they held runs again."""
 
@@ -291,6 +304,7 @@ Event = (
     | TaskEnded
     | Accepted
     | Merged
+    | Written
     | Dropped
     | Resumed
     | Fingerprint

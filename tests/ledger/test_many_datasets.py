@@ -65,6 +65,15 @@ def check(directory: Path, failed: int = -1) -> None:
     assert len(seen) == len(set(seen)) == CHUNKS * COUNT - (failed >= 0)
 
 
+def check_written(directory: Path) -> int:
+    """Compare the files that a killed run has left with what they are in the end; return how many."""
+    found = parts(directory)
+    for name, one in found.items():
+        entries = events_of(int(name[1:]))
+        assert (one["entries"], one["sum"]) == (entries, sum(range(entries)))
+    return len(found)
+
+
 def shared(directory: Path) -> bool:
     """Whether datasets shared a task: then fewer were transferred than are on record."""
     first = [
@@ -78,7 +87,7 @@ def shared(directory: Path) -> bool:
 def test_killed_at_any_moment(samples: Path, tmp_path: Path) -> None:
     run = ("-p", f"{running.ANALYSIS}:Sums", *COMMON, "-e", "iterative", "--outputs", "per-dataset", samples)
     dice = random.Random(7)
-    kills = 0
+    kills = written = 0
     for number in range(7):
         wanted = number * 16 + dice.randint(1, 12)
         with running.running(*run, cwd=tmp_path) as process:
@@ -88,9 +97,11 @@ def test_killed_at_any_moment(samples: Path, tmp_path: Path) -> None:
             kills += process.poll() is None
             process.kill()
             process.communicate()
+        written += check_written(tmp_path / "out")
     running.run_well(*run, cwd=tmp_path)
     check(tmp_path / "out")
     assert kills, "how many depends on the machine: one that is held up may end a run first"
+    assert written, "of seven moments, some come after a dataset was complete"
 
 
 @pytest.mark.parametrize("what", ["exit", "error", "lock"])

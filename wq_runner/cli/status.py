@@ -64,9 +64,10 @@ def _show(paths: RunPaths) -> None:
     console = PlainConsole()
     size = console.size
     height = size.height if console.is_terminal else 60
-    console.print(
-        terminal.report(runs.load(paths), width=size.width, height=height, place=_shown(paths.root))
-    )
+    view = runs.load(paths)
+    console.print(terminal.report(view, width=size.width, height=height, place=_shown(paths.root)))
+    if len(view.datasets) > terminal.room(height - terminal.TITLE):
+        console.print(terminal.listing(view))
     for one in results.kept(paths):
         state = "complete" if one.complete else "not complete"
         echo(f"also kept: {_shown(one.paths.root)}  {one.title}, {state}, {format_size(one.bytes)}")

@@ -20,6 +20,7 @@ from wq_runner.execution import events, pins, policy
 from wq_runner.execution.accumulating import Accumulation
 from wq_runner.execution.allocation import AllocationSettings, Allocator
 from wq_runner.execution.attempts import Attempts
+from wq_runner.execution.completion import Completion
 from wq_runner.execution.function import write_function
 from wq_runner.execution.hosts import Block, Unblock
 from wq_runner.execution.inputs import Inputs
@@ -96,7 +97,14 @@ class Loop:
         for holding in recovered:
             self._given[holding.dataset] += holding.given
         self._attempts = Attempts(items, self._settings.policy, done=done)
-        self._reducer = Reducer(self._journal, self._context.ledger, self._context.files, self._settings.tree)
+        self._completion = Completion(items)
+        self._reducer = Reducer(
+            self._journal,
+            self._context.ledger,
+            self._context.files,
+            self._settings.tree,
+            self._context.completed,
+        )
         self._accumulation = Accumulation(
             self._engine,
             self._reducer,
@@ -106,6 +114,7 @@ class Loop:
         )
         try:
             self._reducer.recover(recovered)
+            self._reducer.complete(self._completion.among(one.dataset for one in recovered))
             self._function = self._write(function)
             while (self._backlog or self._running) and not self._stopped():
                 self._feed()
@@ -289,6 +298,7 @@ class Loop:
             self._reducer.add(task.result, accepted)
             done = [batch[index] for index in found.done]
             self._done += done
+            self._reducer.complete(self._completion.done(done))
             self._attempts.succeeded()
             self._context.hosts.done(outcome.host, done)
             self._journal.record(*events.read_elsewhere(task, batch, found))

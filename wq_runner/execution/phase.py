@@ -11,6 +11,7 @@ from typing import Any
 
 from wq_runner.execution import policy, problems
 from wq_runner.execution.allocation import AllocationSettings
+from wq_runner.execution.completion import Completed
 from wq_runner.execution.files import FileStore
 from wq_runner.execution.hosts import Hosts, HostSettings
 from wq_runner.execution.items import Item, Place, Sum
@@ -88,7 +89,8 @@ class Context:
     there, and in `files` what processors write beside them. `numbers` are those of the tasks, never
     used before with this engine or ledger. `hosts` are those of the engine, in whatever phase;
     `local` is how many workers this host is going to have, 0 if they are elsewhere. `again` says how to see
-    a chunk fail, `late` watches what tasks read. `clock` tells seconds that only grow.
+    a chunk fail, `late` watches what tasks read. `clock` tells seconds that only grow. `completed` is told of
+    datasets that are, in the thread that adds results up.
     """
 
     staging: Path
@@ -103,3 +105,4 @@ class Context:
     local: int = 0
     late: LateReads = field(default_factory=LateReads)
     clock: Callable[[], float] = time.monotonic
+    completed: Completed | None = None

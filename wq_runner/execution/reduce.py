@@ -21,6 +21,7 @@ from wq_runner import guarded, system
 from wq_runner.engine import answer
 from wq_runner.errors import OutputError, ProcessorError, WqRunnerError
 from wq_runner.execution import ledger
+from wq_runner.execution.completion import Completed
 from wq_runner.execution.files import FileStore
 from wq_runner.execution.items import Sum
 from wq_runner.execution.ledger import Holding
@@ -66,12 +67,19 @@ class _Returned:
     result: Path | None
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Complete:
+    """All results of these datasets have come."""
+
+    datasets: tuple[str, ...]
+
+
 @dataclass(frozen=True)
 class _Drain:
     """All results have come."""
 
 
-_Message = _Arrival | _Mixed | _Returned | Holding | _Drain
+_Message = _Arrival | _Mixed | _Returned | Holding | _Complete | _Drain
 
 
 def _failure(error: BaseException) -> WqRunnerError:
@@ -118,7 +126,8 @@ class Reducer:
     """Takes over the answers of tasks; `finish` returns the sum of all.
 
     Without `directory` nothing is kept for another process, and nothing is given to tasks; with `tree`,
-    `batches` are for tasks to add up. `recovered` files of the ledger are added up first.
+    `batches` are for tasks to add up. `recovered` files of the ledger are added up first. `completed` is told
+    of datasets that are complete, in the thread.
     """
 
     def __init__(
@@ -127,8 +136,10 @@ class Reducer:
         directory: Path | None = None,
         files: FileStore | None = None,
         tree: TreeSettings | None = None,
+        completed: Completed | None = None,
     ) -> None:
         self._journal = journal
+        self._completed = completed
         self._directory = directory
         self._files = files
         self._sums = Sums(journal, directory, tree)
@@ -163,6 +174,11 @@ class Reducer:
             self._give(_Arrival.of(result, accepted[0]))
         else:
             self._give(_Mixed(result=result, accepted=tuple(accepted)))
+
+    def complete(self, datasets: Sequence[str]) -> None:
+        """Say that all results of these datasets have come."""
+        if datasets and self._completed is not None:
+            self._give(_Complete(datasets=tuple(datasets)))
 
     def batches(self, most: int) -> list[Batch]:
         """Return at most so many batches for tasks; each is to be `returned`."""
@@ -257,6 +273,8 @@ class Reducer:
                     self._sums.take_holding(message)
                 case _Returned(batch=batch, result=result):
                     self._sums.take_back(batch, result)
+                case _Complete(datasets=datasets):
+                    self._sums.complete(datasets)
                 case _Drain():
                     self._draining = True
         if self._directory is None:
@@ -267,9 +285,16 @@ class Reducer:
             return
         if answers:
             self._take_into(self._directory, answers, pool)
+        self._give_out()
+
+    def _give_out(self) -> None:
+        """Give tasks what is for them, and say what is complete."""
         self._sums.tidy()
         for batch in self._sums.batches(last=self._draining):
             self._batches.put(batch)
+        if self._completed is not None:
+            for dataset, files in self._sums.whole():
+                self._completed(dataset, files)
 
     def _take_into(self, directory: Path, answers: Sequence[_Arrival], pool: ThreadPoolExecutor) -> None:
         """Keep the answers in the ledger: small ones as their sum, since a disk is slower than adding."""

@@ -21,6 +21,7 @@ from wq_runner.engine.protocol import Engine
 from wq_runner.engine.work_queue import WorkQueueEngine
 from wq_runner.errors import NoWorkersError
 from wq_runner.execution import problems, travelling
+from wq_runner.execution.completion import Completed
 from wq_runner.execution.files import FileStore
 from wq_runner.execution.hosts import Hosts
 from wq_runner.execution.items import Item, Place, describe
@@ -50,7 +51,8 @@ class Session:
     surrounds a run once the engine has started, `afterwards` is called when it has ended, `failed` with what
     ended a call, `again` says how to see a chunk fail. `portion` says which results are added up apart.
     `known` is what is known of files, by path and tree, `late` what is known of what tasks read (None:
-    nothing yet). `clock` tells seconds that only grow. `last` is what the last call did.
+    nothing yet). `clock` tells seconds that only grow. `completed` is told of each dataset that is complete,
+    while others are not. `last` is what the last call did.
     """
 
     engine: Engine
@@ -74,6 +76,7 @@ class Session:
     known: Mapping[Place, Known] = field(default_factory=dict)
     late: LateReads | None = None
     clock: Callable[[], float] = time.monotonic
+    completed: Completed | None = None
     hosts: Hosts = field(init=False)
     last: LoopResult | None = field(default=None, init=False)
     _started: float | None = field(default=None, init=False)
@@ -103,6 +106,7 @@ class Session:
                 local=self.workers.spec.count if isinstance(self.workers, LocalWorkers) else 0,
                 late=self.late or LateReads(),
                 clock=self.clock,
+                completed=self.completed if kept else None,
             )
             loop = Loop(self.engine, category=category, settings=self.settings, context=context)
             recovered = self.recovered.holdings if kept else ()

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from wq_runner.execution.items import Item
 from wq_runner.model import Order
 
+AHEAD = 2.0  # seconds of work for each slot; with less, what comes next is tried
+
 
 @dataclass(frozen=True, kw_only=True)
 class ShapeSettings:
@@ -178,7 +180,8 @@ class Backlog:
         left = {name: self._seconds_left(name) for name in self._tried}
         tried = sum(left.values())
         seconds = target_seconds(self._settings, seconds_left=tried + self._untried_seconds(), slots=slots)
-        if trial is not None and (self._rank[trial] < self._rank[going] or tried < seconds * slots):
+        soon = tried < max(seconds, AHEAD) * slots
+        if trial is not None and (soon or self._rank[trial] < self._rank[going]):
             return self._try(trial, slots, allowed)
         return self._fill(itertools.chain((going,), others), seconds)
 

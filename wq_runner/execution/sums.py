@@ -7,7 +7,8 @@ made of only when it is safe and the journal says so.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -106,6 +107,8 @@ class Sums:
         # those with parts, and with something apart: of hundreds of datasets few have any at a time
         self._loose: dict[Sum, _Sum] = {}
         self._apart: dict[Sum, _Sum] = {}
+        self._of_dataset: defaultdict[str, list[Sum]] = defaultdict(list)
+        self._complete: dict[str, None] = {}  # datasets that are, and were not given out yet
 
     @property
     def tree(self) -> TreeSettings | None:
@@ -176,6 +179,31 @@ class Sums:
             for part in one.apart.values():
                 self.add(of, part.path)
 
+    def complete(self, datasets: Iterable[str]) -> None:
+        """Note that nothing more comes of these datasets."""
+        self._complete.update(dict.fromkeys(datasets))
+
+    def whole(self) -> Iterator[tuple[str, dict[Sum, Path]]]:
+        """Yield each dataset that is complete once, when one file of the ledger has each of its sums."""
+        for dataset in tuple(self._complete):
+            sums = {of: self._sums[of] for of in self._of_dataset[dataset]}
+            if not any(one.out for one in sums.values()):
+                del self._complete[dataset]
+                yield dataset, {of: self._file(of, one) for of, one in sums.items()}
+
+    def _file(self, of: Sum, one: _Sum) -> Path:
+        """Return the one file that has a sum of which all is there."""
+        if len(one.apart) == 1 and not one.parts and one.merged is None:
+            return next(iter(one.apart.values())).path
+        self._apart.pop(of, None)
+        parts, one.apart = tuple(one.apart.values()), {}
+        for part in parts:
+            self.add_part(of, part)
+        if self._loose.pop(of, None) is not None:
+            self._write(of[0], one)
+        assert one.merged is not None
+        return one.merged.path
+
     def tidy(self) -> None:
         """Write the largest sums, when there are too many parts or too large ones."""
         while (
@@ -192,13 +220,19 @@ class Sums:
             return
         waiting = sum(len(one.apart) - len(one.out) for one in self._apart.values())
         for of, one in self._apart.items():
-            while batch := _next_batch(of, one, self._tree, rest=waiting > MOST_PARTS, last=last):
+            while batch := _next_batch(
+                of, one, self._tree, rest=waiting > MOST_PARTS, last=last or of[0] in self._complete
+            ):
                 one.out.update(part.name for part in batch.parts)
                 waiting -= len(batch.parts)
                 yield batch
 
     def _of(self, of: Sum) -> _Sum:
-        return self._sums.setdefault(of, _Sum())
+        one = self._sums.get(of)
+        if one is None:
+            one = self._sums[of] = _Sum()
+            self._of_dataset[of[0]].append(of)
+        return one
 
     def _add_loose(self, of: Sum, part: Part) -> None:
         one = self._loose[of] = self._of(of)

@@ -142,7 +142,7 @@ def _dataset(one: Progress, view: RunView) -> list[Child]:
         f"{one.skipped:,}" if one.skipped else "",
         f"{one.chunks_done:,}/{one.chunks:,}",
         words.rate(one),
-        words.left(one),
+        words.left(one, written=True),
     ]
 
 

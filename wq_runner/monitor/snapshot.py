@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import heapq
+import itertools
+from collections.abc import Sequence
 
 from wq_runner.model import Category
 from wq_runner.monitor.sketch import Sketch
@@ -54,7 +56,7 @@ def brief(sums: Sums, now: float) -> RunView:
         phases=tuple(sums.phases),
         unit=unit,
         total=total,
-        datasets=tuple(_within(total, tally.progress(now, window, live=ended is None)) for tally in shown),
+        datasets=_expected(total, shown, [one.progress(now, window, live=ended is None) for one in shown]),
         opening=_opening(sums, now, window),
         workers=_workers_now(sums),
         tasks=_tasks_now(sums),
@@ -118,33 +120,44 @@ def _top_hosts(sums: Sums, means: dict[str, float]) -> tuple[HostTime, ...]:
     return tuple(sorted(top.values(), key=lambda one: one.speed))
 
 
-def _within(total: Progress, one: Progress) -> Progress:
-    """Let no dataset take longer than all of them together."""
-    if one.left is None:
-        return one
-    left = None if total.left is None else min(one.left, total.left)
-    return one if left == one.left else dataclasses.replace(one, left=left)
+def _expected(
+    total: Progress, tallies: Sequence[DatasetTally], found: Sequence[Progress]
+) -> tuple[Progress, ...]:
+    """Say when those are done that wait: after those before them. None takes longer than all together."""
+    work = _work_left(tallies)
+    whole = sum(work) or 1.0
+    made: list[Progress] = []
+    for one, until in zip(found, itertools.accumulate(work), strict=True):
+        left = one.left
+        if total.left is None or one.finished:
+            left = None
+        elif not one.started:
+            left = total.left * until / whole
+        elif left is not None:
+            left = min(left, total.left)
+        made.append(one if left == one.left else dataclasses.replace(one, left=left))
+    return tuple(made)
+
+
+def _work_left(tallies: Sequence[DatasetTally]) -> list[float]:
+    """Return the core seconds that are left of each; nothing is known before something came back."""
+    costs = [tally.core_cost for tally in tallies if tally.core_cost is not None]
+    usual = sum(costs) / len(costs) if costs else 0.0
+    return [
+        max(0, tally.planned - tally.done - tally.skipped) * (tally.core_cost or usual) for tally in tallies
+    ]
 
 
 def _total(sums: Sums, shown: list[DatasetTally], now: float, window: float) -> Progress:
     total = _sum(shown, "")
-    costs = [tally.core_cost for tally in shown if tally.core_cost is not None]
+    known = any(tally.core_cost is not None for tally in shown)
     cores = sums.workers.cores if sums.workers is not None else 0
     rate = (
         sums.rate.over(window, now) if sums.of(PROCESSING) else sum(t.rate.over(window, now) for t in shown)
     )
     total.rate = sums.rate
     found = total.progress(now, window, live=sums.ended is None)
-    left = None
-    if costs and cores and not found.finished:
-        usual = sum(costs) / len(costs)
-        left = (
-            sum(
-                max(0, tally.planned - tally.done - tally.skipped) * (tally.core_cost or usual)
-                for tally in shown
-            )
-            / cores
-        )
+    left = sum(_work_left(shown)) / cores if known and cores and not found.finished else None
     done = found.finished or sums.ended is not None
     return Progress(
         **{

@@ -21,6 +21,7 @@ from wq_runner.journal import (
     TaskSubmitted,
     Warned,
     Workers,
+    Written,
 )
 from wq_runner.model import Category
 from wq_runner.monitor.lanes import LaneTally
@@ -104,7 +105,7 @@ class Sums:
                 self._decided(now, event)
             case PhaseStarted() | PhaseEnded():
                 self._set_phase(now, event)
-            case ReadElsewhere() | LeftBehind() | Warned() | Printed() | HostBlocked():
+            case ReadElsewhere() | LeftBehind() | Warned() | Printed() | HostBlocked() | Written():
                 self._told(event)
             case Resumed(datasets=datasets):
                 for name, plan in datasets.items():
@@ -116,7 +117,7 @@ class Sums:
             case _:
                 pass  # of a later version
 
-    def _told(self, event: ReadElsewhere | LeftBehind | Warned | Printed | HostBlocked) -> None:
+    def _told(self, event: ReadElsewhere | LeftBehind | Warned | Printed | HostBlocked | Written) -> None:
         match event:
             case ReadElsewhere(server=server, instead=instead, category=category):
                 self.elsewhere[server, instead].add(event, opened=category != PROCESSING)
@@ -126,6 +127,9 @@ class Sums:
                 self.said.add(event)
             case HostBlocked(host=host, reason=reason):
                 self.blocked[host] = reason
+            case Written(datasets=names, path=path):
+                for name in names:
+                    self._tally(PROCESSING, name).output = path
 
     def advance(self, now: float) -> None:
         """Let the time pass in which nothing happened."""
@@ -164,6 +168,9 @@ class Sums:
             tally.in_events = event.category == PROCESSING and plan.events > 0
             tally.planned += tally.amount(plan.events, plan.items)
             tally.chunks += plan.items
+        # what was done before is first, then what comes, in the order in which it is to be finished
+        for name in event.datasets:
+            self.tallies[event.category, name] = self.tallies.pop((event.category, name))
 
     def _task_ended(self, now: float, event: TaskEnded) -> None:
         self.tasks["ended"] += 1
@@ -233,6 +240,7 @@ class Sums:
             case "again":  # what is planned instead is counted when it is
                 tally.planned -= tally.amount(event.events, len(event.items))
                 tally.chunks -= len(event.items)
+                tally.output = ""
                 self.retries[event.cause] += 1
             case action:
                 self.tasks["split" if action == "split" else "retried"] += 1

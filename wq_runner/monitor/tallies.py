@@ -84,6 +84,7 @@ class DatasetTally:
     seconds: float = 0.0
     events: int = 0
     begun: bool = False
+    output: str = ""
     first: float | None = None
     last: float = 0.0
     rate: Rate = field(default_factory=Rate)
@@ -130,6 +131,7 @@ class DatasetTally:
             mean_rate=(self.done - self.resumed) / lasted if lasted > 0 else 0.0,
             left=self._left(window) if live and not finished else None,
             started=self.begun or self.done > self.resumed,
+            output=self.output,
         )
 
     def _left(self, window: float) -> float | None:

@@ -15,6 +15,7 @@ from wq_runner.monitor.view import COMPLETE, RUNNING, Progress, RunView
 _WIDTH = 120
 _NAME = 30
 _BESIDE = 9  # lines that are not bars, and some to see what was before
+TITLE = 4  # lines that say what a run is
 _COLORS = {"opening files": "magenta", "processing": "cyan", "merging": "blue"}
 # of text, which has to be read on a light terminal as on a dark one: no yellow, no cyan
 _STYLES = {RUNNING: "", COMPLETE: "green", "partial": "magenta"}
@@ -24,7 +25,7 @@ _ATTENTION = "bold"
 def render(view: RunView, *, width: int, height: int) -> RenderableType:
     """Draw bars for as many datasets as fit, and the lines below them."""
     lines: list[RenderableType] = [_title(view)] if view.phase and view.state == RUNNING else []
-    lines.append(bars(view, width=width, most=max(4, height - _BESIDE)))
+    lines.append(bars(view, width=width, most=room(height)))
     lines.append(Text(words.status(view), overflow="fold"))
     lines += [Text(text, style=_ATTENTION, overflow="fold") for text in words.explain(view)]
     if view.last_problem:
@@ -33,6 +34,11 @@ def render(view: RunView, *, width: int, height: int) -> RenderableType:
         )
         lines.append(problem)
     return Group(*lines)
+
+
+def room(height: int) -> int:
+    """Return for how many datasets there are bars."""
+    return max(4, height - _BESIDE)
 
 
 def report(view: RunView, *, width: int, height: int, place: str = "") -> RenderableType:
@@ -44,7 +50,7 @@ def report(view: RunView, *, width: int, height: int, place: str = "") -> Render
     if view.message:
         lines.append(Text(view.message.strip().splitlines()[0], style=style, overflow="fold"))
     if view.datasets:
-        lines.append(render(view, width=width, height=height - 4))
+        lines.append(render(view, width=width, height=height - TITLE))
     else:
         lines += [Text("nothing has been submitted yet"), *(Text(text) for text in words.explain(view))]
     if view.core_time.available:
@@ -87,6 +93,34 @@ def bars(view: RunView, *, width: int, most: int) -> Group:
         text = ", ".join(f"{number} {name}" for number, name in parts if number)
         return Group(table, Text(f"{len(others)} more: {text}", style="dim"))
     return Group(table)
+
+
+def listing(view: RunView) -> RenderableType:
+    """List all datasets of a run by what becomes of them: with trouble, running, waiting, done."""
+    trouble = [one for one in view.datasets if one.skipped]
+    rest = [one for one in view.datasets if not one.skipped]
+    running = [one for one in rest if one.started and not one.finished]
+    waiting = [one for one in rest if not one.started and not one.finished]
+    done = [one for one in rest if one.finished]
+    lines: list[RenderableType] = []
+    for title, found in (("skipped some", trouble), ("running", running), ("waiting", waiting)):
+        if found:
+            lines.append(Text(f"\n{title}, {len(found):,}", style="bold"))
+            lines.append(_listed(found, view))
+    if done:
+        lines.append(Text(f"\ndone, {len(done):,}", style="bold"))
+        lines.append(Text("  " + ", ".join(one.name for one in done), overflow="fold"))
+    return Group(*lines)
+
+
+def _listed(datasets: Sequence[Progress], view: RunView) -> Table:
+    table = Table.grid(padding=(0, 3, 0, 0))
+    table.add_column(overflow="fold")
+    for _ in range(2):
+        table.add_column(no_wrap=True, justify="right")
+    for one in datasets:
+        table.add_row(Text(f"  {one.name}"), words.amount(one, view.unit), words.left(one))
+    return table
 
 
 def choose(datasets: Sequence[Progress], most: int) -> list[Progress]:

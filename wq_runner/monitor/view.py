@@ -35,7 +35,7 @@ class Progress:
     """How far a dataset is, in its phase's unit: events, or files while they are opened.
 
     `resumed` of those done were done by an earlier process. `rate` is that of the last minute or so; `left`
-    is None while nothing is known.
+    is None while nothing is known. `output` is the file with its result, if it is there while others run.
     """
 
     name: str
@@ -50,6 +50,7 @@ class Progress:
     mean_rate: float = 0.0
     left: float | None = None
     started: bool = False
+    output: str = ""
 
     @property
     def finished(self) -> bool:

@@ -78,11 +78,14 @@ def rate(progress: Progress) -> str:
     return f"{short_count(value)}/s" if value else ""
 
 
-def left(progress: Progress) -> str:
+def left(progress: Progress, *, written: bool = False) -> str:
+    """Return what is left of it; `written` adds the name of the file that is there."""
+    if progress.finished and progress.output:
+        return progress.output.rpartition("/")[2] if written else "written"
     if progress.finished:
         return "done" if not progress.skipped else f"{format_count(progress.skipped)} skipped"
     if progress.left is not None:
-        return f"{clock(progress.left)} left"
+        return f"{clock(progress.left)} left" if progress.started else f"done in {clock(progress.left)}"
     return "" if progress.started else "waiting"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,9 +20,10 @@ from wq_runner.model import Chunk
 from wq_runner.monitor.watch import Watch
 from wq_runner.pipeline import commands, finished, identity, outputs, probe, say, staging
 from wq_runner.pipeline.commands import Typed
+from wq_runner.pipeline.completed import Completed
 from wq_runner.pipeline.limited import left_out
 from wq_runner.pipeline.missing import missing_fileset, missing_list
-from wq_runner.pipeline.outputs import Form
+from wq_runner.pipeline.outputs import Form, Written
 from wq_runner.pipeline.prepare import Prepared
 from wq_runner.pipeline.process import Processed
 from wq_runner.pipeline.record import Record, accounts
@@ -45,6 +46,12 @@ class Place:
     form: Form
     late: LateReads
     typed: Typed
+    completed: Completed | None = None
+
+    @property
+    def early(self) -> Mapping[str, Written]:
+        """What of the result is written already."""
+        return {} if self.completed is None else self.completed.written
 
 
 def conclude(
@@ -77,7 +84,7 @@ def conclude(
     record.form = vars(dataclasses.replace(form, stage_out=None))
     show = functools.partial(shown.of_run, place.watch, ready.whole)
     with waiting(console, "output", "adding up and writing"):
-        written = outputs.write(found.sums, place.processor, paths, form, show)
+        written = outputs.write(found.sums, place.processor, paths, form, show, place.early)
     record.read_late = place.late.with_end(recorder.read_at_end())
     record.outputs = written.files
     if written.problem is not None:

@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from wq_runner import guarded, names, system
@@ -56,13 +57,18 @@ class Form:
             stage_out=options.stage_out,
         )
 
+    @property
+    def by_files(self) -> bool:
+        """Whether a dataset goes to several files."""
+        return self.scheme.startswith(FILES)
+
     def stem(self, of: Sum) -> str:
         """Return the name of the file that a sum goes to."""
         if self.scheme == ONE:
             return WHOLE
         dataset, portion = of
         # what is apart in the ledger may be written together
-        return (portion if self.scheme.startswith(FILES) else "") or self._of_dataset(dataset)
+        return (portion if self.by_files else "") or self._of_dataset(dataset)
 
     def _of_dataset(self, name: str) -> str:
         return self.names.get(name) or names.file_name(name)
@@ -86,8 +92,11 @@ def write(
     paths: RunPaths,
     form: Form,
     shown: Callable[[Any, str], None] = lambda _value, _of: None,
+    early: Mapping[str, Written] = MappingProxyType({}),
 ) -> Written:
     """Write the result, remove what an earlier run wrote in another form, and describe the files.
+
+    What was written `early`, while the run went, is there already.
 
     `shown` is given each output, and the dataset if it is of one. `sums` are of coffea's function. What goes
     into one file is added up and postprocessed by itself; where that fails, the other files are written all
@@ -105,22 +114,26 @@ def write(
         f"start the same command with --outputs per-dataset, or\n"
         f"wq-report merge {shlex.quote(str(paths.root))} --outputs per-dataset"
     )
-    written: list[Path] = []
+    files: list[Mapping[str, Any]] = []
     notes: list[str] = []
     problem: WqRunnerError | None = None
     for stem, parts in itertools.groupby(sorted(sums, key=form.stem), key=form.stem):
+        if (before := early.get(stem)) is not None and are_there(paths.root, before.files):
+            files += before.files
+            notes += before.notes
+            continue
         try:
             value, note = ended(processor, {of: sums[of] for of in parts}, stem, apart)
             notes += [note] if note else []
-            written += save(value, place / stem, zipped=form.pkl_gz)
+            saved = save(value, place / stem, zipped=form.pkl_gz)
+            files += [describe(path, paths.root) for path in saved]
             datasets = {dataset for dataset, portion in sums if form.stem((dataset, portion)) == stem}
             shown(value, datasets.pop() if len(datasets) == 1 else "")
         except OutputError:
             raise
         except WqRunnerError as error:
             problem = problem or error
-    _remove_others(paths, written)
-    files = [describe(path, paths.root) for path in written]
+    _remove_others(paths, [paths.root / one["path"] for one in files])
     return Written(files=files, problem=problem, notes=list(dict.fromkeys(notes)))
 
 

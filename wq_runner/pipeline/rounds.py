@@ -15,6 +15,7 @@ from wq_runner.execution.session import Session
 from wq_runner.journal import Journal, Resumed
 from wq_runner.model import Chunk
 from wq_runner.pipeline import chunks, facts, remainder, resume, say
+from wq_runner.pipeline.completed import Completed
 from wq_runner.pipeline.prepare import Prepared
 from wq_runner.pipeline.process import Analysis, Processed, add_up, process
 from wq_runner.pipeline.remainder import Remainder
@@ -38,6 +39,7 @@ class Rounds:
     paths: RunPaths
     journal: Journal
     console: Console
+    completed: Completed | None = None
 
     def plan(self, recovered: Recovered) -> list[Chunk]:
         """Open the files that have to be, and return what is asked for."""
@@ -83,6 +85,8 @@ class Rounds:
             recovered = resume.so_far(self.paths)
             plan = self.plan(recovered)
             left = self.left(plan, recovered, portions)
+            if self.completed is not None:
+                self.completed.again({chunk.dataset for chunk in left.chunks})
         if facts.confirm(knowledge, cache, found.seen, before):
             plan = chunks.plan(self.ready.fileset, knowledge.facts, **self.request.limits)
         return plan, found

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import itertools
 import time
 from collections.abc import Mapping
+from typing import Any
 
 from platformdirs import user_cache_dir
 from rich.console import Console
@@ -14,6 +16,7 @@ from rich.console import Console
 from wq_runner import checksums, names, summary
 from wq_runner.clock import Clock
 from wq_runner.config.options import RunOptions
+from wq_runner.config.types import ONE
 from wq_runner.engine.inline import InlineEngine
 from wq_runner.execution import arguments, pins, signals
 from wq_runner.execution.items import Item
@@ -42,6 +45,7 @@ from wq_runner.pipeline import (
 )
 from wq_runner.pipeline.built import build, imported_name
 from wq_runner.pipeline.choosing import Sought
+from wq_runner.pipeline.completed import Completed
 from wq_runner.pipeline.conclusion import Place, conclude
 from wq_runner.pipeline.directory import open_directory
 from wq_runner.pipeline.engines import Wanted
@@ -222,6 +226,7 @@ def _run(
     session.again = lambda item: _how_to_see(request, ready, item)
     if options.pdb and isinstance(session.engine, InlineEngine):
         session.engine.failed = debugger.opener(console, shown.close)
+    place = dataclasses.replace(place, completed=_completed(ready, place, session, console))
     ours = options.backend.name in {"work_queue", "iterative"}
     with dammed(console, unless=ours), contextlib.ExitStack() as cleaning:
         if request.keeper is None:  # it ends when the output is written
@@ -230,6 +235,8 @@ def _run(
             stack.callback(shown.close)
             stack.callback(paths.address.unlink, missing_ok=True)
             stack.enter_context(signals.stopping(session.stop.make, lambda: _say_stopping(options, console)))
+            if place.completed is not None:
+                stack.enter_context(place.completed.working(session))
             with waiting(console, "workers", engines.starting(options)):
                 session.start()
             stack.enter_context(session.presence)
@@ -242,6 +249,7 @@ def _run(
                 paths=paths,
                 journal=place.journal,
                 console=console,
+                completed=place.completed,
             )
             plan = rounds.plan(place.recovered)
             record.phases["preprocessing"] = time.monotonic() - clock
@@ -250,9 +258,7 @@ def _run(
             say.chunks(console, plan, options.chunksize)
             portions = schemes.portions(options.outputs, ready.fileset)
             session.portion = schemes.of_items(portions)
-            if session.files is not None:
-                folders = names.file_names(dataset.name for dataset in ready.whole)
-                session.files = dataclasses.replace(session.files, folders=folders)
+            _name_folders(session, ready)
             left = rounds.left(plan, place.recovered, portions)
             rounds.resume(plan, left)
             say.line(console, "workers", engines.describe(session, options))
@@ -269,6 +275,35 @@ def _run(
 def _close(session: Session, console: Console) -> None:
     with waiting(console, "workers", "ending them", after=3.0):
         session.close()
+
+
+def _name_folders(session: Session, ready: Prepared) -> None:
+    if session.files is not None:
+        folders = names.file_names(dataset.name for dataset in ready.whole)
+        session.files = dataclasses.replace(session.files, folders=folders)
+
+
+def _completed(ready: Prepared, place: Place, session: Session, console: Console) -> Completed | None:
+    """Return what writes parts of the result while the run goes; none where it is one file."""
+    if place.form.scheme == ONE:
+        return None
+
+    def show(value: Any, of: str) -> None:
+        from wq_runner.pipeline import shown  # once something is done
+
+        shown.of_run(place.watch, ready.whole, value, of)
+
+    return Completed(
+        paths=place.paths,
+        form=place.form,
+        processor=place.processor,
+        fileset=ready.fileset,
+        journal=place.journal,
+        lacking=lambda: {bad.dataset for bad in ready.knowledge.bad},
+        say=functools.partial(say.line, console, "written"),
+        show=show,
+        here=isinstance(session.engine, InlineEngine),
+    )
 
 
 def _how_to_see(request: Request, ready: Prepared, item: Item) -> str:
