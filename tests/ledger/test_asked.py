@@ -68,3 +68,24 @@ def test_files_that_only_our_own_code_names_are_nothing_of_the_result(tmp_path: 
         (tmp_path / "overlay.tar.gz").write_text(content)
         ended = running.run_well(*command, cwd=tmp_path, PYTHONPATH=str(tmp_path / "site"))
     assert "is there already" in ended.out
+
+
+def test_files_that_were_datasets_are_one_now_and_were_not_thrown_away(tmp_path: Path) -> None:
+    files = [nanoaod.write_simple(tmp_path / "DY" / f"{number}.root", 100) for number in range(2)]
+    each = running.run_well(*COMMON, "--dataset-per-file", *files, cwd=tmp_path)
+    assert [*running.summary(tmp_path / "out")["datasets"]] == ["0", "1"], each.out
+    one = running.run_well(*COMMON, *files, cwd=tmp_path)
+    assert "DY has the files of 0, 1, which were datasets before: their events run again" in one.out
+    assert running.output(tmp_path / "out")["by dataset"] == {"DY": 200}
+    named = wq_runner.run(
+        files,
+        f"{running.ANALYSIS}:Sums",
+        schema="BaseSchema",
+        executor="iterative",
+        dataset="Z",
+        output=tmp_path / "named",
+    )
+    assert named.output["by dataset"] == {"Z": 200}
+    back = running.run_well(*COMMON, "--dataset-per-file", *files, cwd=tmp_path)
+    assert "back " in back.out
+    assert running.output(tmp_path / "out")["by dataset"] == {"0": 100, "1": 100}

@@ -35,7 +35,7 @@ def example(kind: type[Event]) -> Event:
         hint = hints[field.name]
         if field.name == "items":
             values[field.name] = (ITEM,) if get_origin(hint) is tuple else 3
-        elif field.name == "datasets":
+        elif field.name == "datasets" and get_origin(hint) is not tuple:
             values[field.name] = {"DY": Plan(items=2, events=10)}
         elif field.name == "values":
             values[field.name] = {"the processor": "ab"}

@@ -134,3 +134,17 @@ def test_what_two_results_hold_starts_over(counts: list[int]) -> None:
     left = remainder.remainder(plan, Recovered(holdings=held))
     assert left.redone == ["d"]
     assert events(left.chunks) == everything(counts)
+
+
+def test_datasets_whose_files_are_another_now_are_named() -> None:
+    plan = plan_of([10, 10, 10], 5)
+    done = [replace(chunk, dataset=chunk.path[1:3]) for chunk in plan if chunk.path != "/f2.root"]
+    done.append(replace(plan[0], dataset="gone", path="/gone.root"))
+    held = tuple(
+        Holding(name=f"part-{number}", dataset=chunk.dataset, tasks=(number,), items=(key(chunk),))
+        for number, chunk in enumerate(done)
+    )
+    left = remainder.remainder(plan, Recovered(holdings=held))
+    assert left.renamed == {"d": ["f0", "f1"]}
+    assert left.redone == ["f0", "f1", "gone"]
+    assert events(left.chunks) == everything([10, 10, 10])

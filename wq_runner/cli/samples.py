@@ -37,6 +37,22 @@ def _arguments(function: _F) -> _F:
     )(function)
 
 
+def _direct(function: _F) -> _F:
+    function = click.option(
+        "--dataset",
+        cls=base.Option,
+        metavar="NAME",
+        help="Name of the dataset of all data files that are given themselves  [default: their directory's]",
+    )(function)
+    return click.option(
+        "--dataset-per-file",
+        "per_file",
+        cls=base.Option,
+        is_flag=True,
+        help="Make a dataset of each data file that is given itself.",
+    )(function)
+
+
 _jobs = click.option(
     "-j",
     "--jobs",
@@ -59,11 +75,12 @@ def cli() -> None:
 
 @cli.command("list", examples="wq-samples list samples.cfg\nwq-samples list 'data/*.root'")
 @_arguments
-def list_(names: tuple[str, ...], treename: str | None) -> None:
+@_direct
+def list_(names: tuple[str, ...], treename: str | None, **direct: Any) -> None:
     """Show what was understood: datasets, files, trees, metadata. Opens no data file."""
     from wq_runner.samples import overview
 
-    fileset = _load(names, treename)
+    fileset = _load(names, treename, **direct)
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     echo("\n".join(overview.listing(fileset, width=width)))
     _warn(overview.remarks(fileset))
@@ -71,6 +88,7 @@ def list_(names: tuple[str, ...], treename: str | None) -> None:
 
 @cli.command(examples="wq-samples check samples.cfg\nwq-samples check --json samples.cfg > report.json")
 @_arguments
+@_direct
 @_jobs
 @click.option(
     "--timeout",
@@ -83,7 +101,12 @@ def list_(names: tuple[str, ...], treename: str | None) -> None:
 )
 @click.option("--json", "as_json", cls=base.Option, is_flag=True, help="Print the report as JSON.")
 def check(
-    names: tuple[str, ...], treename: str | None, jobs: int | None, timeout: float, as_json: bool
+    names: tuple[str, ...],
+    treename: str | None,
+    jobs: int | None,
+    timeout: float,
+    as_json: bool,
+    **direct: Any,
 ) -> None:
     """Open every file: count entries, find missing trees and unreadable files. Changes nothing.
 
@@ -92,7 +115,7 @@ def check(
     from wq_runner.samples import check as checking
     from wq_runner.samples import overview
 
-    fileset = _load(names, treename)
+    fileset = _load(names, treename, **direct)
     total = sum(len(dataset.files) for dataset in fileset)
     reports = list(_shown(checking.check(fileset, jobs=jobs, timeout=timeout), total))
     if as_json:
@@ -166,6 +189,7 @@ def missing(convention: str, source: Path, samples: str, output: Path) -> None:
     "wq-samples convert --to topcoffea -o sample_jsons/ fileset.json.gz"
 )
 @_arguments
+@_direct
 @click.option(
     "--to",
     "dialect",
@@ -183,11 +207,11 @@ def missing(convention: str, source: Path, samples: str, output: Path) -> None:
     type=click.Path(path_type=Path),
     help="What to write; a directory for topcoffea. Nothing is overwritten.",
 )
-def convert(names: tuple[str, ...], treename: str | None, dialect: str, output: Path) -> None:
+def convert(names: tuple[str, ...], treename: str | None, dialect: str, output: Path, **direct: Any) -> None:
     """Write samples as another program reads them. Opens no data file; says what it cannot express."""
     from wq_runner.samples import convert as converting
 
-    fileset = _known(_load(names, treename))
+    fileset = _known(_load(names, treename, **direct))
     written = converting.DIALECTS[dialect](fileset)
     paths = {output / name if name else output: one for name, one in written.documents.items()}
     for path in paths:
@@ -274,10 +298,11 @@ def main() -> NoReturn:
     base.main(cli)
 
 
-def _load(names: tuple[str, ...], treename: str | None) -> Fileset:
+def _load(names: tuple[str, ...], treename: str | None, **direct: Any) -> Fileset:
     from wq_runner.samples import load
+    from wq_runner.samples.together import Direct
 
-    return load(names, treename=treename)
+    return load(names, treename=treename, wanted=Direct(**direct))
 
 
 def _warn(remarks: Iterable[str]) -> None:

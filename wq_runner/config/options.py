@@ -106,6 +106,22 @@ class RunOptions:
         "(no, None, .5, [a, b]) are read as values, and have to be quoted to stay text; type "
         "annotations of the class take precedence.",
     )
+    dataset: str | None = _option(
+        None,
+        "--dataset",
+        group=_WHAT,
+        nature=Nature(result=True, session=False, limits=False, jobs=False, drop=REST, heed=ALL, path=None),
+        metavar="NAME",
+        help="Name of the dataset of all data files that are given themselves  [default: their directory's]",
+    )
+    dataset_per_file: bool = _option(
+        False,
+        "--dataset-per-file",
+        group=_WHAT,
+        nature=Nature(result=True, session=False, limits=False, jobs=False, drop=REST, heed=ALL, path=None),
+        is_flag=True,
+        help="Make a dataset of each data file that is given itself.",
+    )
     treename: str | None = _option(
         None,
         "--treename",

@@ -23,6 +23,8 @@ class Keywords(TypedDict, total=False):
     """The options of `wq-run`, as values of Python. Sizes, times and counts may be text: ``"2GB"``."""
 
     processor_args: Mapping[str, Any] | str | Sequence[Mapping[str, Any] | str]
+    dataset: str | None
+    dataset_per_file: bool
     treename: str | None
     seed: int | None
     chunksize: int | str | Mapping[str, int | str]

@@ -31,6 +31,7 @@ from wq_runner.pipeline.request import Request
 from wq_runner.pipeline.select import select
 from wq_runner.samples.cache import FactsCache
 from wq_runner.samples.redirect import idle
+from wq_runner.samples.together import Direct
 from wq_runner.workers.proxy import Proxy
 
 
@@ -68,7 +69,8 @@ def prepare(request: Request) -> Prepared:
     backends.check(options)
     if options.stage_out is not None:
         stageout.destination(options.stage_out)  # that it can be written to is no matter of hours later
-    whole = samples.load(request.samples, treename=options.treename)
+    wanted = Direct(dataset=options.dataset, per_file=options.dataset_per_file)
+    whole = samples.load(request.samples, treename=options.treename, wanted=wanted)
     notes = [("note", text) for text in idle(whole, options.redirector)]
     whole = places.placed(whole, options)
     for name in PER_DATASET:

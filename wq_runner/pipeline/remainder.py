@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence, Sized
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from wq_runner.execution import ledger
@@ -48,14 +48,15 @@ class Remainder:
     """What is left of a plan, and the results that count for it.
 
     `redone` are datasets whose earlier results hold something that is not in the plan any more, or is to
-    be apart now: a sum cannot be taken apart, so they start over. `changed` are files that are not what
-    they were.
+    be apart now: a sum cannot be taken apart, so they start over. `renamed` has those of them, by the names
+    of datasets, whose files are in these now. `changed` are files that are not what they were.
     """
 
     chunks: Sequence[Chunk]
     recovered: Recovered
     redone: Sequence[str]
     changed: Sequence[str] = ()
+    renamed: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 def remainder(
@@ -90,7 +91,21 @@ def remainder(
     for dataset, chunks in planned.items():
         done, empty = _places(usable.done.get(dataset, frozenset()))
         left += ranges.remaining(chunks, done, empty)
-    return Remainder(chunks=left, recovered=usable, redone=redone, changed=changed)
+    return Remainder(
+        chunks=left, recovered=usable, redone=redone, changed=changed, renamed=_renamed(recovered, planned)
+    )
+
+
+def _renamed(recovered: Recovered, planned: Mapping[str, Sequence[Chunk]]) -> dict[str, list[str]]:
+    """Return the datasets that are planned with the files of one that is not, and these."""
+    gone = [dataset for dataset in recovered.done if dataset not in planned]
+    owners = {chunk.path: name for name, chunks in planned.items() for chunk in chunks} if gone else {}
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    for dataset in gone:
+        now = {owners.get(path) for path, *_ in recovered.done[dataset]}
+        if len(now) == 1 and (name := now.pop()) is not None:
+            found[name].append(dataset)
+    return dict(found)
 
 
 def _changed(done: Iterable[Place], wanted: Iterable[Place]) -> list[str]:

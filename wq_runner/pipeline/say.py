@@ -278,7 +278,13 @@ def resuming(
         line(console, "changed", f"{file} is not what it was: it is run again, whole")
     if len(left.changed) > _COPIES:
         line(console, "", f"and {len(left.changed) - _COPIES:,} more files that changed")
+    for name, before in left.renamed.items():
+        what = f"{name} has the files of {_few(before)}, which were datasets before: their events run again"
+        line(console, "starting over:", f"{what}. --dataset-per-file takes files one by one, as before")
+    renamed = {name for names in left.renamed.values() for name in names}
     for dataset in left.redone:
+        if dataset in renamed:
+            continue
         line(console, "starting over:", f"{dataset}: what was done holds more than is asked for now")
     if left.recovered.lost:
         count = sum(len(one.items) for one in left.recovered.lost)

@@ -13,6 +13,7 @@ from wq_runner.monitor import histograms
 from wq_runner.monitor.gallery import Gallery
 from wq_runner.monitor.histograms import Sample
 from wq_runner.monitor.html import NOTHING, Child, Html, static, tag
+from wq_runner.samples.together import Direct
 from wq_runner.system import RunPaths
 from wq_runner.units import format_size
 
@@ -31,12 +32,19 @@ def samples_of(
     try:
         if not wanted:
             raise UsageError("nothing says which samples these are", hint="name them with --samples")
-        fileset = samples.load(wanted)
+        fileset = samples.load(wanted, wanted=_direct({} if named else record))
     except WqRunnerError:
         if needed or named:
             raise
         return {}
     return _said(fileset)
+
+
+def _direct(record: Mapping[str, Any]) -> Direct:
+    """Return which data files were one dataset in a run."""
+    options = record.get("options") or {}
+    values = {name: (options.get(name) or {}).get("value") for name in ("dataset", "dataset_per_file")}
+    return Direct(dataset=values["dataset"], per_file=bool(values["dataset_per_file"]))
 
 
 def _said(fileset: Fileset) -> dict[str, Sample]:

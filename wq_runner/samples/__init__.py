@@ -17,6 +17,7 @@ from wq_runner.errors import Problem, SamplesError
 from wq_runner.model import Dataset, Fileset, InputFile
 from wq_runner.samples import cfg, content, direct, document, mistaken, paths
 from wq_runner.samples.reading import Found, Reader, Reading
+from wq_runner.samples.together import FILE, FILES, Direct, together
 from wq_runner.system import RunPaths
 
 READERS: Mapping[str, Reader] = {
@@ -29,10 +30,11 @@ READERS: Mapping[str, Reader] = {
     ".parquet": direct.read_file,
 }
 
+DEFAULT = Direct()
 _MAX_PROBLEMS = 200
 
 
-def load(names: Sequence[str], *, treename: str | None = None) -> Fileset:
+def load(names: Sequence[str], *, treename: str | None = None, wanted: Direct = DEFAULT) -> Fileset:
     """Read samples files, ROOT files, directories, globs and URLs of ROOT files into one fileset.
 
     No data file is opened, and of local ones only relative names are looked for.
@@ -42,22 +44,24 @@ def load(names: Sequence[str], *, treename: str | None = None) -> Fileset:
     treename
         The tree to read, whatever the samples say: what they know of another tree (its number of
         entries) is forgotten. None reads the tree that the samples name, or else ``Events``.
+    wanted
+        Which data files that are named themselves are one dataset.
 
     Raises
     ------
     SamplesError
         With every problem of every file.
     """
-    return tuple(item.dataset for item in find(names, treename=treename))
+    return tuple(item.dataset for item in find(names, treename=treename, wanted=wanted))
 
 
-def find(names: Sequence[str], *, treename: str | None = None) -> list[Found]:
+def find(names: Sequence[str], *, treename: str | None = None, wanted: Direct = DEFAULT) -> list[Found]:
     """Do the same, and tell where each dataset is from."""
     reading = Reading(READERS)
     if not names:
         reading.problem("samples", "none given: name a .cfg, a .json, a .root file, a directory or a glob")
     found = [item for name in names for item in _read_name(name, reading)]
-    found = _unique(direct.tell_apart(found), reading)
+    found = _unique(direct.tell_apart(together(found, wanted, reading)), reading)
     if treename is not None:
         found = [replace(one, dataset=_with_treename(one.dataset, treename, reading)) for one in found]
     if reading.problems:
@@ -68,7 +72,7 @@ def find(names: Sequence[str], *, treename: str | None = None) -> list[Found]:
 def _read_name(name: str, reading: Reading) -> list[Found]:
     path = Path(os.path.expanduser(name))  # noqa: PTH111 - which raises nothing where there is no such user
     if paths.is_url(name):
-        return direct.read_url(name, name, reading)
+        return _directly(direct.read_url(name, name, reading), FILE)
     if path.exists():
         return _read_path(path, reading)
     if glob.has_magic(name) and content.split_tree(name)[1] is None:
@@ -111,12 +115,17 @@ def _is_changed(path: Path) -> bool:
 def _read_path(path: Path, reading: Reading) -> list[Found]:
     where = paths.shown(path)
     if path.is_dir():
-        return direct.read_directory(path, where, reading)
+        return _directly(direct.read_directory(path, where, reading), FILES)
     if _is_changed(path):
         text = "not what the run wrote: it is damaged, or was changed (a change of yours needs another name)"
         reading.problem(where, text)
         return []
-    return reading.read(path, (), where)
+    found = reading.read(path, (), where)
+    return _directly(found, FILE) if direct.is_data(path) else found
+
+
+def _directly(found: Sequence[Found], how: str) -> list[Found]:
+    return [replace(one, direct=how) for one in found]
 
 
 def _read_glob(pattern: str, reading: Reading) -> list[Found]:
@@ -128,7 +137,7 @@ def _read_glob(pattern: str, reading: Reading) -> list[Found]:
     if "**" in pattern:
         others = [path for path in others if not path.is_dir()]
     found = [item for path in others for item in _read_path(path, reading)]
-    return found + (direct.read_matches(pattern, data, reading) if data else [])
+    return found + (_directly(direct.read_matches(pattern, data, reading), FILES) if data else [])
 
 
 def _unique(found: Sequence[Found], reading: Reading) -> list[Found]:

@@ -122,7 +122,7 @@ def _name(parts: Sequence[str], depth: int) -> str:
 
 
 def _found(files: Sequence[str], *, origin: str, where: str) -> Found:
-    parts = _name_parts(origin)
+    parts = name_parts(origin)
     inputs = tuple(InputFile(path=path) for path in files)
     return Found(dataset=Dataset(name=parts[-1], files=inputs), origin=origin, where=where, name_parts=parts)
 
@@ -134,7 +134,7 @@ def _one_dataset(files: Sequence[str], *, origin: str, where: str, reading: Read
     return [_found(files, origin=origin, where=where)]
 
 
-def _name_parts(origin: str) -> tuple[str, ...]:
+def name_parts(origin: str) -> tuple[str, ...]:
     """Split a path or URL into the words a name can be made of, the closest last."""
     if paths.is_url(origin):
         origin = origin.split("://", 1)[1].split("?", 1)[0]

@@ -20,13 +20,15 @@ Prefixes = tuple[str, ...]
 class Found:
     """A dataset, the file that defines it (`origin`) and the place that named that file (`where`).
 
-    `name_parts` is set where the name was made from a path: longer names are made of more parts.
+    `name_parts` is set where the name was made from a path: longer names are made of more parts. `direct`
+    says how the user named data themselves, which no samples file did.
     """
 
     dataset: Dataset
     origin: str
     where: str
     name_parts: tuple[str, ...] = ()
+    direct: str = ""
 
 
 Reader = Callable[[Path, Prefixes, str, "Reading"], list[Found]]

@@ -15,6 +15,7 @@ from wq_runner.model import Chunk, InputFile
 from wq_runner.pipeline import process
 from wq_runner.samples import load
 from wq_runner.samples.probe import probe
+from wq_runner.samples.together import Direct
 
 
 def touch(here: Path, *names: str) -> None:
@@ -23,13 +24,14 @@ def touch(here: Path, *names: str) -> None:
         (here / name).touch()
 
 
-def understood(*names: str) -> dict[str, list[str]]:
-    return {dataset.name: [file.path for file in dataset.files] for dataset in load(names)}
+def understood(*names: str, **direct: Any) -> dict[str, list[str]]:
+    found = load(names, wanted=Direct(**direct))
+    return {dataset.name: [file.path for file in dataset.files] for dataset in found}
 
 
-def problem(*names: str) -> str:
+def problem(*names: str, **direct: Any) -> str:
     with pytest.raises(SamplesError) as caught:
-        load(names)
+        load(names, wanted=Direct(**direct))
     (only,) = caught.value.problems
     return f"{only.where}: {only.text}"
 
@@ -56,6 +58,80 @@ def test_files_of_the_same_name_are_told_apart(here: Path) -> None:
 def test_the_same_file_twice_is_one_dataset(here: Path) -> None:
     touch(here, "a.root")
     assert understood("a.root", "./a.root", str(here / "a.root")) == {"a": [f"{here}/a.root"]}
+
+
+def test_files_of_a_directory_are_one_dataset(here: Path) -> None:
+    touch(here, "DY/2.root", "DY/1.root", "DY/other.root", "TT/1.root", "WW/x.json")
+    (here / "WW/x.json").write_text('{"WW": ["/ww.root"]}')
+    dy = [f"{here}/DY/{number}.root" for number in (2, 1)]
+    assert understood("DY/2.root", "DY/1.root", "DY/2.root", f"{here}/DY/1.root") == {"DY": dy}
+    assert understood("DY/2.root,DY/1.root") == {"DY": dy}
+    assert understood("DY/2.root", "WW/x.json", "TT/1.root", "DY/1.root") == {
+        "DY": dy,
+        "WW": ["/ww.root"],
+        "TT": [f"{here}/TT/1.root"],
+    }
+    assert understood("DY/2.root", "DY/1.root", per_file=True) == {"2": dy[:1], "1": dy[1:]}
+    assert understood("TT/1.root", "DY", per_file=True)["DY"] == sorted([*dy, f"{here}/DY/other.root"])
+
+
+def test_files_of_a_directory_that_has_the_name_of_another(here: Path) -> None:
+    names = [f"{year}/DY/{number}.root" for year in (17, 18) for number in (1, 2)]
+    touch(here, *names)
+    assert understood(*names) == {
+        "17_DY": [f"{here}/{name}" for name in names[:2]],
+        "18_DY": [f"{here}/{name}" for name in names[2:]],
+    }
+
+
+def test_files_of_a_directory_of_a_server() -> None:
+    names = ["root://h//store/DY/1.root", "xrootd://h//store/DY/2.root", "https://w/TT/n.root?token=a/b.c"]
+    assert understood(*names) == {
+        "DY": ["root://h//store/DY/1.root", "root://h//store/DY/2.root"],
+        "TT": ["https://w/TT/n.root?token=a/b.c"],
+    }
+    assert list(understood("root://h//1.root", "root://h//2.root")) == ["h"]
+
+
+def test_a_name_for_all_files_that_are_given_themselves(here: Path) -> None:
+    touch(here, "DY/1.root", "DY/2.root", "TT/1.root", "x.json")
+    (here / "x.json").write_text('{"WW": ["/ww.root"]}')
+    files = [f"{here}/{name}" for name in ("DY/1.root", "DY/2.root", "TT/1.root")]
+    for names in (
+        ("DY", "TT/1.root"),
+        ("DY/*.root", "DY/1.root", "TT/*.root"),
+        ("DY/1.root", "DY/2.root", "TT"),
+    ):
+        assert understood(*names, dataset="all") == {"all": files}
+    assert understood("x.json", "DY/1.root", dataset="all") == {"all": files[:1], "WW": ["/ww.root"]}
+    assert "the name is for data files" in problem("x.json", dataset="all")
+    assert "leave one away" in problem("DY", dataset="all", per_file=True)
+    assert "the sample name WW is taken" in problem("x.json", "DY", dataset="WW")
+
+
+def test_a_directory_and_files_in_it_are_not_counted_twice(here: Path) -> None:
+    touch(here, "DY/1.root", "DY/2.root")
+    with pytest.raises(SamplesError) as caught:
+        load(["DY", "DY/1.root", "DY/2.root"])
+    assert [(one.where, one.text) for one in caught.value.problems] == [
+        (f"DY/{number}.root", "it is in DY as well: its events would count twice") for number in (1, 2)
+    ]
+    touch(here, "TT/1.root")
+    assert list(understood("DY", "DY/1.root", "TT/1.root")) == ["DY", "DY_1", "TT_1"], "as they were"
+
+
+def test_files_of_two_trees_or_kinds_are_no_dataset(here: Path) -> None:
+    touch(here, "DY/1.root", "DY/2.root", "DY/3.parquet")
+    names = ("DY/1.root:A", "DY/2.root:A")
+    assert [file.treename for file in load(names)[0].files] == ["A", "A"]
+    assert "is taken" in problem(*names, "DY/1.root:B")
+    assert "are of two kinds" in problem("DY/1.root", "DY/3.parquet")
+
+
+def test_files_that_a_samples_file_names_are_as_it_says(here: Path) -> None:
+    touch(here, "DY/1.root", "DY/2.root")
+    (here / "x.cfg").write_text("DY/1.root\nDY/2.root\n")
+    assert understood("x.cfg") == {"1": [f"{here}/DY/1.root"], "2": [f"{here}/DY/2.root"]}
 
 
 def test_a_directory_is_one_dataset_with_all_below_it(here: Path) -> None:
@@ -87,7 +163,9 @@ def test_data_of_any_name_are_known_by_their_content_and_the_rest_is_said(
         assert understood("DAOD") == {"DAOD": sorted(f"{here}/DAOD/{name}" for name in (*data, "link"))}
     said = "DAOD: passed over, as no data: .b.root.swp, b.root.bak, b.root.part and 4 more"
     assert caplog.messages == [said]
-    assert understood("DAOD/no_suffix", f"DAOD/{data[0]}") == {
+    named = ("DAOD/no_suffix", f"DAOD/{data[0]}")
+    assert understood(*named) == {"DAOD": [f"{here}/{name}" for name in named]}
+    assert understood(*named, per_file=True) == {
         "no_suffix": [f"{here}/DAOD/no_suffix"],
         "DAOD_PHYSLITE.1._1.pool": [f"{here}/DAOD/{data[0]}"],
     }
@@ -122,7 +200,7 @@ def test_parquet_of_any_name(here: Path) -> None:
         Chunk(dataset="d", path=path, treename="Events", start=0, stop=1) for path in ("plain", "a.parq")
     ]
     assert process._format(chunks) == "parquet"
-    assert understood("plain", "a.parq", "B.PARQUET") == {
+    assert understood("plain", "a.parq", "B.PARQUET", per_file=True) == {
         name: [f"{here}/{file}"] for name, file in [("plain", "plain"), ("a", "a.parq"), ("B", "B.PARQUET")]
     }
 
