@@ -10,6 +10,9 @@ import nanoaod
 import pytest
 import running
 
+from wq_runner.pipeline import filling
+from wq_runner.system import RunPaths
+
 GATED = ("-p", f"{running.ANALYSIS}:Gated", "--schema", "BaseSchema", "-e", "iterative", "--chunksize", 50)
 
 
@@ -106,3 +109,62 @@ def test_while_results_are_added_up(tmp_path: Path) -> None:
             seen.append(found["entries"])
         assert running.finish(run).code == 0
     assert seen == sorted(seen)
+
+
+FILLING = """
+import hist
+
+from analysis import Gated
+
+
+class Filling(Gated):
+    def process(self, events):
+        super().process(events)
+        x = hist.Hist.new.Reg(4, 0, 200, name="x", label="x of all").Double()
+        return {"x": x.fill(events.x)}
+
+    def postprocess(self, accumulator):
+        raise ValueError("not on a part, unasked")
+"""
+
+
+def test_the_page_shows_what_fills_and_how_much_of_it(samples: Path, tmp_path: Path) -> None:
+    """Another process draws it, which is gone when the run does not need it any more."""
+    (tmp_path / "filling.py").write_text(FILLING)
+    gate, out = tmp_path / "gate", RunPaths(root=tmp_path / "out")
+    command = (
+        "-p",
+        "filling.py:Filling",
+        *GATED[2:],
+        "--processor-args",
+        f"gate={gate}",
+        "-o",
+        "out",
+        samples,
+    )
+    drawn: list[str] = []
+    with running.running(*command, cwd=tmp_path, PYTHONPATH=str(running.ANALYSIS.parent)) as run:
+        running.until(lambda: running.accepted(out.root) == 2, "a first chunk of each dataset")
+        before = state(out.root)
+        with filling.beside(drawn.append, out, first=0.1, every=0.1):
+            running.until(lambda: drawn, "a drawing")
+        assert state(out.root) == before, "the run is not touched"
+        run.kill()
+    page = drawn[0]
+    assert "Histograms so far" in page
+    assert "25% of the events are in them" in page
+    assert "0 of 2 datasets as a whole, 2 in part" in page
+    assert "x of all" in page
+    assert page.count("<polygon") == 2, "each dataset"
+    assert not list(out.staging.glob("*.html.*"))
+
+
+def test_nothing_is_drawn_of_what_is_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = RunPaths(root=tmp_path)
+    paths.ledger.mkdir()
+    (paths.ledger / "part-1").write_bytes(b"1234")
+    monkeypatch.setattr(filling, "LARGEST", 3)
+    drawn: list[str] = []
+    with filling.beside(drawn.append, paths, first=0, every=0.1):
+        running.until(lambda: drawn, "what is said instead")
+    assert "wq-report peek has it" in drawn[0]

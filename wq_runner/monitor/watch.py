@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from wq_runner.clock import Clock
 from wq_runner.journal import Event, RunEnded
 from wq_runner.monitor.collect import Collector
+from wq_runner.monitor.html import Html
 from wq_runner.monitor.server import PageServer
 from wq_runner.monitor.status import Status
 from wq_runner.monitor.view import RunView
@@ -60,14 +61,22 @@ class Watch:
         return self._collector.view(self._clock() if now is None else now, brief=True)
 
     def show(self, value: Any, *, of: str, samples: Mapping[str, Sample]) -> None:
-        """Put the histograms of an output, or of its part `of` a dataset, into page and report."""
+        """Take the histograms of an output, or of its part `of` a dataset, for page and report."""
         with _harmless("histograms on the page"):
             from wq_runner.monitor.gallery import Gallery  # once all is done
 
             if self._gallery is None:
                 self._gallery = Gallery(samples)
             self._gallery.add(value, of=of)
-            self._status.histograms = self._gallery.section()
+
+    def draw(self) -> None:
+        """Draw all outputs that were put in."""
+        with _harmless("histograms on the page"):
+            self._status.histograms = self._gallery.section() if self._gallery is not None else Html("")
+
+    def fill(self, drawn: Html) -> None:
+        """Show what was drawn of a result that is not whole yet, until there is one."""
+        self._status.histograms = drawn
 
     def finish(self, record: Mapping[str, Any]) -> None:
         """Write the report and end; `record` is what run.json says."""

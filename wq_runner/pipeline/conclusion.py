@@ -85,6 +85,7 @@ def conclude(
     show = functools.partial(shown.of_run, place.watch, ready.whole)
     with waiting(console, "output", "adding up and writing"):
         written = outputs.write(found.sums, place.processor, paths, form, show, place.early)
+    place.watch.draw()
     record.read_late = place.late.with_end(recorder.read_at_end())
     record.outputs = written.files
     if written.problem is not None:

@@ -17,6 +17,7 @@ from typing import Any
 from wq_runner import summary, system
 from wq_runner.errors import OutputError, UsageError, did_you_mean
 from wq_runner.execution import ledger, reduce
+from wq_runner.execution.items import Sum
 from wq_runner.execution.ledger import Holding
 from wq_runner.monitor import runs
 from wq_runner.pipeline import merge, outputs, resume, say
@@ -62,18 +63,29 @@ def peek(
         raise UsageError(
             f"{path} would be among the results of the run, and this is none", hint="choose another directory"
         )
+    sums, shares = so_far(paths, patterns)
+    processor = None if raw else _processor(paths)
+    value, _ = outputs.ended(processor, sums, outputs.WHOLE, "look at one dataset at a time, with --dataset")
+    outputs.save(value, path.with_suffix(""))
+    system.write_json(path.with_suffix(".json"), _told(paths, shares))
+    return path, shares
+
+
+def so_far(paths: RunPaths, patterns: Sequence[str] = ()) -> tuple[Mapping[Sum, Any], Mapping[str, Share]]:
+    """Return the sums of what a run has accepted, and which share of each dataset that is.
+
+    Raises
+    ------
+    UsageError, ProcessorError, OutputError
+        As for `peek`.
+    """
     planned = {one.name: one.planned for one in runs.load(paths).datasets}
     held, sums = _so_far(paths, {*planned}, patterns)
     done: Counter[str] = Counter()
     for one in held:
         done[one.dataset] += one.events
     wanted = [name for name in dict.fromkeys((*planned, *done)) if _is_wanted(name, patterns)]
-    shares = {name: Share(done=done[name], planned=planned.get(name, 0)) for name in wanted}
-    processor = None if raw else _processor(paths)
-    value, _ = outputs.ended(processor, sums, outputs.WHOLE, "look at one dataset at a time, with --dataset")
-    outputs.save(value, path.with_suffix(""))
-    system.write_json(path.with_suffix(".json"), _told(paths, shares))
-    return path, shares
+    return sums, {name: Share(done=done[name], planned=planned.get(name, 0)) for name in wanted}
 
 
 def partial(path: Path) -> Mapping[str, Any] | None:
@@ -96,7 +108,7 @@ def _told(paths: RunPaths, shares: Mapping[str, Share]) -> dict[str, Any]:
 
 def _so_far(
     paths: RunPaths, known: set[str], patterns: Sequence[str]
-) -> tuple[Sequence[Holding], dict[tuple[str, str], Any]]:
+) -> tuple[Sequence[Holding], dict[Sum, Any]]:
     """Return what the ledger holds, and the sums of it, both of one moment."""
     held = _holdings(paths, known, patterns)
     for _ in range(_TIMES):

@@ -7,7 +7,7 @@ import dataclasses
 import functools
 import itertools
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from platformdirs import user_cache_dir
@@ -33,6 +33,7 @@ from wq_runner.pipeline import (
     engines,
     environments,
     facts,
+    filling,
     finished,
     obstacles,
     provenance,
@@ -235,8 +236,7 @@ def _run(
             stack.callback(shown.close)
             stack.callback(paths.address.unlink, missing_ok=True)
             stack.enter_context(signals.stopping(session.stop.make, lambda: _say_stopping(options, console)))
-            if place.completed is not None:
-                stack.enter_context(place.completed.working(session))
+            stack.enter_context(_beside(place, session))
             with waiting(console, "workers", engines.starting(options)):
                 session.start()
             stack.enter_context(session.presence)
@@ -275,6 +275,16 @@ def _run(
 def _close(session: Session, console: Console) -> None:
     with waiting(console, "workers", "ending them", after=3.0):
         session.close()
+
+
+@contextlib.contextmanager
+def _beside(place: Place, session: Session) -> Iterator[None]:
+    """Write and show what is there already, while a run goes on."""
+    with contextlib.ExitStack() as stack:
+        if place.completed is not None:
+            stack.enter_context(place.completed.working(session))
+        stack.enter_context(filling.beside(place.watch.fill, place.paths))
+        yield
 
 
 def _name_folders(session: Session, ready: Prepared) -> None:
