@@ -205,6 +205,7 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
         watch(when, event)
     samples = {name: Sample(is_data=name == "Dataset_0") for name in names}
     watch.show({"mass": masses(names)}, of="", samples=samples)
+    watch.draw()
     watch(*end)
     watch.finish({})
     return place
@@ -238,6 +239,15 @@ def test_500_datasets_on_every_screen(many: Path, visit: Visit, name: str, scree
     assert box is not None
     assert box["width"] > 200
     assert box["height"] >= 8
+    if name == "status":
+        expect(page.locator("#datasets > p")).to_contain_text("500 datasets")
+        assert page.locator("#datasets-slowest tbody tr").count() == 5
+        everything = page.locator("#datasets-all")
+        everything.locator("summary").click()
+        rows = everything.locator("tbody tr")
+        assert rows.count() == 500
+        everything.get_by_role("searchbox").fill("dataset_49")
+        assert rows.locator("visible=true").count() == 11, "49 and 490 to 499"
     # what failed is told from what did not, and datasets from each other
     colors = page.evaluate(
         "Object.fromEntries([...document.querySelectorAll('.lane path')]"

@@ -9,7 +9,7 @@ import html
 from collections.abc import Iterable, Sequence
 from importlib import resources
 
-_VOID = frozenset({"meta", "br", "col"})
+_VOID = frozenset({"meta", "br", "col", "input"})
 
 
 class Html(str):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wq_runner.monitor import sections, stream, troubles, words
+from wq_runner.monitor import datasets, sections, stream, troubles, words
 from wq_runner.monitor.html import NOTHING, Html, document, tag
 from wq_runner.monitor.view import RUNNING, RunView
 
@@ -28,7 +28,7 @@ def status_page(view: RunView, *, name: str, every: float, histograms: Html = NO
         sections.messages(view),
         sections.summary(view),
         sections.contents([part for part in _PARTS if there.get(part[0], True)]),
-        sections.datasets(view),
+        datasets.section_of(view),
         histograms,
         stream.section_of(view),
         sections.over_time(view),

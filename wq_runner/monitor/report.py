@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from wq_runner import checksums, system
 from wq_runner.checksums import DamagedRecordError
 from wq_runner.errors import UsageError
-from wq_runner.monitor import charts, sections, stream, troubles, words
+from wq_runner.monitor import charts, datasets, sections, stream, troubles, words
 from wq_runner.monitor.advice import advice
 from wq_runner.monitor.html import NOTHING, Child, Html, document, facts, section, table, tag
 from wq_runner.monitor.next_time import next_time
@@ -108,13 +108,10 @@ def _advice(view: RunView, record: Record) -> Html:
     return section("advice", "Advice", tag("ul", [tag("li", text) for text in found], class_="advice"))
 
 
-def _completeness(view: RunView, record: Record) -> Html:
-    accounts: Mapping[str, Any] = record.get("datasets") or {}
-    if not accounts:  # the run did not come to its end: what the journal knows
-        return sections.datasets(view)
+def _accounts_table(name: str, accounts: Sequence[tuple[str, Any]]) -> Html:
     rows: list[list[Child]] = [
         [
-            name,
+            dataset,
             "yes" if one.get("complete") else "no",
             f"{one.get('files', 0):,}",
             f"{one.get('files_unreadable', 0):,}" if one.get("files_unreadable") else "",
@@ -123,8 +120,25 @@ def _completeness(view: RunView, record: Record) -> Html:
             f"{one.get('events_processed', 0):,}",
             f"{one.get('events_skipped', 0):,}" if one.get("events_skipped") else "",
         ]
-        for name, one in list(accounts.items())[: sections.DATASETS_SHOWN]
+        for dataset, one in accounts[: sections.DATASETS_SHOWN]
     ]
+    return table(
+        name,
+        "planned = processed + skipped, in events",
+        ("dataset", "complete", "files", "unreadable", "chunks", "planned", "processed", "skipped"),
+        rows,
+        texts=2,
+    )
+
+
+def _completeness(view: RunView, record: Record) -> Html:
+    accounts: Mapping[str, Any] = record.get("datasets") or {}
+    if not accounts:  # the run did not come to its end: what the journal knows
+        return datasets.section_of(view)
+    many = len(accounts) > datasets.FEW
+    order = sorted(accounts.items(), key=lambda item: bool(item[1].get("complete")))
+    listed = _accounts_table("complete-table", order if many else list(accounts.items()))
+    lacking = [item for item in order if not item[1].get("complete")] if many else []
     missing = record.get("missing") or []
     lost = [
         [
@@ -140,13 +154,10 @@ def _completeness(view: RunView, record: Record) -> Html:
         "complete",
         "Completeness",
         tag("p", f"{complete:,} of {words.count(len(accounts), 'dataset')} complete"),
-        table(
-            "complete-table",
-            "planned = processed + skipped, in events",
-            ("dataset", "complete", "files", "unreadable", "chunks", "planned", "processed", "skipped"),
-            rows,
-            texts=2,
-        ),
+        _accounts_table("lacking-table", lacking) if lacking else None,
+        datasets.searchable("complete", "all datasets, those that lack something first", listed)
+        if many
+        else listed,
         table(
             "missing-table",
             f"not in the result: {len(missing):,} pieces"

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from wq_runner.monitor import charts, stream, words
 from wq_runner.monitor.charts import Line
 from wq_runner.monitor.html import NOTHING, Child, Html, escape, facts, number, section, table, tag
-from wq_runner.monitor.view import OPENING, PHASES, RUNNING, USES, Memory, Progress, RunView
+from wq_runner.monitor.view import OPENING, PHASES, RUNNING, USES, Memory, RunView
 from wq_runner.units import format_seconds, format_size
 
 DATASETS_SHOWN = 2000
@@ -104,46 +104,6 @@ def _of_phase(view: RunView) -> str:
     if view.phase == OPENING:
         return "opening"
     return "done" if view.total.finished else ""
-
-
-def datasets(view: RunView) -> Html:
-    rows = [_dataset(one, view) for one in view.datasets[:DATASETS_SHOWN]]
-    more = len(view.datasets) - DATASETS_SHOWN
-    return section(
-        "datasets",
-        "Datasets",
-        table(
-            "datasets-table",
-            f"{words.count(len(view.datasets), 'dataset')}, in {view.unit}",
-            ("dataset", "", "", "done", "of", "skipped", "chunks", "rate", "left"),
-            rows,
-            texts=2,
-        ),
-        tag("p", f"and {more:,} more", class_="note") if more > 0 else None,
-    )
-
-
-def _dataset(one: Progress, view: RunView) -> list[Child]:
-    share = words.percent(words.share_done(one))
-    bar = tag(
-        "progress",
-        share,
-        value=one.done + one.skipped,
-        max=max(one.planned, 1),
-        class_="done" if one.finished else None,
-        aria_label=one.name or view.phase,
-    )
-    return [
-        one.name or view.phase,
-        bar,
-        share,
-        f"{one.done:,}",
-        f"{one.planned:,}",
-        f"{one.skipped:,}" if one.skipped else "",
-        f"{one.chunks_done:,}/{one.chunks:,}",
-        words.rate(one),
-        words.left(one, written=True),
-    ]
 
 
 def over_time(view: RunView) -> Html:
