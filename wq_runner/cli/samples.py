@@ -42,14 +42,15 @@ def _direct(function: _F) -> _F:
         "--dataset",
         cls=base.Option,
         metavar="NAME",
-        help="Name of the dataset of all data files that are given themselves  [default: their directory's]",
+        help="Make one dataset of this name of all data files that are named directly  [default: one for "
+        "each directory, named after it]",
     )(function)
     return click.option(
         "--dataset-per-file",
         "per_file",
         cls=base.Option,
         is_flag=True,
-        help="Make a dataset of each data file that is given itself.",
+        help="Make a dataset of each data file that is named directly.",
     )(function)
 
 

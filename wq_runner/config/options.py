@@ -109,18 +109,19 @@ class RunOptions:
     dataset: str | None = _option(
         None,
         "--dataset",
-        group=_WHAT,
+        group=_INPUT,
         nature=Nature(result=True, session=False, limits=False, jobs=False, drop=REST, heed=ALL, path=None),
         metavar="NAME",
-        help="Name of the dataset of all data files that are given themselves  [default: their directory's]",
+        help="Make one dataset of this name of all data files that SAMPLES names directly  [default: one for "
+        "each directory, named after it]",
     )
     dataset_per_file: bool = _option(
         False,
         "--dataset-per-file",
-        group=_WHAT,
+        group=_INPUT,
         nature=Nature(result=True, session=False, limits=False, jobs=False, drop=REST, heed=ALL, path=None),
         is_flag=True,
-        help="Make a dataset of each data file that is given itself.",
+        help="Make a dataset of each data file that SAMPLES names directly.",
     )
     treename: str | None = _option(
         None,
