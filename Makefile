@@ -1,9 +1,11 @@
 # make demo   set up what is missing and run the example
+# make check  set up what is missing and run what answers fast: lint, types, tests/unit
 # make test   set up what is missing and run every check
 # make test-batch  only those with Slurm, HTCondor, XRootD and catalogs
 # make test-coffeas  with other coffeas than the newest, in environments of their own
 # make docs   set up what is missing and build the site into build/site
 # make coverage  which lines the tests of tests/unit and tests/process run, or those of RINGS=...
+# make lock   write environments/lock.txt anew: the versions that make setup installs
 # make dist   build the packages, into dist/
 # make bench  set up what is missing and compare wq-run with coffea's own executors
 
@@ -14,10 +16,13 @@ BATCH := pytest tests/batch --numprocesses 4 --dist loadgroup
 # each file has its own processes and directories; the long ones first, so that none is left at the end
 BESIDE := $(addprefix tests/, fitting executors ledger engine browser process packages unit)
 
-.PHONY: setup demo test test-batch test-coffeas docs coverage dist bench lint clean
+.PHONY: setup lock demo check ring test test-batch test-coffeas docs coverage dist bench lint clean
 
 setup:
 	@environments/setup.sh
+
+lock:
+	@environments/setup.sh lock
 
 demo: setup
 	@python examples/dimuon/make_data.py
@@ -29,11 +34,21 @@ lint: setup
 	@ruff format --check
 	@mypy
 
+check: lint
+	@repo-review . >/dev/null || repo-review .
+	@pytest tests/unit --numprocesses 2 --quiet
+
 test: lint
 	@environments/setup.sh test
 	@$(BATCH)
 	@pytest $(BESIDE) --numprocesses 3 --dist loadfile --durations 20
 	@pytest tests/packed --durations 10
+
+# one directory of tests, such as RING=engine: what a job of the workflow runs
+ring: setup
+	@environments/setup.sh test
+	@pytest tests/$(RING) --durations 10 $(if $(filter batch,$(RING)),--numprocesses 4 --dist loadgroup,\
+	    $(if $(filter packed,$(RING)),,--numprocesses 2 --dist loadfile))
 
 test-batch: lint
 	@environments/setup.sh batch

@@ -5,6 +5,7 @@
 #   setup.sh test  set up what the tests need besides: a browser, shells, and as batch
 #   setup.sh batch set up what tests/batch needs, if this user may: Slurm, an XRootD server
 #   setup.sh coffeas  set up what tests/coffeas needs, besides: environments with other coffeas, in .coffeas
+#   setup.sh lock  write environments/lock.txt anew, with the newest versions of all that is installed
 #   setup.sh bin   print the directory of the programs, and do nothing else
 #
 # In an active conda environment that has ndcctools nothing is built. Elsewhere: the Debian packages of
@@ -115,8 +116,32 @@ key() { # changes when something that was installed from changes; raise the numb
     echo 1 "$PWD" "$python"
     "$python" --version
     dpkg-query --show coop-computing-tools-dev 2>/dev/null || true
-    find pyproject.toml environments/setup.sh bindings -type f -not -path '*/__pycache__/*' \
+    find pyproject.toml environments/setup.sh environments/lock.txt bindings -type f -not -path '*/__pycache__/*' \
         -not -path '*/build/*' -not -path '*.egg-info/*' -print0 | LC_ALL=C sort -z | xargs -0 sha256sum
+}
+
+newest= # whether the lock could not be kept
+
+locked() { # ARGUMENTS: install with the versions of the lock, or with the newest where the index has not all of them
+    if [[ ${LOCKED:-yes} != no ]]; then
+        "${pip[@]}" --constraint environments/lock.txt "$@" && return
+        newest=yes
+    fi
+    "${pip[@]}" "$@"
+}
+
+make_lock() { # with uv, which knows the versions for other Pythons than this one
+    local python place
+    python=$(find_python)
+    place=$(mktemp -d)
+    step "uv" "$python" -m venv "$place"
+    step "its package" "$place/bin/python" -m pip install --quiet uv
+    step "environments/lock.txt" "$place/bin/uv" pip compile pyproject.toml --group dev --universal \
+        --python-version 3.10 --upgrade --no-header --no-annotate --no-emit-index-url --quiet \
+        --output-file "$place/lock.txt"
+    { sed '/^#/!d' environments/lock.txt && cat "$place/lock.txt"; } >"$place/whole.txt"
+    cp "$place/whole.txt" environments/lock.txt
+    rm -rf "$place"
 }
 
 setup_venv() {
@@ -132,7 +157,10 @@ setup_venv() {
         step ".venv of $("$python" --version)" "$python" -m venv --clear .venv
     pip=(.venv/bin/python -m pip install --quiet)
     step "pip" "${pip[@]}" --upgrade pip
-    step "wq-runner and the tools to develop it" "${pip[@]}" --editable . --group dev
+    step "wq-runner and the tools to develop it" locked --editable . --group dev
+    if [[ $newest ]]; then
+        echo "note: the package index lacks versions of environments/lock.txt: the newest were installed instead"
+    fi
     # or each start compiles it anew where PYTHONDONTWRITEBYTECODE is set
     step "its bytecode" .venv/bin/python -m compileall -q wq_runner
     step "bindings to the engine" "${pip[@]}" ./bindings
@@ -175,6 +203,7 @@ bin) in_conda && echo "$CONDA_PREFIX/bin" || echo "$PWD/.venv/bin" ;;
     exec 9<environments/setup.sh && flock 9 # one at a time
     if in_conda; then setup_conda; else setup_venv; fi
     ;;
+lock) make_lock ;;
 coffeas)
     exec 9<environments/setup.sh && flock 9
     setup_coffeas

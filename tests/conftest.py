@@ -48,6 +48,7 @@ def guards(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         # the engine would announce itself to a public catalog
         patch.setenv("CATALOG_HOST", "127.0.0.1")
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("XDG_CONFIG_HOME", str(running.others_settings(tmp_path_factory.mktemp("config"))))
         for name in [name for name in os.environ if name.startswith("WQ_RUNNER_")]:
             patch.delenv(name)
         for name in ("connect", "connect_ex"):

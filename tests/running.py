@@ -284,3 +284,12 @@ def free_port() -> int:
             sock.bind(("", port))
             return port
     raise AssertionError("there is always another one")
+
+
+def others_settings(directory: Path) -> Path:
+    """Return a directory with the user's settings of other programs, as of pip and git, but not with ours."""
+    known = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    for path in known.iterdir() if known.is_dir() else ():
+        if path.name != "wq-runner":
+            (directory / path.name).symlink_to(path)
+    return directory

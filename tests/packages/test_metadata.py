@@ -25,6 +25,7 @@ PROJECT: dict[str, Any] = tomllib.loads((nanoaod.ROOT / "pyproject.toml").read_t
 CONDA = {"matplotlib": "matplotlib-base"}
 """Names that differ on conda-forge."""
 
+CITED = yaml.safe_load((nanoaod.ROOT / "CITATION.cff").read_text())["version"]
 ENGINE = "ndcctools"  # of conda-forge, or of bindings/: no wheel has it
 PYTHON_MIN = "3.10"  # of conda-forge
 NOTEBOOK = "IPython"  # only where a notebook is, which has it
@@ -165,6 +166,14 @@ def test_workflows_and_forms_are_yaml() -> None:
             assert len(ids) == len(set(ids))
 
 
+def test_every_ring_is_a_job_that_waits_for_lint() -> None:
+    jobs = yaml.safe_load((nanoaod.ROOT / ".github" / "workflows" / "ci.yml").read_text())["jobs"]
+    tests = nanoaod.ROOT / "tests"
+    rings = {path.parent.name for path in tests.glob("*/test_*.py")}
+    assert {*jobs["ring"]["strategy"]["matrix"]["ring"]} == rings - {"coffeas"}  # which is one of its own
+    assert {name for name, job in jobs.items() if job.get("needs") != "lint"} == {"lint"}
+
+
 def test_every_licence_is_there() -> None:
     assert "BSD 3-Clause" in (nanoaod.ROOT / "LICENSE").read_text()
     assert "GNU GENERAL PUBLIC LICENSE" in (nanoaod.ROOT / "bindings" / "COPYING").read_text()
@@ -181,3 +190,73 @@ def test_no_data_of_others_is_in_the_clone() -> None:
         if path.suffix in {".root", ".parquet", ".coffea"} and "data" not in path.parts
     ]
     assert not data
+
+
+def locked() -> list[Requirement]:
+    lines = (nanoaod.ROOT / "environments" / "lock.txt").read_text().splitlines()
+    return [Requirement(line) for line in lines if not line.startswith("#")]
+
+
+def test_the_lock_has_exact_versions_and_no_addresses() -> None:
+    for one in locked():
+        (bound,) = one.specifier
+        assert bound.operator == "==", one
+        assert one.url is None, one
+
+
+def test_the_lock_has_all_that_is_installed_within_its_bounds() -> None:
+    groups = tomllib.loads((nanoaod.ROOT / "pyproject.toml").read_text())["dependency-groups"]
+    tools = [one for group in groups.values() for one in group if isinstance(one, str)]
+    for name, one in requirements([*PROJECT["dependencies"], *tools]).items():
+        found = [each for each in locked() if canonicalize_name(each.name) == name]
+        assert found, f"{name} is not in environments/lock.txt: make lock"
+        for each in found:
+            (bound,) = each.specifier
+            assert one.specifier.contains(bound.version, prereleases=True), f"{each}: make lock"
+
+
+# -- the package index, and a release
+
+
+def test_links_of_the_description_lead_to_the_repository(built: Built) -> None:
+    [info] = metadata.distributions(path=[str(built.wheel)])
+    text = str(info.metadata["Description"] or info.metadata.get_payload())
+    links = re.findall(r"\]\(([^)\s]+)\)", text)
+    assert len(links) > 10
+    assert [one for one in links if not one.startswith("https://")] == []
+    source = PROJECT["urls"]["Source"]
+    assert f"![Three datasets while they are processed]({source}/raw/main/docs/images/terminal.svg)" in text
+    for link in links:
+        if link.startswith(source):
+            assert (nanoaod.ROOT / link.partition("/main/")[2].partition("#")[0]).exists(), link
+    assert f"Source, {source}" in info.metadata.get_all("Project-URL", [])
+
+
+def test_the_checklist_of_a_release_can_be_followed(tmp_path: Path) -> None:
+    release = nanoaod.load(nanoaod.ROOT / "environments" / "release.py")
+    (tmp_path / "recipe").mkdir()
+    names = ("CHANGELOG.md", "CITATION.cff", "recipe/recipe.yaml", "pyproject.toml")
+    for name in names:
+        (tmp_path / name).write_text((nanoaod.ROOT / name).read_text())
+
+    def edit(name: str, before: str, after: str) -> None:
+        text = (tmp_path / name).read_text()
+        assert before in text
+        (tmp_path / name).write_text(text.replace(before, after))
+
+    left = list(release.left(tmp_path, "7.8.9"))
+    checklist = (nanoaod.ROOT / "CONTRIBUTING.md").read_text().partition("\n## A release\n")[2]
+    steps = re.findall(r"^\d\. (.+)$", checklist.partition("\n## ")[0], re.MULTILINE)
+    for step, first in zip(steps, ("CHANGELOG.md", "CITATION.cff", "recipe/recipe.yaml"), strict=False):
+        assert step.startswith(f"`{first}`")
+    edit("CHANGELOG.md", "## [Unreleased]", "## [Unreleased]\n\n## [7.8.9] - 2026-12-01")
+    edit("CITATION.cff", f"version: {CITED}", "version: 7.8.9")
+    edit("recipe/recipe.yaml", f"version: {CITED}", "version: 7.8.9")
+    placeholders = [one for one in left if "placeholder" in one]
+    assert list(release.left(tmp_path, "7.8.9")) == placeholders
+    assert len(left) == 3 + len(placeholders)
+    for name in names[2:]:
+        text = (tmp_path / name).read_text()
+        (tmp_path / name).write_text(text.replace("OWNER", "somebody"))
+    assert list(release.left(tmp_path, "7.8.9")) == []
+    assert list(release.left(tmp_path, "7.8")) == ["7.8 is not a version such as 1.2.0"]

@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import platformdirs
 import pytest
@@ -31,6 +32,20 @@ def test_no_public_catalog() -> None:
 
 def test_no_cache_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> None:
     assert platformdirs.user_cache_path().is_relative_to(tmp_path_factory.getbasetemp())
+
+
+def test_no_sites_and_no_password_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> None:
+    assert platformdirs.user_config_path().is_relative_to(tmp_path_factory.getbasetemp())
+    assert not platformdirs.user_config_path("wq-runner").exists()
+
+
+def test_settings_of_other_programs_are_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("pip", "wq-runner"):
+        (tmp_path / "user" / name).mkdir(parents=True)
+    (tmp_path / "config").mkdir()
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "user"))
+    found = running.others_settings(tmp_path / "config")
+    assert [path.name for path in found.iterdir()] == ["pip"]
 
 
 def test_no_settings_of_the_user() -> None:

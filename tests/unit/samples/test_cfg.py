@@ -10,7 +10,9 @@ from wq_runner.model import Dataset
 from wq_runner.samples import load
 
 TOPEFT = Path(__file__).parents[4] / "shared/data/topeft/input_samples"
-needs_topeft = pytest.mark.skipif(not TOPEFT.exists(), reason="the TopCoffea files are not here")
+needs_topeft = pytest.mark.skipif(
+    not TOPEFT.exists(), reason="../shared/data, with the TopCoffea files, is not part of a clone"
+)
 
 
 def sample(path: Path, *files: str, **fields: object) -> None:
