@@ -59,22 +59,34 @@ def main() -> NoReturn:
     shell_complete=completion.words(files=True),
 )
 @click.option(
-    "--output", "-o", cls=base.Option, metavar="FILE", type=click.Path(path_type=Path), help="Copy it."
+    "--output",
+    "-o",
+    cls=base.Option,
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Copy the packed environment to this file.",
 )
 @click.option(
-    "--channel", "channels", cls=base.Option, multiple=True, metavar="URL", help="Where packages are."
+    "--channel",
+    "channels",
+    cls=base.Option,
+    multiple=True,
+    metavar="URL",
+    help="Channel that has the packages. Repeatable.",
 )
 @click.option(
     "--builder",
     cls=base.Option,
     metavar="NAME",
-    help="micromamba, mamba, conda, rattler or venv  [default: the first that is installed]",
+    help="Tool: micromamba, mamba, conda, rattler or venv  [default: the first that is installed]",
 )
-@click.option("--update", cls=base.Option, is_flag=True, help="Resolve a list of packages anew.")
+@click.option(
+    "--update", cls=base.Option, is_flag=True, help="Resolve the list of packages again, to newer versions."
+)
 def build(
     what: str | None, output: Path | None, channels: tuple[str, ...], builder: str | None, *, update: bool
 ) -> None:
-    """Pack the active environment, or another, unless that was done."""
+    """Pack the active environment, or another one, unless it is packed already."""
     from wq_runner.environment.choice import Wish, choose
 
     wish = Wish(environment=_as_path(what), channels=channels, builder=builder, update=update)
@@ -91,7 +103,7 @@ def build(
 
 @cli.command("list")
 def list_() -> None:
-    """Show what is there, the last used first."""
+    """List the environments and the code that are kept, the last used first."""
     from wq_runner.environment import overview
 
     echo("\n".join(overview.listing(_store())))
@@ -127,11 +139,20 @@ def diff(a: str, b: str) -> None:
     """
 )
 @click.argument("keys", metavar="[KEY]...", nargs=-1, shell_complete=_keys)
-@click.option("--max-cache", cls=base.Option, type=types.SIZE, help="Delete until at most this is left.")
-@click.option("--unused", cls=base.Option, type=types.SECONDS, help="Delete what was not used for so long.")
-@click.option("--all", "everything", cls=base.Option, is_flag=True, help="Delete all that no run uses.")
+@click.option(
+    "--max-cache",
+    cls=base.Option,
+    type=types.SIZE,
+    help="Delete those that were unused for longest, until no more than this is left.",
+)
+@click.option(
+    "--unused", cls=base.Option, type=types.SECONDS, help="Delete what has not been used for this long."
+)
+@click.option(
+    "--all", "everything", cls=base.Option, is_flag=True, help="Delete everything that no run is using."
+)
 def clean(keys: tuple[str, ...], max_cache: int | None, unused: float | None, *, everything: bool) -> None:
-    """Delete environments. What a run uses now stays."""
+    """Delete environments and code that are kept, but nothing that a run is using."""
     from wq_runner.environment import overview
     from wq_runner.units import format_size
 
@@ -174,7 +195,7 @@ def clean(keys: tuple[str, ...], max_cache: int | None, unused: float | None, *,
     cls=base.Option,
     metavar="MODULE:NAME|FILE.py:NAME",
     shell_complete=completion.words(files=True),
-    help="Its code goes too.",
+    help="Processor whose code is shipped as well.",
 )
 @click.option(
     "--environment",
@@ -193,7 +214,7 @@ def clean(keys: tuple[str, ...], max_cache: int | None, unused: float | None, *,
     help="As of wq-run.",
 )
 def check(processor: str | None, environment: str, extra: tuple[Path, ...]) -> None:
-    """Build what a run would ship from here, and try it in a clean shell. Ends with 4 if it does not work."""
+    """Build what a run would ship from here, and try it in a clean shell. Exit code 4: it does not work."""
     from wq_runner.environment.choice import Wish, analysis_directory
     from wq_runner.environment.smoke import NEEDED
 
@@ -227,10 +248,14 @@ def check(processor: str | None, environment: str, extra: tuple[Path, ...]) -> N
 @click.argument("key", shell_complete=_keys)
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 @click.option(
-    "--overlay", cls=base.Option, metavar="KEY", shell_complete=_keys, help="The code on top of it."
+    "--overlay",
+    cls=base.Option,
+    metavar="KEY",
+    shell_complete=_keys,
+    help="Code to add on top of the environment.",
 )
 def shell(key: str, command: tuple[str, ...], overlay: str | None) -> None:
-    """Stand inside an environment, as a task does."""
+    """Start a shell, or a command, in an environment as a task has it."""
     from wq_runner.environment import overview
     from wq_runner.environment.enter import enter
 

@@ -33,7 +33,7 @@ def _arguments(function: _F) -> _F:
         "--treename",
         cls=base.Option,
         metavar="NAME",
-        help="The tree to read, whatever the samples say  [default: what they say, or Events]",
+        help="Tree to read, even if the samples name another  [default: the one they name, or Events]",
     )(function)
 
 
@@ -59,7 +59,7 @@ _jobs = click.option(
     "--jobs",
     cls=base.Option,
     type=COUNT,
-    help="Files to open at the same time  [default: two per core, at most 16]",
+    help="Number of files to open at the same time  [default: two per core, at most 16]",
 )
 
 
@@ -98,7 +98,7 @@ def list_(names: tuple[str, ...], treename: str | None, **direct: Any) -> None:
     default=60.0,
     show_default=True,
     metavar="SECONDS",
-    help="How long to wait for a server.",
+    help="Longest time to wait for a server.",
 )
 @click.option("--json", "as_json", cls=base.Option, is_flag=True, help="Print the report as JSON.")
 def check(
@@ -136,7 +136,7 @@ def check(
     cls=base.Option,
     type=click.Choice(("DAS", "Legacy"), case_sensitive=False),
     required=True,
-    help="How the parquet files are called: by the name of the input file, or by the uuid inside it.",
+    help="How the parquet files are named: by the name of the input file, or by the uuid inside it.",
 )
 @click.option(
     "--source",
@@ -144,7 +144,7 @@ def check(
     metavar="DIR",
     required=True,
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Where they are, in a directory for each dataset.",
+    help="Directory of the parquet files, with one directory for each dataset.",
 )
 @click.option(
     "--json",
@@ -153,7 +153,7 @@ def check(
     metavar="FILE",
     required=True,
     shell_complete=completion.samples(),
-    help="The samples.",
+    help="Samples to compare with.",
 )
 @click.option(
     "--output",
@@ -162,7 +162,7 @@ def check(
     default="unprocessed_samples.json",
     show_default=True,
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Where to write samples of what is missing, which wq-run takes.",
+    help="File for what is missing, as samples for wq-run.",
 )
 def missing(convention: str, source: Path, samples: str, output: Path) -> None:
     """Find files that were not processed, or not to their end, from the names of parquet files.
@@ -197,7 +197,7 @@ def missing(convention: str, source: Path, samples: str, output: Path) -> None:
     cls=base.Option,
     required=True,
     type=Choice(("coffea", "pocketcoffea", "btvnanocommissioning", "higgsdna", "topcoffea")),
-    help="Whose samples to write.",
+    help="Program whose format is written.",
 )
 @click.option(
     "-o",
@@ -206,10 +206,13 @@ def missing(convention: str, source: Path, samples: str, output: Path) -> None:
     metavar="FILE|DIR",
     required=True,
     type=click.Path(path_type=Path),
-    help="What to write; a directory for topcoffea. Nothing is overwritten.",
+    help="File to write, for topcoffea a directory. Nothing is overwritten.",
 )
 def convert(names: tuple[str, ...], treename: str | None, dialect: str, output: Path, **direct: Any) -> None:
-    """Write samples as another program reads them. Opens no data file; says what it cannot express."""
+    """Write samples in the format of another program. No data file is opened.
+
+    What the format cannot express is listed.
+    """
     from wq_runner.samples import convert as converting
 
     fileset = _known(_load(names, treename, **direct))

@@ -61,44 +61,58 @@ _target_options = _all(
         "--name",
         group=_RUN,
         metavar="NAME",
-        help="The run they are for  [default: USER-workqueue-coffea]",
+        help="Name of the run that the workers are for  [default: USER-workqueue-coffea]",
     ),
-    _option("--manager", group=_RUN, metavar="HOST:PORT", help="Where it is, for one that has no name."),
+    _option("--manager", group=_RUN, metavar="HOST:PORT", help="Address of the run, if it has no name."),
     _option(
         "--catalog",
         group=_RUN,
         type=types.CATALOG,
-        help="Who knows the name  [default: as the engine's programs]",
+        help="Catalog server that knows the name  [default: as for the engine's programs]",
     ),
     _option(
         "--password-file",
         group=_RUN,
         type=types.PASSWORD,
-        help="What they present  [default: what the run asks for, if it is one of yours here]",
+        help="File with the password that the workers present  [default: that of the run, if it is yours "
+        "and on this machine]",
     ),
     _option(
         "--tls",
         group=_RUN,
         is_flag=True,
-        help="The run has --tls: known of yours here, and told by a catalog; not by HOST:PORT of another.",
+        help="Connect with TLS, as a run with --tls needs. It is found out for your runs on this machine and "
+        "through a catalog, but not for HOST:PORT of another machine.",
     ),
 )
 
 _size_options = _all(
     _option(
-        "--cores", group=_WORKER, type=types.COUNT, default=1, show_default=True, help="Cores of a worker."
+        "--cores", group=_WORKER, type=types.COUNT, default=1, show_default=True, help="Cores of each worker."
     ),
     _option(
-        "--memory", group=_WORKER, type=types.MEMORY, default="4GB", show_default=True, help="Its memory."
+        "--memory",
+        group=_WORKER,
+        type=types.MEMORY,
+        default="4GB",
+        show_default=True,
+        help="Memory of each worker.",
     ),
-    _option("--disk", group=_WORKER, type=types.SIZE, default="8GB", show_default=True, help="Its disk."),
+    _option(
+        "--disk",
+        group=_WORKER,
+        type=types.SIZE,
+        default="8GB",
+        show_default=True,
+        help="Disk of each worker.",
+    ),
     _option(
         "--timeout",
         group=_WORKER,
         type=types.SECONDS,
         default="15m",
         show_default=True,
-        help="It ends when there was no work for so long.",
+        help="End a worker that has had no work for this long.",
     ),
 )
 
@@ -130,7 +144,7 @@ def _target(values: dict[str, Any]) -> Target:
 @_target_options
 @_size_options
 def local(count: int, timeout: float, **values: Any) -> None:
-    """Run N workers on this machine, until they are no longer needed or Ctrl-C."""
+    """Run N workers on this machine, until they are no longer needed or you press Ctrl-C."""
     from wq_runner.workers import hand
     from wq_runner.workers.local import WorkerShape
 
@@ -155,9 +169,14 @@ def local(count: int, timeout: float, **values: Any) -> None:
     type=types.Choice(("condor", "slurm", "local")),
     default="condor",
     show_default=True,
-    help="For which batch system.",
+    help="Batch system that the factory submits to.",
 )
-@_option("-M", "--name", metavar="NAME", help="The run they are for  [default: USER-workqueue-coffea]")
+@_option(
+    "-M",
+    "--name",
+    metavar="NAME",
+    help="Name of the run that the workers are for  [default: USER-workqueue-coffea]",
+)
 @_option(
     "--min",
     "least",
@@ -165,13 +184,15 @@ def local(count: int, timeout: float, **values: Any) -> None:
     type=click.IntRange(min=0),
     default=0,
     show_default=True,
-    help="Workers to keep.",
+    help="Smallest number of workers.",
 )
-@_option("--max", "most", type=types.COUNT, default=20, show_default=True, help="Workers at most.")
-@_option("--per-cycle", type=types.COUNT, help="New ones every 30 s  [default: all]")
+@_option("--max", "most", type=types.COUNT, default=20, show_default=True, help="Largest number of workers.")
+@_option(
+    "--per-cycle", type=types.COUNT, help="Largest number of workers to submit every 30 s  [default: all]"
+)
 @_size_options
-@_option("--requirements", metavar="TEXT", help="HTCondor's requirements.")
-@_option("--output", "-o", metavar="FILE", type=click.Path(path_type=Path), help="Write it there.")
+@_option("--requirements", metavar="TEXT", help="Requirements expression for HTCondor.")
+@_option("--output", "-o", metavar="FILE", type=click.Path(path_type=Path), help="File to write.")
 def factory(batch: str, name: str | None, output: Path | None, timeout: float, **values: Any) -> None:
     """Write a factory.json."""
     from wq_runner import system
@@ -210,9 +231,9 @@ def factory(batch: str, name: str | None, output: Path | None, timeout: float, *
 
 @cli.command(examples="wq-workers check factory.json")
 @click.argument("file", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@_option("--catalog", type=types.CATALOG, help="Who knows the names of managers.")
+@_option("--catalog", type=types.CATALOG, help="Catalog server that knows the managers.")
 def check(file: Path, catalog: str | None) -> None:
-    """Say what is wrong with a factory.json. Ends with 2 if the factory would not do what it says."""
+    """Say what is wrong with a factory.json. The exit code is 2 if the factory would not do what it says."""
     from wq_runner.engine.release import carries_foremen
     from wq_runner.workers import factory_check
 
@@ -226,9 +247,9 @@ def check(file: Path, catalog: str | None) -> None:
 
 @cli.command(examples="wq-workers scale factory.json --max 200")
 @click.argument("file", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@_option("--max", "most", type=types.COUNT, help="Workers at most.")
-@_option("--min", "least", metavar="N", type=click.IntRange(min=0), help="Workers to keep.")
-@_option("--per-cycle", type=types.COUNT, help="New ones every 30 s.")
+@_option("--max", "most", type=types.COUNT, help="Largest number of workers.")
+@_option("--min", "least", metavar="N", type=click.IntRange(min=0), help="Smallest number of workers.")
+@_option("--per-cycle", type=types.COUNT, help="Largest number of workers to submit every 30 s.")
 def scale(file: Path, most: int | None, least: int | None, per_cycle: int | None) -> None:
     """Change how many workers a running factory keeps; it follows within a minute."""
     from wq_runner.workers import factory_file
@@ -251,21 +272,42 @@ def scale(file: Path, most: int | None, least: int | None, per_cycle: int | None
 @click.argument("count", metavar="N", type=types.COUNT)
 @_target_options
 @_size_options
-@_option("--queue", group=_JOBS, metavar="NAME", default="", help="Partition of Slurm, JobFlavour of lxplus.")
 @_option(
-    "--time", group=_JOBS, type=types.SECONDS, help="How long a job may take  [default: the queue's limit]"
+    "--queue",
+    group=_JOBS,
+    metavar="NAME",
+    default="",
+    help="Queue: Slurm's partition, HTCondor's job flavour.",
 )
-@_option("--requirements", group=_JOBS, metavar="TEXT", default="", help="HTCondor's requirements.")
+@_option(
+    "--time",
+    group=_JOBS,
+    type=types.SECONDS,
+    help="Longest time that a job may take  [default: the queue's limit]",
+)
+@_option(
+    "--requirements", group=_JOBS, metavar="TEXT", default="", help="Requirements expression for HTCondor."
+)
 @_option(
     "--batch-options",
     group=_JOBS,
     metavar="TEXT",
     default="",
-    help="Options of sbatch, lines of a submit file.",
+    help="Options of sbatch, or lines of a condor submit file.",
 )
-@_option("--worker-image", group=_JOBS, metavar="IMAGE", default="", help="Apptainer image they run in.")
 @_option(
-    "--scratch", group=_JOBS, metavar="DIR", default="", help="Where they work  [default: the job's own]"
+    "--worker-image",
+    group=_JOBS,
+    metavar="IMAGE",
+    default="",
+    help="Apptainer image in which the workers run.",
+)
+@_option(
+    "--scratch",
+    group=_JOBS,
+    metavar="DIR",
+    default="",
+    help="Directory in which the workers work  [default: the job's own]",
 )
 @_option(
     "--logs",
@@ -274,11 +316,11 @@ def scale(file: Path, most: int | None, least: int | None, per_cycle: int | None
     type=click.Path(path_type=Path),
     default=Path("wq-workers"),
     show_default=True,
-    help="What they say, and what was submitted.",
+    help="Directory for the logs of the workers and for what was submitted.",
 )
 @_option("--dry-run", group=_JOBS, is_flag=True, help="Show what would be submitted.")
 def submit(batch: str, count: int, logs: Path, *, dry_run: bool, **values: Any) -> None:
-    """Submit N workers as jobs. They carry the worker's program and the password with them."""
+    """Submit N workers as batch jobs, which bring the worker's program and the password along."""
     from wq_runner.workers import hand, kit
     from wq_runner.workers.batch.job import Job
 
@@ -299,12 +341,12 @@ def submit(batch: str, count: int, logs: Path, *, dry_run: bool, **values: Any) 
 
 @cli.group(cls=base.Group)
 def sites() -> None:
-    """Places that are known: how workers are started there."""
+    """Show the known sites, and how workers are started there."""
 
 
 @sites.command("list")
 def sites_list() -> None:
-    """List them."""
+    """List the known sites."""
     from wq_runner.workers import sites as known
 
     for site in sorted(known.known().values(), key=lambda one: one.name):
@@ -315,7 +357,7 @@ def sites_list() -> None:
 @sites.command("show")
 @click.argument("name", metavar="SITE", shell_complete=completion.site)
 def sites_show(name: str) -> None:
-    """Show all that is known of one."""
+    """Show everything that is known about a site."""
     from wq_runner.workers import sites as known
 
     for key, text in known.described(known.find(name)):
@@ -323,10 +365,10 @@ def sites_show(name: str) -> None:
 
 
 @cli.command(examples="wq-workers doctor\nwq-workers doctor -M NAME")
-@_option("-M", "--name", metavar="NAME", help="The run  [default: USER-workqueue-coffea]")
-@_option("--catalog", type=types.CATALOG, help="Who should know it.")
+@_option("-M", "--name", metavar="NAME", help="Name of the run  [default: USER-workqueue-coffea]")
+@_option("--catalog", type=types.CATALOG, help="Catalog server that should know the run.")
 def doctor(name: str | None, catalog: str | None) -> None:
-    """Say why nothing runs, without disturbing what does. Ends with 5 if something is wrong."""
+    """Say why nothing runs, without disturbing what does. The exit code is 5 if something is wrong."""
     from wq_runner.config.options import default_name
     from wq_runner.errors import EngineError
     from wq_runner.workers import catalog as catalogs
