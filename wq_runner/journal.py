@@ -356,12 +356,15 @@ class Journal:
     _seed: int = field(default=0, init=False)
     _lock: threading.RLock = field(default_factory=threading.RLock, init=False)
 
-    def record(self, *events: Event, durable: bool = False) -> None:
-        """Append events, all at once; durable ones are on the disk itself before this returns."""
+    def record(self, *events: Event, durable: bool = False, at: float | None = None) -> None:
+        """Append events, all at once; durable ones are on the disk itself before this returns.
+
+        They happened now, or `at` an earlier time.
+        """
         if not events:
             return
         with self._lock:
-            now = self.clock()
+            now = self.clock() if at is None else at
             if self.path is not None:
                 self._append(self.path, b"".join(self._lines(now, events)), durable=durable)
             for event in events:

@@ -35,7 +35,8 @@ def recording(
         journal.record(
             RunStarted(
                 command=tuple(request.command), version=request.version, host=platform.node(), pid=os.getpid()
-            )
+            ),
+            at=record.started,  # so that a run has one duration, wherever it is told
         )
         yield journal, watch
         code, message = 0, ""
