@@ -16,8 +16,10 @@ from wq_runner.remote.ready import DIRECTORY
 
 EVENTS = 40
 
-# what a process began as is seen on its command line: a server from nothing has --serve there
+# what a process began as is seen on its command line: a server from nothing has --serve there. What takes a
+# second to be imported in some coffeas, and the schema has no need of, is there with the other one
 SERVER = """
+import sys
 from pathlib import Path
 from coffea import processor
 
@@ -25,14 +27,19 @@ class Seen(processor.ProcessorABC):
     def process(self, events):
         parent = Path("/proc/self/status").read_text().partition("PPid:")[2].split()[0]
         words = Path(f"/proc/{parent}/cmdline").read_text().split("\\0")
-        return {"entries": len(events), "servers": {next((w for w in words if w.startswith("--")), "")}}
+        began = next((word for word in words if word.startswith("--")), "")
+        methods = "coffea.nanoevents.methods.nanoaod" in sys.modules
+        return {"entries": len(events), "servers": {(began, methods)}}
     def postprocess(self, output):
         pass
 """
 
 
-def servers(tmp_path: Path, *more: object, **environ: str) -> set[str]:
-    """Run, and return how the servers of its tasks were started."""
+READY, FROM_NOTHING = {("--ready", True)}, {("--serve", False)}
+
+
+def servers(tmp_path: Path, *more: object, **environ: str) -> set[tuple[str, bool]]:
+    """Run, and return how the servers of its tasks were started, and whether they had methods of NanoAOD."""
     nanoaod.write_simple(tmp_path / "data" / "a.root", EVENTS)
     (tmp_path / "seen.py").write_text(SERVER)
     mark = uuid.uuid4().hex
@@ -49,14 +56,14 @@ def servers(tmp_path: Path, *more: object, **environ: str) -> set[str]:
 
 
 def test_servers_come_from_it(tmp_path: Path) -> None:
-    assert servers(tmp_path) == {"--ready"}
+    assert servers(tmp_path) == READY
 
 
 def test_wherever_the_temporary_directory_is(tmp_path: Path) -> None:
     """The name of a socket has 107 characters at most."""
     place = tmp_path / ("long" * 30)
     place.mkdir()
-    assert servers(tmp_path, TMPDIR=str(place)) == {"--ready"}
+    assert servers(tmp_path, TMPDIR=str(place)) == READY
 
 
 def test_nobody_needs_it(tmp_path: Path) -> None:
@@ -67,7 +74,7 @@ def test_nobody_needs_it(tmp_path: Path) -> None:
         "if '--ready' in sys.orig_argv:\n"
         "    threading.Thread(target=threading.Event().wait, daemon=True).start()\n"
     )
-    assert servers(tmp_path, PYTHONPATH=str(tmp_path / "site")) == {"--serve"}
+    assert servers(tmp_path, PYTHONPATH=str(tmp_path / "site")) == FROM_NOTHING
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,8 @@ _SOCKET = "socket"
 _MODULES = ("coffea.nanoevents", "coffea.processor.executor")
 # what the first use of a vector imports, in each task anew if it is not here
 _LATER = ("numpy.ma", "vector._compute.planar", "vector._compute.spatial", "vector._compute.lorentz")
+# what events of NanoAOD can do: coffea 0.7 compiles it as it is imported, for a second of each server's time
+_METHODS = "coffea.nanoevents.methods.nanoaod"
 _PATIENCE = 60.0  # seconds for it to have imported
 _LOOK_EVERY = 0.5  # seconds between looks whether its parent lives
 _BACKLOG = 128
@@ -81,6 +83,9 @@ def main(directory: Path, serve: Serve) -> None:
             private.listen(listener, address, _BACKLOG)
         before = dict(os.environ)
         import_all()
+        with contextlib.suppress(Exception):  # few need it, and those will say it
+            importlib.import_module(_METHODS)
+        gc.freeze()
         changes = changed(before)
         while may_fork() and os.getppid() == parent:
             if select.select([listener], [], [], _LOOK_EVERY)[0]:
