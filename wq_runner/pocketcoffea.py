@@ -11,10 +11,7 @@ https://pocketcoffea.readthedocs.io/en/stable/running.html
 from __future__ import annotations
 
 import atexit
-import contextlib
 import logging
-import os
-import platform
 import re
 import shlex
 import sys
@@ -24,7 +21,6 @@ from pathlib import Path
 from typing import Any
 
 from wq_runner import units
-from wq_runner.clock import Clock
 from wq_runner.config import pocketcoffea as keys
 from wq_runner.errors import UsageError
 from wq_runner.workers import spec
@@ -56,16 +52,27 @@ def get_executor_factory(
 
         return executors_base.get_executor_factory(executor_name, run_options=options, **more)
     wanted = planned(options, executor_name if "@" in executor_name else _typed(executor_name))
-    return _factory_class()(options, wanted=wanted, directory=Path(outputdir) / DIRECTORY)
+    return _factory_class()(
+        options, wanted=wanted, directory=Path(outputdir) / DIRECTORY, base=_configuration().parent
+    )
 
 
 def _typed(name: str) -> str:
     """Return the executor as it was typed: a setup of one's own is not told the site."""
+    typed = _parameter("executor")
+    return typed if typed.partition("@")[0] == name else name
+
+
+def _configuration() -> Path:
+    """Return the file with the configuration, which the setup of an executor is not told either."""
+    return Path(_parameter("cfg") or "config.py").absolute()
+
+
+def _parameter(name: str) -> str:
     import click
 
     context = click.get_current_context(silent=True)
-    typed = str(context.params.get("executor") or "") if context else ""
-    return typed if typed.partition("@")[0] == name else name
+    return str(context.params.get(name) or "") if context else ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,51 +201,7 @@ def duration(value: Any, key: str = "walltime") -> int:
         raise UsageError(f"the run option {key}: {value!r} is not a time such as 6:00:00") from error
 
 
-# -- what is left under the output directory
-
-
-class Kept:
-    """The journal, the logs and the report of what an executor does, in a directory of a run."""
-
-    def __init__(self, directory: Path) -> None:
-        from wq_runner.journal import Journal, RunStarted
-        from wq_runner.monitor.watch import Watch
-        from wq_runner.pipeline import record, resume
-        from wq_runner.pipeline.directory import open_directory
-
-        self._clock = Clock()
-        self.paths, self._lock = open_directory(directory)
-        resume.forget(self.paths)
-        self._record = record.Record(
-            command=sys.argv, options={}, samples=(), started=self._clock(), clock=self._clock
-        )
-        self.watch = Watch(self.paths, clock=self._clock)
-        self.journal = Journal(self.paths.journal, listeners=[self.watch], clock=self._clock)
-        version = record.versions().get("wq-runner", "")
-        self.journal.record(
-            RunStarted(command=tuple(sys.argv), version=version, host=platform.node(), pid=os.getpid())
-        )
-        self._failure: tuple[int, str] = (0, "")
-
-    def failed(self, error: BaseException) -> None:
-        """Note what ended a call; the next may go well, but the whole has not."""
-        self._failure = (getattr(error, "exit_code", 1), str(error) or type(error).__name__)
-
-    def close(self) -> None:
-        """Write the report."""
-        from wq_runner import checksums
-        from wq_runner.journal import RunEnded
-
-        code, message = self._failure
-        finished = self._clock()
-        with contextlib.suppress(OSError):  # the disk may be full
-            self.journal.record(RunEnded(code=code, message=message))
-        found = self._record.as_json(code=code, message=message, finished=finished)
-        with contextlib.suppress(OSError):
-            checksums.write_json(self.paths.summary, found)
-        self.watch.finish(found)
-        self.journal.close()
-        self._lock.__exit__(None, None, None)
+# -- what is said and done
 
 
 def advice(dataset: str, argv: Sequence[str]) -> str:
@@ -268,15 +231,20 @@ def _factory_class() -> Any:
     from pocket_coffea.executors.executors_base import ExecutorFactoryABC
 
     from wq_runner.execution.executor import WorkQueueExecutor
+    from wq_runner.pipeline.configured import Surroundings
+    from wq_runner.pipeline.kept import Kept
 
     class WorkQueueFactory(ExecutorFactoryABC):  # type: ignore[misc] # it has no types
         """Makes one executor, whose workers stay from dataset to dataset."""
 
-        def __init__(self, run_options: Mapping[str, Any], *, wanted: Wanted, directory: Path) -> None:
+        def __init__(
+            self, run_options: Mapping[str, Any], *, wanted: Wanted, directory: Path, base: Path
+        ) -> None:
             self._wanted = wanted
-            self._kept: Kept | None = Kept(directory)
+            surroundings = Surroundings(base=base, arguments=wanted.arguments)
+            self._kept: Kept | None = Kept(directory, surroundings.describe)
             self._executor: Any = None
-            atexit.register(self.close)  # they leave without it after an error
+            atexit.register(self._end, whole=False)  # they leave without `close` after an error
             super().__init__(run_options)
 
         def setup(self) -> None:
@@ -288,20 +256,21 @@ def _factory_class() -> Any:
             kept = self._kept
             if self._executor is None and kept is not None:
                 self._executor = WorkQueueExecutor(logs=kept.paths.workers, **self._wanted.arguments)
-                session = self._executor.session
-                kept.journal.listeners += session.journal.listeners
-                session.journal = kept.journal
-                session.failed = kept.failed
-                session.again = lambda item: advice(item.dataset, sys.argv)
+                kept.attach(self._executor.session)
+                self._executor.session.again = lambda item: advice(item.dataset, sys.argv)
             return self._executor
 
         def close(self) -> None:
+            """End it: the output is written, if no call has failed."""
+            self._end(whole=True)
+
+        def _end(self, *, whole: bool) -> None:
             if self._kept is None:
                 return
-            atexit.unregister(self.close)
+            atexit.unregister(self._end)
             if self._executor is not None:
                 self._executor.close()
             kept, self._kept = self._kept, None
-            kept.close()
+            kept.close(whole=whole)
 
     return WorkQueueFactory

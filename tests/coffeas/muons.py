@@ -61,9 +61,9 @@ def write(directory: Path) -> None:
         jagged = ak.zip({one: ak.unflatten(values, counts) for one, values in muons.items()})
         with uproot.recreate(directory / f"{name}.root", compression=uproot.ZLIB(1)) as file:
             # what is assigned is an RNTuple in newer uproots, which not every coffea reads
-            file.mktree("Events", {"Muon": jagged.type, **dict.fromkeys(_IDS, "u8")})
+            file.mktree("Events", {"Muon": jagged.type, "genWeight": "f4", **dict.fromkeys(_IDS, "u8")})
             ids = dict.fromkeys(_IDS, np.arange(size, dtype="u8"))
-            file["Events"].extend({"Muon": jagged, **ids})
+            file["Events"].extend({"Muon": jagged, "genWeight": rng.normal(1, 0.1, size), **ids})
 
 
 def by_coffea(executor: Any, trouble: str = "") -> Any:

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import uproot
 from coffea.processor import Runner
+from coffea.processor.executor import FileMeta
 
 from wq_runner.remote import wire, work
 from wq_runner.remote.pinned import Code
@@ -192,6 +193,15 @@ def test_coffeas_work_function_is_recognized(counting: bool) -> None:
     cache = found.args[2].args[1]["object_cache"]
     assert (cache is trees) is not counting
     assert isinstance(cache, Checked)
+
+
+def test_a_file_is_known_when_its_entries_were_counted(files: list[str], tmp_path: Path) -> None:
+    counted = functools.partial(Runner.metadata_fetcher_root, 60, False, {})
+    header, found = apply(counted, [FileMeta("A", files[0], "Events")], tmp_path)
+    assert [meta.metadata["numentries"] for meta in found] == [10]
+    (told,) = header["inputs"]
+    assert told["entries"] == 10
+    assert told["identity"]
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import importlib
 import sys
 import types
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -32,15 +32,19 @@ class UnknownError(Exception):
     known = ""
 
 
-def digest(value: Any, here: Sequence[Path] = ()) -> str:
+def digest(
+    value: Any, here: Sequence[Path] = (), names: Mapping[str, str] = types.MappingProxyType({})
+) -> str:
     """Return the hash of an object, whatever the names of the directories `here` are.
+
+    Texts that are in `names` have another one: those of objects that get theirs from the process.
 
     Raises
     ------
     UnknownError
         If something in it can be neither looked at nor pickled.
     """
-    found = _Digest(here)
+    found = _Digest(here, names)
     try:
         whole = found.of(value).hex()
     except KeyboardInterrupt:
@@ -57,7 +61,8 @@ def digest(value: Any, here: Sequence[Path] = ()) -> str:
 class _Digest:
     """Goes through an object; what contains itself is named by how far up it is."""
 
-    def __init__(self, here: Sequence[Path]) -> None:
+    def __init__(self, here: Sequence[Path], names: Mapping[str, str]) -> None:
+        self._names = names
         self._here = sorted(map(str, here), key=len, reverse=True)
         self._path: dict[int, int] = {}
         self._known: dict[int, bytes] = {}
@@ -121,6 +126,7 @@ class _Digest:
         return self._reduced(value)
 
     def _text(self, kind: str, text: str) -> bytes:
+        text = self._names.get(text, text)
         for place in self._here:
             text = text.replace(place, "here")
         return _hash(kind, text.encode("utf-8", "surrogatepass"))

@@ -75,9 +75,12 @@ class Item:
     def cut(self, events: int) -> tuple[Item, Item]:
         """Cut a chunk after so many events."""
         middle = self.start + events
-        return self._part(self.start, middle), self._part(middle, self.stop)
+        return self.part(self.start, middle), self.part(middle, self.stop)
 
-    def _part(self, start: int, stop: int) -> Item:
+    def part(self, start: int, stop: int) -> Item:
+        """Return the chunk with fewer events."""
+        if (start, stop) == (self.start, self.stop):
+            return self
         value = dataclasses.replace(self.value, entrystart=start, entrystop=stop)
         return dataclasses.replace(self, value=value, start=start, stop=stop)
 

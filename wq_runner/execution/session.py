@@ -10,7 +10,7 @@ import logging
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,9 @@ from wq_runner.workers.local import LocalSpec, LocalWorkers
 log = logging.getLogger(__name__)
 
 
+GoingOn = Callable[["Session", Sequence[Item], Callable[[Any], Any]], tuple[Sequence[Item], Recovered]]
+
+
 @dataclass
 class Session:
     """Starts its engine at the first call and keeps it until it is closed, at the latest at exit.
@@ -51,7 +54,8 @@ class Session:
     surrounds a run once the engine has started, `afterwards` is called when it has ended, `failed` with what
     ended a call, `again` says how to see a chunk fail. `portion` says which results are added up apart.
     `known` is what is known of files, by path and tree, `late` what is known of what tasks read (None:
-    nothing yet). `clock` tells seconds that only grow. `completed` is told of each dataset that is complete,
+    nothing yet). `going_on` returns what is left of the items of a call, and the results of the others.
+    `clock` tells seconds that only grow. `completed` is told of each dataset that is complete,
     while others are not. `last` is what the last call did.
     """
 
@@ -75,6 +79,7 @@ class Session:
     portion: Callable[[Item], str] = lambda _: ""
     known: Mapping[Place, Known] = field(default_factory=dict)
     late: LateReads | None = None
+    going_on: GoingOn = lambda session, items, _: (items, session.recovered)
     clock: Callable[[], float] = time.monotonic
     completed: Completed | None = None
     hosts: Hosts = field(init=False)
@@ -93,6 +98,11 @@ class Session:
         try:
             self.start()
             kept = category is Category.PROCESSING
+            items: Sequence[Item] = [describe(value) for value in values]
+            recovered = Recovered()
+            if kept:
+                planned = [self._as_planned(item) for item in items]
+                items, recovered = self.going_on(self, planned, function)
             context = Context(
                 staging=self.staging_directory(),
                 journal=self.journal,
@@ -109,11 +119,7 @@ class Session:
                 completed=self.completed if kept else None,
             )
             loop = Loop(self.engine, category=category, settings=self.settings, context=context)
-            recovered = self.recovered.holdings if kept else ()
-            items = [describe(value) for value in values]
-            if kept:
-                items = [self._as_planned(item) for item in items]
-            self.last = loop.run(items, function, recovered)
+            self.last = loop.run(items, function, recovered.holdings)
         except BaseException as error:
             self.failed(error)
             self.close()

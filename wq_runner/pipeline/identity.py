@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FunctionType
+from types import FunctionType, MappingProxyType
 from typing import Any
 
 from wq_runner import literals
@@ -21,8 +21,10 @@ from wq_runner.remote.contents import CODE, FILE, MORE, SHIPPED, VARIABLE, hash_
 
 END = "the postprocess of the processor"
 """The name of the entry with what is called when all chunks are done, where it is told apart."""
+METADATA = "the metadata of "
+"""How the name of the entry with what the samples say of a dataset begins."""
 FORM = "what is compared"  # the name of the entry with
-_VERSION = "4"  # raised when the same thing gets another name or hash
+VERSION = "4"  # raised when the same thing gets another name or hash
 _ATTRIBUTE = "the attribute "
 _UNKNOWN = "not known"  # and the hash of what is
 
@@ -40,14 +42,14 @@ def fingerprint(
     """Return what results depend on besides the input, without the code."""
     metadata = {dataset.name: dict(dataset.metadata) for dataset in fileset}
     return {
-        FORM: _VERSION,
+        FORM: VERSION,
         "the processor": _placeless(processor),
-        "the arguments of the processor": _digest(literals.identity(arguments)),
+        "the arguments of the processor": digest_of(literals.identity(arguments)),
         "the schema": schema,
         "the naming of files": naming,
         "the environment": environment,
         **({"the seed of random numbers": str(seed)} if seed is not None else {}),
-        **{f"the metadata of {name}": _digest(values) for name, values in metadata.items()},
+        **{f"{METADATA}{name}": digest_of(values) for name, values in metadata.items()},
     }
 
 
@@ -134,6 +136,11 @@ def without_end(values: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in values.items() if name != END}
 
 
+def without_metadata(values: Mapping[str, str]) -> dict[str, str]:
+    """Return what the results of all datasets depend on."""
+    return {name: value for name, value in values.items() if not name.startswith(METADATA)}
+
+
 def again(names: Iterable[str], places: Places) -> dict[str, str]:
     """Return the hashes as they are now of what was read before."""
     return {name: hash_of(places.full(name)) for name in names}
@@ -142,17 +149,21 @@ def again(names: Iterable[str], places: Places) -> dict[str, str]:
 def state(processor: Any, places: Places) -> dict[str, str]:
     """Return the hash of each attribute of a processor, and that of its code if it is in no file."""
     if isinstance(processor, FunctionType) or not hasattr(processor, "__dict__"):
-        return {"the processor itself": _of(processor, places)}
+        return {"the processor itself": of_value(processor, places)}
     own = vars(processor).items()
-    found = {f"{_ATTRIBUTE}{name} of the processor": _of(value, places) for name, value in own}
+    found = {f"{_ATTRIBUTE}{name} of the processor": of_value(value, places) for name, value in own}
     if type(processor).__module__ == "__main__":
-        found["the processor itself"] = _of(type(processor), places)
+        found["the processor itself"] = of_value(type(processor), places)
     return found
 
 
-def _of(value: Any, places: Places) -> str:
+def of_value(value: Any, places: Places, names: Mapping[str, str] = MappingProxyType({})) -> str:
+    """Return the hash of what a value is, or one that says that not all of it can be known.
+
+    `names` are those of texts that get theirs from the process.
+    """
     try:
-        return canonical.digest(value, places.roots)[:16]
+        return canonical.digest(value, places.roots, names)[:16]
     except canonical.UnknownError as error:
         return f"{_UNKNOWN} {error.known[:16]}".strip()
 
@@ -224,7 +235,7 @@ def differing(previous: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
         name
         for name in sorted({*previous, *now})
         if previous.get(name) != now.get(name)
-        and not (name.startswith("the metadata of ") and not (name in previous and name in now))
+        and not (name.startswith(METADATA) and not (name in previous and name in now))
     ]
 
 
@@ -239,7 +250,8 @@ def _in_words(name: str, base: str = "") -> str:
     return f"the code ({shown})" if kind == CODE else f"the file {shown}"
 
 
-def _digest(value: Any) -> str:
+def digest_of(value: Any) -> str:
+    """Return a hash of something that is, or could be, in a file of JSON."""
     try:
         text = json.dumps(value, sort_keys=True, default=str)
     except TypeError:  # keys of two kinds have no order

@@ -19,6 +19,7 @@ SKIPS = "automatic_retries"
 """How coffea calls what skips files, with the number of retries and `skipbadfiles`."""
 
 _WORKS = "_work_function"  # and what opens a file and calls the processor
+_COUNT = ("metadata_fetcher", "metadata_fetcher_root")  # and what opens a file to count its entries
 OPTIONS = "uproot_options"
 """The argument of the work function for how files are opened."""
 _UPROOT = "uproot"
@@ -204,9 +205,9 @@ def import_behavior(schema: Any) -> None:
 
 
 def opens_by_itself(function: Callable[..., Any]) -> bool:
-    """Whether this is coffea's work function, and has no options for how the file is opened."""
-    is_work = getattr(function, "__name__", "") == _WORKS
-    return is_work and OPTIONS not in inspect.signature(function).parameters
+    """Whether this is a function of coffea's that opens files, and has no options for how that is done."""
+    opens = getattr(function, "__name__", "") in (_WORKS, *_COUNT)
+    return opens and OPTIONS not in inspect.signature(function).parameters
 
 
 def open_with(

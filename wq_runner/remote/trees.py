@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from typing import Any
 from uuid import UUID
 
@@ -89,13 +89,16 @@ class Trees(Checked):
         if not isinstance(function, functools.partial):
             return function
         inner = functools.partial(function.func, *map(self.used_by, function.args), **function.keywords)
+        given = _arguments(function)
         options = function.keywords.get(abilities.OPTIONS)
+        if options is None and isinstance(given.get(abilities.OPTIONS), dict):  # by its place
+            options = given.pop(abilities.OPTIONS)
+            inner = functools.partial(_by_names, function.func, given)
         if abilities.opens_by_itself(function.func):
             inner = functools.partial(abilities.open_with, inner.func, *inner.args, **inner.keywords)
             options = {}
         if not isinstance(options, dict):
             return inner
-        given = _arguments(function)
         # a file of which coffea is to count what is read must be read for itself
         cache = Checked(self.inputs) if given.get("savemetrics") else self
         reading = _parquet if given.get("format") == "parquet" else _root
@@ -160,6 +163,15 @@ def _root(function: Callable[..., Any], options: dict[str, Any], inputs: Inputs,
     return function(item, uproot_options={**suited, **options})
 
 
+def _by_names(
+    function: Callable[..., Any], given: Mapping[str, Any], item: Any, *, uproot_options: dict[str, Any]
+) -> Any:
+    """Call a function with arguments by their names; the item is what is left."""
+    options = {abilities.OPTIONS: uproot_options}
+    left = next(name for name in inspect.signature(function).parameters if name not in {*given, *options})
+    return function(**given, **options, **{left: item})
+
+
 def _parquet(function: Callable[..., Any], options: dict[str, Any], inputs: Inputs, item: Any) -> Any:
     """Call coffea's work function for a parquet file, which uproot does not open."""
     inputs.begin(item)
@@ -173,4 +185,4 @@ def _arguments(function: functools.partial[Any]) -> dict[str, Any]:
         given = inspect.signature(function.func).bind_partial(*function.args, **function.keywords)
     except (TypeError, ValueError):
         return {}
-    return given.arguments
+    return dict(given.arguments)

@@ -222,12 +222,13 @@ def _import_processor(function: Any) -> None:
     """Import what the processor needs, which travels packed in coffea's work function."""
     if isinstance(function, functools.partial):
         if isinstance(packed := function.keywords.get("processor_instance"), bytes):
-            _unpack(packed)
+            unpacked(packed)
         for one in function.args:
             _import_processor(one)
 
 
-def _unpack(packed: bytes) -> Any:
+def unpacked(packed: bytes) -> Any:
+    """Return the processor that coffea's Runner has packed."""
     import cloudpickle
     import lz4.frame
 
@@ -246,7 +247,7 @@ def lone(function: Any, counted: Callable[[Any], Any] = lambda processor: proces
     found = next((one for _, one in parts if one is not None), None)
     keywords = dict(function.keywords)
     if (packed := keywords.get("processor_instance")) is not None and packed != "heavy":
-        found = abilities.given_by_user(_unpack(packed) if isinstance(packed, bytes) else packed)
+        found = abilities.given_by_user(unpacked(packed) if isinstance(packed, bytes) else packed)
         if keywords.get("checkpointer") is None:
             keywords["processor_instance"] = counted(found)
         # what comes from a checkpoint is given to no processor

@@ -1,0 +1,38 @@
+"""Say whether outputs of PocketCoffea are equal: `compare.py EXPECTED OTHER...`."""
+
+import sys
+from typing import Any
+
+import hist
+import numpy as np
+from coffea import util
+from coffea.processor import column_accumulator
+
+_OF_A_MOMENT = "processing_metadata"  # how long chunks took
+
+
+def plain(value: Any) -> Any:
+    """Return what can be compared: chunks come in any order."""
+    if isinstance(value, hist.Hist):
+        axes = [list(axis) if hasattr(axis, "bin") else str(axis) for axis in value.axes]
+        return [str(axes), np.round(value.values(flow=True), 6).tolist(), value.ndim]
+    if isinstance(value, column_accumulator):
+        return sorted(np.round(np.asarray(value.value, dtype=float), 6).tolist())
+    if isinstance(value, dict):
+        return {str(key): plain(one) for key, one in value.items() if key != _OF_A_MOMENT}
+    if isinstance(value, set | list | tuple):
+        return sorted(map(str, value))
+    return round(float(value), 6) if isinstance(value, float | np.floating) else value
+
+
+def main() -> None:
+    expected, *others = (plain(util.load(name)) for name in sys.argv[1:])
+    assert expected["cutflow"]["initial"] == {"a": 1700, "b": 1500}, expected["cutflow"]
+    assert set(expected["variables"]) == {"pt", "muons"}
+    assert all(expected["columns"].values())
+    for name, other in zip(sys.argv[2:], others, strict=True):
+        print(f"{name}: {'equal' if other == expected else 'not equal'}")
+
+
+if __name__ == "__main__":
+    main()
