@@ -169,30 +169,38 @@ setup_venv() {
 
 readonly COFFEAS=(0.7.29 2025.7.3 2025.12.0)
 
-make_coffea() { # VERSION DIRECTORY PYTHON: an environment as pip makes it, and then what we add, as pip does
-    local in=$2/bin/python
-    "$3" -m venv --clear "$2" && "$in" -m pip install --quiet "coffea==$1" 'setuptools<81' &&
-        "$in" -m pip freeze >"$2/before" &&
+make_coffea() { # DIRECTORY PYTHON PACKAGE...: an environment as pip makes it, and then what we add, as pip does
+    local place=$1 in=$1/bin/python python=$2
+    shift 2
+    "$python" -m venv --clear "$place" && "$in" -m pip install --quiet "$@" &&
+        "$in" -m pip freeze >"$place/before" &&
         "$in" -m pip install --quiet --editable '.[dask,parsl]' &&
-        "$in" -m pip freeze --exclude-editable >"$2/after" &&
+        "$in" -m pip freeze --exclude-editable >"$place/after" &&
         "$in" -m pip install --quiet ./bindings
 }
 
 setup_coffeas() { # what this Python or the package index has not is left out, and its tests are skipped, but in CI
-    local version place python
+    local version python
     python=$(find_python)
     for version in "${COFFEAS[@]}"; do
-        place=.coffeas/$version
-        [[ -e $place/.setup && $(key | sha256sum) == "$(<"$place/.setup")" ]] && continue
-        if (step "environment with coffea $version" make_coffea "$version" "$place" "$python"); then
-            key | sha256sum >"$place/.setup"
-        elif [[ ${CI:-} ]]; then
-            exit 1
-        else
-            echo "note: there is no environment with coffea $version: its tests are skipped"
-            rm -rf "$place"
-        fi
+        setup_coffea "$version" "environment with coffea $version" "coffea==$version" 'setuptools<81'
     done
+    # what it needs besides, and does not say
+    setup_coffea pocketcoffea "environment with PocketCoffea" 'pocket_coffea==0.9.13' 'pyarrow<22' 'setuptools<71'
+}
+
+setup_coffea() { # NAME WHAT PACKAGE...
+    local place=.coffeas/$1 what=$2
+    shift 2
+    [[ -e $place/.setup && $(key | sha256sum) == "$(<"$place/.setup")" ]] && return
+    if (step "$what" make_coffea "$place" "$python" "$@"); then
+        key | sha256sum >"$place/.setup"
+    elif [[ ${CI:-} ]]; then
+        exit 1
+    else
+        echo "note: there is no $what: its tests are skipped"
+        rm -rf "$place"
+    fi
 }
 
 ring=

@@ -1,6 +1,8 @@
-"""Say whether outputs of PocketCoffea are equal: `compare.py EXPECTED OTHER...`."""
+"""Say whether outputs of PocketCoffea are equal: `compare.py DIRECTORY OTHER...`."""
 
+import functools
 import sys
+from pathlib import Path
 from typing import Any
 
 import hist
@@ -25,13 +27,31 @@ def plain(value: Any) -> Any:
     return round(float(value), 6) if isinstance(value, float | np.floating) else value
 
 
+def output_of(directory: Path) -> Any:
+    """Return the output, of all datasets or of each by itself."""
+    files = sorted(directory.glob("output_*.coffea"))
+    assert files, directory
+    return functools.reduce(merged, (plain(util.load(path)) for path in files))
+
+
+def merged(one: Any, other: Any) -> Any:
+    """Put outputs of different datasets together."""
+    if not (isinstance(one, dict) and isinstance(other, dict)):
+        assert one == other
+        return one
+    return {
+        key: merged(one[key], other[key]) if key in one and key in other else {**one, **other}[key]
+        for key in sorted({*one, *other})
+    }
+
+
 def main() -> None:
-    expected, *others = (plain(util.load(name)) for name in sys.argv[1:])
+    expected, *others = (output_of(Path(name)) for name in sys.argv[1:])
     assert expected["cutflow"]["initial"] == {"a": 1700, "b": 1500}, expected["cutflow"]
     assert set(expected["variables"]) == {"pt", "muons"}
     assert all(expected["columns"].values())
     for name, other in zip(sys.argv[2:], others, strict=True):
-        print(f"{name}: {'equal' if other == expected else 'not equal'}")
+        print(f"{name}: {'equal' if merged(other, {}) == merged(expected, {}) else 'not equal'}")
 
 
 if __name__ == "__main__":

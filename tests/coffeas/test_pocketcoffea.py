@@ -1,0 +1,139 @@
+"""The real PocketCoffea: `pocket-coffea run` through us, beside its own executors."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import nanoaod
+import pytest
+import running
+from others import Other
+
+from wq_runner.journal import Accepted
+
+PLACE = nanoaod.ROOT / ".coffeas" / "pocketcoffea"
+HERE = Path(__file__).parent
+OURS = ("--executor-custom-setup", "work_queue.py", "-e", "work_queue", "-s", 2)
+PACKING = 900  # seconds: 350 MB, while others want the cores
+THEIRS = ("--ignore-grid-certificate=True", "-s", 2)  # else they want one of the grid
+
+
+@pytest.fixture(scope="module")
+def pocket(tmp_path_factory: pytest.TempPathFactory) -> Other:
+    """Return an analysis in its environment, with the output of its own executor in `iterative`."""
+    if not (PLACE / "bin" / "pocket-coffea").exists():
+        pytest.skip("no environment with PocketCoffea: environments/setup.sh coffeas makes it")
+    place = tmp_path_factory.mktemp("pocket")
+    for path in (HERE / "muons.py", *(HERE / "pocket").iterdir()):
+        if path.is_file():
+            shutil.copy(path, place)
+    (place / "work_queue.py").write_text("from wq_runner.pocketcoffea import get_executor_factory\n")
+    (place / "params.yaml").write_text('gate: ""\nscale: 1.5\n')
+    found = Other(bin=PLACE / "bin", place=place)
+    made = found.run("python", "-c", "import pathlib, muons; muons.write(pathlib.Path())")
+    assert made.code == 0, made.err
+    metadata = {"year": "2018", "isMC": "True", "xsec": "2.5", "nevents": "1600"}
+    datasets = {
+        name: {"files": [str(place / f"{name}.root")], "metadata": {**metadata, "sample": name.upper()}}
+        for name in ("a", "b")
+    }
+    (place / "datasets.json").write_text(json.dumps(datasets))
+    run(found, "iterative", "-e", "iterative", *THEIRS)
+    return found
+
+
+def words(output: str, *more: object) -> tuple[object, ...]:
+    return ("start.py", "run", "--cfg", "config.py", "-o", output, "-c", 400, *more)
+
+
+def run(pocket: Other, output: str, *more: object) -> str:
+    ended = running.finish(pocket.start("python", *words(output, *more)), PACKING)
+    assert ended.code == 0, ended.out + ended.err
+    return ended.out
+
+
+def is_equal(pocket: Other, output: str) -> bool:
+    ended = pocket.run("python", "compare.py", "iterative", output)
+    assert ended.code == 0, ended.out + ended.err
+    return ended.out.split() == [f"{output}:", "equal"]
+
+
+@pytest.mark.parametrize(
+    ("output", "more"),
+    [
+        ("futures", ("-e", "futures", *THEIRS)),
+        ("queue", OURS),
+        ("apart", (*OURS, "--process-separately")),
+        ("packed", (*OURS, "--environment=packed")),
+    ],
+)
+def test_the_output_is_that_of_its_own_executor(pocket: Other, output: str, more: tuple[object, ...]) -> None:
+    run(pocket, output, *more)
+    assert is_equal(pocket, output)
+
+
+@contextlib.contextmanager
+def gated(pocket: Other, output: str) -> Iterator[None]:
+    """Let chunks that do not begin a file wait for the end of the block."""
+    gate = pocket.place / f"{output}.gate"
+    params = pocket.place / "params.yaml"
+    before = params.read_text()
+    params.write_text(before.replace('""', f'"{gate}"'))
+    try:
+        yield
+    finally:
+        gate.mkdir()  # no file, whose content would count
+
+
+def kill_one(pocket: Other, output: str, *more: object) -> None:
+    """Kill a run that has one chunk at least."""
+    with gated(pocket, output):
+        process = pocket.start("python", *words(output, *more))
+        try:
+            kept = pocket.place / output / "wq-runner"
+            running.until(
+                lambda: _accepted(kept) or _ended(process.poll()),
+                "a first chunk",
+                patience=3 * running.PATIENCE,
+            )
+        finally:
+            process.kill()
+            process.communicate()
+
+
+def _accepted(kept: Path) -> bool:
+    return any(isinstance(one, Accepted) and one.category == "processing" for one in running.events_of(kept))
+
+
+def _ended(code: int | None) -> bool:
+    assert code is None, f"it ended with {code}"
+    return False
+
+
+def test_what_was_killed_goes_on_and_what_was_changed_does_not(pocket: Other) -> None:
+    kill_one(pocket, "killed", *OURS)
+    said = run(pocket, "killed", *OURS)
+    assert "resuming: " in said
+    assert is_equal(pocket, "killed")
+
+    kill_one(pocket, "changed", *OURS)
+    workflow = pocket.place / "workflow.py"
+    text = workflow.read_text()
+    workflow.write_text(text.replace("SIZE = 1.1", "SIZE = 1.2"))
+    try:
+        said = run(pocket, "changed", *OURS)
+    finally:
+        workflow.write_text(text)
+    assert "starting over" in said
+    assert not is_equal(pocket, "changed")
+
+
+def test_pip_changed_no_version_that_was_there(pocket: Other) -> None:
+    before, after = (set((PLACE / one).read_text().split()) for one in ("before", "after"))
+    assert any(one.startswith("pocket_coffea==") for one in before)
+    assert before <= after
+    del pocket
