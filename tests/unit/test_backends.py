@@ -142,3 +142,9 @@ def test_slurm_jobs_are_as_the_site_says(tmp_path: Path, monkeypatch: pytest.Mon
         "#SBATCH --account=cms",
     ]
     assert "--nthreads 1 --memory-limit 2.00GiB --nworkers 4 " in script
+
+
+@pytest.mark.parametrize("workers", ["2", "2x1", "2x4x2GB", "2xx2GB"])
+def test_workers_of_a_batch_system_are_named_as_they_were_asked_for(workers: str) -> None:
+    options = RunOptions(executor="dask@lxplus", workers=workers)
+    assert backends.planned(options) == f"condor@lxplus:{workers}, as jobs of Dask"

@@ -179,7 +179,7 @@ def _described(options: RunOptions) -> str:
         case "dask" if place:
             wanted = options.started
             assert isinstance(wanted, BatchSpec)
-            return f"{wanted.system}@{place}:{wanted.count}, as jobs of Dask"
+            return f"{wanted}, as jobs of Dask"
         case "parsl" if place:
             return f"those of Parsl, as {place} says"
         case "futures" | "dask" | "parsl" as name:

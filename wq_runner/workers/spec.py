@@ -38,6 +38,18 @@ class BatchSpec:
     disk: int | None = None
     site: str | None = None
 
+    def __str__(self) -> str:
+        return str(
+            Form(
+                kind=self.system,
+                site=self.site or "",
+                count=self.count,
+                cores=self.cores,
+                memory=self.memory,
+                disk=self.disk,
+            )
+        )
+
 
 Wanted = LocalSpec | BatchSpec
 
