@@ -12,15 +12,19 @@ import nanoaod
 import pytest
 
 TEXT = (nanoaod.ROOT / "CONTRIBUTING.md").read_text()
-SECTIONS = {
-    section.partition("\n")[0]: section for section in re.split(r"^## ", TEXT, flags=re.MULTILINE)[1:]
-}
 
 
 def blocks(section: str) -> dict[str, str]:
     """Return the files that a section shows: the first line of each names it."""
     found = re.findall(r"^```\w+\n(# (\S+)\n.*?)^```", section, re.DOTALL | re.MULTILINE)
     return {name: text for text, name in found}
+
+
+SECTIONS = {
+    section.partition("\n")[0]: section
+    for section in re.split(r"^## ", TEXT, flags=re.MULTILINE)[1:]
+    if blocks(section)
+}
 
 
 @pytest.mark.parametrize("title", SECTIONS)

@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import platformdirs
@@ -61,3 +62,9 @@ def test_processes_that_are_left_are_found() -> None:
         process.kill()
         process.wait()
     assert process.pid not in running.marked(mark)
+
+
+def test_no_two_files_of_tests_have_one_name() -> None:
+    """pytest imports them by it: of two in one process, the second is not collected."""
+    names = Counter(path.name for path in Path(__file__).parents[1].rglob("test_*.py"))
+    assert [name for name, number in names.items() if number > 1] == []
