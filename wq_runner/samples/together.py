@@ -100,7 +100,7 @@ def _one(found: Sequence[Found], wanted: Direct, reading: Reading) -> list[Found
     elif not there and not reading.problems:
         reading.problem(
             named,
-            "the name is for data files that are given themselves; samples files have names of their own",
+            "it names data files on the command line; samples files name their own datasets",
         )
     if not there or not wanted.dataset:
         return list(found)

@@ -104,7 +104,7 @@ def test_a_name_for_all_files_that_are_given_themselves(here: Path) -> None:
     ):
         assert understood(*names, dataset="all") == {"all": files}
     assert understood("x.json", "DY/1.root", dataset="all") == {"all": files[:1], "WW": ["/ww.root"]}
-    assert "the name is for data files" in problem("x.json", dataset="all")
+    assert "it names data files on the command line" in problem("x.json", dataset="all")
     assert "leave one away" in problem("DY", dataset="all", per_file=True)
     assert "the sample name WW is taken" in problem("x.json", "DY", dataset="WW")
 
