@@ -50,6 +50,14 @@ class Ended:
     seconds: float
 
     @property
+    def lines(self) -> list[str]:
+        """What it said, without the signs of life of whatever took long on a busy machine.
+
+        Any wait may be said, anywhere: see wq_runner/pipeline/waiting.py.
+        """
+        return [line for line in self.out.splitlines() if not re.search(r" \.\.\.( \(.*\))?$", line)]
+
+    @property
     def error(self) -> str:
         """What was said last, without the page that it names.
 

@@ -61,7 +61,7 @@ def test_plain_lines_in_a_log(samples: Path, tmp_path: Path) -> None:
     assert "\x1b" not in ended.out
     assert "━" not in ended.out
     assert "\r" not in ended.out
-    labels = [line.split()[0] for line in ended.out.splitlines() if line and line[0] != " "]
+    labels = [line.split()[0] for line in ended.lines if line and line[0] != " "]
     begin = ["samples", "processor", "environment", "chunks", "workers", "note", "output"]
     assert labels[: len(begin)] == begin  # the note is what this executor lacks
     assert "processing" in labels
@@ -115,7 +115,7 @@ def test_mistakes(samples: Path, tmp_path: Path, arguments: tuple[str, ...], cod
     assert ended.code == code, ended.err
     assert ended.error.startswith(f"error: {said}")
     # what it waits for is said, and that no catalog answers; nothing else was begun
-    begun = [line for line in ended.out.splitlines() if line[:1].strip() and line.split()[0] not in WAITING]
+    begun = [line for line in ended.lines if line[:1].strip() and line.split()[0] not in WAITING]
     assert begun == []
 
 

@@ -221,7 +221,7 @@ def test_dry_run_starts_and_leaves_nothing(dimuon_samples: Path, tmp_path: Path)
         "--dry-run", "-p", f"{PROCESSOR}:Dimuon", "-w", "local:2", dimuon_samples, cwd=tmp_path
     )
     assert "3 datasets, 6 files" in ended.out
-    assert ended.out.splitlines()[-1].startswith("dry run")
+    assert ended.lines[-1].startswith("dry run")
     assert list(tmp_path.iterdir()) == []
 
 
