@@ -67,7 +67,7 @@ def check_file(dataset: str, file: InputFile, timeout: float | None = None) -> F
     errors: list[BadFileError] = []
     for path in (file.path, *file.fallbacks):
         try:
-            facts = probe(replace(file, path=path), timeout=timeout)
+            facts = probe(replace(file, path=path), whole=True, timeout=timeout)
         except BadFileError as error:
             errors.append(error)
             continue

@@ -6,6 +6,7 @@ Runs inside tasks: import-light, prints nothing, and its errors can be pickled.
 from __future__ import annotations
 
 import hashlib
+import logging
 import math
 import struct
 from collections.abc import Callable
@@ -17,9 +18,11 @@ from wq_runner.errors import InputError, nearest
 from wq_runner.model import FileFacts, InputFile
 from wq_runner.remote import identity
 from wq_runner.remote.opening import options_for
-from wq_runner.samples import content, paths
+from wq_runner.samples import content, headers, paths
 
 _DEFAULT_TIMEOUT = 60.0
+
+log = logging.getLogger(__name__)
 
 
 class Cause(str, Enum):
@@ -51,13 +54,17 @@ class BadFileError(InputError):
         return type(self), (self.path, self.cause, self.text)
 
 
-def probe(file: InputFile, *, clusters: bool = False, timeout: float | None = None) -> FileFacts:
+def probe(
+    file: InputFile, *, clusters: bool = False, whole: bool = False, timeout: float | None = None
+) -> FileFacts:
     """Open a file, at its path and not at its fallbacks, and return its facts.
 
     Parameters
     ----------
     clusters
         Also find the entries at which all branches have a boundary; reads more of the file.
+    whole
+        Read all that says what is in the tree, and so find what is damaged in that; takes ten times as long.
     timeout
         Seconds for each request to a remote server.
 
@@ -66,33 +73,51 @@ def probe(file: InputFile, *, clusters: bool = False, timeout: float | None = No
     BadFileError
         If the file cannot be read, is not whole, or has no such tree.
     """
-    read = _probe_parquet if content.kind(file.path) == content.PARQUET else _probe_root
     try:
         if not paths.is_url(file.path):
             _check_local(file.path)
-        return read(file, clusters, timeout or _DEFAULT_TIMEOUT)
+        if content.kind(file.path) == content.PARQUET:
+            return _probe_parquet(file, clusters)
+        return _probe_root(file, timeout or _DEFAULT_TIMEOUT, clusters=clusters, whole=whole)
     except BadFileError:
         raise
     except Exception as error:
         raise classified(file, error) from error
 
 
-def _probe_root(file: InputFile, clusters: bool, timeout: float) -> FileFacts:
+def _probe_root(file: InputFile, timeout: float, *, clusters: bool, whole: bool) -> FileFacts:
     import uproot
 
+    whole = whole or clusters
     # whole seconds: XRootD takes no others
-    with uproot.open({file.path: None}, timeout=math.ceil(timeout), **options_for(file.path)) as root:
+    options = {"timeout": math.ceil(timeout), **options_for(file.path)}
+    with uproot.open(
+        {file.path: None}, custom_classes=None if whole else headers.classes(), **options
+    ) as root:
         _check_size(file, root.file.fEND, lambda: root.file.source.num_bytes)
-        tree = _tree(file, root)
-        return FileFacts(
-            entries=int(tree.num_entries),
-            uuid=bytes(root.file.fUUID),
-            identity=identity.of_root(tree),
-            clusters=_clusters(tree) if clusters else None,
-        )
+        kind = _kind_of_tree(file, root)
+        if whole:
+            return _facts(root, root[file.treename], clusters)
+        if not kind.endswith("RNTuple"):  # which are no objects in the file
+            try:
+                return _facts(root, root[file.treename], clusters)
+            except OSError:
+                raise
+            except Exception as error:
+                log.debug("%s: read as a whole, as its tree alone cannot be: %s", file.path, error)
+    return _probe_root(file, timeout, clusters=clusters, whole=True)
 
 
-def _probe_parquet(file: InputFile, clusters: bool, timeout: float) -> FileFacts:  # noqa: ARG001 - as for ROOT
+def _facts(root: Any, tree: Any, clusters: bool) -> FileFacts:
+    return FileFacts(
+        entries=int(tree.num_entries),
+        uuid=bytes(root.file.fUUID),
+        identity=identity.of_root(tree),
+        clusters=_clusters(tree) if clusters else None,
+    )
+
+
+def _probe_parquet(file: InputFile, clusters: bool) -> FileFacts:
     from pyarrow import parquet
 
     with Path(file.path).open("rb") as stream, parquet.ParquetFile(stream) as opened:
@@ -108,10 +133,10 @@ def _probe_parquet(file: InputFile, clusters: bool, timeout: float) -> FileFacts
         )
 
 
-def _tree(file: InputFile, root: Any) -> Any:
+def _kind_of_tree(file: InputFile, root: Any) -> str:
     kind = _kind(file.treename, root)
     if kind is not None and _is_tree(kind):
-        return root[file.treename]
+        return kind
     raise BadFileError(file.path, Cause.NO_TREE, _no_tree(file.treename, kind, root))
 
 

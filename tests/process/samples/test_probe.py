@@ -10,6 +10,7 @@ import pytest
 import uproot
 
 from wq_runner.model import InputFile
+from wq_runner.samples import headers
 from wq_runner.samples.probe import BadFileError, Cause, probe
 
 Make = Callable[..., Path]
@@ -38,6 +39,48 @@ def test_clusters(tmp_path: Path) -> None:
         tree.extend({"x": np.zeros(3)})
         tree.extend({"x": np.zeros(4)})
     assert probe(InputFile(path=str(path)), clusters=True).clusters == (0, 3, 7)
+
+
+@pytest.mark.parametrize("name", ["Events", "deep/er/Events"])
+def test_a_tree_says_the_same_without_its_branches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    path = tmp_path / "a.root"
+    with uproot.recreate(path) as root:
+        tree = root.mktree(name, {"x": "f8", "p": ("f4", (3,))}, title="a title")
+        for count in (3, 4):
+            tree.extend({"x": np.zeros(count), "p": np.zeros((count, 3), "f4")})
+    file = InputFile(path=str(path), treename=name)
+    whole = probe(file, whole=True)
+    assert whole.entries == 7
+
+    def nothing(*_: object, **__: object) -> None:
+        raise AssertionError("a branch is read")
+
+    for model in uproot.classes["TBranch"].known_versions.values():
+        monkeypatch.setattr(model, "read", nothing)
+    with pytest.raises(BadFileError, match="a branch is read"):
+        probe(file, whole=True)
+    assert probe(file) == whole
+
+
+@pytest.mark.parametrize("kind", ["TObjArray", "TAttLine"])
+def test_a_tree_that_cannot_be_read_without_its_branches(
+    make_root: Make, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """It is read as a whole; nothing is left of the try, as uproot keeps what it learns of classes."""
+    file = InputFile(path=str(make_root("a.root", entries=7)))
+    known = {name: dict(getattr(model, "known_versions", {})) for name, model in uproot.classes.items()}
+    mine = headers.classes()
+
+    class Model_Unreadable(mine["TObjArray"]):  # type: ignore[misc, valid-type]  # noqa: N801
+        def read_members(self, *_: object) -> None:
+            raise uproot.DeserializationError("refers to a branch", None, None, {}, "a.root")
+
+    monkeypatch.setattr(headers, "classes", lambda: {**mine, kind: Model_Unreadable})
+    assert probe(file).entries == 7
+    assert known == {name: getattr(model, "known_versions", {}) for name, model in uproot.classes.items()}
+    assert probe(file, whole=True).entries == 7
 
 
 def test_an_empty_tree(make_root: Make) -> None:
