@@ -14,6 +14,7 @@ from typing import Any
 import nanoaod
 import pytest
 
+from wq_runner.config.settings import ChunkSettings
 from wq_runner.execution.items import Item
 from wq_runner.execution.phase import LoopResult, Skipped, StopRequest
 from wq_runner.model import Category, Dataset, FileFacts, InputFile
@@ -63,7 +64,8 @@ def learn(
 ) -> tuple[facts.Knowledge, list[str]]:
     known = facts.known_facts(files, cache)
     workers = Workers()
-    facts.learn(files, known, session=workers, cache=cache, chunksize=10, limit_chunks=limit_chunks)  # type: ignore[arg-type]
+    settings = ChunkSettings(chunksize=10, limit_chunks=limit_chunks)
+    facts.learn(files, known, session=workers, cache=cache, settings=settings)  # type: ignore[arg-type]
     return known, workers.opened
 
 
@@ -166,7 +168,8 @@ def test_a_stop_ends_it_and_what_was_learned_is_kept(
     files = fileset(*write(tmp_path, 3))
     known = facts.known_facts(files, cache)
     workers = Workers(most=1)
-    facts.learn(files, known, session=workers, cache=cache, chunksize=10, limit_chunks=None)  # type: ignore[arg-type]
+    settings = ChunkSettings(chunksize=10)
+    facts.learn(files, known, session=workers, cache=cache, settings=settings)  # type: ignore[arg-type]
     assert (known.opened, len(workers.opened)) == (1, 1)
     assert facts.known_facts(files, cache).cached == 1
 

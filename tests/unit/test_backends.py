@@ -13,8 +13,9 @@ import pytest
 from wq_runner.config import executors
 from wq_runner.config.executors import Backend
 from wq_runner.config.options import RunOptions, defaulted
+from wq_runner.config.resolved import resolve
 from wq_runner.errors import UsageError
-from wq_runner.pipeline import backends, places
+from wq_runner.pipeline import backends
 from wq_runner.units import GB
 from wq_runner.workers import jobqueue, sites, spec
 
@@ -57,20 +58,24 @@ def test_sizes_of_workers_that_are_said_by_themselves() -> None:
 @pytest.mark.parametrize("workers", [None, "local:2"])
 def test_how_many_has_to_be_said(executor: str, workers: str | None) -> None:
     with pytest.raises(UsageError, match="how many workers to start at lpc"):
-        backends.check(defaulted(RunOptions(executor=executor, workers=workers)))
+        resolve(defaulted(RunOptions(executor=executor, workers=workers)))
+
+
+def site_of(options: RunOptions) -> sites.Site | None:
+    return resolve(options).executor.site
 
 
 def test_the_site_says_where_files_are_also_to_dask() -> None:
-    site = places.site_of(RunOptions(executor="dask@lpc", workers="3"))
+    site = site_of(RunOptions(executor="dask@lpc", workers="3"))
     assert site is not None
     assert site.name == "lpc"
-    assert places.site_of(RunOptions(executor="dask@tcp://here:1")) is None
-    assert places.site_of(RunOptions(executor="dask", workers="3")) is None
+    assert site_of(RunOptions(executor="dask@tcp://here:1")) is None
+    assert site_of(RunOptions(executor="dask", workers="3")) is None
 
 
 def test_a_site_that_is_none() -> None:
     with pytest.raises(UsageError, match=r"there is no site lxpuls\. Did you mean lxplus"):
-        backends.check(RunOptions(executor="dask@lxpuls", workers="3"))
+        resolve(RunOptions(executor="dask@lxpuls", workers="3"))
 
 
 @pytest.mark.parametrize(
@@ -87,13 +92,13 @@ def test_a_package_that_is_not_there(
     there = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == module else there(name))
     with pytest.raises(UsageError, match=f"needs {module}, which this Python does not have") as caught:
-        backends.check(RunOptions(executor=executor, workers="2"))
+        resolve(RunOptions(executor=executor, workers="2"))
     assert line in caught.value.hint
 
 
 def test_a_configuration_that_is_not_there() -> None:
     with pytest.raises(UsageError, match=r"no such file nowhere\.py"):
-        backends.check(RunOptions(executor="parsl@nowhere.py"))
+        resolve(RunOptions(executor="parsl@nowhere.py"))
 
 
 # -- jobs of Dask
@@ -146,5 +151,5 @@ def test_slurm_jobs_are_as_the_site_says(tmp_path: Path, monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize("workers", ["2", "2x1", "2x4x2GB", "2xx2GB"])
 def test_workers_of_a_batch_system_are_named_as_they_were_asked_for(workers: str) -> None:
-    options = RunOptions(executor="dask@lxplus", workers=workers)
-    assert backends.planned(options) == f"condor@lxplus:{workers}, as jobs of Dask"
+    settings = resolve(RunOptions(executor="dask@lxplus", workers=workers))
+    assert backends.planned(settings.executor) == f"condor@lxplus:{workers}, as jobs of Dask"

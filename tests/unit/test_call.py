@@ -16,6 +16,7 @@ import pytest
 
 import wq_runner
 from wq_runner.config.options import RunOptions, defaulted
+from wq_runner.config.resolved import resolve
 from wq_runner.engine.inline import InlineEngine
 from wq_runner.environment import WorkerEnvironment
 from wq_runner.errors import EngineError, UsageError
@@ -96,7 +97,7 @@ class Started(InlineEngine):
 @pytest.fixture
 def wanted(tmp_path: Path) -> Wanted:
     return Wanted(
-        options=defaulted(RunOptions(executor="futures")),
+        settings=resolve(defaulted(RunOptions(executor="futures"))),
         environment=WorkerEnvironment(command="", description="", reason=""),
         paths=RunPaths(root=tmp_path),
         journal=Journal(),

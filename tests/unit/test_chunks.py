@@ -5,6 +5,7 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
+from wq_runner.config.settings import ChunkSettings
 from wq_runner.model import Chunk, Dataset, FileFacts, InputFile
 from wq_runner.pipeline import chunks
 
@@ -52,7 +53,7 @@ def test_plan_has_every_wanted_event_once(
     drawn: tuple[tuple[Dataset, ...], dict[InputFile, FileFacts]], chunksize: int
 ) -> None:
     fileset, known = drawn
-    found = events_of(chunks.plan(fileset, known, chunksize=chunksize, limit_chunks=None))
+    found = events_of(chunks.plan(fileset, known, ChunkSettings(chunksize=chunksize)))
     wanted = [
         (dataset.name, file.path, event)
         for dataset in fileset
@@ -75,14 +76,14 @@ def test_limit_opens_only_what_it_needs(
         for file in dataset.files
     }
     known = dict(cached)
-    limits = {"chunksize": chunksize, "limit_chunks": limit}
+    settings = ChunkSettings(chunksize=chunksize, limit_chunks=limit)
     opened: list[InputFile] = []
-    while wanted := chunks.files_to_open(fileset, known, **limits):
+    while wanted := chunks.files_to_open(fileset, known, settings):
         opened += wanted
         known |= {file: every[file] for file in wanted}
     assert len(opened) == len(set(opened))
-    plan = chunks.plan(fileset, known, **limits)
-    assert plan == chunks.plan(fileset, every, **limits)
+    plan = chunks.plan(fileset, known, settings)
+    assert plan == chunks.plan(fileset, every, settings)
     for dataset in fileset:
         none = sum(file.ranges == () for file in dataset.files)
         assert sum(file in dataset.files for file in opened) <= limit + none
@@ -90,9 +91,7 @@ def test_limit_opens_only_what_it_needs(
 
 def test_empty_file_is_one_empty_chunk() -> None:
     file = InputFile(path="/a.root")
-    (chunk,) = chunks.plan(
-        (Dataset(name="d", files=(file,)),), {file: facts(0)}, chunksize=10, limit_chunks=None
-    )
+    (chunk,) = chunks.plan((Dataset(name="d", files=(file,)),), {file: facts(0)}, ChunkSettings(chunksize=10))
     assert (chunk.start, chunk.stop) == (0, 0)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from wq_runner.config.settings import ChunkSettings
 from wq_runner.errors import SamplesError
 from wq_runner.model import Chunk, Dataset, FileFacts, InputFile
 from wq_runner.pipeline import chunks
@@ -34,7 +35,7 @@ def planned(
         for file in one.files
         if file.path in entries
     }
-    return chunks.plan(fileset, facts, chunksize=100, limit_chunks=None), facts
+    return chunks.plan(fileset, facts, ChunkSettings(chunksize=100)), facts
 
 
 def test_jobs_have_files_of_one_dataset() -> None:

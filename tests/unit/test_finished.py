@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from wq_runner import checksums
+from wq_runner.config.settings import ChunkSettings
 from wq_runner.model import Chunk, Dataset, FileFacts, Fileset, InputFile
 from wq_runner.pipeline import chunks
 from wq_runner.pipeline import finished as finished_
@@ -49,11 +50,12 @@ def asked(
     limit_chunks: int | None = None,
 ) -> Asked:
     facts = facts_of(fileset, *unknown)
-    plan = chunks.plan(fileset, facts, chunksize=chunksize, limit_chunks=limit_chunks)
+    settings = ChunkSettings(chunksize=chunksize, limit_chunks=limit_chunks)
+    plan = chunks.plan(fileset, facts, settings)
     return Asked(
         datasets=[dataset.name for dataset in fileset],
         plan=plan,
-        unknown=chunks.files_to_open(fileset, facts, chunksize=chunksize, limit_chunks=limit_chunks),
+        unknown=chunks.files_to_open(fileset, facts, settings),
         left_out=files_left_out(whole or fileset, plan, ()),
     )
 

@@ -12,6 +12,7 @@ import pytest
 
 from wq_runner import guarded
 from wq_runner.config.options import RunOptions, defaulted
+from wq_runner.config.resolved import resolve
 from wq_runner.engine import answer
 from wq_runner.errors import ProcessorError, UsageError
 from wq_runner.execution import ledger
@@ -102,7 +103,7 @@ def in_setup_file(directory: Path, what: str) -> None:
 def in_factory(directory: Path, text: str) -> None:
     (directory / "mine.py").write_text(text)
     options = defaulted(RunOptions(executor="mine", executor_custom_setup=directory / "mine.py"))
-    custom.make_factory(options, RunPaths(root=directory))
+    custom.make_factory(resolve(options).executor, RunPaths(root=directory))
 
 
 def in_executor(_: Path, what: str) -> None:

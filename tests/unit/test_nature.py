@@ -14,14 +14,14 @@ import pytest
 import yaml
 
 from wq_runner.cli import run as command
-from wq_runner.config import nature
+from wq_runner.config import nature, resolved
 from wq_runner.config.executors import EXECUTORS
 from wq_runner.config.nature import Dropped, Nature, Place
 from wq_runner.config.options import NATURES, RunOptions, named
-from wq_runner.environment import WorkerEnvironment
+from wq_runner.config.settings import ExecutorSettings
 from wq_runner.execution.items import Item
 from wq_runner.model import Dataset, InputFile
-from wq_runner.pipeline import again, backends, call, commands, difference
+from wq_runner.pipeline import again, backends, commands, difference
 from wq_runner.pipeline.commands import Typed
 
 FILES = {
@@ -147,15 +147,22 @@ SAID = {
 }
 
 
+def at(executor: str) -> ExecutorSettings:
+    return resolved.resolve(
+        RunOptions(executor=executor, workers=None if executor == "work_queue" else "1")
+    ).executor
+
+
 @pytest.mark.parametrize("place", SAID, ids=str)
-def test_options_without_effect_are_named(place: Place) -> None:
-    options = RunOptions(executor=SAID[place])
+def test_options_without_effect_are_named(here: Path, place: Place) -> None:
+    (here / "config.py").touch()
+    settings = at(SAID[place])
     for name, one in NATURES.items():
         for origin in ("command line", "/here/pyproject.toml [tool.wq-runner]", "one.yaml", "WQ_RUNNER_X"):
-            note = backends.limits(options, {name: origin})
+            note = backends.limits(settings, {name: origin})
             option = f"--{name.replace('_', '-')}"
             assert note.endswith(f"without effect: {option}") == (place not in one.heed), (name, note)
-        assert "without effect" not in backends.limits(options, {name: "default"})
+        assert "without effect" not in backends.limits(settings, {name: "default"})
 
 
 @pytest.mark.parametrize(
@@ -168,13 +175,13 @@ def test_options_without_effect_are_named(place: Place) -> None:
     ],
 )
 def test_those_that_were_passed_over_in_silence(executor: str, names: tuple[str, ...]) -> None:
-    note = backends.limits(RunOptions(executor=executor), dict.fromkeys(NATURES, "command line"))
+    note = backends.limits(at(executor), dict.fromkeys(NATURES, "command line"))
     said = note.rpartition("without effect: ")[2].split(", ")
     assert {f"--{name.replace('_', '-')}" for name in names} <= set(said)
 
 
 def test_what_is_heeded_is_not_named() -> None:
-    note = backends.limits(RunOptions(executor="dask@lpc"), dict.fromkeys(NATURES, "command line"))
+    note = backends.limits(at("dask@lpc"), dict.fromkeys(NATURES, "command line"))
     for name in ("queue", "batch_options", "workers", "mem_per_worker", "stall_time", "processor"):
         assert f"--{name.replace('_', '-')}" not in note.split(", ")
 
@@ -206,11 +213,10 @@ def test_only_what_changes_a_result_is_a_reason_for_another() -> None:
 
 
 def test_what_needs_another_manager() -> None:
-    environment = WorkerEnvironment(command="", description="", reason="", mode="none")
-    kept = call._key(RunOptions(), environment)
+    kept = resolved.lasting(RunOptions())
     for name, one in NATURES.items():
         other = dataclasses.replace(RunOptions(), **{name: ("another",)})
-        assert (call._key(other, environment) != kept) == one.session, name
+        assert (resolved.lasting(other) != kept) == one.session, name
 
 
 # -- commands that are made of a run's own

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 import certificates
 import pytest
 from rich.console import Console
 
 from wq_runner.config.options import RunOptions
+from wq_runner.config.resolved import resolve
+from wq_runner.config.settings import ProxySettings
 from wq_runner.errors import UsageError
 from wq_runner.model import Dataset, Fileset, InputFile
 from wq_runner.pipeline import places, proxies
@@ -19,6 +22,10 @@ from wq_runner.workers.proxy import Courier, Proxy
 HOUR = 3600.0
 REMOTE: Fileset = (Dataset(name="a", files=(InputFile(path="root://a.example//store/x"),)),)
 LOCAL: Fileset = (Dataset(name="a", files=(InputFile(path="/store/x", fallbacks=("https://a/x",)),)),)
+
+
+def asked(**options: Any) -> ProxySettings:
+    return resolve(RunOptions(**options)).proxy
 
 
 @pytest.fixture
@@ -49,39 +56,39 @@ def test_a_chain_lives_as_long_as_its_weakest(file: Path) -> None:
 
 def test_it_is_only_for_files_over_xrootd(file: Path) -> None:
     certificates.write(file, 5 * HOUR)
-    assert proxies.choose(RunOptions(), LOCAL) is None
-    assert proxies.describe(RunOptions(), LOCAL, None) == ""
-    found = proxies.choose(RunOptions(), REMOTE)
+    assert proxies.choose(asked(), LOCAL) is None
+    assert proxies.describe(asked(), LOCAL, None) == ""
+    found = proxies.choose(asked(), REMOTE)
     assert found is not None
-    assert proxies.describe(RunOptions(), REMOTE, found).startswith(f"{file}, ")
-    assert proxies.choose(RunOptions(proxy="none"), REMOTE) is None
-    assert "none, as --proxy none says" in proxies.describe(RunOptions(proxy="none"), REMOTE, None)
+    assert proxies.describe(asked(), REMOTE, found).startswith(f"{file}, ")
+    assert proxies.choose(asked(proxy="none"), REMOTE) is None
+    assert "none, as --proxy none says" in proxies.describe(asked(proxy="none"), REMOTE, None)
 
 
 def test_without_one_it_is_said(file: Path) -> None:
-    assert proxies.choose(RunOptions(), REMOTE) is None
-    assert "none found" in proxies.describe(RunOptions(), REMOTE, None)
+    assert proxies.choose(asked(), REMOTE) is None
+    assert "none found" in proxies.describe(asked(), REMOTE, None)
 
 
 def test_a_site_may_insist(file: Path) -> None:
-    options = RunOptions(workers="condor@lxplus:5")
+    settings = asked(workers="condor@lxplus:5")
     with pytest.raises(UsageError, match="lxplus needs one for root:// files"):
-        proxies.choose(options, REMOTE)
-    assert proxies.choose(options, LOCAL) is None
+        proxies.choose(settings, REMOTE)
+    assert proxies.choose(settings, LOCAL) is None
     certificates.write(file, HOUR)
-    assert proxies.choose(options, REMOTE) is not None
+    assert proxies.choose(settings, REMOTE) is not None
 
 
 def test_a_sites_redirectors_are_the_last_places() -> None:
-    [dataset] = places.placed(REMOTE, RunOptions(workers="condor@lpc:5"))
+    [dataset] = places.placed(REMOTE, resolve(RunOptions(workers="condor@lpc:5")).input)
     assert dataset.files[0].fallbacks == ("root://cmsxrootd.fnal.gov//store/x",)
-    assert places.placed(REMOTE, RunOptions(workers="local:5")) == REMOTE
+    assert places.placed(REMOTE, resolve(RunOptions(workers="local:5")).input) == REMOTE
 
 
 def test_what_was_named_must_be_one(tmp_path: Path) -> None:
     (tmp_path / "x").write_text("no certificate")
     with pytest.raises(UsageError, match="there is no certificate in it"):
-        proxies.choose(RunOptions(proxy=str(tmp_path / "x")), REMOTE)
+        proxies.choose(asked(proxy=str(tmp_path / "x")), REMOTE)
 
 
 @pytest.mark.parametrize(
@@ -90,8 +97,8 @@ def test_what_was_named_must_be_one(tmp_path: Path) -> None:
 )
 def test_how_long_it_lives(file: Path, seconds: float, said: str) -> None:
     certificates.write(file, seconds)
-    found = proxies.choose(RunOptions(), REMOTE)
-    text = proxies.describe(RunOptions(), REMOTE, found)
+    found = proxies.choose(asked(), REMOTE)
+    text = proxies.describe(asked(), REMOTE, found)
     assert said in text
     assert ("voms-proxy-init" in text) == (seconds <= HOUR)
 

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from wq_runner import checksums, results, summary
 from wq_runner.config.options import RunOptions, defaulted
+from wq_runner.config.resolved import resolve
 from wq_runner.errors import OutputError
 from wq_runner.journal import Accepted, Fingerprint, Journal
 from wq_runner.pipeline import resume
@@ -208,9 +209,9 @@ def test_what_was_made_again_replaces_what_it_was(paths: RunPaths) -> None:
 
 def start(paths: RunPaths, name: str) -> str:
     said = io.StringIO()
-    options, places = defaulted(RunOptions()), Places(base=paths.root)
+    settings, places = resolve(defaulted(RunOptions())).output, Places(base=paths.root)
     now = {"the processor": name}
-    resume.start(paths, resume.earlier(paths), now, places, options, Console(file=said, width=300))
+    resume.start(paths, resume.earlier(paths), now, places, settings, Console(file=said, width=300))
     return said.getvalue()
 
 

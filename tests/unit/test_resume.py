@@ -12,6 +12,7 @@ from rich.console import Console
 
 from wq_runner import journal
 from wq_runner.config.options import RunOptions
+from wq_runner.config.resolved import resolve
 from wq_runner.errors import OutputError
 from wq_runner.execution import ledger
 from wq_runner.execution.ledger import Recovered
@@ -51,9 +52,9 @@ class Directory:
 
     def start(self, now: Mapping[str, str] = NOW, *, accept_stale: bool = False) -> Recovered:
         console = Console(file=self.said, width=300)
-        options = RunOptions(accept_stale=accept_stale)
+        settings = resolve(RunOptions(accept_stale=accept_stale)).output
         found = resume.earlier(self.paths)
-        return resume.start(self.paths, found, now, Places(base=Path.cwd()), options, console)[0]
+        return resume.start(self.paths, found, now, Places(base=Path.cwd()), settings, console)[0]
 
     @property
     def text(self) -> str:

@@ -363,14 +363,13 @@ def test_how_many_are_wanted(options: RunOptions, workers: str) -> None:
     assert defaulted(options).workers == workers
 
 
-def wish(workers: str | None, directory: Path, queue: str | None = "espresso") -> Wish:
+def wish(workers: str | None, queue: str | None = "espresso") -> Wish:
     return Wish(
         workers=spec.parse(workers) if workers else None,
         name="me",
         catalog=None,
         password_file=None,
         batch_options=None,
-        directory=directory,
         queue=queue,
     )
 
@@ -393,7 +392,7 @@ def test_the_queue_is_the_batch_systems(
 ) -> None:
     monkeypatch.setitem(factory._COMMANDS, "condor", ())  # nothing is submitted here
     monkeypatch.setitem(factory._COMMANDS, "slurm", ())
-    found = choose(wish(workers, tmp_path)).workers
+    found = choose(wish(workers), tmp_path).workers
     assert isinstance(found, FactoryWorkers)
     assert found.settings.batch_options == options
     assert (file_of(found.settings).memory, file_of(found.settings).disk) == (memory, disk)
@@ -402,7 +401,7 @@ def test_the_queue_is_the_batch_systems(
 @pytest.mark.parametrize("workers", [None, "local:2"])
 def test_a_queue_without_a_batch_system(tmp_path: Path, workers: str | None) -> None:
     with pytest.raises(UsageError, match="the queue espresso is one of a batch system"):
-        choose(wish(workers, tmp_path))
+        choose(wish(workers), tmp_path)
 
 
 @pytest.mark.parametrize("text", ["condor", "slurm@DESY"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from typing import Any
 
@@ -105,15 +106,20 @@ def cli(ctx: click.Context, /, batch: tuple[str, str], samples: tuple[str, ...],
     """
     from importlib import metadata
 
+    from wq_runner.config.resolved import resolve
     from wq_runner.monitor.console import PlainConsole
     from wq_runner.pipeline.export.make import export
     from wq_runner.pipeline.export.settings import Settings
     from wq_runner.pipeline.request import Request
 
     names = RunOptions.__dataclass_fields__
+    options = dataclasses.replace(
+        defaulted(RunOptions(**{name: values[name] for name in names})), executor="work_queue", workers=None
+    )
     request = Request(
         samples=samples,
-        options=defaulted(RunOptions(**{name: values[name] for name in names})),
+        settings=resolve(options),
+        options=vars(options),
         origins={name: origin_of(ctx, name) for name in names},
         command=("wq-run", *sys.argv[1:]),
         version=metadata.version("wq-runner"),
@@ -121,6 +127,11 @@ def cli(ctx: click.Context, /, batch: tuple[str, str], samples: tuple[str, ...],
     system, site = batch
     asked = {name: values[name] for name in ("files_per_job", "cluster_per", "time")}
     settings = Settings(
-        system=system, site=site, requirements=values["requirements"], remote=values["remote"], **asked
+        opening=resolve(dataclasses.replace(options, executor="futures")),
+        system=system,
+        site=site,
+        requirements=values["requirements"],
+        remote=values["remote"],
+        **asked,
     )
     export(request, settings, PlainConsole())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import json
 import shlex
@@ -210,6 +209,7 @@ def _run(
 ) -> None:
     from importlib import metadata
 
+    from wq_runner.config.resolved import resolve, workers_of_this_python
     from wq_runner.execution import signals
     from wq_runner.monitor.console import PlainConsole
     from wq_runner.monitor.steady import outlive_terminal
@@ -218,15 +218,16 @@ def _run(
     outlive_terminal()
     said = [name for name in RunOptions.__dataclass_fields__ if origin_of(ctx, name) == "command line"]
     options = defaulted(options, said)
-    started = contextlib.nullcontext() if only_show or detach else early.imports(options)
-    with signals.raising(), started:
+    workers = None if only_show or detach else workers_of_this_python(options)
+    with signals.raising(), early.imports(workers):
         with system.uncollected(for_good=True):
             from wq_runner.pipeline.request import Request
             from wq_runner.pipeline.run import dry_run, run
 
         request = Request(
             samples=samples,
-            options=options,
+            settings=resolve(options),
+            options=vars(options),
             origins={name: origin_of(ctx, name) for name in RunOptions.__dataclass_fields__},
             command=("wq-run", *sys.argv[1:]),
             version=metadata.version("wq-runner"),

@@ -135,14 +135,12 @@ def _of_batch_system(wanted: Wanted, queue: QueueSettings, rest: dict[str, Any])
             batch_options=wanted.batch_options,
             queue=wanted.queue,
             tls=wanted.said.tls,
-            directory=_below(directory, "wq-runner-workers-"),
-        )
+        ),
+        _below(directory, "wq-runner-workers-"),
     )
     ports = chosen.ports or (_ANY_PORT if wanted.ports == DEFAULT_PORTS else wanted.ports)
     queue = dataclasses.replace(queue, ports=ports, name=chosen.name, catalog=chosen.catalog)
-    session = work_queue_session(queue, workers=chosen.workers, **rest)
-    session.catalog = chosen.private
-    return session
+    return work_queue_session(queue, workers=chosen.workers, catalog=chosen.private, **rest)
 
 
 def _user() -> str:

@@ -17,10 +17,10 @@ from urllib.parse import urlsplit
 from rich.console import Console
 
 from wq_runner import guarded
-from wq_runner.config.executors import EXECUTORS, LEARNED, LIMITS, check_installed
-from wq_runner.config.nature import WATCHED, Place
-from wq_runner.config.options import RunOptions, named
-from wq_runner.engine.care import Care
+from wq_runner.config.executors import EXECUTORS, LEARNED, LIMITS
+from wq_runner.config.nature import Place
+from wq_runner.config.options import named
+from wq_runner.config.settings import ExecutorSettings
 from wq_runner.engine.dask import DaskEngine, Source, local_cluster
 from wq_runner.engine.inline import InlineEngine
 from wq_runner.engine.parsl import ParslEngine, local_config
@@ -30,91 +30,54 @@ from wq_runner.environment.overlay import extra_files
 from wq_runner.errors import UsageError
 from wq_runner.pipeline import say
 from wq_runner.system import RunPaths
-from wq_runner.workers import jobqueue, sites
+from wq_runner.workers import jobqueue
+from wq_runner.workers.local import LocalSpec
 from wq_runner.workers.spec import BatchSpec
 
 
-def check(options: RunOptions) -> None:
-    """Check what can be wrong with the executor before anything starts.
-
-    Raises
-    ------
-    UsageError
-        If a package, a site, a file or a number is missing.
-    """
-    if options.executor_custom_setup is not None:
-        return
-    backend = options.backend
-    if (name := options.dask_site) is not None:
-        check_installed("dask", extra=("dask_jobqueue",))
-        wanted = options.started
-        assert isinstance(wanted, BatchSpec)
-        if (system := wanted.system) not in jobqueue.CLASSES:
-            raise UsageError(
-                f"--executor {options.executor}: Dask cannot start workers by {system}",
-                hint=f"it can by {' and '.join(jobqueue.CLASSES)}; or -e work_queue@{name}",
-            )
-        return
-    check_installed(backend.name)
-    if backend.name == "parsl" and backend.place and not Path(backend.place).is_file():
-        raise UsageError(
-            f"--executor {options.executor}: no such file {backend.place}",
-            hint=f"looked in {Path.cwd()}; it has to define `config`, a parsl.config.Config",
-        )
-    _ = options.started  # that it can be understood
-
-
-def make_engine(options: RunOptions, paths: RunPaths) -> Engine:
+def make_engine(settings: ExecutorSettings, paths: RunPaths) -> Engine:
     """Make the engine of an executor that is not work_queue; nothing is started yet."""
-    match options.backend.name:
+    match settings.name:
         case "futures":
-            return PoolEngine(options.processes.count, _care(options))
+            return PoolEngine(_processes(settings).count, settings.care)
         case "dask":
             report = paths.root / "dask-report.html"
-            return DaskEngine(_dask(options, paths), report=report, care=_care(options))
+            return DaskEngine(_dask(settings, paths), report=report, care=settings.care)
         case "parsl":
-            return ParslEngine(_parsl(options, paths), _care(options))
+            return ParslEngine(_parsl(settings, paths), settings.care)
         case _:
-            return inline(options)
+            return inline(settings)
 
 
-def _is_watched(options: RunOptions) -> bool:
-    """Say whether processes are ours, and so ours to end."""
-    return options.place in WATCHED
-
-
-def _care(options: RunOptions) -> Care:
-    if not _is_watched(options):
-        return Care()
-    return Care(stall=options.stall_time or None, memory=options.memory is not None)
-
-
-def inline(options: RunOptions) -> InlineEngine:
+def inline(settings: ExecutorSettings) -> InlineEngine:
     """Make the engine that works in this process, where a task has what it would have on a worker."""
-    return InlineEngine(None if options.in_place else extra_files(options.extra_file))
+    return InlineEngine(None if settings.in_place else extra_files(settings.extra_files))
 
 
-def _dask(options: RunOptions, paths: RunPaths) -> Source:
-    place = options.backend.place
-    if "://" in place:
-        return lambda: place
-    if place:
-        wanted = options.started
+def _processes(settings: ExecutorSettings) -> LocalSpec:
+    assert isinstance(settings.started, LocalSpec)
+    return settings.started
+
+
+def _dask(settings: ExecutorSettings, paths: RunPaths) -> Source:
+    if settings.place is Place.DASK_SCHEDULER:
+        return lambda: settings.at
+    if settings.site is not None:
+        wanted = settings.started
         assert isinstance(wanted, BatchSpec)
-        site = sites.find(place)
-        site = dataclasses.replace(site, queue=options.queue or site.queue)
+        site = dataclasses.replace(settings.site, queue=settings.queue or settings.site.queue)
         return lambda: jobqueue.make_cluster(
-            site, wanted, paths.workers, python=sys.executable, more=options.batch_options or ""
+            site, wanted, paths.workers, python=sys.executable, more=settings.batch_options or ""
         )
-    local = options.processes
+    local = _processes(settings)
     memory = local.memory / local.cores if local.memory else None
     return lambda: local_cluster(local.count * local.cores, memory, paths.workers)
 
 
-def _parsl(options: RunOptions, paths: RunPaths) -> Callable[[], Any]:
-    if options.backend.place:
-        return lambda: _users_config(Path(options.backend.place))
-    local = options.processes
+def _parsl(settings: ExecutorSettings, paths: RunPaths) -> Callable[[], Any]:
+    if settings.place is Place.PARSL_CONFIG:
+        return lambda: _users_config(Path(settings.at))
+    local = _processes(settings)
     return lambda: local_config(local.count * local.cores, paths.workers)
 
 
@@ -152,56 +115,43 @@ def load(path: Path) -> ModuleType:
 # -- what is said
 
 
-def planned(options: RunOptions) -> str:
+def planned(settings: ExecutorSettings) -> str:
     """Say who would do the work."""
-    own = options.executor_custom_setup is not None
-    if options.backend.name == "dask" and "://" in options.backend.place and not own:
-        return f"those of the Dask scheduler {options.backend.place}"
-    return _described(options)
-
-
-def describe(engine: Engine, options: RunOptions) -> str:
-    """Say who does the work."""
-    if (
-        options.backend.name == "dask"
-        and "://" in options.backend.place
-        and not options.executor_custom_setup
-    ):
-        return f"{planned(options)}, {engine.status.workers} now"
-    return _described(options)
-
-
-def _described(options: RunOptions) -> str:
-    if options.executor_custom_setup is not None:
-        return f"those of {options.executor}, as {options.executor_custom_setup} makes it"
-    place = options.backend.place
-    match options.backend.name:
-        case "dask" if place:
-            wanted = options.started
-            assert isinstance(wanted, BatchSpec)
-            return f"{wanted}, as jobs of Dask"
-        case "parsl" if place:
-            return f"those of Parsl, as {place} says"
-        case "futures" | "dask" | "parsl" as name:
-            how = {"futures": "", "dask": " of Dask", "parsl": " of Parsl"}[name]
-            local = options.processes
+    if settings.setup is not None:
+        return f"those of {settings.said}, as {settings.setup} makes it"
+    match settings.place:
+        case Place.DASK_SCHEDULER:
+            return f"those of the Dask scheduler {settings.at}"
+        case Place.DASK_SITE:
+            return f"{settings.started}, as jobs of Dask"
+        case Place.PARSL_CONFIG:
+            return f"those of Parsl, as {settings.at} says"
+        case Place.FUTURES | Place.DASK | Place.PARSL:
+            how = {"futures": "", "dask": " of Dask", "parsl": " of Parsl"}[settings.name]
+            local = _processes(settings)
             return f"{local.count * local.cores} processes{how} here"
         case _:
             return "this process"
 
 
-def limits(options: RunOptions, origins: Mapping[str, str]) -> str:
+def describe(engine: Engine, settings: ExecutorSettings) -> str:
+    """Say who does the work."""
+    now = f", {engine.status.workers} now" if settings.place is Place.DASK_SCHEDULER else ""
+    return f"{planned(settings)}{now}"
+
+
+def limits(settings: ExecutorSettings, origins: Mapping[str, str]) -> str:
     """Say in a line what the executor does not give, and what was asked for in vain."""
-    place = options.place
-    lacks = EXECUTORS["dask" if place is Place.CUSTOM else options.backend.name].lacks
-    if not _is_watched(options):
+    place = settings.place
+    lacks = EXECUTORS["dask" if place is Place.CUSTOM else settings.name].lacks
+    if not settings.is_watched:
         lacks = tuple(LIMITS if one == LEARNED else one for one in lacks)
     vain = [
         f"--{name.replace('_', '-')}"
         for name in named(lambda one: place not in one.heed)
         if origins.get(name, "default") != "default"
     ]
-    parts = [f"{options.executor} has no {', no '.join(lacks)}"] if lacks else []
+    parts = [f"{settings.said} has no {', no '.join(lacks)}"] if lacks else []
     return "; ".join([*parts, *([f"without effect: {', '.join(vain)}"] if vain else [])])
 
 

@@ -75,7 +75,7 @@ def imported_name(request: Request) -> str:
 
 def build(request: Request, importing: Importing = lambda _: contextlib.nullcontext()) -> Built:
     """Import the processor and the schema, and note what that reads; what is imported is told."""
-    places = Places.around(analysis_directory(request.options.processor) or Path.cwd())
+    places = Places.around(analysis_directory(request.settings.analysis.processor) or Path.cwd())
     with system.uncollected(for_good=not request.in_python), importing("coffea"):
         import wq_runner.execution.processor  # noqa: F401 - coffea: nothing of the user's, but many files
     with reads.recorder.building(), importing(imported_name(request)):

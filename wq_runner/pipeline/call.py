@@ -15,7 +15,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wq_runner import checksums, summary, system
-from wq_runner.config.options import RunOptions, defaulted, named
+from wq_runner.config.nature import Place
+from wq_runner.config.options import RunOptions, defaulted
+from wq_runner.config.resolved import resolve
+from wq_runner.config.settings import RunSettings
 from wq_runner.config.types import KEY_VALUES
 from wq_runner.environment import WorkerEnvironment
 from wq_runner.errors import InterruptedRunError, PartialResultError, UsageError, WqRunnerError, did_you_mean
@@ -123,7 +126,7 @@ def _run(samples: Any, processor: Any, schema: Any, options: dict[str, Any]) -> 
     chosen = defaulted(_options(options), options)
     request = Request(
         samples=_names(samples),
-        options=chosen,
+        options=vars(chosen),
         origins={
             one.name: "run()" if one.name in options else "default" for one in dataclasses.fields(RunOptions)
         },
@@ -131,6 +134,7 @@ def _run(samples: Any, processor: Any, schema: Any, options: dict[str, Any]) -> 
         version=importlib.metadata.version("wq-runner"),
         analysis=None if isinstance(processor, str | None) else _analysis(processor, chosen.schema),
         keeper=_keeper(),
+        settings=resolve(chosen),
     )
     console = PlainConsole(force_jupyter=False, width=WIDTH)
     before = summary.look(RunPaths(root=request.directory))
@@ -272,11 +276,11 @@ class Keeper:
 
     def make_session(self, wanted: Wanted) -> Session:
         """Return the session, which works in the directory of this run from now on."""
-        options, environment, paths = wanted.options, wanted.environment, wanted.paths
-        if options.backend.name == "iterative" and options.executor_custom_setup is None:
+        settings, environment, paths = wanted.settings, wanted.environment, wanted.paths
+        if settings.executor.place is Place.ITERATIVE:
             # nothing to be kept, and no reason to end what is
             return engines.make_session(wanted)
-        key = _key(options, environment)
+        key = _key(settings, environment)
         if self.session is None or key != self._key:
             self.close()
             self._key, self.session = key, self._open(wanted)
@@ -285,8 +289,8 @@ class Keeper:
         session.journal = wanted.journal
         session.staging = paths.staging
         session.ledger = paths.ledger
-        session.files = FileStore(root=paths.files, naming=options.naming)
-        session.settings = engines.settings_of(session, options, environment)
+        session.files = FileStore(root=paths.files, naming=settings.output.naming)
+        session.settings = engines.settings_of(session, settings.loop, environment)
         session.stop = StopRequest(clock=session.clock)
         session.portion = lambda _: ""  # until the run says how it is written
         session.late = None
@@ -318,9 +322,8 @@ class Keeper:
         return session
 
 
-def _key(options: RunOptions, environment: WorkerEnvironment) -> tuple[Any, ...]:
-    lasting = named(lambda one: one.session)
-    return (environment.command, environment.inputs, *(getattr(options, name) for name in lasting))
+def _key(settings: RunSettings, environment: WorkerEnvironment) -> tuple[Any, ...]:
+    return (environment.command, environment.inputs, *settings.lasting)
 
 
 @functools.lru_cache(maxsize=1)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from rich.console import Console
 
 from wq_runner import results, summary
-from wq_runner.config.options import RunOptions
+from wq_runner.config.settings import OutputSettings
 from wq_runner.execution.ledger import Recovered
 from wq_runner.pipeline import identity, resume, say
 from wq_runner.pipeline.built import Built
@@ -85,14 +85,14 @@ def take_up(
     found: Earlier | None,
     fingerprint: Mapping[str, str],
     sought: Sought,
-    options: RunOptions,
+    settings: OutputSettings,
     console: Console,
 ) -> tuple[Recovered, Mapping[str, str]]:
     """Return what of the result that is there may count, as `resume.start`; what does not is kept."""
-    if options.fresh:
+    if settings.fresh:
         resume.leave(paths, console)
     with waiting(console, "resuming", "reading what was done"):
-        recovered, late = resume.start(paths, found, fingerprint, sought.made.places, options, console)
+        recovered, late = resume.start(paths, found, fingerprint, sought.made.places, settings, console)
     _keep_copy(paths, recovered, sought.asked, console)
     return recovered, late
 

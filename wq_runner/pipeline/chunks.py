@@ -6,10 +6,10 @@ import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from wq_runner.config.settings import ChunkSettings
 from wq_runner.model import Chunk, Dataset, FileFacts, Fileset, InputFile, PerDataset, Range, value_of
 
 Facts = Mapping[InputFile, FileFacts]
-Size = int | PerDataset[int]
 Limit = int | PerDataset[int | None] | None
 
 
@@ -24,10 +24,10 @@ def cut(start: int, stop: int, chunksize: int) -> list[Range]:
 
 
 def chunks_of(
-    dataset: Dataset, files: Iterable[InputFile], facts: Facts, chunksize: Size, limit: int | None = None
+    dataset: Dataset, files: Iterable[InputFile], facts: Facts, settings: ChunkSettings
 ) -> list[Chunk]:
     """Return the chunks of those files of a dataset whose facts are known, in their order."""
-    size = value_of(chunksize, dataset.name)
+    size, limit = value_of(settings.chunksize, dataset.name), value_of(settings.limit_chunks, dataset.name)
     found = (
         Chunk(
             dataset=dataset.name,
@@ -46,13 +46,9 @@ def chunks_of(
     return list(itertools.islice(found, limit))
 
 
-def plan(fileset: Fileset, facts: Facts, *, chunksize: Size, limit_chunks: Limit) -> list[Chunk]:
-    """Return the chunks of all datasets, at most `limit_chunks` of each."""
-    return [
-        chunk
-        for dataset in fileset
-        for chunk in chunks_of(dataset, dataset.files, facts, chunksize, value_of(limit_chunks, dataset.name))
-    ]
+def plan(fileset: Fileset, facts: Facts, settings: ChunkSettings) -> list[Chunk]:
+    """Return the chunks of all datasets, of each at most so many as are asked for."""
+    return [chunk for dataset in fileset for chunk in chunks_of(dataset, dataset.files, facts, settings)]
 
 
 def copies(plan: Iterable[Chunk]) -> list[tuple[str, str, str]]:
@@ -87,23 +83,23 @@ def without(fileset: Fileset, paths: set[str]) -> Fileset:
     )
 
 
-def files_to_open(fileset: Fileset, facts: Facts, *, chunksize: Size, limit_chunks: Limit) -> list[InputFile]:
+def files_to_open(fileset: Fileset, facts: Facts, settings: ChunkSettings) -> list[InputFile]:
     """Return the files that must be opened before the plan is complete.
 
     With a limit, those are opened at once that suffice even if each gives one chunk only: call
     again with what was learned until nothing is left.
     """
-    return [file for dataset in fileset for file in _of_dataset(dataset, facts, chunksize, limit_chunks)]
+    return [file for dataset in fileset for file in _of_dataset(dataset, facts, settings)]
 
 
-def _of_dataset(dataset: Dataset, facts: Facts, chunksize: Size, limits: Limit) -> Sequence[InputFile]:
+def _of_dataset(dataset: Dataset, facts: Facts, settings: ChunkSettings) -> Sequence[InputFile]:
     unknown = [file for file in dataset.files if file not in facts]
-    limit = value_of(limits, dataset.name)
+    limit = value_of(settings.limit_chunks, dataset.name)
     if limit is None or not unknown:
         return unknown
     # only chunks before the first unknown file are certain to be among the first ones
     certain = itertools.takewhile(facts.__contains__, dataset.files)
-    have = len(chunks_of(dataset, certain, facts, chunksize, limit))
+    have = len(chunks_of(dataset, certain, facts, settings))
     return unknown[: limit - have]
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from wq_runner.config.options import RunOptions
+from wq_runner.environment.choice import Wish
 from wq_runner.execution import imported
 from wq_runner.pipeline import environments, identity, mentioned, models, packages
 from wq_runner.pipeline.identity import Places
@@ -56,7 +56,7 @@ class Surroundings:
             identity.FORM: identity.VERSION,
             "the processor": f"{type(processor).__module__}:{type(processor).__qualname__}",
             "how coffea's Runner calls it": identity.of_value(bare, places),
-            "the environment": environments.fingerprint(self._options, packages.installed_packages()),
+            "the environment": environments.fingerprint(self._wish, packages.installed_packages()),
             **mentioned.variables(scripts, read),
             **models.named(scripts, processor, places),
             **_named_by(getattr(processor, "params", None), places),
@@ -69,13 +69,13 @@ class Surroundings:
         return Described(values=values, places=places)
 
     @property
-    def _options(self) -> RunOptions:
-        """What workers get, as options of `wq-run`."""
+    def _wish(self) -> Wish:
+        """What workers get."""
         arguments = self.arguments
-        return RunOptions(
+        return Wish(
             environment=arguments.get("environment", "auto"),
-            extra_file=tuple(Path(one) for one in arguments.get("extra_files", ())),
-            setup_command=tuple(arguments.get("setup_commands", ())),
+            extra_files=tuple(Path(one) for one in arguments.get("extra_files", ())),
+            setup_commands=tuple(arguments.get("setup_commands", ())),
         )
 
 

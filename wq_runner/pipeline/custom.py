@@ -8,14 +8,13 @@ https://pocketcoffea.readthedocs.io/en/stable/running.html
 from __future__ import annotations
 
 import concurrent.futures
-import dataclasses
 import logging
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from wq_runner import guarded
-from wq_runner.config.options import RunOptions
+from wq_runner.config.settings import ExecutorSettings
 from wq_runner.engine.borrowed import BorrowedPool, CoffeaExecutor
 from wq_runner.engine.dask import DaskEngine
 from wq_runner.engine.inline import InlineEngine
@@ -25,7 +24,6 @@ from wq_runner.engine.protocol import Engine
 from wq_runner.errors import UsageError, did_you_mean
 from wq_runner.pipeline import backends
 from wq_runner.system import RunPaths
-from wq_runner.units import GB, MB
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +54,7 @@ class ExecutorFactory:
         """Give back what `setup` took."""
 
 
-def make_factory(options: RunOptions, paths: RunPaths) -> Any:
+def make_factory(settings: ExecutorSettings, paths: RunPaths) -> Any:
     """Return the factory that the user's file makes.
 
     Raises
@@ -66,7 +64,7 @@ def make_factory(options: RunOptions, paths: RunPaths) -> Any:
     ProcessorError
         If it fails.
     """
-    path = options.executor_custom_setup
+    path = settings.setup
     assert path is not None
     module = backends.load(path)
     function = getattr(module, _FUNCTION, None)
@@ -75,9 +73,9 @@ def make_factory(options: RunOptions, paths: RunPaths) -> Any:
             f"{path} defines no {_FUNCTION}.{did_you_mean(_FUNCTION, vars(module))}",
             hint=f"def {_FUNCTION}(executor_name, run_options, **kwargs): ... returns a factory with get()",
         )
-    name = options.backend.name
+    name = settings.name
     with guarded.code(f"{path} makes no factory for {name}", page="executors"):
-        factory = function(name, run_options=run_options(options), outputdir=str(paths.root))
+        factory = function(name, run_options=dict(settings.run_options), outputdir=str(paths.root))
     if factory is None or not callable(getattr(factory, "get", None)):
         raise UsageError(
             f"{path} has no executor {name}: {_FUNCTION} returned {type(factory).__name__}",
@@ -150,18 +148,3 @@ def engine_on(executor: Any) -> Engine:
         f"the factory's get() returned {type(executor).__name__}, which nothing can run on",
         hint="it has to be an executor of coffea, a client of Dask, or a pool of concurrent.futures",
     )
-
-
-def run_options(options: RunOptions) -> dict[str, Any]:
-    """Return the options by the names that such files look them up by: ours, and PocketCoffea's."""
-    ours = {one.name.replace("_", "-"): getattr(options, one.name) for one in dataclasses.fields(options)}
-    started = options.started
-    return {
-        **ours,
-        "scaleout": options.scaleout or (started.count if started else 1),
-        "cores-per-worker": options.cores_per_worker or options.cores,
-        "mem-per-worker": f"{(options.mem_per_worker or 2 * GB) // MB}MB",
-        "ignore-grid-certificate": True,  # a proxy is not copied: it is where X509_USER_PROXY says
-        "retries": 0,  # failures are answered by their cause
-        "tree-reduction": 20,
-    }

@@ -12,55 +12,43 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from wq_runner.config.options import RunOptions
+from wq_runner.config.settings import EnvironmentSettings
 from wq_runner.environment import WorkerEnvironment, shared
 from wq_runner.environment.choice import Wish, analysis_directory, choose
 from wq_runner.environment.remembered import remembered
 from wq_runner.pipeline import say
 from wq_runner.remote.pinned import Code
 from wq_runner.system import RunPaths
-from wq_runner.workers.local import LocalSpec
 
 OURS = ("wq_runner.samples.anywhere", "wq_runner.execution.adding")  # what tasks of ours need on workers
 
 
-def wish(options: RunOptions) -> Wish:
-    """Translate the options."""
-    return Wish(
-        environment=options.environment,
-        workers_here=options.on_work_queue and isinstance(options.started, LocalSpec),
-        analysis=analysis_directory(options.processor),
-        extra_files=options.extra_file,
-        setup_commands=options.setup_command,
-        channels=options.channel,
-        max_cache=options.max_cache,
-    )
+def _wish(settings: EnvironmentSettings) -> Wish:
+    # where it is can change: the import of the processor looks in the current directory, too
+    return dataclasses.replace(settings.wish, analysis=analysis_directory(settings.processor))
 
 
-def planned(options: RunOptions) -> WorkerEnvironment:
+def planned(settings: EnvironmentSettings) -> WorkerEnvironment:
     """Say what it will be, without building or looking at anything."""
-    if not options.on_work_queue:
-        found = shared(
-            "its workers need the same" if options.backend.place else "nothing leaves this machine"
-        )
-        analysis = analysis_directory(options.processor)
+    if not settings.sent:
+        found = shared(settings.unsent)
+        analysis = analysis_directory(settings.processor)
         return dataclasses.replace(found, paths=(*found.paths, *([str(analysis)] if analysis else [])))
-    mode, reason = choose(wish(options))
+    mode, reason = choose(_wish(settings))
     return WorkerEnvironment(command="", description=mode.value, reason=reason, mode=mode.value)
 
 
-def fingerprint(options: RunOptions, installed: str) -> str:
+def fingerprint(wish: Wish, installed: str) -> str:
     """Return what results depend on: the packages here or what is asked for instead, and the extra files."""
     found = hashlib.sha256(installed.encode())
-    path = wish(options).path
-    named = [path] if path else []
-    for one in (*named, *options.extra_file):
+    named = [wish.path] if wish.path else []
+    for one in (*named, *wish.extra_files):
         for file in [one] if one.is_file() else sorted(one.rglob("*")):
             if file.is_file():
                 inside = one.name if file == one else f"{one.name}/{file.relative_to(one)}"
                 found.update(f"{inside}\0{_content(file)}\0".encode(errors="surrogateescape"))
-    found.update("\0".join(options.setup_command).encode())
-    return found.hexdigest()[:16] if named or options.extra_file or options.setup_command else installed
+    found.update("\0".join(wish.setup_commands).encode())
+    return found.hexdigest()[:16] if named or wish.extra_files or wish.setup_commands else installed
 
 
 def _content(file: Path) -> str:
@@ -77,7 +65,7 @@ def _content(file: Path) -> str:
 
 
 def prepare(
-    options: RunOptions,
+    settings: EnvironmentSettings,
     processor: Any,
     schema: Any,
     paths: RunPaths,
@@ -95,8 +83,8 @@ def prepare(
     WorkerEnvironmentError
         If it cannot be built, or a task would fail there.
     """
-    if not options.on_work_queue:
-        return planned(options)
+    if not settings.sent:
+        return planned(settings)
     from wq_runner.environment.preparation import Preparation
     from wq_runner.environment.smoke import NEEDED
     from wq_runner.execution import imported
@@ -106,7 +94,7 @@ def prepare(
         def tell(text: str) -> None:
             say.line(console, "environment", text)
 
-        wanted = dataclasses.replace(wish(options), imported=imported.files())
+        wanted = dataclasses.replace(_wish(settings), imported=imported.files())
         with Preparation(wish=wanted, say=tell, progress=bar) as preparation:
             found = preparation.environment()
             preparation.check(

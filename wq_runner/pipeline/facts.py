@@ -9,6 +9,7 @@ import time
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from wq_runner.config.settings import ChunkSettings
 from wq_runner.execution.items import Place
 from wq_runner.execution.phase import Skipped, StopRequest
 from wq_runner.execution.policy import Cause
@@ -115,8 +116,7 @@ def learn(
     *,
     session: Session,
     cache: FactsCache,
-    chunksize: chunks.Size,
-    limit_chunks: chunks.Limit,
+    settings: ChunkSettings,
     recorded: Container[Place] = (),
 ) -> None:
     """Open the files that the plan needs, and remember what they hold; less, if the session is told to stop.
@@ -134,9 +134,7 @@ def learn(
     while True:
         # files found bad are left out, so that a limit is met with others
         fileset = chunks.without(fileset, {bad.path for bad in knowledge.bad})
-        wanted = chunks.files_to_open(
-            fileset, knowledge.facts, chunksize=chunksize, limit_chunks=limit_chunks
-        )
+        wanted = chunks.files_to_open(fileset, knowledge.facts, settings)
         if not wanted:
             return
         before = states_of(wanted)

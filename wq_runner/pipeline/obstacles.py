@@ -9,16 +9,15 @@ from pathlib import Path
 from rich.console import Console
 
 from wq_runner import summary
-from wq_runner.config.options import RunOptions
+from wq_runner.config.nature import Place
 from wq_runner.errors import EngineError, InputError, WqRunnerError
 from wq_runner.model import Fileset
-from wq_runner.pipeline import backends, engines, say
+from wq_runner.pipeline import backends, say
 from wq_runner.pipeline.request import Request
 from wq_runner.pipeline.waiting import waiting
 from wq_runner.samples.paths import is_url
 from wq_runner.system import RunPaths
-from wq_runner.workers import catalog, choice, controllers, ports, sites
-from wq_runner.workers.local import LocalSpec
+from wq_runner.workers import catalog, choice, controllers, ports
 
 _FILES = 200  # that are looked for, of which the first of each dataset come first
 _NAMED = 5
@@ -32,12 +31,12 @@ def workers(request: Request) -> choice.Planned:
     UsageError
         If options contradict each other, or name a password file that is none.
     """
-    options = request.options
-    if options.dask_site is not None:
-        return choice.planned_jobs(backends.planned(options), sites.find(options.dask_site).system)
-    if not options.on_work_queue:
-        return choice.Planned(text=backends.planned(options))
-    return choice.planned(engines.wish(options, RunPaths(root=request.directory)))
+    executor = request.settings.executor
+    if executor.place is Place.DASK_SITE and executor.site is not None:
+        return choice.planned_jobs(backends.planned(executor), executor.site.system)
+    if not executor.on_work_queue:
+        return choice.Planned(text=backends.planned(executor))
+    return choice.planned(request.settings.manager.workers)
 
 
 def check_new(request: Request, fileset: Fileset, console: Console) -> bool:
@@ -75,38 +74,38 @@ def check(request: Request, console: Console, *, unless: bool = False) -> None:
 
 def found(request: Request) -> Iterator[WqRunnerError]:
     """Yield what is in the way."""
-    planned, options = workers(request), request.options
+    planned, executor, manager = workers(request), request.settings.executor, request.settings.manager
     if planned.missing is not None:
         yield planned.missing
     elif planned.batch_system and (silent := controllers.silent(planned.batch_system)) is not None:
         yield silent
-    if options.backend.name == "dask" and options.executor_custom_setup is None:
-        silent = controllers.silent_scheduler(options.backend.place)
+    if executor.name == "dask" and executor.setup is None:
+        silent = controllers.silent_scheduler(executor.at)
         if silent is not None:
             yield silent
-    # workers that the run starts are told any port; a session that is kept from run to run has one already
-    chosen = options.port != RunOptions.port or not options.workers
-    if options.on_work_queue and request.keeper is None and chosen and (taken := _taken(*options.port)):
+    # a session that is kept from run to run has a port already
+    needed = executor.on_work_queue and request.keeper is None and manager.needs_its_ports
+    if needed and (taken := _taken(*manager.ports)):
         yield EngineError(f"the queue could not start: {taken}", hint="try --port 0, which takes any")
 
 
 def unheard(request: Request) -> str:
     """Say that the catalog does not answer by which workers would find the run; empty if they find it."""
-    options = request.options
-    asked = options.on_work_queue and not options.workers and request.keeper is None
-    address = catalog.chosen(options.catalog) if asked and options.catalog != catalog.LOCAL else None
+    wish = request.settings.manager.workers
+    asked = request.settings.executor.on_work_queue and wish.workers is None and request.keeper is None
+    address = catalog.chosen(wish.catalog) if asked and wish.catalog != catalog.LOCAL else None
     why = controllers.unreached(address.host, address.port) if address is not None else ""
     if not why:
         return ""
     return (
-        f"the catalog {address} does not answer ({why}): workers that ask it for {options.name} find no run; "
+        f"the catalog {address} does not answer ({why}): workers that ask it for {wish.name} find no run; "
         "those that are told host and port do. --catalog names another, or none"
     )
 
 
 def lacking(request: Request, fileset: Fileset) -> InputError | None:
     """Return the error of files that are not there, where all the work is done on this machine."""
-    if request.options.skip_bad_files or not _all_here(request.options):
+    if request.settings.input.skip_bad_files or not request.settings.executor.is_all_here:
         return None
     missing = _not_there(fileset)
     if not missing:
@@ -124,12 +123,6 @@ def _taken(low: int, high: int) -> str:
     if not low or high - low >= _FILES or not all(ports.listens_here(port) for port in range(low, high + 1)):
         return ""
     return f"port {low} is taken" if low == high else f"all ports from {low} to {high} are taken"
-
-
-def _all_here(options: RunOptions) -> bool:
-    if options.on_work_queue:
-        return isinstance(options.started, LocalSpec)
-    return not options.backend.place and options.executor_custom_setup is None
 
 
 def _not_there(fileset: Fileset) -> list[str]:

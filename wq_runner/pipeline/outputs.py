@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Any
 
 from wq_runner import guarded, names, system
-from wq_runner.config.options import RunOptions
+from wq_runner.config.settings import OutputSettings
 from wq_runner.config.types import FILES, ONE
 from wq_runner.errors import OutputError, ProcessorError, WqRunnerError
 from wq_runner.execution import totals
@@ -49,12 +49,12 @@ class Form:
     stage_out: str | None = None
 
     @classmethod
-    def of(cls, options: RunOptions, fileset: Fileset) -> Form:
+    def of(cls, settings: OutputSettings, fileset: Fileset) -> Form:
         return cls(
-            scheme=options.outputs,
-            names=schemes.stems(options.outputs, fileset),
-            pkl_gz=options.pkl_gz,
-            stage_out=options.stage_out,
+            scheme=settings.scheme,
+            names=schemes.stems(settings.scheme, fileset),
+            pkl_gz=settings.pkl_gz,
+            stage_out=settings.stage_out,
         )
 
     @property

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from wq_runner.config.options import RunOptions
+from wq_runner.config.settings import InputSettings
 from wq_runner.model import Fileset
 from wq_runner.samples.redirect import redirected, with_places
-from wq_runner.workers import sites, spec
-from wq_runner.workers.sites import Site
 
 
-def placed(fileset: Fileset, options: RunOptions) -> Fileset:
+def placed(fileset: Fileset, settings: InputSettings) -> Fileset:
     """Return the files with the names under which this run reads them.
 
     Raises
@@ -17,16 +15,4 @@ def placed(fileset: Fileset, options: RunOptions) -> Fileset:
     UsageError
         If a redirector cannot be used.
     """
-    fileset = redirected(fileset, options.redirector)
-    site = site_of(options)
-    return with_places(fileset, site.redirectors) if site else fileset
-
-
-def site_of(options: RunOptions) -> Site | None:
-    """Return the site of the workers that the run starts, if it names one."""
-    if (site := options.dask_site) is not None:
-        return sites.find(site)
-    if not options.on_work_queue:
-        return None
-    wanted = options.started
-    return sites.find(wanted.site) if isinstance(wanted, spec.BatchSpec) and wanted.site else None
+    return with_places(redirected(fileset, settings.redirector), settings.redirectors)

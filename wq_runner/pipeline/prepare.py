@@ -6,13 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from wq_runner import samples, system
-from wq_runner.config.options import PER_DATASET
 from wq_runner.environment import WorkerEnvironment
 from wq_runner.errors import UsageError
 from wq_runner.execution.arguments import understood
 from wq_runner.model import Fileset
 from wq_runner.pipeline import (
-    backends,
     chunks,
     environments,
     facts,
@@ -31,7 +29,6 @@ from wq_runner.pipeline.request import Request
 from wq_runner.pipeline.select import select
 from wq_runner.samples.cache import FactsCache
 from wq_runner.samples.redirect import idle
-from wq_runner.samples.together import Direct
 from wq_runner.workers.proxy import Proxy
 
 
@@ -60,47 +57,41 @@ class Prepared:
 
 def prepare(request: Request) -> Prepared:
     """Check everything that needs neither the processor, nor workers, nor an output directory."""
-    options = request.options
-    if options.pdb and options.backend.name != "iterative":
-        raise UsageError(
-            f"--pdb cannot open a debugger with --executor {options.executor}: the processor runs elsewhere",
-            hint="add -e iterative, and --select for the chunk that fails",
-        )
-    backends.check(options)
-    if options.stage_out is not None:
-        stageout.destination(options.stage_out)  # that it can be written to is no matter of hours later
-    wanted = Direct(dataset=options.dataset, per_file=options.dataset_per_file)
-    whole = samples.load(request.samples, treename=options.treename, wanted=wanted)
-    notes = [("note", text) for text in idle(whole, options.redirector)]
-    whole = places.placed(whole, options)
-    for name in PER_DATASET:
-        check_patterns(name.replace("_", "-"), getattr(options, name), whole)
-    fileset = select(chosen(whole, options.only, options.skip), options.select)
-    fileset = chunks.limit_files(fileset, options.limit_files)
+    settings, asked = request.settings, request.settings.input
+    if settings.output.stage_out is not None:
+        # that it can be written to is no matter of hours later
+        stageout.destination(settings.output.stage_out)
+    whole = samples.load(request.samples, treename=asked.treename, wanted=asked.direct)
+    notes = [("note", text) for text in idle(whole, asked.redirector)]
+    whole = places.placed(whole, asked)
+    for name, value in asked.per_dataset.items():
+        check_patterns(name.replace("_", "-"), value, whole)
+    fileset = select(chosen(whole, asked.only, asked.skip), asked.select)
+    fileset = chunks.limit_files(fileset, asked.limit_files)
     if not any(dataset.files for dataset in fileset):
         raise UsageError(f"there are no files in {', '.join(request.samples)}", page="samples")
-    proxy = proxies.choose(options, fileset)
-    about_proxy = proxies.describe(options, fileset, proxy)
+    proxy = proxies.choose(settings.proxy, fileset)
+    about_proxy = proxies.describe(settings.proxy, fileset, proxy)
     cache = FactsCache()
     return Prepared(
         fileset=fileset,
         whole=whole,
-        probing=options.probe is not None,
-        environment=environments.planned(options),
+        probing=asked.probing,
+        environment=environments.planned(settings.environment),
         knowledge=facts.known_facts(fileset, cache),
         cache=cache,
         fingerprint=identity.fingerprint(
             processor=request.processor,
             arguments=request.arguments,
-            schema=options.schema,
-            naming=options.naming,
-            seed=options.seed,
-            environment=environments.fingerprint(options, packages.installed_packages()),
+            schema=settings.analysis.schema,
+            naming=settings.output.naming,
+            seed=settings.analysis.seed,
+            environment=environments.fingerprint(settings.environment.wish, packages.installed_packages()),
             fileset=fileset,
         ),
         proxy=proxy,
         notes=[*notes, *([("proxy", about_proxy)] if about_proxy else [])],
-        form=Form.of(options, fileset),
+        form=Form.of(settings.output, fileset),
     )
 
 
@@ -111,7 +102,7 @@ def load(request: Request) -> Analysis:
     with system.uncollected():
         from wq_runner.execution.processor import build, find, load_schema, module_of
 
-        found, schema = find(request.processor), request.options.schema
+        found, schema = find(request.processor), request.settings.analysis.schema
         arguments = understood(found, request.arguments)
         named = [request.processor, *([schema] if ":" in schema else [])]
         return Analysis(

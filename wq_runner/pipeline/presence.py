@@ -11,12 +11,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from wq_runner.config.options import RunOptions
+from wq_runner.config.settings import ManagerSettings
 from wq_runner.engine.protocol import EngineStatus
 from wq_runner.engine.work_queue import WorkQueueEngine
 from wq_runner.errors import EngineError
 from wq_runner.execution.session import Session
-from wq_runner.model import value_of
 from wq_runner.pipeline import say
 from wq_runner.pipeline.invitation import invitation
 from wq_runner.system import RunPaths
@@ -36,7 +35,7 @@ _EVERY = 2.0  # seconds between looks at what the engine says
 
 @contextlib.contextmanager
 def announced(
-    session: Session, choice: Choice | None, options: RunOptions, paths: RunPaths, console: Console
+    session: Session, choice: Choice | None, settings: ManagerSettings, paths: RunPaths, console: Console
 ) -> Iterator[None]:
     """Be in the list of this user's managers while the block runs; say so if the name is taken."""
     if choice is None or not isinstance(session.engine, WorkQueueEngine):
@@ -57,10 +56,10 @@ def announced(
         directory=str(paths.root.resolve()),
         catalog=choice.catalog,
         password_file=str(choice.password_file) if choice.password_file else None,
-        tls=options.tls,
-        task_cores=options.cores,
-        task_memory=int((value_of(options.memory, "") or 0) / MB),
-        task_disk=int((options.disk or 0) / MB),
+        tls=settings.workers.tls,
+        task_cores=settings.task.cores,
+        task_memory=int(settings.task.memory / MB),
+        task_disk=int(settings.task.disk / MB),
     )
     with managers.announced(manager):
         yield
@@ -114,11 +113,11 @@ class Attention:
     """Called again and again: says how workers are started while there are none, and why some are refused."""
 
     def __init__(
-        self, session: Session, choice: Choice, options: RunOptions, paths: RunPaths, console: Console
+        self, session: Session, choice: Choice, settings: ManagerSettings, paths: RunPaths, console: Console
     ) -> None:
         self._session = session
         self._choice = choice
-        self._options = options
+        self._wish = settings.workers
         self._console = console
         password = session.workers.password_file if session.workers else choice.password_file
         self._notices = Notices(paths.workers / "queue.log", password)
@@ -158,9 +157,9 @@ class Attention:
                 name=self._choice.name or "",
                 catalog=self._choice.catalog or _of_environment(),
                 password_file=self._choice.password_file,
-                tls=self._options.tls,
+                tls=self._wish.tls,
             )
-            quiet = self._options.password_file is not None
+            quiet = self._wish.password_file is not None
             self._console.print(invitation(door, quiet=quiet), highlight=False, soft_wrap=True)
 
     def _look_into(self) -> None:

@@ -5,16 +5,14 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 from rich.console import Console
 
-from wq_runner.config.options import RunOptions
+from wq_runner.config.settings import ProxySettings
 from wq_runner.errors import UsageError
 from wq_runner.execution.session import Session, temporary_directory
 from wq_runner.model import Fileset
 from wq_runner.pipeline import say
-from wq_runner.pipeline.places import site_of
 from wq_runner.samples.redirect import over_xrootd
 from wq_runner.units import format_seconds
 from wq_runner.workers import proxy
@@ -24,7 +22,7 @@ SHORT = 3600.0  # seconds of life that are worth a word at the start
 _EVERY = 5.0  # seconds between looks
 
 
-def choose(options: RunOptions, fileset: Fileset) -> Proxy | None:
+def choose(settings: ProxySettings, fileset: Fileset) -> Proxy | None:
     """Return the proxy; None if none is needed, wanted or there.
 
     Raises
@@ -32,31 +30,30 @@ def choose(options: RunOptions, fileset: Fileset) -> Proxy | None:
     UsageError
         If the site asks for one and there is none, or the file that was named is none.
     """
-    if options.proxy == proxy.NONE or not over_xrootd(fileset):
+    if settings.off or not over_xrootd(fileset):
         return None
-    named = None if options.proxy == proxy.AUTO else Path(options.proxy)
-    found = proxy.find(named)
+    found = proxy.find(settings.file)
     if found is not None and found.expires:
         return found
-    if named is not None:
-        raise UsageError(f"--proxy {named}: there is no certificate in it", hint=proxy.RENEW)
-    site = site_of(options)
-    if site is not None and site.proxy:
+    if settings.file is not None:
+        raise UsageError(f"--proxy {settings.file}: there is no certificate in it", hint=proxy.RENEW)
+    if settings.needed_at:
         looked = ", ".join(map(str, proxy.places()))
         raise UsageError(
-            f"no X509 proxy, and {site.name} needs one for root:// files (looked at {looked})",
+            f"no X509 proxy, and {settings.needed_at} needs one for root:// files (looked at {looked})",
             hint=f"{proxy.RENEW}, or --proxy FILE; --proxy none goes on without",
         )
     return None
 
 
-def describe(options: RunOptions, fileset: Fileset, found: Proxy | None) -> str:
+def describe(settings: ProxySettings, fileset: Fileset, found: Proxy | None) -> str:
     """Say which one it is and how long it lives; nothing if there is nothing to say."""
     if not over_xrootd(fileset):
         return ""
     if found is None:
-        none = options.proxy == proxy.NONE
-        return "none, as --proxy none says" if none else "none found: servers that ask for one will refuse"
+        if settings.off:
+            return "none, as --proxy none says"
+        return "none found: servers that ask for one will refuse"
     if found.left <= 0:
         return f"{found.path} has expired: {proxy.RENEW}; a new one reaches the tasks by itself"
     short = f": {proxy.RENEW} before it ends; a new one reaches the tasks by itself"

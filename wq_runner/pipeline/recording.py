@@ -27,9 +27,10 @@ def recording(
     request: Request, record: Record, paths: RunPaths, console: Console
 ) -> Iterator[tuple[Journal, Watch]]:
     """Keep the journal, the log, the status, the report and run.json, however the run ends."""
-    watch = Watch(paths, http=request.options.http, clock=record.clock)
+    settings = request.settings
+    watch = Watch(paths, http=settings.monitoring.port, clock=record.clock)
     journal = Journal(paths.journal, listeners=[watch, record.spent], clock=record.clock)
-    log_file = start_logging(paths.debug_log, request.options.loglevel)
+    log_file = start_logging(paths.debug_log, settings.monitoring.loglevel)
     code, message = 1, "an error of wq-runner itself"
     try:
         journal.record(
@@ -65,7 +66,7 @@ def recording(
             record.left_behind = watch.glance().left_behind
             checksums.write_json(paths.summary, record.as_json(code=code, message=message, finished=finished))
             earlier.forget(paths, record)
-            choosing.tidy(paths, record, request.options.keep_results, console)
+            choosing.tidy(paths, record, settings.output.keep_results, console)
         watch.finish(record.as_json(code=code, message=message, finished=finished))
         journal.close()
         logging.getLogger("wq_runner").removeHandler(log_file)  # or it would be opened again

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from wq_runner import literals
-from wq_runner.config.options import LIMITS, RunOptions
+from wq_runner.config.settings import RunSettings
 from wq_runner.execution.session import Session
 from wq_runner.pipeline.commands import Typed
 from wq_runner.pipeline.directory import default_directory
@@ -26,14 +25,16 @@ class Keeper(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What the user asked for. `origins` say where the value of each option came from.
+    """What the user asked for: what each room is told of it, and what is on record.
 
+    `options` are on record, with their names, and `origins` say where the value of each came from.
     `analysis` is there if it was given in Python, and need not be imported by its name; a `keeper` keeps
     the session, which else ends with the run.
     """
 
     samples: Sequence[str]
-    options: RunOptions
+    settings: RunSettings
+    options: Mapping[str, Any]
     origins: Mapping[str, str]
     command: Sequence[str]
     version: str
@@ -48,28 +49,19 @@ class Request:
     @property
     def typed(self) -> Typed:
         """The command as it was typed, of which others are made."""
-        return Typed(
-            words=self.command, options=vars(self.options), origins=self.origins, directory=Path.cwd()
-        )
+        return Typed(words=self.command, options=self.options, origins=self.origins, directory=Path.cwd())
 
     @property
     def processor(self) -> str:
-        return self.options.processor or SURVEY
+        return self.settings.analysis.processor or SURVEY
 
     @property
     def arguments(self) -> Mapping[str, Any]:
         if self.analysis is not None:
             return {}  # what it was built with is in it
-        return literals.merged(self.options.processor_args)
+        return self.settings.analysis.arguments
 
     @property
     def directory(self) -> Path:
-        options = self.options
-        limited = any(getattr(options, name) for name in LIMITS)
-        part = "test" if options.test else "probe" if options.probe else "part" if limited else ""
-        return options.output or default_directory(self.samples, part=part)
-
-    @property
-    def limits(self) -> dict[str, Any]:
-        """How the plan is cut."""
-        return {"chunksize": self.options.planned_chunksize, "limit_chunks": self.options.limit_chunks}
+        output = self.settings.output
+        return output.directory or default_directory(self.samples, part=output.part)

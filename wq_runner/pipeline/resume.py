@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from rich.console import Console
 
 from wq_runner import journal, results, summary, system
-from wq_runner.config.options import RunOptions
+from wq_runner.config.settings import OutputSettings
 from wq_runner.errors import OutputError
 from wq_runner.execution import ledger
 from wq_runner.execution.files import FileStore
@@ -101,7 +101,7 @@ def start(
     found: Earlier | None,
     now: Mapping[str, str],
     places: Places,
-    options: RunOptions,
+    settings: OutputSettings,
     console: Console,
 ) -> tuple[Recovered, Mapping[str, str]]:
     """Return what of an earlier run may count, and what its tasks read, as it is now.
@@ -129,7 +129,7 @@ def start(
             say.line(console, "postprocess", "it has changed: what is done is kept, and it is called on that")
         return _recover(paths, found, console), late
     count = sum(len(one.items) for one in ledger.holdings(found.events)[0])
-    if count and options.accept_stale:
+    if count and settings.accept_stale:
         say.line(console, "stale", f"{_and(stale)} changed, but --accept-stale keeps what was done")
         return dataclasses.replace(_recover(paths, found, console), stale=stale), late
     if count:

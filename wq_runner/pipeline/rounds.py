@@ -43,15 +43,20 @@ class Rounds:
 
     def plan(self, recovered: Recovered) -> list[Chunk]:
         """Open the files that have to be, and return what is asked for."""
-        ready, session, limits = self.ready, self.session, self.request.limits
+        ready, session, settings = self.ready, self.session, self.request.settings.chunks
         claimed = any(not known.identity for known in ready.knowledge.facts.values())
         recorded = {key[:2] for keys in recovered.done.values() for key in keys} if claimed else set()
         facts.learn(
-            ready.fileset, ready.knowledge, session=session, cache=ready.cache, recorded=recorded, **limits
+            ready.fileset,
+            ready.knowledge,
+            session=session,
+            cache=ready.cache,
+            settings=settings,
+            recorded=recorded,
         )
         if session.stop.since is not None:
             raise InterruptedRunError("interrupted before all files were known; what was learned is kept")
-        plan = chunks.plan(ready.fileset, ready.knowledge.facts, **limits)
+        plan = chunks.plan(ready.fileset, ready.knowledge.facts, settings)
         if not plan:
             raise PartialResultError("not one file could be read, so there is nothing to run on")
         return plan
@@ -88,7 +93,7 @@ class Rounds:
             if self.completed is not None:
                 self.completed.again({chunk.dataset for chunk in left.chunks})
         if facts.confirm(knowledge, cache, found.seen, before):
-            plan = chunks.plan(self.ready.fileset, knowledge.facts, **self.request.limits)
+            plan = chunks.plan(self.ready.fileset, knowledge.facts, self.request.settings.chunks)
         return plan, found
 
     def _once(self, left: Remainder, changed: Changed) -> Processed:

@@ -15,11 +15,11 @@ from rich.console import Console
 
 from wq_runner import checksums, names, summary
 from wq_runner.clock import Clock
-from wq_runner.config.options import RunOptions
 from wq_runner.config.types import ONE
 from wq_runner.engine.inline import InlineEngine
 from wq_runner.execution import arguments, pins, signals
 from wq_runner.execution.items import Item
+from wq_runner.execution.phase import LoopSettings
 from wq_runner.execution.session import Session
 from wq_runner.journal import Fingerprint, KeptStale
 from wq_runner.monitor.display import display
@@ -69,17 +69,17 @@ def dry_run(request: Request, console: Console) -> None:
     ready = _prepared(request, console)
     with waiting(console, "processor", f"Importing {imported_name(request)}"):
         analysis = load(request)
-    plan = chunks.plan(ready.fileset, ready.knowledge.facts, **request.limits)
+    plan = chunks.plan(ready.fileset, ready.knowledge.facts, request.settings.chunks)
     say.samples(console, ready.fileset, ready.knowledge, plan)
     say.how(console, request, ready, analysis.arguments)
     say.line(console, "workers", obstacles.workers(request).text)
-    say.chunks(console, plan, request.options.chunksize)
+    say.chunks(console, plan, request.settings.chunks)
     lacking = obstacles.lacking(request, ready.fileset)
     for error in (*obstacles.found(request), *([lacking] if lacking else [])):
         say.line(console, "in the way", error.message)
     if text := obstacles.unheard(request):
         say.line(console, "note", text)
-    unknown = len(chunks.files_to_open(ready.fileset, ready.knowledge.facts, **request.limits))
+    unknown = len(chunks.files_to_open(ready.fileset, ready.knowledge.facts, request.settings.chunks))
     if unknown:
         text = "1 file is not known yet; a run opens it first"
         many = f"{unknown:,} files are not known yet; a run opens them first"
@@ -98,7 +98,7 @@ def run(request: Request, console: Console) -> None:
     clock = Clock()
     record = Record(
         command=request.command,
-        options={name: (value, request.origins[name]) for name, value in vars(request.options).items()},
+        options={name: (value, request.origins[name]) for name, value in request.options.items()},
         samples=request.samples,
         started=clock(),
         clock=clock,
@@ -114,18 +114,18 @@ def run(request: Request, console: Console) -> None:
         def now(previous: Mapping[str, str]) -> Mapping[str, str]:
             return {**ready.fingerprint, **made.varying(previous, request).values}
 
-        fresh, accept_stale = request.options.fresh, request.options.accept_stale
-        sought = Sought(made=made, now=now, asked=asked, accept_stale=accept_stale)
-        if not fresh:
+        output = request.settings.output
+        sought = Sought(made=made, now=now, asked=asked, accept_stale=output.accept_stale)
+        if not output.fresh:
             choosing.go_back(paths, sought, console)
         before, late = finished.last_time(paths)
-        if not fresh and finished.is_finished(
-            paths, {**made.again(late), **now(before)}, asked, ready.form, accept_stale=accept_stale
+        if not output.fresh and finished.is_finished(
+            paths, {**made.again(late), **now(before)}, asked, ready.form, accept_stale=output.accept_stale
         ):
             damaged = _damaged(paths, console)
             if not any(damaged):
                 say.finished(console, paths)
-                choosing.tidy_finished(paths, request.options.keep_results, console)
+                choosing.tidy_finished(paths, output.keep_results, console)
                 return
             say.damaged(console, damaged.result)
         elif problem := soundness.summary_problem(paths):
@@ -134,12 +134,12 @@ def run(request: Request, console: Console) -> None:
         record.arguments = arguments.as_json(made.analysis.arguments, request.arguments)
         code = pins.code(made.analysis.modules)
         say.edited(console, made.edited)
-        found = None if fresh else resume.earlier(paths)
+        found = None if output.fresh else resume.earlier(paths)
         record.fingerprint = now(found.fingerprint or {} if found else {})
         record.run = summary.id_of(paths)
         before_not_watched = finished.not_watched(paths)
-        staging.reserve(record, paths, request.options.stage_out, console)
-        recovered, late = choosing.take_up(paths, found, record.fingerprint, sought, request.options, console)
+        staging.reserve(record, paths, output.stage_out, console)
+        recovered, late = choosing.take_up(paths, found, record.fingerprint, sought, output, console)
         earlier.put_aside(paths, record, console, keep=not damaged.result)
         watched = made.watched(record.fingerprint, late)
         watched.ours = str(paths.root.resolve())
@@ -151,7 +151,12 @@ def run(request: Request, console: Console) -> None:
                 journal.record(KeptStale(names=record.stale))  # before it could be taken for of one code
             journal.record(Fingerprint(values=record.fingerprint))
             environment = environments.prepare(
-                request.options, made.analysis.processor, made.analysis.schema, paths, console, code=code
+                request.settings.environment,
+                made.analysis.processor,
+                made.analysis.schema,
+                paths,
+                console,
+                code=code,
             )
             watched.shipped = environment.shipped
             record.environment = environment.as_json()
@@ -190,11 +195,11 @@ def _damaged(paths: RunPaths, console: Console) -> soundness.Damaged:
 def _asked(request: Request, ready: Prepared) -> Asked:
     """Return what is asked for, as far as it is known now."""
     facts = ready.knowledge.facts
-    plan = chunks.plan(ready.fileset, facts, **request.limits)
+    plan = chunks.plan(ready.fileset, facts, request.settings.chunks)
     return Asked(
         datasets=[dataset.name for dataset in ready.fileset],
         plan=plan,
-        unknown=chunks.files_to_open(ready.fileset, facts, **request.limits),
+        unknown=chunks.files_to_open(ready.fileset, facts, request.settings.chunks),
         left_out=files_left_out(ready.whole, plan, ()),
     )
 
@@ -202,7 +207,7 @@ def _asked(request: Request, ready: Prepared) -> Asked:
 def _run(
     request: Request, ready: Prepared, analysis: Analysis, record: Record, place: Place, console: Console
 ) -> None:
-    options, paths = request.options, place.paths
+    settings, paths = request.settings, place.paths
     shown = display(console, place.watch.glance)
     place.journal.listeners += [shown, facts.forgetful(ready.cache), say.losing(console)]
     if place.watch.server is not None:
@@ -212,7 +217,7 @@ def _run(
     make_session = request.keeper.make_session if request.keeper else engines.make_session
     session = make_session(
         Wanted(
-            options=options,
+            settings=settings,
             environment=ready.environment,
             paths=paths,
             journal=place.journal,
@@ -225,19 +230,21 @@ def _run(
     session.numbers = itertools.count(max(place.recovered.last_task + 1, next(session.numbers)))
     session.late = place.late
     session.again = lambda item: _how_to_see(request, ready, item)
-    if options.pdb and isinstance(session.engine, InlineEngine):
+    if settings.pdb and isinstance(session.engine, InlineEngine):
         session.engine.failed = debugger.opener(console, shown.close)
     place = dataclasses.replace(place, completed=_completed(ready, place, session, console))
-    ours = options.backend.name in {"work_queue", "iterative"}
+    ours = settings.executor.name in {"work_queue", "iterative"}
     with dammed(console, unless=ours), contextlib.ExitStack() as cleaning:
         if request.keeper is None:  # it ends when the output is written
             cleaning.callback(_close, session, console)
         with contextlib.ExitStack() as stack:
             stack.callback(shown.close)
             stack.callback(paths.address.unlink, missing_ok=True)
-            stack.enter_context(signals.stopping(session.stop.make, lambda: _say_stopping(options, console)))
+            stack.enter_context(
+                signals.stopping(session.stop.make, lambda: _say_stopping(settings.loop, console))
+            )
             stack.enter_context(_beside(place, session))
-            with waiting(console, "workers", engines.starting(options)):
+            with waiting(console, "workers", engines.starting(settings.executor)):
                 session.start()
             stack.enter_context(session.presence)
             clock = time.monotonic()
@@ -255,14 +262,14 @@ def _run(
             record.phases["preprocessing"] = time.monotonic() - clock
             say.samples(console, ready.fileset, ready.knowledge, plan, record.phases["preprocessing"])
             say.how(console, request, ready, analysis.arguments)
-            say.chunks(console, plan, options.chunksize)
-            portions = schemes.portions(options.outputs, ready.fileset)
+            say.chunks(console, plan, settings.chunks)
+            portions = schemes.portions(settings.output.scheme, ready.fileset)
             session.portion = schemes.of_items(portions)
             _name_folders(session, ready)
             left = rounds.left(plan, place.recovered, portions)
             rounds.resume(plan, left)
-            say.line(console, "workers", engines.describe(session, options))
-            if limits := backends.limits(options, request.origins):
+            say.line(console, "workers", engines.describe(session, settings))
+            if limits := backends.limits(settings.executor, request.origins):
                 say.line(console, "note", limits)
             say.line(console, "output", f"{say.path(paths.root)}/")
             clock = time.monotonic()
@@ -318,15 +325,15 @@ def _completed(ready: Prepared, place: Place, session: Session, console: Console
 
 def _how_to_see(request: Request, ready: Prepared, item: Item) -> str:
     if request.in_python:
-        in_place = again.works_in_place(vars(request.options))
+        in_place = again.works_in_place(request.options)
         call = again.call(item, ready.whole, request.directory, in_place=in_place)
         return say.again(call, pdb="pdb=True")
     return say.again(again.command(request.typed, item, ready.whole, request.directory))
 
 
-def _say_stopping(options: RunOptions, console: Console) -> None:
+def _say_stopping(settings: LoopSettings, console: Console) -> None:
     say.line(
         console,
         "stopping",
-        f"waiting at most {options.drain_time:.0f} s for what runs, then saving; once more to leave now",
+        f"waiting at most {settings.drain_time:.0f} s for what runs, then saving; once more to leave now",
     )

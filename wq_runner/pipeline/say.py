@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 from wq_runner import checksums, results, system
+from wq_runner.config.settings import ChunkSettings
 from wq_runner.execution.arguments import described
 from wq_runner.journal import Event, LeftBehind
 from wq_runner.model import Chunk, Fileset, PerDataset
@@ -83,8 +84,9 @@ def samples(
         line(console, "", f"and {len(again) - _COPIES:,} more files that are in their dataset already")
 
 
-def chunks(console: Console, plan: Sequence[Chunk], chunksize: int | str | PerDataset[int]) -> None:
-    if isinstance(chunksize, str):
+def chunks(console: Console, plan: Sequence[Chunk], settings: ChunkSettings) -> None:
+    chunksize = settings.chunksize
+    if settings.learned:
         line(console, "chunks", "as large as fits, learned as it goes")
         return
     count = f"{len(plan):,} of" if plan else "not known yet,"
@@ -236,7 +238,7 @@ def how(
 ) -> None:
     """Print the processor with its arguments and the environment, and why it is these."""
     origin = request.origins["processor"]
-    name = request.options.processor or "survey of events and weights (no --processor)"
+    name = request.settings.analysis.processor or "survey of events and weights (no --processor)"
     line(console, "processor", name + (f"  ({origin})" if origin != "default" else ""))
     if understood:
         line(console, "arguments", described(understood))

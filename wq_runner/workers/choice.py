@@ -21,17 +21,13 @@ from wq_runner.workers.sites import Site
 
 @dataclass(frozen=True, kw_only=True)
 class Wish:
-    """What the options say.
-
-    `directory` is where files of workers go, `task_disk` are the bytes that a task asks for, if that is said.
-    """
+    """What the options say. `task_disk` are the bytes that a task asks for, if that is said."""
 
     workers: spec.Wanted | None
     name: str
     catalog: str | None
     password_file: str | None
     batch_options: str | None
-    directory: Path
     queue: str | None = None
     tls: bool = False
     task_disk: float = 0
@@ -49,8 +45,8 @@ class Choice:
     ports: tuple[int, int] | None = None
 
 
-def choose(wish: Wish) -> Choice:
-    """Make the choice; nothing is started.
+def choose(wish: Wish, directory: Path) -> Choice:
+    """Make the choice; nothing is started. Files of workers go to the directory.
 
     Raises
     ------
@@ -61,12 +57,12 @@ def choose(wish: Wish) -> Choice:
     if isinstance(wanted, spec.BatchSpec):
         site = sites.find(wanted.site) if wanted.site else None
         if site is not None and site.provider is not None:
-            return _provided(wish, wanted, site, site.provider)
-        return _batch(wish, wanted)
-    private = PrivateCatalog(catalog.local(), log=_log(wish)) if wish.catalog == catalog.LOCAL else None
+            return _provided(wish, wanted, site, site.provider, directory)
+        return _batch(wish, wanted, directory)
+    private = PrivateCatalog(catalog.local(), log=_log(directory)) if wish.catalog == catalog.LOCAL else None
     if isinstance(wanted, LocalSpec):
         return Choice(
-            workers=LocalWorkers(wanted, logs=wish.directory, tls=wish.tls, task_disk=wish.task_disk),
+            workers=LocalWorkers(wanted, logs=directory, tls=wish.tls, task_disk=wish.task_disk),
             private=private,
             name=wish.name if wish.catalog not in {None, catalog.NONE} else None,
             catalog=_told(wish.catalog),
@@ -157,11 +153,11 @@ def _told(text: str | None) -> str | None:
     return str(address) if address else None
 
 
-def _log(wish: Wish) -> Path:
-    return wish.directory / "catalog.log"
+def _log(directory: Path) -> Path:
+    return directory / "catalog.log"
 
 
-def _provided(wish: Wish, wanted: spec.BatchSpec, site: Site, provider: Provider) -> Choice:
+def _provided(wish: Wish, wanted: spec.BatchSpec, site: Site, provider: Provider, directory: Path) -> Choice:
     """Workers that a package starts: they are told host and port, so that no catalog is needed."""
     if wish.batch_options:
         raise UsageError(f"--batch-options is for batch systems, and {site.name} starts workers by itself")
@@ -170,9 +166,9 @@ def _provided(wish: Wish, wanted: spec.BatchSpec, site: Site, provider: Provider
     cores = wanted.cores or site.cores
     memory = wanted.memory or site.memory // site.cores * cores
     job = Job(count=wanted.count, cores=cores, memory=memory, disk=wanted.disk or site.disk)
-    private = PrivateCatalog(catalog.local(), log=_log(wish)) if wish.catalog == catalog.LOCAL else None
+    private = PrivateCatalog(catalog.local(), log=_log(directory)) if wish.catalog == catalog.LOCAL else None
     return Choice(
-        workers=ProvidedWorkers(site.name, provider, job, directory=wish.directory, tls=wish.tls),
+        workers=ProvidedWorkers(site.name, provider, job, directory=directory, tls=wish.tls),
         private=private,
         name=wish.name if wish.catalog not in {None, catalog.NONE} else None,
         catalog=_told(wish.catalog),
@@ -181,21 +177,21 @@ def _provided(wish: Wish, wanted: spec.BatchSpec, site: Site, provider: Provider
     )
 
 
-def _batch(wish: Wish, wanted: spec.BatchSpec) -> Choice:
+def _batch(wish: Wish, wanted: spec.BatchSpec, directory: Path) -> Choice:
     private = None
     address: Address
     if wish.catalog in {None, catalog.NONE}:
         # the factory asks it which manager needs how many; workers are told host and port
         address = catalog.free_address()
-        private = PrivateCatalog(address, log=_log(wish))
+        private = PrivateCatalog(address, log=_log(directory))
     elif wish.catalog == catalog.LOCAL:
         address = catalog.local()
-        private = PrivateCatalog(address, log=_log(wish))
+        private = PrivateCatalog(address, log=_log(directory))
     else:
         address = catalog.parse(str(wish.catalog))
     settings, ports = _settings(wish, wanted, address)
     return Choice(
-        workers=FactoryWorkers(settings, directory=wish.directory, tls=wish.tls),
+        workers=FactoryWorkers(settings, directory=directory, tls=wish.tls),
         private=private,
         name=wish.name,
         catalog=str(address),

@@ -10,6 +10,7 @@ import pytest
 from rich.console import Console
 
 from wq_runner.config.options import RunOptions, defaulted
+from wq_runner.config.resolved import resolve
 from wq_runner.errors import ProcessorError
 from wq_runner.execution.late import LateReads
 from wq_runner.journal import Accepted, Fingerprint, Journal
@@ -95,7 +96,7 @@ def test_a_result_does_not_count_without_what_its_task_has_read(tmp_path: Path) 
     found = resume.earlier(paths)
     told = io.StringIO()
     places = Places(base=tmp_path)
-    options = defaulted(RunOptions())
-    recovered, _ = resume.start(paths, found, {"a": "1"}, places, options, Console(file=told, width=200))
+    settings = resolve(defaulted(RunOptions())).output
+    recovered, _ = resume.start(paths, found, {"a": "1"}, places, settings, Console(file=told, width=200))
     assert not recovered.done
     assert "starting over: what tasks have read, of which a line is lost, changed" in told.getvalue()

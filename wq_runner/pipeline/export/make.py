@@ -16,7 +16,8 @@ from typing import Any
 from rich.console import Console
 
 from wq_runner import checksums, literals, system
-from wq_runner.config.options import RunOptions, named
+from wq_runner.config.options import named
+from wq_runner.config.settings import RunSettings
 from wq_runner.environment import WorkerEnvironment
 from wq_runner.errors import OutputError, PartialResultError, UsageError
 from wq_runner.journal import Journal
@@ -51,15 +52,14 @@ def export(request: Request, settings: Settings, console: Console) -> Folder:
     WqRunnerError
         As a run that cannot start.
     """
-    options = dataclasses.replace(request.options, executor="work_queue", workers=None)
-    request = dataclasses.replace(request, options=options)
-    if options.output is None:
+    output = request.settings.output
+    if output.directory is None:
         raise UsageError("where to? wq-run export takes -o JOBDIR, a new folder")
-    shape, site = shape_of(settings, options)
-    ready = prepare(dataclasses.replace(request, options=dataclasses.replace(options, stage_out=None)))
-    if options.stage_out is not None:
-        stageout.destination(options.stage_out)
-    root = options.output.absolute()
+    shape, site = shape_of(settings, request.settings.manager)
+    ready = prepare(_kept_here(request))
+    if output.stage_out is not None:
+        stageout.destination(output.stage_out)
+    root = output.directory.absolute()
     _refuse_what_is_there(root)
     root.parent.mkdir(parents=True, exist_ok=True)
     # it gets its name when all is in it
@@ -79,6 +79,12 @@ def export(request: Request, settings: Settings, console: Console) -> Folder:
     return final
 
 
+def _kept_here(request: Request) -> Request:
+    """Return a request whose result is copied nowhere, as jobs do that by themselves."""
+    output = dataclasses.replace(request.settings.output, stage_out=None)
+    return dataclasses.replace(request, settings=dataclasses.replace(request.settings, output=output))
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Made:
     """What was found out while the folder was written."""
@@ -94,10 +100,10 @@ class _Made:
 def _write(request: Request, ready: Prepared, settings: Settings, draft: Folder, console: Console) -> _Made:
     for directory in (draft.samples, draft.submit, draft.logs, draft.results, draft.environment):
         directory.mkdir()
-    code = code_of(request.options.processor, settings.remote, draft.checkout)
+    code = code_of(request.settings.analysis.processor, settings.remote, draft.checkout)
     environment = _environment(request, settings, draft, console)
     clock = time.monotonic()
-    plan = _plan(request, ready, console)
+    plan = _plan(settings.opening, ready, console)
     say.samples(console, ready.fileset, ready.knowledge, plan, time.monotonic() - clock)
     jobs = split(ready.fileset, plan, ready.knowledge.facts, settings.files_per_job)
     if environment.mode != "shared":
@@ -115,24 +121,24 @@ def _write(request: Request, ready: Prepared, settings: Settings, draft: Folder,
         environment=environment,
         inputs=inputs,
         code=code,
-        memory=memory_of(request.options, ready.fileset),
+        memory=memory_of(request.options["memory"], ready.fileset),
     )
 
 
 def _write_texts(
     made: _Made, draft: Folder, final: Folder, settings: Settings, shape: Job, site: sites.Site | None
 ) -> None:
-    options = made.request.options
+    stage_out = made.request.settings.output.stage_out
     export = new_id()
-    if options.stage_out is not None:
+    if stage_out is not None:
         owner = Owner(run=export, place=str(final.root))
-        ownership.claim(stageout.destination(options.stage_out), owner, [one.name for one in made.slices])
+        ownership.claim(stageout.destination(stage_out), owner, [one.name for one in made.slices])
     node = Node(
         export=export,
         python=made.environment.command,
         inputs=made.inputs,
         pythonpath=made.environment.paths,
-        stage_out=_absolute(options.stage_out),
+        stage_out=_absolute(stage_out),
         repository=made.code.repository,
         commit=made.code.commit,
         scratch=site.scratch if site else "",
@@ -149,7 +155,7 @@ def _write_texts(
         "samples": list(made.request.samples),
         "options": {
             name: {"value": value, "origin": made.request.origins[name]}
-            for name, value in vars(options).items()
+            for name, value in made.request.options.items()
         },
         "system": settings.system,
         "cluster_per": settings.cluster_per,
@@ -196,14 +202,13 @@ def _refuse_what_is_there(root: Path) -> None:
         )
 
 
-def _plan(request: Request, ready: Prepared, console: Console) -> list[Chunk]:
+def _plan(settings: RunSettings, ready: Prepared, console: Console) -> list[Chunk]:
     """Open the files that are not known yet, in processes of this machine."""
-    options = dataclasses.replace(request.options, executor="futures")
     with tempfile.TemporaryDirectory(prefix=leftovers.prefix()) as scratch:
         paths = RunPaths(root=Path(scratch))
         session = engines.make_session(
             Wanted(
-                options=options,
+                settings=settings,
                 environment=ready.environment,
                 paths=paths,
                 journal=Journal(),
@@ -211,17 +216,23 @@ def _plan(request: Request, ready: Prepared, console: Console) -> list[Chunk]:
             )
         )
         try:
-            facts.learn(ready.fileset, ready.knowledge, session=session, cache=ready.cache, **request.limits)
+            facts.learn(
+                ready.fileset,
+                ready.knowledge,
+                session=session,
+                cache=ready.cache,
+                settings=settings.chunks,
+            )
         finally:
             session.close()
-    plan = chunks.plan(ready.fileset, ready.knowledge.facts, **request.limits)
+    plan = chunks.plan(ready.fileset, ready.knowledge.facts, settings.chunks)
     if not plan:
         raise PartialResultError("not one file could be read, so there is nothing to run on")
     return plan
 
 
 def _environment(request: Request, settings: Settings, draft: Folder, console: Console) -> WorkerEnvironment:
-    options, paths = request.options, RunPaths(root=draft.root)
+    sent, paths = request.settings.environment, RunPaths(root=draft.root)
     if not settings.remote:
         analysis = load(request)
         processor, schema = analysis.processor, analysis.schema
@@ -230,16 +241,16 @@ def _environment(request: Request, settings: Settings, draft: Folder, console: C
         # what is checked out is imported there, and does not travel
         with _inside(draft.checkout):
             schema = load(request).schema
-        options, processor, code = dataclasses.replace(options, processor=None), None, pinned.Code()
+        sent, processor, code = dataclasses.replace(sent, processor=None), None, pinned.Code()
     modules = (*environments.OURS, *_ALSO_NEEDED)
-    found = environments.prepare(options, processor, schema, paths, console, modules=modules, code=code)
+    found = environments.prepare(sent, processor, schema, paths, console, modules=modules, code=code)
     say.line(console, "environment", f"{found.description}  ({found.reason})")
     return found
 
 
-def _options_of(job: Slice, options: RunOptions, processor: str | None) -> dict[str, Any]:
+def _options_of(job: Slice, options: Mapping[str, Any], processor: str | None) -> dict[str, Any]:
     names = named(lambda one: one.jobs)  # where it runs, and what was selected, is decided here
-    given: dict[str, Any] = {name: value_of(getattr(options, name), job.dataset) for name in names}
+    given: dict[str, Any] = {name: value_of(options[name], job.dataset) for name in names}
     given["processor_args"] = tuple(literals.written(given["processor_args"]))
     # a job has a directory of its own, with all files in it
     found = {"executor": "iterative", "in_place": True, "processor": processor, **given}

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wq_runner import system
-from wq_runner.config.options import RunOptions
+from wq_runner.config.settings import ManagerSettings, RunSettings
 from wq_runner.errors import UsageError
-from wq_runner.model import Fileset, value_of
+from wq_runner.model import Fileset, PerDataset, value_of
 from wq_runner.workers import proxy, sites
 from wq_runner.workers.batch.job import Job
 
@@ -17,9 +17,11 @@ from wq_runner.workers.batch.job import Job
 class Settings:
     """What an export is asked besides the run: for which batch system or site, and how it is cut.
 
-    `remote` is ``URL@REF`` of a repository that jobs check out instead of carrying the analysis.
+    `remote` is ``URL@REF`` of a repository that jobs check out instead of carrying the analysis. Files that
+    are not known are opened as `opening` says.
     """
 
+    opening: RunSettings
     system: str
     site: str = ""
     files_per_job: int = 10
@@ -38,7 +40,7 @@ class Code:
     commit: str = ""
 
 
-def shape_of(settings: Settings, options: RunOptions) -> tuple[Job, sites.Site | None]:
+def shape_of(settings: Settings, manager: ManagerSettings) -> tuple[Job, sites.Site | None]:
     """Return the size of a job: as the options say, else as a core's share of the site's workers.
 
     How much memory is for each dataset to say: see `memory_of`.
@@ -48,15 +50,15 @@ def shape_of(settings: Settings, options: RunOptions) -> tuple[Job, sites.Site |
         raise UsageError(f"{site.name} has {site.system}, not {settings.system}")
     default = Job(count=1)
     extra = [site.batch_options, *_proxy(site)] if site else []
-    extra.append(options.batch_options or "")
+    extra.append(manager.workers.batch_options or "")
     separator = "\n" if settings.system == "condor" else " "
     return (
         Job(
             count=1,
-            cores=options.cores,
+            cores=manager.task.cores,
             memory=site.memory // site.cores if site else default.memory,
-            disk=options.disk or (site.disk // site.cores if site else default.disk),
-            queue=options.queue or (site.queue if site else ""),
+            disk=manager.task.disk or (site.disk // site.cores if site else default.disk),
+            queue=manager.workers.queue or (site.queue if site else ""),
             requirements=settings.requirements or (site.requirements if site else ""),
             batch_options=separator.join(part for part in extra if part),
             time=settings.time,
@@ -65,9 +67,9 @@ def shape_of(settings: Settings, options: RunOptions) -> tuple[Job, sites.Site |
     )
 
 
-def memory_of(options: RunOptions, fileset: Fileset) -> dict[str, int]:
+def memory_of(memory: int | PerDataset[int | None] | None, fileset: Fileset) -> dict[str, int]:
     """Return what `--memory` says of the jobs of each dataset."""
-    found = {dataset.name: value_of(options.memory, dataset.name) for dataset in fileset}
+    found = {dataset.name: value_of(memory, dataset.name) for dataset in fileset}
     return {name: memory for name, memory in found.items() if memory is not None}
 
 
