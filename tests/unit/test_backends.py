@@ -97,8 +97,9 @@ def test_a_package_that_is_not_there(
 
 
 def test_a_configuration_that_is_not_there() -> None:
-    with pytest.raises(UsageError, match=r"no such file nowhere\.py"):
+    with pytest.raises(UsageError, match=r"no such file nowhere\.py") as caught:
         resolve(RunOptions(executor="parsl@nowhere.py"))
+    assert caught.value.page == "executors"
 
 
 # -- jobs of Dask

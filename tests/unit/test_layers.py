@@ -97,6 +97,20 @@ def test_imports_go_one_way(module: str) -> None:
     assert not wrong
 
 
+EDGE = ("config", "cli")  # where options are read, and made into what rooms are told
+KNOW_OPTIONS = {"pipeline.call", "pipeline.keywords"}  # the door of a notebook, where they are keywords
+
+
+def test_rooms_are_told_values_and_not_options() -> None:
+    knowing = {
+        module
+        for module, path in MODULES.items()
+        if module.partition(".")[0] not in EDGE
+        and "config.options.RunOptions" in [name for name, _ in own_imports(path)]
+    }
+    assert knowing == KNOW_OPTIONS, "take what is needed from config.settings"
+
+
 def test_decisions_know_neither_the_loop_nor_coffea() -> None:
     for name in DECISIONS:
         found = [name for name, _ in imports(MODULES[f"execution.{name}"])]

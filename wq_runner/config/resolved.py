@@ -52,6 +52,7 @@ def resolve(options: RunOptions) -> RunSettings:
         raise UsageError(
             f"--pdb cannot open a debugger with --executor {options.executor}: the processor runs elsewhere",
             hint="add -e iterative, and --select for the chunk that fails",
+            page="command-line",
         )
     _check_executor(options)
     site = _site(options)
@@ -119,6 +120,7 @@ def _check_executor(options: RunOptions) -> None:
             raise UsageError(
                 f"--executor {options.executor}: Dask cannot start workers by {system}",
                 hint=f"it can by {' and '.join(jobqueue.CLASSES)}; or -e work_queue@{name}",
+                page="executors",
             )
         return
     check_installed(backend.name)
@@ -126,6 +128,7 @@ def _check_executor(options: RunOptions) -> None:
         raise UsageError(
             f"--executor {options.executor}: no such file {backend.place}",
             hint=f"looked in {Path.cwd()}; it has to define `config`, a parsl.config.Config",
+            page="executors",
         )
 
 
