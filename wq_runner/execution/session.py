@@ -222,8 +222,13 @@ def work_queue_session(
     """
     if local is not None:
         workers = LocalWorkers(local, logs=logs)
+    engine = work_queue_engine(queue, workers, log=child_log or (logs / "queue.log" if logs else None))
+    return Session(engine=engine, workers=workers, settings=settings, **rest)
+
+
+def work_queue_engine(queue: QueueSettings, workers: Workers | None, *, log: Path | None) -> WorkQueueEngine:
+    """Make the engine for workers that a session starts, or for others; its process writes to `log`."""
     if workers is not None:
         here = isinstance(workers, LocalWorkers)
         queue = dataclasses.replace(queue, password_file=workers.password_file, here=here)
-    engine = WorkQueueEngine(queue, child_log=child_log or (logs / "queue.log" if logs else None))
-    return Session(engine=engine, workers=workers, settings=settings, **rest)
+    return WorkQueueEngine(queue, child_log=log)

@@ -290,7 +290,7 @@ class Keeper:
         session.staging = paths.staging
         session.ledger = paths.ledger
         session.files = FileStore(root=paths.files, naming=settings.output.naming)
-        session.settings = engines.settings_of(session, settings.loop, environment)
+        session.settings = engines.settings_of(session.engine, settings.loop, environment)
         session.stop = StopRequest(clock=session.clock)
         session.portion = lambda _: ""  # until the run says how it is written
         session.late = None

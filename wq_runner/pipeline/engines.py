@@ -5,24 +5,26 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
 from wq_runner.config.settings import ExecutorSettings, RunSettings
 from wq_runner.engine.inline import InlineEngine
 from wq_runner.engine.messages import QueueSettings
+from wq_runner.engine.protocol import Engine
 from wq_runner.engine.work_queue import WorkQueueEngine
 from wq_runner.environment import WorkerEnvironment
 from wq_runner.execution.files import FileStore
 from wq_runner.execution.phase import LoopSettings
-from wq_runner.execution.session import Session, work_queue_session
+from wq_runner.execution.session import Session, work_queue_engine
 from wq_runner.journal import Journal
 from wq_runner.pipeline import backends, custom
 from wq_runner.pipeline.presence import Attention, announced
 from wq_runner.remote.bundle import write_bundle
 from wq_runner.system import RunPaths
 from wq_runner.workers import catalog
-from wq_runner.workers.choice import Choice, choose
+from wq_runner.workers.choice import choose
 
 _ANY_PORT = (9123, 32767)  # for workers that we start ourselves and that are told the port
 
@@ -41,25 +43,26 @@ class Wanted:
 
 def make_session(wanted: Wanted) -> Session:
     """Make the session that is asked for; nothing is started yet."""
-    settings, paths, console = wanted.settings, wanted.paths, wanted.console
-    if settings.executor.on_work_queue:
-        session, choice = _work_queue(wanted)
-        session.on_tick = Attention(session, choice, settings.manager, paths, console)
-        session.presence = announced(session, choice, settings.manager, paths, console)
-    else:
-        session = _elsewhere(settings.executor, paths, console)
-    session.settings = settings_of(session, settings.loop, wanted.environment)
-    session.journal = wanted.journal
-    session.staging = paths.staging
-    session.ledger = paths.ledger
-    session.files = FileStore(root=paths.files, naming=settings.output.naming)
-    return session
+    return _work_queue(wanted) if wanted.settings.executor.on_work_queue else _elsewhere(wanted)
 
 
-def settings_of(session: Session, settings: LoopSettings, environment: WorkerEnvironment) -> LoopSettings:
+def _common(wanted: Wanted, engine: Engine) -> dict[str, Any]:
+    """Return what a session has, whatever its engine is."""
+    settings, paths = wanted.settings, wanted.paths
+    return {
+        "settings": settings_of(engine, settings.loop, wanted.environment),
+        "wait_time": settings.executor.wait_time,
+        "journal": wanted.journal,
+        "staging": paths.staging,
+        "ledger": paths.ledger,
+        "files": FileStore(root=paths.files, naming=settings.output.naming),
+    }
+
+
+def settings_of(engine: Engine, settings: LoopSettings, environment: WorkerEnvironment) -> LoopSettings:
     """Return the loop's settings for the engine and the environment of a session."""
     settings = dataclasses.replace(settings, paths=environment.paths)
-    if isinstance(session.engine, InlineEngine):
+    if isinstance(engine, InlineEngine):
         # one chunk a task, so that progress is seen chunk by chunk
         shape = dataclasses.replace(settings.shape, task_time=0.0, least_time=0.0)
         settings = dataclasses.replace(settings, shape=shape, tree=None)
@@ -85,7 +88,8 @@ def describe(session: Session, settings: RunSettings) -> str:
     return backends.describe(session.engine, settings.executor)
 
 
-def _elsewhere(settings: ExecutorSettings, paths: RunPaths, console: Console) -> Session:
+def _elsewhere(wanted: Wanted) -> Session:
+    settings, paths = wanted.settings.executor, wanted.paths
     if settings.setup is not None:
         factory = custom.make_factory(settings, paths)
         engine = custom.make_engine(factory)
@@ -97,14 +101,13 @@ def _elsewhere(settings: ExecutorSettings, paths: RunPaths, console: Console) ->
     return Session(
         engine=engine,
         afterwards=afterwards,
-        wait_time=settings.wait_time,
-        presence=backends.present(engine, console),
+        presence=backends.present(engine, wanted.console),
+        **_common(wanted, engine),
     )
 
 
-def _work_queue(wanted: Wanted) -> tuple[Session, Choice]:
-    settings, environment, paths = wanted.settings, wanted.environment, wanted.paths
-    manager = settings.manager
+def _work_queue(wanted: Wanted) -> Session:
+    manager, environment, paths = wanted.settings.manager, wanted.environment, wanted.paths
     choice = choose(manager.workers, paths.workers)
     any_port = choice.workers is not None and manager.usual_ports
     queue = QueueSettings(
@@ -123,12 +126,12 @@ def _work_queue(wanted: Wanted) -> tuple[Session, Choice]:
         stats_log=paths.stats_log,
         transactions_log=paths.transactions_log,
     )
-    session = work_queue_session(
-        queue,
+    engine = work_queue_engine(queue, choice.workers, log=paths.workers / "queue.log")
+    return Session(
+        engine=engine,
         workers=choice.workers,
-        logs=paths.workers,
-        settings=settings.loop,
-        wait_time=settings.executor.wait_time,
         catalog=choice.private,
+        on_tick=Attention(engine, choice, manager, paths, wanted.console),
+        presence=announced(engine, choice, manager, paths, wanted.console),
+        **_common(wanted, engine),
     )
-    return session, choice

@@ -15,7 +15,6 @@ from wq_runner.config.settings import ManagerSettings
 from wq_runner.engine.protocol import EngineStatus
 from wq_runner.engine.work_queue import WorkQueueEngine
 from wq_runner.errors import EngineError
-from wq_runner.execution.session import Session
 from wq_runner.pipeline import say
 from wq_runner.pipeline.invitation import invitation
 from wq_runner.system import RunPaths
@@ -35,21 +34,18 @@ _EVERY = 2.0  # seconds between looks at what the engine says
 
 @contextlib.contextmanager
 def announced(
-    session: Session, choice: Choice | None, settings: ManagerSettings, paths: RunPaths, console: Console
+    engine: WorkQueueEngine, choice: Choice, settings: ManagerSettings, paths: RunPaths, console: Console
 ) -> Iterator[None]:
     """Be in the list of this user's managers while the block runs; say so if the name is taken."""
-    if choice is None or not isinstance(session.engine, WorkQueueEngine):
-        yield
-        return
     name = choice.name
-    if name is not None and session.workers is None:
-        for text in taken(name, session.engine.port, choice):
+    if name is not None and choice.workers is None:
+        for text in taken(name, engine.port, choice):
             say.line(console, "note", text)
     manager = Manager(
         name=name or "",
         # those that a run starts here are the only ones that reach it
-        host="127.0.0.1" if isinstance(session.workers, LocalWorkers) else managers.this_host(),
-        port=session.engine.port,
+        host="127.0.0.1" if isinstance(choice.workers, LocalWorkers) else managers.this_host(),
+        port=engine.port,
         pid=os.getpid(),
         machine=platform.node(),
         started=time.time(),
@@ -113,13 +109,18 @@ class Attention:
     """Called again and again: says how workers are started while there are none, and why some are refused."""
 
     def __init__(
-        self, session: Session, choice: Choice, settings: ManagerSettings, paths: RunPaths, console: Console
+        self,
+        engine: WorkQueueEngine,
+        choice: Choice,
+        settings: ManagerSettings,
+        paths: RunPaths,
+        console: Console,
     ) -> None:
-        self._session = session
+        self._engine = engine
         self._choice = choice
         self._wish = settings.workers
         self._console = console
-        password = session.workers.password_file if session.workers else choice.password_file
+        password = choice.workers.password_file if choice.workers else choice.password_file
         self._notices = Notices(paths.workers / "queue.log", password)
         self._since: float | None = None
         self._came = False
@@ -128,8 +129,8 @@ class Attention:
         self._herald: Herald | None = None
 
     def __call__(self) -> None:
-        engine = self._session.engine
-        if not isinstance(engine, WorkQueueEngine) or time.monotonic() < self._next:
+        engine = self._engine
+        if time.monotonic() < self._next:
             return
         if self._since is None:
             self._since = time.monotonic()
@@ -143,14 +144,14 @@ class Attention:
         waited = time.monotonic() - self._since
         if engine.status.workers_joined and not self._came:
             self._came = True
-            if self._session.workers is None:
+            if self._choice.workers is None:
                 say.line(self._console, "workers", f"the first came after {waited:.0f} s")
         elif not self._came and waited > PATIENCE and not self._looked_into:
             self._looked_into = True
             self._look_into()
 
     def _ask(self, port: int) -> None:
-        if self._session.workers is None and not self._session.engine.status.workers_joined:
+        if self._choice.workers is None and not self._engine.status.workers_joined:
             door = Door(
                 host=managers.this_host(),
                 port=port,
