@@ -265,7 +265,17 @@ def _draw(
             echo(f"not drawn    {one.title}: {one.lacking}")
             continue
         target = directory / f"{files[one.full_name]}.{kind}"
-        _writing(target, lambda one=one, target=target: drawing.draw(one, target, known, luminosity=lumi))
+        try:
+            _writing(target, lambda one=one, target=target: drawing.draw(one, target, known, luminosity=lumi))
+        except (
+            ArithmeticError,
+            LookupError,
+            TypeError,
+            ValueError,
+        ) as error:
+            # matplotlib's: the others are drawn
+            echo(f"not drawn    {one.title}: {type(error).__name__}: {error}")
+            continue
         echo(f"picture      {_shown(target)}")
     if len(made) > most:
         echo(f"not drawn    {len(made) - most:,} more: choose some, as with --axis '{_example(made[most])}'")

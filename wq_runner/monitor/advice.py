@@ -34,7 +34,7 @@ def advice(view: RunView, *, chunksize: int | None = None) -> list[Advice]:
     found = [
         *_startup(view, chunksize),
         *_fixed_costs(view, chunksize),
-        *_memory(view),
+        *_memory(view, chunksize),
         *_exhaustion(view),
         *_retries(view),
         *_transfer(view),
@@ -132,7 +132,9 @@ def _rounded(value: float) -> int:
     return int(value // scale * scale)
 
 
-def _memory(view: RunView) -> list[Advice]:
+def _memory(view: RunView, chunksize: int | None) -> list[Advice]:
+    if next_time(view, chunksize) is not None:  # it says what memory a worker needs, and there is one answer
+        return []
     used, held = view.task_memory.most, max((one.most_allocated for one in view.memory), default=0.0)
     if not used or held < 4 * used or view.task_memory.count < 3:
         return []

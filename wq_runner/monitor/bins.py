@@ -56,6 +56,13 @@ class Bins:
     def filled(self) -> bool:
         return bool(self.values.any())
 
+    @property
+    def undefined(self) -> int:
+        """How many bins hold no number, as an entry whose weight is not one leaves them."""
+        import numpy as np
+
+        return int((~np.isfinite(self.values)).sum())
+
 
 @dataclass(frozen=True, kw_only=True)
 class Content:
@@ -158,4 +165,24 @@ def _observable(axis: Any, name: str) -> Observable:
     if is_category(axis):
         ticks = tuple(map(str, axis))
         return Observable(name=name, label=label, edges=np.arange(len(ticks) + 1) - 0.5, ticks=ticks)
-    return Observable(name=name, label=label, edges=np.asarray(axis.edges, dtype=float))
+    edges = np.array(axis.edges, dtype=float)
+    open_ends = _close(edges)
+    if open_ends:
+        label += f" ({' and '.join(open_ends)} bin without an end)"
+    return Observable(name=name, label=label, edges=edges)
+
+
+def _close(edges: Any) -> list[str]:
+    """Let bins that reach to infinity be as wide as their neighbours, and return which they were."""
+    import numpy as np
+
+    found = []
+    for name, outer, inner, next_one in (("first", 0, 1, 2), ("last", -1, -2, -3)):
+        if np.isfinite(edges[outer]) or len(edges) < 2:
+            continue
+        known = len(edges) > 2 and np.isfinite(edges[next_one]) and np.isfinite(edges[inner])
+        width = abs(edges[inner] - edges[next_one]) if known else 1.0
+        start = edges[inner] if np.isfinite(edges[inner]) else 0.0
+        edges[outer] = start - width if outer == 0 else start + width
+        found.append(name)
+    return found

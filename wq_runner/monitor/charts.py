@@ -179,14 +179,18 @@ def nice_top(value: float) -> float:
     return next(step * scale for step in (1, 2, 4, 5, 8, 10) if step * scale >= value * 0.9999)
 
 
-def y_axis(top: float, shown: Format) -> list[Html]:
+def y_axis(top: float, shown: Format, bottom: float = 0.0) -> list[Html]:
+    """Draw a line at each quarter of the larger side of zero, and a number at every other."""
     parts = []
-    for quarter in range(5):
-        value = top * quarter / 4
-        y = short(up(value, top))
-        parts.append(tag("line", x1=_LEFT, x2=WIDTH - _RIGHT, y1=y, y2=y, class_="grid"))
+    step = max(top, -bottom) / 4
+    for quarter in range(round(bottom / step), round(top / step) + 1):
+        value = step * quarter
+        height = up(value - bottom, top - bottom)
+        y = short(height)
+        kind = "grid zero" if bottom < 0 and quarter == 0 else "grid"
+        parts.append(tag("line", x1=_LEFT, x2=WIDTH - _RIGHT, y1=y, y2=y, class_=kind))
         if quarter % 2 == 0:
-            parts.append(tag("text", shown(value), x=_LEFT - 5, y=short(up(value, top) + 4), class_="y"))
+            parts.append(tag("text", shown(value), x=_LEFT - 5, y=short(height + 4), class_="y"))
     return parts
 
 

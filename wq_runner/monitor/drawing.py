@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from wq_runner.monitor import words
 from wq_runner.monitor.bins import Bins
 from wq_runner.monitor.histograms import Sample
 from wq_runner.monitor.pictures import Picture, band, quantity, split_data, total, variations
@@ -24,6 +25,8 @@ COLORS = (
 )
 MANY = 9  # datasets in a legend; the smallest are drawn together
 _WIDE = 60  # characters of a title's line
+_LONG, _FEW = 30, 6  # characters of a name, and names, for which there is room in a picture
+_BESIDE = 46  # characters of a name beside it
 
 
 def draw(
@@ -108,11 +111,21 @@ def _draw_bins(picture: Picture, axes: Any, samples: Mapping[str, Sample], mplhe
     _name_ticks(axes.xaxis, first.ticks)
     handles, labels = axes.get_legend_handles_labels()
     if len(labels) > 1 or picture.varied or data:
-        axes.legend(handles, labels, frameon=False, fontsize="small")
+        _name_parts(axes, handles, labels)
     lowest = min((float(bins.values.min()) for bins in expected.values()), default=0.0)
     if lowest >= 0:
         axes.set_ylim(bottom=0)
     axes.set_ylim(top=axes.get_ylim()[1] * 1.15)  # for the legend
+
+
+def _name_parts(axes: Any, handles: Sequence[Any], labels: Sequence[str]) -> None:
+    """Draw the legend: beside the picture if it is large, names without their middle."""
+    short = words.shortened(labels, _BESIDE)
+    beside = len(labels) > _FEW or max(map(len, labels)) > _LONG
+    if beside:
+        axes.figure.set_size_inches(12, 6)
+    place = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)} if beside else {}
+    axes.legend(handles, [short[name] for name in labels], frameon=False, fontsize="small", **place)
 
 
 def _draw_band(picture: Picture, expected: Mapping[str, Bins], edges: Any, axes: Any) -> None:

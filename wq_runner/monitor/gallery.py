@@ -17,7 +17,10 @@ MOST = 24
 """The most pictures on a page."""
 
 _COMBINATIONS = 30_000  # of categories: more of them take seconds
-_MANY = 6  # datasets in a legend
+_MANY = 6  # datasets in a legend, and their colours
+_OTHERS = "c7"
+_TICKS = 5  # or so, below a picture
+_LETTER = 6.2  # of the width of a picture
 _NAMED = 8  # histograms that are not here
 
 
@@ -28,6 +31,8 @@ class Gallery:
     samples: Mapping[str, Sample]
     pictures: dict[str, Picture] = field(default_factory=dict)
     left_out: list[str] = field(default_factory=list)
+    colours: dict[str, int] = field(default_factory=dict)
+    """Of each dataset, so that it has the same in all pictures."""
 
     def add(self, value: Any, *, of: str = "") -> None:
         """Add an output, or the part of one that is `of` a dataset."""
@@ -57,7 +62,10 @@ class Gallery:
         if len(names) > _NAMED:
             more += f" and {len(names) - _NAMED:,} more"
         note = tag("p", f"not here: {more}. wq-report show draws what can be drawn", class_="note")
-        drawn = tag("div", [figure(one, self.samples) for one in flat], class_="charts")
+        for one in flat:
+            for name in sorted(pictures.split_data(one, self.samples)[0]):
+                self.colours.setdefault(name, len(self.colours))
+        drawn = tag("div", [figure(one, self.samples, self.colours) for one in flat], class_="charts")
         return Html(drawn + (note if names else ""))
 
 
@@ -84,12 +92,16 @@ def _is_flat(picture: Picture) -> bool:
     return len(next(iter(picture.parts.values())).observables) == 1
 
 
-def figure(picture: Picture, samples: Mapping[str, Sample]) -> Html:
-    """Draw one observable: datasets stacked, variations as a band, data as points."""
+def figure(picture: Picture, samples: Mapping[str, Sample], colours: Mapping[str, int]) -> Html:
+    """Draw one observable: datasets stacked, variations as a band, data as points.
+
+    `colours` are the numbers of those that datasets have elsewhere.
+    """
     expected, data = pictures.split_data(picture, samples)
     drawn = _largest(expected)
     seen = pictures.total(data) if data else None
     limits = pictures.band(picture, expected)
+    places = _places(drawn, colours)
     stacked = [0.0] * len(next(iter(picture.parts.values())).values)
     layers: list[tuple[list[float], list[float]]] = []
     for bins in drawn.values():
@@ -97,21 +109,28 @@ def figure(picture: Picture, samples: Mapping[str, Sample]) -> Html:
         layers.append((stacked, above))
         stacked = above
     scale = _Scale.of(
-        [*stacked, *(seen.values if seen is not None else ()), *(limits[1] if limits is not None else ())]
+        [
+            *(value for _, above in layers for value in above),
+            *(seen.values if seen is not None else ()),
+            *(value for side in limits or () for value in side),
+        ]
     )
     observable = next(iter(picture.parts.values())).observables[0]
     x = [charts.across(part) for part in _parts(observable.edges)]
-    shapes = [_steps(x, low, high, scale, f"pile c{place}") for place, (low, high) in enumerate(layers)]
+    shapes = [
+        _steps(x, low, high, scale, f"pile {kind}")
+        for kind, (low, high) in reversed(list(zip(places.values(), layers, strict=True)))
+    ]  # where weights are negative layers overlap, and the smaller ones stay to be seen
     if limits is not None:
         shapes.append(_steps(x, limits[0], limits[1], scale, "band"))
     if seen is not None:
         shapes += _points(x, seen, scale)
     unit = pictures.quantity(picture, samples)
     svg = charts.drawing(
-        [*charts.y_axis(scale.top, _height), *shapes, *_ticks(observable)],
+        [*charts.y_axis(scale.top, _height, scale.bottom), *shapes, *_ticks(observable)],
         f"{picture.title}: {unit} by {observable.label}; {', '.join(drawn)}",
     )
-    keys: list[tuple[int | str, str]] = [(f"c{place}", name) for place, name in enumerate(drawn) if name]
+    keys: list[tuple[int | str, str]] = [(kind, name) for name, kind in places.items() if name]
     keys += [("band", pictures.variations(picture))] if limits is not None else []
     keys += [("data", "data")] if data else []
     return charts.figure(picture.title, svg, keys, note=f"{unit} / bin, by {observable.label}")
@@ -119,16 +138,35 @@ def figure(picture: Picture, samples: Mapping[str, Sample]) -> Html:
 
 @dataclass(frozen=True, kw_only=True)
 class _Scale:
-    """Heights from zero to the top; what is below zero is drawn at zero."""
+    """Heights from the bottom, which is zero where nothing is negative, to the top."""
 
     top: float
+    bottom: float = 0.0
 
     @classmethod
     def of(cls, values: Sequence[float]) -> _Scale:
-        return cls(top=charts.nice_top(max(map(float, values), default=0.0)))
+        known = [float(value) for value in values if math.isfinite(value)]
+        high, low = max(known, default=0.0), min(known, default=0.0)
+        top = charts.nice_top(max(high, -low))
+        if low >= 0:
+            return cls(top=top)
+        step = top / 4  # as lines are drawn
+        return cls(top=step * max(0, math.ceil(high / step)), bottom=step * math.floor(low / step))
 
     def y(self, value: float) -> float:
-        return charts.up(min(max(float(value), 0.0), self.top), self.top)
+        """Return where a value is drawn; what is no number is at zero, and the title says so."""
+        held = min(max(float(value), self.bottom), self.top) if math.isfinite(value) else 0.0
+        return charts.up(held - self.bottom, self.top - self.bottom)
+
+
+def _places(drawn: Mapping[str, Bins], colours: Mapping[str, int]) -> dict[str, str]:
+    """Return the colour of each: its own, or the next one that is free here; grey for many together."""
+    found: dict[str, str] = {}
+    for name in sorted(drawn, key=lambda one: colours.get(one, _MANY)):
+        wanted = [f"c{(colours.get(name, 0) + place) % _MANY}" for place in range(_MANY)]
+        free = [kind for kind in wanted if kind not in found.values()] if name in colours else []
+        found[name] = free[0] if free else _OTHERS
+    return {name: found[name] for name in drawn}
 
 
 def _largest(expected: Mapping[str, Bins]) -> dict[str, Bins]:
@@ -178,11 +216,13 @@ def _points(x: Sequence[float], seen: Bins, scale: _Scale) -> list[Html]:
 def _ticks(observable: Observable) -> list[Html]:
     if observable.ticks:
         number = len(observable.ticks)
-        step = max(1, number // 5)
+        step = max(1, number // _TICKS)
         shown = range(0, number, step)
+        room = int((charts.across(1) - charts.across(0)) / len(shown) / _LETTER)
+        names = words.shortened((observable.ticks[place] for place in shown), max(room, 3))
         return [
             charts.tick(
-                charts.across((place + 0.5) / number), observable.ticks[place], (place + 0.5) / number
+                charts.across((place + 0.5) / number), names[observable.ticks[place]], (place + 0.5) / number
             )
             for place in shown
         ]

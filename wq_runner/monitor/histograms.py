@@ -12,6 +12,7 @@ from typing import Any
 
 from wq_runner.errors import UsageError
 from wq_runner.monitor.bins import is_category, is_histogram, name_of
+from wq_runner.monitor.words import count
 
 _NAMED = 6  # categories that are listed
 
@@ -90,7 +91,7 @@ def _histogram(value: Any) -> str:
     axes = []
     for place, axis in enumerate(value.axes):
         names = ", ".join(map(str, axis)) if is_category(axis) and len(axis) <= _NAMED else ""
-        what = f"{len(axis)}: {names}" if names else f"{len(axis)} bins"
+        what = f"{len(axis)}: {names}" if names else count(len(axis), "bin")
         axes.append(f"{name_of(axis, place)} ({what})")
     text = f"histogram of {', '.join(axes)}"
     if any(map(is_category, value.axes)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from wq_runner.monitor import words
 from wq_runner.monitor.sketch import Fit, Sketch
 from wq_runner.monitor.view import ChunkMemory, RunView
 from wq_runner.units import MB, format_size
@@ -73,7 +74,7 @@ def next_time(view: RunView, chunksize: int | None = None) -> NextTime | None:
     Nothing is said of chunks that are larger than files are, or far from those that were measured.
     """
     known = [one for one in view.chunk_memory if one.chunks]
-    if not known or view.cost.events < _FEW:
+    if not known or view.cost.events < _FEW or _of_seconds(view):
         return None
     seen = max(one.events for one in known)
     held = _by_memory(view, known)
@@ -88,6 +89,11 @@ def next_time(view: RunView, chunksize: int | None = None) -> NextTime | None:
         return NextTime(chunksize=chunksize, memory=needed(known, chunksize))
     kept = needed(known, chunksize) if chunksize <= FURTHEST * seen else None
     return NextTime(chunksize=best, memory=needed(known, best), kept=kept)
+
+
+def _of_seconds(view: RunView) -> bool:
+    """Whether a run did too little to learn from, and nothing in it wanted more memory than there was."""
+    return words.is_short(view) and not any(one.exhausted for one in view.memory)
 
 
 def _by_time(view: RunView) -> list[float]:

@@ -14,6 +14,7 @@ from typing import Any
 from wq_runner.errors import UsageError, did_you_mean
 from wq_runner.monitor.bins import Bins, Content, content, is_histogram
 from wq_runner.monitor.histograms import Leaf, Sample, leaves
+from wq_runner.monitor.words import count
 
 PB_PER_FB = 1000.0
 DATASET = "dataset"
@@ -56,7 +57,9 @@ class Picture:
     @property
     def title(self) -> str:
         where = [f"{axis} {value}" for axis, value in self.where.items()]
-        return ", ".join((self.name, *where, *self.notes))
+        undefined = sum(bins.undefined for bins in self.parts.values())
+        more = [f"{count(undefined, 'bin')} without a number (nan or inf)"] if undefined else []
+        return ", ".join((self.name, *where, *self.notes, *more))
 
 
 def choose(axes: Iterable[str], overlay: str = "") -> Choice:
@@ -104,7 +107,7 @@ def pictures(output: Any, datasets: Mapping[str, Any], choice: Choice | None = N
         _enter(seen, one, dataset)
         _add(found, name, dataset, one, choice)
         if not any(bins.filled for _, bins in one.parts):
-            empty[name] = Picture(name=name, lacking="it is empty")
+            empty[name] = Picture(name=name, lacking=_empty(leaf.value))
     _check(choice, seen)
     drawn = {one.name for one in found.values()}
     return [*found.values(), *(one for name, one in empty.items() if name not in drawn)]
@@ -282,6 +285,14 @@ def quantity(picture: Picture, samples: Mapping[str, Sample]) -> str:
     """Say what the numbers of a picture are: events, or weights of which kind."""
     kinds = {_quantity(bins, samples.get(name, Sample())) for name, bins in picture.parts.items()}
     return next((one for one in (GENERATOR, WEIGHTS) if one in kinds), EVENTS)
+
+
+def _empty(histogram: Any) -> str:
+    try:
+        outside = bool(histogram.sum(flow=True))
+    except (TypeError, ValueError):  # of a kind that cannot say
+        outside = False
+    return "all of it is outside of its axes" if outside else "it is empty"
 
 
 def _quantity(bins: Bins, sample: Sample) -> str:

@@ -101,7 +101,8 @@ def _advice(view: RunView, record: Record) -> Html:
     chunksize = chunksize_of(record)
     best = next_time(view, chunksize)
     found = [f"next time: {best.text(chunksize)}"] if best is not None else []
-    found += [one.text for one in advice(view, chunksize=chunksize)]
+    others = advice(view, chunksize=chunksize)
+    found += [one.text for one in others if best is None or not one.of_chunks]
     found += [f"{host} was not used for a while: {why}" for host, why in view.blocked_hosts.items()]
     if not found:
         return section("advice", "Advice", tag("p", "nothing stands out", class_="soft"))

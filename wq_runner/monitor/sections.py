@@ -24,7 +24,7 @@ def head(view: RunView, title: str) -> Html:
         tag("span", words.phase(view), id="phase") if view.state == RUNNING and view.phase else None,
         tag(
             "span",
-            f"{'since' if view.state == RUNNING else 'lasted'} {words.clock(view.seconds)}",
+            f"{'for' if view.state == RUNNING else 'lasted'} {words.clock(view.seconds)}",
             class_="soft",
         ),
         tag("span", f"as of {moment(view.updated)}", class_="soft"),
@@ -57,7 +57,7 @@ def summary(view: RunView) -> Html:
         (
             view.unit,
             number("events_done", total.done, words.short_count(total.done)),
-            ("of ", number("events_planned", total.planned)),
+            ("of ", number("events_planned", total.planned, words.short_count(total.planned))),
         ),
         ("rate", f"{words.short_count(rate)}/s", "on average" if ended else "in the last minute"),
     ]
@@ -76,7 +76,7 @@ def summary(view: RunView) -> Html:
         unknown = "none" if total.finished else "unknown"
         left = words.clock(total.left) if total.left is not None else unknown
         tiles.append(("time left", left, "at the speed so far"))
-        cores = f"{now.cores_used:.0f} of {now.cores:.0f} cores busy"
+        cores = f"{now.cores_used:.0f} of {words.count(round(now.cores), 'core')} busy"
         tiles.append(("workers", number("workers", now.connected), cores))
         tiles.append(
             ("tasks", number("tasks_running", view.tasks.running), f"running, {view.tasks.waiting:,} waiting")

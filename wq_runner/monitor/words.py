@@ -107,7 +107,7 @@ def workers(view: RunView) -> str:
     now = view.workers
     if not now.connected:
         return "no workers" if now.joined else "no workers yet"
-    cores = f"{now.cores_used:.0f} of {now.cores:.0f} cores"
+    cores = f"{now.cores_used:.0f} of {count(round(now.cores), 'core')}"
     return f"{now.busy} of {count(now.connected, 'worker')} busy, {cores}"
 
 
@@ -140,7 +140,7 @@ def status(view: RunView) -> str:
     else:
         parts = [f"{count(view.workers.joined, 'worker')} came, {view.workers.lost:,} were lost", moved(view)]
     if view.workers.engine_restarts:
-        parts.append(f"{view.workers.engine_restarts} engine restarts")
+        parts.append(count(view.workers.engine_restarts, "engine restart"))
     if view.tasks.skipped:
         parts.append(f"{view.tasks.skipped:,} skipped")
     if chunks := sum(one.chunks for one in view.elsewhere):
@@ -247,7 +247,10 @@ def chunk_memory(one: ChunkMemory) -> str:
 def hours(seconds: float) -> str:
     """Return core seconds in hours, with two significant digits at least."""
     value = seconds / 3600
-    return f"{value:,.0f}" if value >= 100 else f"{value:.2f}" if value >= 1 else f"{value:.4f}"
+    for limit, digits in ((100, 0), (1, 2), (0.1, 3)):
+        if value >= limit:
+            return f"{value:,.{digits}f}"
+    return f"{value:.4f}"
 
 
 def count(number: float, noun: str) -> str:
@@ -272,13 +275,17 @@ def explain(view: RunView) -> list[str]:
             "manager's name (or host and port), its catalog and its password"
         )
     elif now.joined and not now.connected:
-        found.append(f"all {now.joined} workers that came have left: batch jobs ended or were evicted")
+        came = (
+            "the only worker that came has" if now.joined == 1 else f"all {now.joined} workers that came have"
+        )
+        found.append(f"{came} left: batch jobs ended or were evicted")
     elif now.connected and not view.tasks.running and view.tasks.waiting:
         found.append(
-            f"{count(view.tasks.waiting, 'task')} wait although "
-            f"{count(now.connected, 'worker')} are connected: a task may want more cores, "
+            f"{count(view.tasks.waiting, 'task')} {'waits' if view.tasks.waiting == 1 else 'wait'} although "
+            f"{count(now.connected, 'worker')} {'is' if now.connected == 1 else 'are'} connected: "
+            "a task may want more cores, "
             "memory or disk than any worker has "
-            f"(the largest: {now.largest_cores:.0f} cores, {format_size(now.largest_memory)})"
+            f"(the largest: {count(round(now.largest_cores), 'core')}, {format_size(now.largest_memory)})"
         )
     if now.lost >= 10 and now.lost > 2 * now.connected and not view.tasks.useful:
         found.append(

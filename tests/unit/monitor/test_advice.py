@@ -162,3 +162,29 @@ def test_what_would_save_most_comes_first() -> None:
 )
 def test_how_large_chunks_may_be(changes: dict[str, object], limit: int | None) -> None:
     assert larger_chunks(dataclasses.replace(GOOD, **changes), 50_000) == limit
+
+
+def test_there_is_one_answer_to_how_much_memory_a_worker_needs() -> None:
+    memory = ChunkMemory(
+        dataset="A", chunks=9, events=50_000, typical=1e8, high=1e8, most=1e8, fixed=9e7, per_event=200
+    )
+    whole = Memory(
+        category="processing", dataset="", typical=1e8, high=1e8, most=1e8, allocated=8e9, most_allocated=8e9
+    )
+    view = dataclasses.replace(GOOD, memory=(whole,), task_memory=Distribution(count=9, most=1e8))
+    assert [one for one in advice(view, chunksize=50_000) if "per core would do" in one.text]
+    view = dataclasses.replace(view, chunk_memory=(memory,))
+    assert next_time(view, 50_000) is not None
+    assert not [one for one in advice(view, chunksize=50_000) if "per core would do" in one.text]
+
+
+def test_a_run_of_seconds_says_nothing_of_the_next_time() -> None:
+    memory = ChunkMemory(
+        dataset="A", chunks=4, events=2000, typical=2e8, high=2e8, most=2e8, fixed=1e8, per_event=50_000
+    )
+    view = dataclasses.replace(GOOD, chunk_memory=(memory,))
+    assert next_time(view, 2000) is not None
+    short = dataclasses.replace(view, core_time=CoreTime(available=10, startup=9))
+    assert next_time(short, 2000) is None
+    exhausted = Memory(category="processing", dataset="", exhausted=1)
+    assert next_time(dataclasses.replace(short, memory=(exhausted,)), 2000) is not None

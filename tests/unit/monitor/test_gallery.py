@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import hist
 import journals
+import numpy as np
 import pytest
 from test_histograms import pocketcoffea, topcoffea
 from test_pages import Tags
@@ -82,3 +85,73 @@ def test_samples_with_parts() -> None:
     found = Gallery({"DY_2018": Sample(), "Data_2018": Sample(is_data=True)})
     found.add(pocketcoffea())
     assert "<figcaption>variables/mass, cat 2l<" in found.section()
+
+
+def drawn(**histograms: hist.Hist) -> str:
+    found = Gallery({})
+    found.add(histograms)
+    return str(found.section())
+
+
+def heights(text: str, kind: str) -> list[float]:
+    """Return where the points of the areas of a colour are, from the top."""
+    return [
+        float(point.split(",")[1])
+        for points in re.findall(rf'<polygon points="([^"]*)" class="{kind}"', text)
+        for point in points.split()
+    ]
+
+
+@pytest.mark.parametrize("weight", [-1.0, -0.3])
+def test_what_is_negative_is_drawn_below_zero(weight: float) -> None:
+    made = hist.Hist.new.StrCat([], name="dataset", growth=True).Reg(4, 0, 1, name="x").Weight()
+    made.fill(dataset="A", x=[0.1] * 10)
+    made.fill(dataset="A", x=[0.9] * 10, weight=weight)
+    text = drawn(x=made)
+    [zero] = map(float, re.findall(r'y1="([\d.]+)"[^>]*class="grid zero"', text))
+    found = heights(text, "pile c0")
+    assert min(found) < zero < max(found)
+
+
+def test_a_dataset_has_one_colour_in_all_pictures() -> None:
+    made = hist.Hist.new.StrCat([], name="dataset", growth=True).StrCat([], name="region", growth=True)
+    made = made.Reg(4, 0, 1, name="x").Weight()
+    for region, sizes in {"sr": (1, 5), "cr": (5, 1)}.items():
+        for dataset, size in zip("AB", sizes, strict=True):
+            made.fill(dataset=dataset, region=region, x=[0.5] * size)
+    keys = re.findall(r'key (c\d)" aria-hidden="true"></span>(\w)<', drawn(x=made))
+    assert sorted(set(keys)) == [("c0", "A"), ("c1", "B")]
+    assert len(keys) == 4
+
+
+def test_many_datasets_have_colours_of_their_own_and_those_together_another() -> None:
+    made = hist.Hist.new.StrCat([], name="dataset", growth=True).Reg(4, 0, 1, name="x").Weight()
+    for number in range(300):
+        made.fill(dataset=f"D{number:03}", x=[0.5], weight=float(number + 1))
+    keys = re.findall(r'key (c\d)" aria-hidden="true"></span>([\w ]+)<', drawn(x=made))
+    assert ("c7", "295 others") in keys
+    assert len({colour for colour, _ in keys}) == len(keys) == 6
+
+
+def test_what_is_no_number_is_said() -> None:
+    made = hist.Hist.new.Reg(4, 0, 1, name="x").Weight().fill([0.1, 0.9], weight=[2.0, np.nan])
+    text = drawn(x=made)
+    assert "x, 1 bin without a number (nan or inf)" in text
+    assert heights(text, "pile c0")  # and each of them is a number
+    assert not re.search(r'(points|x|y)="[^"]*nan', text)
+
+
+def test_bins_that_reach_to_infinity_are_as_wide_as_their_neighbours() -> None:
+    made = hist.Hist.new.Var([-np.inf, 0, 10, np.inf], name="x").Weight().fill([-5.0, 5, 500])
+    text = drawn(x=made)
+    assert "by x (first and last bin without an end)" in text
+    assert [tick for tick in ("-10", "5", "20") if f">{tick}<" not in text] == []
+    assert "nan" not in text
+
+
+def test_names_of_cuts_do_not_overlap() -> None:
+    cuts = ["all", "trigger", "two muons with pt above 20 GeV", "two muons with pt above 25 GeV"]
+    text = drawn(cuts=hist.Hist.new.StrCat(cuts, name="cut").Int64().fill(cuts))
+    shown = re.findall(r'class="x"[^>]*>([^<]*)<', text)
+    assert len(set(shown)) == 4
+    assert max(map(len, shown)) <= 15
