@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import subprocess
 import sys
 import uuid
@@ -195,3 +196,29 @@ def test_a_configuration_of_parsl(data: Path, tmp_path: Path) -> None:
     ended = running.run(*SUMS, "-e", "parsl@empty.py", "-o", "none", data, cwd=tmp_path)
     assert ended.code == 2
     assert "empty.py defines no `config` that is a parsl.config.Config, but int" in ended.error
+
+
+def test_a_site_of_dask_that_refuses_all_jobs_ends_the_run(data: Path, tmp_path: Path) -> None:
+    """In one message, which names the batch system; without it, Dask waits for ever."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name, text in {
+        "sbatch": "echo 'sbatch: error: invalid partition specified: lang' >&2; exit 1",
+        "scontrol": "exit 0",
+        "sinfo": "exit 0",
+        "squeue": "exit 0",
+        "scancel": "exit 0",
+    }.items():
+        (programs / name).write_text(f"#!/bin/sh\n{text}\n")
+        (programs / name).chmod(0o755)
+    config = tmp_path / "config" / "wq-runner"
+    config.mkdir(parents=True)
+    (config / "sites.yaml").write_text("here: {system: slurm, description: this machine}\n")
+    environ = {"PATH": f"{programs}:{os.environ['PATH']}", "XDG_CONFIG_HOME": str(config.parent)}
+    ended = running.run(*SUMS, "-e", "dask@here", "-w", "2x1x1GB", "-o", "out", data, cwd=tmp_path, **environ)
+    assert ended.code == 5, ended.out + ended.err
+    [first] = [line for line in ended.err.splitlines() if line.startswith("error: ")]
+    said = "sbatch: error: invalid partition specified: lang"
+    assert first == f"error: none of the 2 jobs of workers could be submitted: {said}"
+    assert (ended.out + ended.err).count("invalid partition") == 1
+    assert "Traceback" not in ended.out + ended.err

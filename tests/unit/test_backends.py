@@ -14,7 +14,7 @@ from wq_runner.config import executors
 from wq_runner.config.executors import Backend
 from wq_runner.config.options import RunOptions, defaulted
 from wq_runner.config.resolved import resolve
-from wq_runner.errors import UsageError
+from wq_runner.errors import EngineError, UsageError
 from wq_runner.pipeline import backends
 from wq_runner.units import GB
 from wq_runner.workers import jobqueue, sites, spec
@@ -154,3 +154,44 @@ def test_slurm_jobs_are_as_the_site_says(tmp_path: Path, monkeypatch: pytest.Mon
 def test_workers_of_a_batch_system_are_named_as_they_were_asked_for(workers: str) -> None:
     settings = resolve(RunOptions(executor="dask@lxplus", workers=workers))
     assert backends.planned(settings.executor) == f"condor@lxplus:{workers}, as jobs of Dask"
+
+
+def refused(text: str) -> RuntimeError:
+    """Return the error of a submission as dask-jobqueue words it."""
+    return RuntimeError(
+        "Command exited with non-zero exit code.\nExit code: 1\nCommand:\nsbatch /tmp/a.sh\n"
+        f"stdout:\n\nstderr:\n{text}\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (refused("sbatch: error: invalid partition specified: lang\nsbatch: error: Batch job failed"),
+         "sbatch: error: invalid partition specified: lang; sbatch: error: Batch job failed"),
+        (refused(""), "it ended with exit code 1, and said nothing"),
+        (FileNotFoundError(2, "No such file or directory", "sbatch"), "No such file or directory: 'sbatch'"),
+        (ValueError("Could not parse job id"), "Could not parse job id"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("wanted", [1, 20])
+def test_jobs_of_dask_that_are_all_refused_end_the_run(error: Exception, said: str, wanted: int) -> None:
+    submissions = jobqueue.Submissions(wanted=wanted)
+    for number in range(wanted):
+        submissions.check()  # not all are known yet
+        submissions.refuse(error if number == 0 else RuntimeError("later"))
+    with pytest.raises(EngineError, match=r"could( not)? be submitted: ") as caught:
+        submissions.check()
+    assert said in caught.value.message
+    assert caught.value.message.startswith("the job of" if wanted == 1 else "none of the 20 jobs of")
+    assert "the batch system says this" in caught.value.hint
+
+
+def test_some_jobs_of_dask_that_are_refused_are_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    submissions = jobqueue.Submissions(wanted=3, submitted=2)
+    submissions.refuse(refused("over quota"))
+    submissions.check()
+    submissions.check()
+    assert [record.getMessage() for record in caplog.records] == [
+        "1 of 3 jobs could not be submitted: over quota"
+    ]

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from coffea.processor import ProcessorABC
 
 import wq_runner
 from wq_runner.config.options import RunOptions, defaulted
@@ -48,7 +49,7 @@ def test_a_fileset() -> None:
 
 def test_a_processor_is_none() -> None:
     with pytest.raises(UsageError, match="the samples are object: run\\(\\) takes the samples first"):
-        call._names(object())  # type: ignore[arg-type]
+        call._names(object())
 
 
 def test_values_of_python_go_to_the_processor_as_they_are() -> None:
@@ -192,3 +193,80 @@ def test_a_mistake_in_python_is_its_message_and_not_our_lines(
     frames = traceback.extract_tb(error.__traceback__)
     assert [Path(one.filename).name for one in frames] == ["test_call.py", "call.py"]
     assert error._render_traceback_() == [f"UsageError: {error}"]
+
+
+class Own(ProcessorABC):
+    """A processor that counts events."""
+
+    def __init__(self, factor: int = 1) -> None:
+        self.factor = factor
+
+    def process(self, events: Any) -> Any:
+        return {"events": self.factor * len(events)}
+
+    def postprocess(self, accumulator: Any) -> Any:
+        return accumulator
+
+
+@pytest.mark.parametrize(
+    ("samples", "said"),
+    [
+        (None, "the samples are NoneType: run() takes the samples first"),
+        (b"a.root", "the samples are bytes: run() takes the samples first"),
+        (Own(), "the samples are Own: run() takes the samples first"),
+        ([], "the samples are empty"),
+        (iter(()), "the samples are empty"),
+        ([1, 2], "the samples hold 1, which is no name of a file"),
+        ([Own()], "the samples hold <"),
+        ({}, "the fileset has a problem\n  the fileset   expected a sample"),
+        ({"DY": 5}, "the fileset has a problem\n  the fileset   no samples"),
+    ],
+)
+def test_samples_that_are_none(here: Path, samples: Any, said: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        wq_runner.run(samples, Own(), executor="iterative")
+    assert caught.value.message.startswith(said)
+    assert "/tmp" not in str(caught.value)
+    assert not list(here.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("processor", "said"),
+    [
+        (5, "this is an int, not a processor"),
+        ({"a": 1}, "this is a dict, not a processor"),
+        (call, "this is a module, not a processor"),
+        ([Own()], "this is a list, not a processor"),
+    ],
+)
+def test_processors_that_are_none(
+    here: Path, make_root: Callable[..., Path], processor: Any, said: str
+) -> None:
+    make_root("a.root")
+    with pytest.raises(UsageError) as caught:
+        wq_runner.run("a.root", processor, executor="iterative")
+    assert caught.value.message == said
+    assert "ProcessorABC" in caught.value.hint
+    assert [one.name for one in here.iterdir()] == ["a.root"]  # nothing was begun
+
+
+def test_a_class_is_built_with_its_arguments() -> None:
+    chosen = call._options({"processor_args": {"factor": 3}})
+    assert call._built(Own, chosen).factor == 3
+    assert call._built(Own, RunOptions()).factor == 1
+    with pytest.raises(UsageError, match=r"Own cannot be built with .'times': 2"):
+        call._built(Own, call._options({"processor_args": {"times": 2}}))
+    built = Own()
+    assert call._built(built, RunOptions()) is built
+    with pytest.raises(UsageError, match="the processor is built already"):
+        call._built(built, chosen)
+
+
+@pytest.mark.parametrize(
+    ("processor", "name"),
+    [("mine:Own", "Own"), ("mine.py:Own", "Own"), ("", "samples"), ("m:f.<locals>.g", None)],
+)
+def test_a_fileset_is_called_after_the_processor(processor: str, name: str | None) -> None:
+    [path] = call._names({"A": {"files": ["a.root"]}}, processor)
+    assert Path(path).parent.is_dir()
+    assert name is None or Path(path).name == f"{name}.json"

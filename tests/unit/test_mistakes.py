@@ -176,7 +176,7 @@ def test_samples_of_the_name_of_a_program_are_samples(call: Call, here: Path) ->
         ("-o mine.py a.root", 2, "mine.py cannot be used for the output: File exists"),
         ("-p mien.py:Mine a.root", 2, "the processor's file mien.py does not exist. Did you mean mine.py?"),
         ("-p mine.py:Mien a.root", 2, "mine.py has no Mien. Did you mean Mine?"),
-        ("-p other.py:Other a.root", 2, "other.py:Other is Other, not a processor"),
+        ("-p other.py:Other a.root", 2, "other.py:Other is an Other, not a processor"),
         ("-p mine.py:Mine --processor-args c=3 a.root", 2, "mine.py:Mine cannot be built with {'c': 3}"),
         ("-p client.py:Mine a.root", 6, "this file runs when it is imported: client.py, line 2"),
         ("-p syntax.py:Mine a.root", 6, "the processor syntax.py cannot be imported"),

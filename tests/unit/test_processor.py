@@ -78,8 +78,8 @@ def test_an_instance_and_a_function() -> None:
         ("nothing:One", {}, "no module nothing for the processor nothing\nlooked in "),
         ("one:One", {"scal": 1}, "one:One cannot be built with {'scal': 1}: "),
         ("one:ready", {"scale": 1}, "one:ready is not a class, so it takes no --processor-args"),
-        ("one:number", {}, "one:number is int, not a processor"),
-        ("beside", {}, "beside has 0 processor classes (none)"),
+        ("one:number", {}, "one:number is an int, not a processor"),
+        ("beside", {}, "beside has no processor class"),
     ],
 )
 def test_mistakes(name: str, args: dict[str, int], said: str) -> None:

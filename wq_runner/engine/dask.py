@@ -95,6 +95,9 @@ class DaskEngine(FuturesEngine):
             raise EngineError(
                 "the Dask scheduler went away", hint="the same command continues where this run stopped"
             )
+        check_jobs = getattr(self._cluster, "check_jobs", None)  # of a batch system
+        if check_jobs is not None:
+            check_jobs()
 
     def _look(self) -> EngineStatus:
         if self._client is None:

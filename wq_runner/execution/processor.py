@@ -44,7 +44,11 @@ def find(name: str) -> Any:
     with guarded.code(f"the processor {name} cannot be imported"):
         found = getattr(module, attribute, None) if attribute else _only_processor(module)
     if found is None:
-        raise UsageError(f"{place} has no {attribute}.{did_you_mean(attribute, _public(module))}")
+        there = ", ".join(_processors(module))
+        raise UsageError(
+            f"{place} has no {attribute}.{did_you_mean(attribute, _public(module))}",
+            hint=f"processors in it: {there}" if there else "",
+        )
     return found
 
 
@@ -136,13 +140,21 @@ def _run_import(name: str, shown: str) -> ModuleType:
         if error.name is not None and name.split(".")[: error.name.count(".") + 1] == error.name.split("."):
             raise UsageError(
                 f"no module {error.name} for the processor {shown}",
-                hint=f"looked in {Path.cwd()} and in {sys.prefix}",
+                hint=f"looked in {Path.cwd()} and in {sys.prefix}{_with_a_colon(name)}",
             ) from error
         raise _import_failed(shown, error) from error
     except (WqRunnerError, KeyboardInterrupt):
         raise
     except BaseException as error:
         raise _import_failed(shown, error) from error
+
+
+def _with_a_colon(name: str) -> str:
+    """Say how a class is named that was named with a dot, if it may have been."""
+    module, dot, attribute = name.rpartition(".")
+    if not dot or not attribute[:1].isupper():
+        return ""
+    return f"; a class in a module is named with a colon: {module}:{attribute}"
 
 
 def _import_failed(shown: str, error: BaseException) -> ProcessorError:
@@ -153,19 +165,23 @@ def _public(module: ModuleType) -> list[str]:
     return [name for name in dir(module) if not name.startswith("_")]
 
 
-def _only_processor(module: ModuleType) -> Any:
-    classes = [
-        value
+def _processors(module: ModuleType) -> dict[str, Any]:
+    """Return the classes of processors that a module defines."""
+    return {
+        value.__name__: value
         for value in vars(module).values()
         if isinstance(value, type) and issubclass(value, ProcessorABC) and value.__module__ == module.__name__
-    ]
+    }
+
+
+def _only_processor(module: ModuleType) -> Any:
+    classes = _processors(module)
     if len(classes) != 1:
-        names = ", ".join(kind.__name__ for kind in classes) or "none"
+        many = f"several processor classes ({', '.join(classes)})" if classes else "no processor class"
         raise UsageError(
-            f"{module.__name__} has {len(classes)} processor classes ({names})",
-            hint=f"name one: --processor {module.__name__}:NAME",
+            f"{module.__name__} has {many}", hint=f"name one: --processor {module.__name__}:NAME"
         )
-    return classes[0]
+    return next(iter(classes.values()))
 
 
 def _lacking(kind: type) -> str:
@@ -195,8 +211,10 @@ def build(found: Any, name: str, args: Mapping[str, Any]) -> Any:
     elif args:
         raise UsageError(f"{name} is not a class, so it takes no --processor-args")
     if not isinstance(found, ProcessorABC) and not callable(found):
+        kind = type(found).__name__
+        what = "this" if name == kind else name
         raise UsageError(
-            f"{name} is {type(found).__name__}, not a processor",
-            hint="it must derive from coffea.processor.ProcessorABC, or be a function of events",
+            f"{what} is {'an' if kind[:1] in 'aeiou' else 'a'} {kind}, not a processor",
+            hint="a processor derives from coffea.processor.ProcessorABC, or is a function of events",
         )
     return found

@@ -14,14 +14,21 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from wq_runner import checksums, summary, system
+from wq_runner import checksums, literals, names, summary, system
 from wq_runner.config.nature import Place
 from wq_runner.config.options import RunOptions, defaulted
 from wq_runner.config.resolved import resolve
 from wq_runner.config.settings import RunSettings
 from wq_runner.config.types import KEY_VALUES
 from wq_runner.environment import WorkerEnvironment
-from wq_runner.errors import InterruptedRunError, PartialResultError, UsageError, WqRunnerError, did_you_mean
+from wq_runner.errors import (
+    InterruptedRunError,
+    PartialResultError,
+    SamplesError,
+    UsageError,
+    WqRunnerError,
+    did_you_mean,
+)
 from wq_runner.execution.files import FileStore
 from wq_runner.execution.phase import StopRequest
 from wq_runner.execution.session import Session, temporary_directory
@@ -91,14 +98,15 @@ def run(
     samples
         What `wq-run` takes, one or several, or a fileset of coffea as a dict.
     processor
-        An instance of a ProcessorABC, a function of events, or ``FILE.py:NAME`` or ``module:NAME``; without
-        it, a survey.
+        An instance of a ProcessorABC, a class of them (which is built with `processor_args`), a function of
+        events, or ``FILE.py:NAME`` or ``module:NAME``; without it, a survey.
     schema
         A class of coffea.nanoevents, or its name.
     options
         The options of `wq-run` by their long names: ``workers="local:4"`` or ``workers=4``,
         ``workers="slurm:20"``, ``chunksize="100k"``, ``memory="2GB"``. Relative files are looked for in the
-        current directory.
+        current directory. Without ``output``, all is written to ``wq-run-NAME``, which is called after the
+        first file of samples, or after the processor where the samples are a dict.
 
     Returns
     -------
@@ -124,8 +132,11 @@ def _run(samples: Any, processor: Any, schema: Any, options: dict[str, Any]) -> 
     elif processor is not None:
         options["processor"] = _name(processor if hasattr(processor, "__qualname__") else type(processor))
     chosen = defaulted(_options(options), options)
+    given = _names(samples, options.get("processor", ""))
+    if processor is not None and not isinstance(processor, str):
+        processor = _built(processor, chosen)
     request = Request(
-        samples=_names(samples),
+        samples=given,
         options=vars(chosen),
         origins={
             one.name: "run()" if one.name in options else "default" for one in dataclasses.fields(RunOptions)
@@ -140,6 +151,12 @@ def _run(samples: Any, processor: Any, schema: Any, options: dict[str, Any]) -> 
     before = summary.look(RunPaths(root=request.directory))
     try:
         steps.run(request, console)
+    except SamplesError as error:
+        if not isinstance(samples, Mapping):
+            raise
+        for place in (given[0], str(Path(given[0]).resolve())):  # nobody knows this file
+            error.message = error.message.replace(place, "the fileset")
+        raise
     except (InterruptedRunError, PartialResultError) as error:
         if not _wrote(request.directory, before):
             raise
@@ -162,7 +179,8 @@ def _options(given: Mapping[str, Any]) -> RunOptions:
     for name, value in given.items():
         if name not in known:
             raise UsageError(
-                f"run() has no option {name}.{did_you_mean(name, known)}", hint="wq-run --help-all"
+                f"run() has no option {name}.{did_you_mean(name, known)}",
+                hint="help(wq_runner.run) and wq-run --help-all list the options",
             )
         settings = known[name].metadata["click"]
         kind = settings.get("type")
@@ -184,10 +202,10 @@ def _converted(kind: Any, name: str, value: Any) -> Any:
     try:
         return kind.convert(value, None, None)
     except click.BadParameter as error:
-        raise UsageError(f"{name}: {error.message}", hint="wq-run --help-all has all options") from error
+        raise UsageError(f"{name}: {error.message}", hint="wq-run --help-all explains it") from error
     except (AttributeError, TypeError) as error:
         raise UsageError(
-            f"{name}: {value!r} is not understood", hint="wq-run --help-all says what is"
+            f"{name}: {value!r} is not understood", hint="wq-run --help-all explains what it can be"
         ) from error
 
 
@@ -202,18 +220,52 @@ def _workers(value: Any, executor: Any) -> Any:
     return str(form) if form else None
 
 
-def _names(samples: str | Path | Mapping[str, Any] | Iterable[str | Path]) -> list[str]:
+def _names(samples: Any, processor: str = "") -> list[str]:
+    """Return what names the samples; a fileset is written to a file that is called after the `processor`."""
     if isinstance(samples, str | Path):
         return [str(samples)]
-    if not isinstance(samples, Iterable):
+    if not isinstance(samples, Iterable) or isinstance(samples, bytes):
         raise UsageError(
-            f"the samples are {type(samples).__name__}: run() takes the samples first, then the processor"
+            f"the samples are {type(samples).__name__}: run() takes the samples first, then the processor",
+            hint="samples are the name of a file or several of them, or a fileset as a dict",
+            page="samples",
         )
-    if not isinstance(samples, Mapping):
-        return [str(one) for one in samples]
-    path = temporary_directory() / "samples.json"
-    path.write_text(json.dumps(samples, default=str), encoding="utf-8")
-    return [str(path)]
+    if isinstance(samples, Mapping):
+        name = names.file_name(processor.rpartition(":")[2] or "samples")
+        path = temporary_directory() / f"{name}.json"
+        path.write_text(json.dumps(samples, default=str), encoding="utf-8")
+        return [str(path)]
+    found = list(samples)
+    wrong = [one for one in found if not isinstance(one, str | Path)]
+    if wrong or not found:
+        what = f"hold {wrong[0]!r}, which is no name of a file" if wrong else "are empty"
+        raise UsageError(
+            f"the samples {what}",
+            hint="samples are the name of a file or several of them, or a fileset as a dict",
+            page="samples",
+        )
+    return [str(one) for one in found]
+
+
+def _built(processor: Any, options: RunOptions) -> Any:
+    """Return a processor that was given as an object: a class of them is built.
+
+    Raises
+    ------
+    UsageError
+        If it is none, or if it is built already and there are arguments to build it with.
+    """
+    from wq_runner.execution.processor import build
+
+    arguments = literals.merged(options.processor_args)
+    name = _name(processor) if isinstance(processor, type) else type(processor).__name__
+    if arguments and not isinstance(processor, type):
+        raise UsageError(
+            f"the processor is built already ({name}), so processor_args have no effect",
+            hint="give its class: run(samples, Class, processor_args={...})",
+            page="processor-not-found",
+        )
+    return build(processor, name, arguments)
 
 
 def _name(thing: Any) -> str:
