@@ -214,7 +214,7 @@ def build(found: Any, name: str, args: Mapping[str, Any]) -> Any:
         kind = type(found).__name__
         what = "this" if name == kind else name
         raise UsageError(
-            f"{what} is {'an' if kind[:1] in 'aeiou' else 'a'} {kind}, not a processor",
+            f"{what} is {'an' if kind[:1].lower() in 'aeiou' else 'a'} {kind}, not a processor",
             hint="a processor derives from coffea.processor.ProcessorABC, or is a function of events",
         )
     return found
