@@ -20,7 +20,7 @@ from wq_runner.environment.choice import Wish, script_directory
 from wq_runner.errors import InterruptedRunError, PartialResultError, UsageError, WqRunnerError
 from wq_runner.execution import imported, progress, queue_session, signals, totals
 from wq_runner.execution.anywhere import Table, apply_anywhere
-from wq_runner.execution.inherited import Inherited, Understood, ports, understood
+from wq_runner.execution.inherited import Inherited, Understood, ports, several, understood
 from wq_runner.execution.items import Sum
 from wq_runner.execution.local_names import absolute, as_named
 from wq_runner.execution.phase import LoopResult, Skipped, StopRequest
@@ -235,12 +235,12 @@ class WorkQueueExecutor(EngineExecutor, Inherited):
 
     workers: str | int | None = None
     name: str | None = None
-    port: int | Sequence[int] | None = queue_session.DEFAULT_PORTS
+    port: int | str | Sequence[int] | None = queue_session.DEFAULT_PORTS
     password_file: str | Path | None = None
     logs: str | Path | None = None
     environment: str = "auto"
-    extra_files: Sequence[str | Path] = ()
-    setup_commands: Sequence[str] = ()
+    extra_files: str | Path | Sequence[str | Path] = ()
+    setup_commands: str | Sequence[str] = ()
     seed: int | None = None
     queue: str | None = None
     batch_options: str | None = None
@@ -308,7 +308,7 @@ class WorkQueueExecutor(EngineExecutor, Inherited):
             analysis=script_directory(),
             imported=imported.files(),
             extra_files=said.extra_files,
-            setup_commands=tuple(self.setup_commands),
+            setup_commands=tuple(several(self.setup_commands)),
         )
         with Preparation(wish=wish, say=log.info) as preparation:
             found = preparation.environment()

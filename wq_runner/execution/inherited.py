@@ -6,10 +6,10 @@ https://coffea-hep.readthedocs.io/en/backports-v0.7.x/wq.html
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, NoReturn, get_args
 
 from wq_runner import units
 from wq_runner.errors import UsageError, did_you_mean
@@ -54,7 +54,7 @@ class Inherited:
     manager_name: str | None = None
     master_name: str | None = None
     environment_file: str | Path | None = None
-    extra_input_files: Sequence[str | Path] | None = None
+    extra_input_files: str | Path | Sequence[str | Path] | None = None
     x509_proxy: str | Path | bool | None = None
     ssl: bool | tuple[str, str] | None = None
     debug_log: str | Path | None = None
@@ -103,7 +103,7 @@ def understood(
     *,
     name: str | None = None,
     environment: str = "auto",
-    extra_files: Sequence[str | Path] = (),
+    extra_files: str | Path | Sequence[str | Path] = (),
     compression: int | None = 1,
 ) -> Understood:
     """Return what is meant, together with what was said by our own names.
@@ -117,17 +117,18 @@ def understood(
     file = str(given.environment_file) if given.environment_file else None
     places = {"environment": environment if environment != "auto" else None, "environment_file": file}
     mode = _one_of(given.resources_mode, "resources_mode", _MODES, get_args(ResourcesMode)) or "auto"
+    files = (*several(extra_files), *several(given.extra_input_files))
     monitor = _one_of(given.resource_monitor, "resource_monitor", _MONITORS, ("off", "measure", "watchdog"))
     return Understood(
         name=_agreed(named),
         environment=_agreed(places) or "auto",
-        extra_files=tuple(dict.fromkeys(map(Path, (*extra_files, *(given.extra_input_files or ()))))),
+        extra_files=tuple(dict.fromkeys(map(Path, files))),
         allocation=AllocationSettings(
             mode=mode,  # type: ignore[arg-type] # it is one of them
-            cores=given.cores or 1,
+            cores=_whole(given.cores, "cores") or 1,
             memory=_megabytes(given.memory, "memory"),
             disk=_megabytes(given.disk, "disk"),
-            gpus=given.gpus or None,
+            gpus=_whole(given.gpus, "gpus"),
         ),
         monitor=monitor or "off",
         tls=bool(given.ssl),
@@ -135,8 +136,15 @@ def understood(
     )
 
 
-def ports(value: int | Sequence[int] | None, default: tuple[int, int]) -> tuple[int, int]:
-    """Return the lowest and the highest port to try: of one, of a pair, or of a list of one or two.
+def several(value: Any) -> Sequence[Any]:
+    """Return what is one or a list of them as a list: a name alone is no list of its letters."""
+    if value is None or value == "":
+        return ()
+    return (value,) if isinstance(value, str | Path) else tuple(value)
+
+
+def ports(value: int | str | Sequence[int] | None, default: tuple[int, int]) -> tuple[int, int]:
+    """Return the lowest and the highest port to try: of one, of a pair, a list of one or two, or "LOW-HIGH".
 
     Raises
     ------
@@ -145,8 +153,10 @@ def ports(value: int | Sequence[int] | None, default: tuple[int, int]) -> tuple[
     """
     if value is None:
         return default
-    numbers = [value] if isinstance(value, int) else list(value)
     try:
+        if isinstance(value, str):
+            return units.ports(value)
+        numbers = list(value) if isinstance(value, Iterable) else [value]
         return units.ports("-".join(str(int(one)) for one in (numbers[0], numbers[-1])))
     except (ValueError, IndexError, TypeError) as error:
         raise UsageError(f"port={value!r} is not a port, or the lowest and the highest to try") from error
@@ -154,7 +164,7 @@ def ports(value: int | Sequence[int] | None, default: tuple[int, int]) -> tuple[
 
 def _agreed(said: Mapping[str, str | None]) -> str | None:
     """Return what was said under several names, of which one is enough."""
-    values = {name: value for name, value in said.items() if value is not None}
+    values = {name: value for name, value in said.items() if value}
     if len(set(values.values())) > 1:
         both = " and ".join(f"{name}={value!r}" for name, value in values.items())
         raise UsageError(f"{both} say two things", hint="leave one of them out")
@@ -162,14 +172,32 @@ def _agreed(said: Mapping[str, str | None]) -> str | None:
 
 
 def _one_of(value: Any, name: str, same: Mapping[Any, str], known: Sequence[str]) -> str | None:
-    if value is None or value in known:
-        return value or None
-    if value in same:
-        return same[value]
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str):  # their `True` is no number
+        return same[value] if value in same else _unknown(value, name, same, known)
+    word = value.strip().lower().replace("_", "-").replace(" ", "-")
+    written = {str(one).lower(): meant for one, meant in same.items()}
+    return word if word in known else written.get(word) or _unknown(value, name, same, known)
+
+
+def _unknown(value: Any, name: str, same: Mapping[Any, str], known: Sequence[str]) -> NoReturn:
     raise UsageError(
         f"{name}={value!r} is not known.{did_you_mean(str(value), known)}",
         hint=f"known: {', '.join((*known, *(one for one in same if isinstance(one, str))))}",
     )
+
+
+def _whole(value: float | str | None, name: str) -> int | None:
+    if not value:
+        return None
+    try:
+        number = float(value)
+    except ValueError:
+        number = 0.0
+    if number < 1 or number != int(number):
+        raise UsageError(f"{name}={value!r} is not a number of them", hint=f"write {name}=1, or leave it out")
+    return int(number)
 
 
 def _megabytes(value: float | str | None, name: str) -> float | None:

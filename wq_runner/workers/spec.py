@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import numbers
 import os
 import re
 from dataclasses import dataclass, replace
+from typing import Any
 
 from wq_runner import units
 from wq_runner.errors import UsageError, did_you_mean
@@ -206,9 +208,19 @@ def at_site(name: str, form: Form | None) -> Form:
     return replace(form, kind=system, site=name)
 
 
-def of_python(workers: str | int | None) -> Form | None:
-    """Return the form that a call names: a number alone is one of workers on this machine."""
+def of_python(workers: Any) -> Form | None:
+    """Return the form that a call names: a number alone is one of workers on this machine.
+
+    Raises
+    ------
+    UsageError
+        If it is none of the forms, or asks for no workers.
+    """
     if workers is None or isinstance(workers, bool):
         return Form(kind=LOCAL) if workers else None
+    if isinstance(workers, numbers.Real):
+        if workers < 1:  # "-1" would be a name
+            raise UsageError(f"workers={workers} asks for no workers: at least 1 is needed", hint=_HINT)
+        workers = f"{float(workers):g}"
     form = read(str(workers))
     return form if form.kind else replace(form, kind=LOCAL)

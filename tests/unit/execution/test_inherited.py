@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from wq_runner.errors import UsageError
@@ -87,6 +88,16 @@ def test_nothing_given_is_as_it_was() -> None:
         ),
         ({"resources_mode": "max-throughput"}, "allocation", AllocationSettings(mode="max-throughput")),
         ({"gpus": 1, "cores": 4}, "allocation", AllocationSettings(cores=4, gpus=1)),
+        # as settings files and other programs have them
+        ({"extra_input_files": "a.py"}, "extra_files", (Path("a.py"),)),
+        ({"extra_files": Path("a.py"), "extra_input_files": ""}, "extra_files", (Path("a.py"),)),
+        ({"gpus": "1", "cores": 4.0}, "allocation", AllocationSettings(cores=4, gpus=1)),
+        ({"cores": "2", "memory": "8000"}, "allocation", AllocationSettings(cores=2, memory=8000)),
+        ({"resources_mode": "MAX_THROUGHPUT"}, "allocation", AllocationSettings(mode="max-throughput")),
+        ({"resource_monitor": "True"}, "monitor", "off"),
+        ({"resource_monitor": "Measure"}, "monitor", "measure"),
+        ({"name": "", "manager_name": "me"}, "name", "me"),
+        ({"manager_name": ""}, "name", None),
     ],
 )
 def test_what_they_mean(given: dict[str, Any], name: str, value: Any) -> None:
@@ -100,7 +111,10 @@ def test_what_they_mean(given: dict[str, Any], name: str, value: Any) -> None:
         ({"environment": "packed", "environment_file": "e.tar.gz"}, "say two things"),
         ({"resources_mode": "max-trouhput"}, "Did you mean max-throughput"),
         ({"resource_monitor": "on"}, "resource_monitor='on' is not known"),
+        ({"resource_monitor": 2}, "resource_monitor=2 is not known"),
         ({"memory": "much"}, "memory='much'"),
+        ({"cores": "all"}, "cores='all' is not a number"),
+        ({"cores": 1.5}, "cores=1.5 is not a number"),
     ],
 )
 def test_what_is_wrong(given: dict[str, Any], text: str) -> None:
@@ -116,13 +130,17 @@ def test_what_is_wrong(given: dict[str, Any], text: str) -> None:
         ([9200], (9200, 9200)),
         ([9200, 9210], (9200, 9210)),
         ((9200, 9210), (9200, 9210)),
+        (range(9200, 9211), (9200, 9210)),
+        (np.int64(9200), (9200, 9200)),
+        ("9200", (9200, 9200)),
+        ("9200-9210", (9200, 9210)),
     ],
 )
 def test_ports(value: Any, expected: tuple[int, int]) -> None:
     assert ports(value, (9123, 9130)) == expected
 
 
-@pytest.mark.parametrize("value", [[], [9210, 9200], "any", [1, 99999]])
+@pytest.mark.parametrize("value", [[], [9210, 9200], "any", [1, 99999], "", -1])
 def test_no_ports(value: Any) -> None:
     with pytest.raises(UsageError, match="is not a port"):
         ports(value, (9123, 9130))
@@ -133,6 +151,8 @@ def test_no_ports(value: Any) -> None:
     [
         (None, None),
         (2, "local:2"),
+        (2.0, "local:2"),
+        (np.int64(2), "local:2"),
         ("2x4", "local:2x4"),
         ("local:2", "local:2"),
         ("condor:100x1x2GB", "condor:100x1x2GB"),
@@ -142,6 +162,12 @@ def test_no_ports(value: Any) -> None:
 def test_workers_of_a_call(workers: Any, form: str | None) -> None:
     found = spec.of_python(workers)
     assert (str(found) if found else None) == form
+
+
+@pytest.mark.parametrize("workers", [0, -1, 1.5, "", "condor:0"])
+def test_no_workers_of_a_call(workers: Any) -> None:
+    with pytest.raises(UsageError, match=r"asks for no workers|is not understood"):
+        spec.of_python(workers)
 
 
 def test_the_module_is_coffeas_but_for_the_executor() -> None:
