@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,7 +37,7 @@ OF_THEIR_OWN = {
 RUN, PARSED, TESTED, FILE, SHOWN = "run", "parsed", "tested by", "file", "shown"
 
 _FENCE = re.compile(
-    r"^(?P<fence>```+)(?P<language>[^\n]*)\n(?P<text>.*?)^(?P=fence)$", re.DOTALL | re.MULTILINE
+    r"^ *(?P<fence>```+)(?P<language>[^\n]*)\n(?P<text>.*?)^ *(?P=fence)$", re.DOTALL | re.MULTILINE
 )
 _COMMENTS = re.compile(r"(?:<!-- [^\n]* -->\s*)*\Z")
 _COMMENT = re.compile(r"<!-- (parsed|tested by|file|after): ([^\n]*?) -->")
@@ -105,7 +106,7 @@ def blocks(page: Path) -> Iterator[Block]:
             page=page,
             line=text.count("\n", 0, match.start()) + 1,
             language=language,
-            text=match["text"],
+            text=textwrap.dedent(match["text"]),  # of a list it is indented
             done=done,
             said=said.get(done, ""),
             after=said.get("after", ""),

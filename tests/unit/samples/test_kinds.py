@@ -278,6 +278,19 @@ def test_an_analysis_of_higgsdna_is_followed_to_its_samples(here: Path) -> None:
     assert "nearest: samples.json" in text
 
 
+def test_the_years_of_an_analysis_choose_its_datasets(here: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write(here / "samples.json", {"ggh": ["root://h//g.root"], "Data": ["root://h//d.root"]})
+    runner: dict[str, Any] = {"samplejson": "samples.json", "workflow": "base"}
+    found = read(write(here / "some.json", {**runner, "year": {"ggh": ["2022preEE"], "vbf": ["2022preEE"]}}))
+    assert list(found) == ["ggh"]
+    assert "some.json: not in `year`, and so left out as by run_analysis.py: Data" in caplog.text
+    assert "some.json: in `year`, but not in samples.json: vbf" in caplog.text
+    for none in ({}, None):
+        assert list(read(write(here / "all.json", {**runner, "year": none}))) == ["ggh", "Data"]
+    (text,) = said(write(here / "none.json", {**runner, "year": {"vbf": ["2022preEE"]}}))
+    assert "`year` names no dataset of samples.json, which has ggh, Data" in text
+
+
 def test_a_catalog_of_higgsdna_has_its_years(here: Path) -> None:
     catalog = {
         "ttH": {
