@@ -8,7 +8,7 @@ MB, GB = 2**20, 2**30
 """As the engine counts, and Slurm and HTCondor: a GB is 1,024 of them, everywhere."""
 DEFAULT_PAGE_PORT = 8787
 
-_COUNTS = {"": 1, "k": 1_000, "M": 1_000_000, "G": 1_000_000_000}
+_COUNTS = {"": 1, "k": 1_000, "K": 1_000, "M": 1_000_000, "G": 1_000_000_000}
 _BYTES = {
     "": MB,  # a bare number is MB, as everywhere in Work Queue
     "B": 1,
@@ -27,7 +27,14 @@ _SECONDS = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 
 
 def count(value: str | float) -> int:
-    """Parse a number of events, files or chunks, at least 1: ``128000``, ``128_000``, ``128k``, ``1.5M``."""
+    """Parse a number of events, files or chunks, at least 1.
+
+    ``128000``, ``128_000``, ``128k``, ``1.5M`` and ``1e5`` are numbers.
+    """
+    if re.fullmatch(r"[0-9]+(\.[0-9]+)?[eE]\+?[0-9]", str(value).strip()):  # which YAML takes for text
+        value = float(value)
+    if re.fullmatch(r"-[0-9_.]+[kKMG]?", str(value).strip()):
+        raise ValueError(f"{value!r} is not at least 1")
     number = _whole(_scaled(value, _COUNTS, "a number such as 128000 or 128k"), value)
     if number < 1:
         raise ValueError(f"{value!r} is not at least 1")

@@ -181,6 +181,33 @@ def test_samples_of_the_name_of_a_program_are_samples(call: Call, here: Path) ->
         ("-p client.py:Mine a.root", 6, "this file runs when it is imported: client.py, line 2"),
         ("-p syntax.py:Mine a.root", 6, "the processor syntax.py cannot be imported"),
         ("explain nothing", 2, "no page nothing."),
+        (
+            "-e condor a.root",
+            2,
+            "--executor: unknown executor 'condor'. Workers are started by --workers condor:N",
+        ),
+        (
+            "-e local a.root",
+            2,
+            "--executor: unknown executor 'local'. Workers are started by --workers local:N",
+        ),
+        (
+            "-e FuturesExecutor a.root",
+            2,
+            "--executor: unknown executor 'FuturesExecutor'. Did you mean futures?",
+        ),
+        ("-e WorkQueue a.root", 2, "--executor: unknown executor 'WorkQueue'. Did you mean work_queue?"),
+        ("-e spark a.root", 2, "--executor: unknown executor 'spark'. Known: work_queue, iterative,"),
+        ("-c -1 a.root", 2, "--chunksize: '-1' is not at least 1"),
+        ("-c all a.root", 2, "--chunksize: 'all' is not a number such as 128000 or 128k"),
+        ("-c 100 000 a.root", 2, "the list of samples has a problem"),
+        ("--memory 2Go a.root", 2, "--memory: '2Go' is not a size such as 2GB, 2GiB or 2000 (MB)"),
+        ("-w htcondor:5 a.root", 2, "no workers 'htcondor'. Did you mean condor?"),
+        ("-w local=2 a.root", 2, "--workers 'local=2' is not understood. Did you mean local?"),
+        ("-w 0 a.root", 2, "--workers '0' asks for no workers: at least 1 is needed"),
+        ("-p mine.Mine a.root", 2, "no module mine.Mine for the processor mine.Mine"),
+        ("-p mine.py:sys a.root", 2, "mine.py has no sys."),
+        ("mine.py a.root", 2, "the list of samples has a problem"),
         ("export pbs a.root", 2, "Invalid value for 'condor|slurm[@SITE]': unknown value 'pbs'."),
     ],
 )
@@ -188,6 +215,15 @@ def test_mistakes(call: Call, words: str, code: int, said: str) -> None:
     ended, lines = call(f"wq-run {words}")
     assert (ended, lines[0][: len(said) + 7]) == (code, f"error: {said}")
     assert lines[-1].startswith("more: wq-run explain ")
+
+
+def test_what_was_meant_is_in_the_second_line(call: Call) -> None:
+    for words, said in {
+        "-p mine.Mine a.root": "; a class in a module is named with a colon: mine:Mine",
+        "-p mine.py:sys a.root": "processors in it: Mine",
+        "a.root 000": "numbers are written without blanks, such as 100000 or 100k",
+    }.items():
+        assert call(f"wq-run {words}")[1][1].endswith(said)
 
 
 @pytest.mark.parametrize("number", ["50,000", "50000", "100k", "1,000,000"])

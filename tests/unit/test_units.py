@@ -126,3 +126,17 @@ def test_memory_is_what_the_engine_is_told(number: int) -> None:
     for count in (1, 7, 300):
         each, total = units.memory(f"{number}MB"), count * number * engine.MB
         assert units.format_size(count * each) == units.format_size(total)
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("1e5", 100_000), ("2.5e4", 25_000), ("1E+3", 1000), ("100K", 100_000), (1e5, 100_000)],
+)
+def test_numbers_of_events_as_physicists_write_them(text: str | float, number: int) -> None:
+    assert units.count(text) == number
+
+
+@pytest.mark.parametrize("text", ["-1", -1, "-5k", "0", 0])
+def test_less_than_one_is_said(text: str | float) -> None:
+    with pytest.raises(ValueError, match="is not at least 1"):
+        units.count(text)

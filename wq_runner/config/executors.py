@@ -9,17 +9,17 @@ from dataclasses import dataclass
 
 from wq_runner.errors import UsageError, did_you_mean
 
-LIMITS = "limits of memory and stalls"
-LEARNED = "limits of memory but what --memory says"
-_HOSTS = "choice of another host for what failed"
-_PACKING = "packed environment: its workers need these packages, and the code"
+LIMITS = "limits memory or ends what hangs"
+LEARNED = "limits memory, unless --memory does"
+_HOSTS = "chooses another host for what failed"
+_PACKING = "ships packages or code, which the workers need to have"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Executor:
     """`modules` is what has to be importable, `pip` and `conda` what brings it; `place` is what may follow @.
 
-    `lacks` is what only work_queue gives.
+    `lacks` is what it does not do, and work_queue does: what follows "nothing".
     """
 
     name: str
@@ -34,8 +34,8 @@ EXECUTORS: Mapping[str, Executor] = {
     one.name: one
     for one in (
         Executor(name="work_queue", place="a site"),
-        Executor(name="iterative", lacks=(LIMITS, "other process that would survive a crash")),
-        Executor(name="futures", lacks=(LEARNED, "workers elsewhere")),
+        Executor(name="iterative", lacks=(LIMITS, "survives a crash")),
+        Executor(name="futures", lacks=(LEARNED, "runs on other machines")),
         Executor(
             name="dask",
             modules=("distributed", "cryptography"),
@@ -57,6 +57,19 @@ EXECUTORS: Mapping[str, Executor] = {
 
 WITHOUT = ("taskvine",)
 """Executors of coffea that are known and are not here."""
+
+_STARTERS = {"condor": "condor", "htcondor": "condor", "slurm": "slurm", "local": "local", "batch": "condor"}
+_OTHERS = {
+    "distributed": "dask",
+    "concurrent.futures": "futures",
+    "multiprocessing": "futures",
+    "workqueue": "work_queue",
+    "runner": "work_queue",
+    "spark": "",
+    "ray": "",
+    "local_thread": "",
+}
+"""Names from elsewhere, and the executor that does the same; none where nothing does."""
 
 _FORM = re.compile(r"(?P<name>\w[\w-]*)(?:[@/](?P<place>\S+))?")
 
@@ -89,13 +102,23 @@ def parse(text: str, *, custom: bool = False) -> Backend:
         )
     if found.name not in EXECUTORS:
         raise ValueError(
-            f"unknown executor {found.name!r}.{did_you_mean(found.name, EXECUTORS)} "
-            f"Known: {', '.join(EXECUTORS)}"
+            f"unknown executor {found.name!r}.{_meant(found.name)} Known: {', '.join(EXECUTORS)}"
         )
     if found.place and not EXECUTORS[found.name].place:
         able = ", ".join(f"{one.name}@ {one.place}" for one in EXECUTORS.values() if one.place)
         raise ValueError(f"{found.name} runs on this machine, not at {found.place}. After {able}")
     return found
+
+
+def _meant(name: str) -> str:
+    """Say what a name was probably meant for."""
+    plain = name.lower().replace("-", "_").removesuffix("executor").strip("_")
+    if plain in _STARTERS:
+        return f" Workers are started by --workers {_STARTERS[plain]}:N (-w), for the executor work_queue."
+    if plain in EXECUTORS or plain in _OTHERS:
+        known = plain if plain in EXECUTORS else _OTHERS[plain]
+        return f" Did you mean {known}?" if known else ""
+    return did_you_mean(name, EXECUTORS)
 
 
 def check_installed(name: str, extra: tuple[str, ...] = ()) -> None:

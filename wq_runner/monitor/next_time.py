@@ -74,7 +74,9 @@ def next_time(view: RunView, chunksize: int | None = None) -> NextTime | None:
     Nothing is said of chunks that are larger than files are, or far from those that were measured.
     """
     known = [one for one in view.chunk_memory if one.chunks]
-    if not known or view.cost.events < _FEW or _of_seconds(view):
+    if not known or view.cost.events < _FEW:
+        return None
+    if chunksize is not None and _of_seconds(view):  # sizes that were learned are told in any case
         return None
     seen = max(one.events for one in known)
     held = _by_memory(view, known)

@@ -151,7 +151,7 @@ def limits(settings: ExecutorSettings, origins: Mapping[str, str]) -> str:
         for name in named(lambda one: place not in one.heed)
         if origins.get(name, "default") != "default"
     ]
-    parts = [f"{settings.said} has no {', no '.join(lacks)}"] if lacks else []
+    parts = [f"with {settings.said} nothing {', nothing '.join(lacks)}"] if lacks else []
     return "; ".join([*parts, *([f"without effect: {', '.join(vain)}"] if vain else [])])
 
 

@@ -20,6 +20,8 @@ def answer(name: str) -> str | None:
     """Say what a word was meant for that names no samples; None if nothing is known of it."""
     if is_number(name):
         plain = name.replace(",", "")
+        if plain[:1] == "0":  # the end of 100 000
+            return f"a number is no file: numbers are written without blanks, such as 100{plain} or 100k"
         return (
             f"a number is no file: --chunksize {plain} (-c) says how many events a chunk has, "
             "--workers how many workers there are"

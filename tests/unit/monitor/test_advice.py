@@ -186,5 +186,6 @@ def test_a_run_of_seconds_says_nothing_of_the_next_time() -> None:
     assert next_time(view, 2000) is not None
     short = dataclasses.replace(view, core_time=CoreTime(available=10, startup=9))
     assert next_time(short, 2000) is None
+    assert next_time(short) is not None  # what was learned
     exhausted = Memory(category="processing", dataset="", exhausted=1)
     assert next_time(dataclasses.replace(short, memory=(exhausted,)), 2000) is not None
