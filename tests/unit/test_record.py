@@ -87,9 +87,9 @@ def test_files_that_are_there_twice_are_named(console: Console) -> None:
     copies = [dataclasses.replace(PLAN[0], path=f"/{number}.root", uuid=b"1" * 16) for number in range(6)]
     say.samples(console, FILESET[:1], Knowledge(), copies)
     _, *notes, more = shown(console.file)  # type: ignore[arg-type]
-    assert notes[0] == "note         DY: /1.root is /0.root again, by what is in it: its events count twice"
+    assert notes[0] == "note         DY: /1.root has the same content as /0.root: its events count twice"
     assert len(notes) == 3
-    assert more == "             and 2 more files that are in their dataset already"
+    assert more == "             and 2 more files whose content is in the dataset already"
 
 
 def test_files_that_are_left_out_are_named(console: Console) -> None:

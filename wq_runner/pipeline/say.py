@@ -76,12 +76,18 @@ def samples(
     for text in wrong[:_COPIES]:
         line(console, "note", f"{text}: what is in the file counts")
     if len(wrong) > _COPIES:
-        line(console, "", f"and {len(wrong) - _COPIES:,} more files of which the samples say what is not so")
+        line(
+            console, "", f"and {_number(len(wrong) - _COPIES, 'more file')} about which the samples are wrong"
+        )
     again = copies(plan)
     for name, first, other in again[:_COPIES]:
-        line(console, "note", f"{name}: {other} is {first} again, by what is in it: its events count twice")
+        line(console, "note", f"{name}: {other} has the same content as {first}: its events count twice")
     if len(again) > _COPIES:
-        line(console, "", f"and {len(again) - _COPIES:,} more files that are in their dataset already")
+        line(
+            console,
+            "",
+            f"and {_number(len(again) - _COPIES, 'more file')} whose content is in the dataset already",
+        )
 
 
 def chunks(console: Console, plan: Sequence[Chunk], settings: ChunkSettings) -> None:
@@ -133,10 +139,11 @@ def limited(console: Console, left_out: Mapping[str, LeftOut], datasets: int) ->
     files = sum(one.files for one in left_out.values())
     events = [one.events for one in left_out.values()]
     many = f"{sum(filter(None, events)):,} events" if None not in events else "events not counted"
+    some = f"{whole:,} of {_number(datasets, 'dataset')}, " if whole else ""
     line(
         console,
         "limited",
-        f"left out on purpose: {whole:,} of {_number(datasets, 'dataset')}, {_number(files, 'file')}, {many}",
+        f"left out on purpose: {some}{_number(files, 'file')}, {many}",
     )
 
 
@@ -205,7 +212,7 @@ def page(
     if secret_in is not None and _others_may_read(console):
         with system.replacing(secret_in, "w", durable=False, private=True) as stream:
             stream.write(f"{url}\n")
-        url = f"its address is in {path(secret_in)}, for you alone; what is printed here others may read"
+        url = f"its address is in {path(secret_in)}, which only you can read, unlike what is printed"
     line(console, label, url)
     line(console, "", f"from elsewhere: {tunnel}")
 
@@ -254,7 +261,7 @@ def edited(console: Console, files: Sequence[Path]) -> None:
         line(
             console,
             "note",
-            f"edited since imported here: {names}. What runs may be the old code: importlib.reload() it, or "
+            f"edited since imported here: {names}. The old code may run: importlib.reload() the module, or "
             "name the processor as FILE.py:NAME",
         )
 
@@ -279,7 +286,7 @@ def resuming(
     for file in left.changed[:_COPIES]:
         line(console, "changed", f"{file} is not what it was: it is run again, whole")
     if len(left.changed) > _COPIES:
-        line(console, "", f"and {len(left.changed) - _COPIES:,} more files that changed")
+        line(console, "", f"and {_number(len(left.changed) - _COPIES, 'more file')} that changed")
     for name, before in left.renamed.items():
         what = f"{name} has the files of {_few(before)}, which were datasets before: their events run again"
         line(console, "starting over:", f"{what}. --dataset-per-file takes files one by one, as before")
@@ -287,10 +294,14 @@ def resuming(
     for dataset in left.redone:
         if dataset in renamed:
             continue
-        line(console, "starting over:", f"{dataset}: what was done holds more than is asked for now")
+        line(
+            console,
+            "starting over:",
+            f"{dataset}: the earlier result holds more events than this command asks for",
+        )
     if left.recovered.lost:
-        count = sum(len(one.items) for one in left.recovered.lost)
-        line(console, "", f"{count:,} chunks run again: their results are missing or damaged")
+        count = _number(sum(len(one.items) for one in left.recovered.lost), "chunk")
+        line(console, "", f"results of {count} are missing or damaged, and are made again")
     if done:
         events = sum(one.events for one in done.values())
         total = sum(chunk.events for chunk in plan)
@@ -309,7 +320,7 @@ def stale(console: Console, names: Sequence[str]) -> None:
 def not_watched(console: Console, names: Sequence[str]) -> None:
     """Name what a result depends on and a later start does not compare; nothing if there is nothing."""
     if names:
-        text = f"{_few(names)}: if that changes, the next start does not see it"
+        text = f"{_few(names)}: the next start does not notice if that changes"
         line(console, "not watched", text)
 
 
@@ -317,7 +328,7 @@ def damaged(console: Console, names: Sequence[str]) -> None:
     """Name files that are not what was written; nothing if there are none."""
     if not names:
         return
-    line(console, "damaged", f"{_few(names)}: not what was written, or missing; made again")
+    line(console, "damaged", f"{_few(names)}: missing, or not as it was written; it is made again")
 
 
 def _few(names: Sequence[str]) -> str:
@@ -327,13 +338,13 @@ def _few(names: Sequence[str]) -> str:
 def again_planned(console: Console, files: Sequence[str]) -> None:
     """Print which files tasks found to be others than were planned."""
     for file in files[:_COPIES]:
-        line(console, "changed", f"{file}: it is opened and planned again")
+        line(console, "changed", f"{file}: the file has changed; it is opened and planned again")
     if len(files) > _COPIES:
-        line(console, "", f"and {len(files) - _COPIES:,} more files that are planned again")
+        line(console, "", f"and {_number(len(files) - _COPIES, 'more file')} that changed")
 
 
 def finished(console: Console, paths: RunPaths) -> None:
-    told = "is there already; samples, code and the files that it read are as they were"
+    told = "is there already; samples, code and the files that it read have not changed"
     last = checksums.read_json(paths.summary)
     if names := last.get("stale"):
         told = "is there already"
@@ -349,14 +360,14 @@ def put_away(console: Console, one: Kept) -> None:
     line(
         console,
         "kept",
-        f"what was there ({one.title}, {state}, {format_size(one.bytes)}) is in {path(one.paths.root)}/: "
-        "its command finds it again",
+        f"the earlier result ({one.title}, {state}, {format_size(one.bytes)}) was moved to "
+        f"{path(one.paths.root)}/; its command brings it back",
     )
 
 
 def went_back(console: Console, one: Kept) -> None:
     """Say that a result is where it was before."""
-    line(console, "back", f"to the result that was kept in {path(one.paths.root)}/")
+    line(console, "back", f"the result that was kept in {path(one.paths.root)}/ is in its place again")
 
 
 def kept(console: Console, paths: RunPaths) -> None:
@@ -365,7 +376,7 @@ def kept(console: Console, paths: RunPaths) -> None:
     if found:
         size = format_size(sum(one.bytes for one in found))
         text = f"{_number(len(found), 'other result')}, {size}, in {path(paths.kept)}/"
-        line(console, "kept", f"{text}; --keep-results says how many")
+        line(console, "kept", f"{text}; --keep-results sets how many are kept")
 
 
 def interrupted(accounts: Mapping[str, Account], paths: RunPaths) -> str:
