@@ -11,6 +11,7 @@ import pytest
 from rich.console import Console
 
 from wq_runner import journal
+from wq_runner.config.settings import ChunkSettings
 from wq_runner.errors import EngineError, WqRunnerError
 from wq_runner.execution.items import Item
 from wq_runner.execution.phase import Skipped
@@ -102,7 +103,7 @@ def test_files_that_are_left_out_are_named(console: Console) -> None:
 
 def test_what_is_not_known_is_not_said(console: Console) -> None:
     say.samples(console, FILESET[1:2], Knowledge(), [])
-    say.chunks(console, [], 1000)
+    say.chunks(console, [], ChunkSettings(chunksize=1000))
     assert shown(console.file) == [  # type: ignore[arg-type]
         "samples      1 dataset, 1 file, events not known yet",
         "chunks       not known yet, at most 1,000 events",

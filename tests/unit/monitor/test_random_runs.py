@@ -5,8 +5,12 @@ from __future__ import annotations
 import io
 import json
 import math
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
+import journals
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -17,9 +21,11 @@ from test_agree import Numbers
 
 from wq_runner.journal import TaskSubmitted
 from wq_runner.monitor import metrics, page, report, status, terminal, words
+from wq_runner.monitor import runs as loading
 from wq_runner.monitor.collect import Collector
 from wq_runner.monitor.sketch import Sketch
 from wq_runner.monitor.view import USES, RunView
+from wq_runner.system import RunPaths
 
 AGREE = settings(
     max_examples=30, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
@@ -102,6 +108,24 @@ def test_all_that_show_a_run_agree(run: RandomRun, over: bool) -> None:
         assert samples[("done_total", *labels)] == one.done
         assert samples[("planned", *labels)] == one.planned
     assert samples["run_seconds",] == view.seconds
+    for place, name in (("done_total", "done"), ("planned", "planned"), ("skipped_total", "skipped")):
+        assert sum(value for key, value in samples.items() if key[0] == place) == getattr(view.total, name)
+    assert [samples[("attempts_total", ("useful", one))] for one in ("yes", "no")] == [
+        run.truth.useful,
+        run.truth.attempts - run.truth.useful,
+    ]
+    assert samples["failures_total",] == run.truth.failures
+    assert {key[1][1]: value for key, value in samples.items() if key[0] == "retries_total"} == dict(
+        run.truth.retries
+    )
+    assert samples[("bytes_total", ("direction", "read"))] == run.truth.read
+    spent = {key[1][1]: value for key, value in samples.items() if key[0] == "core_seconds_total"}
+    assert sum(spent.values()) + view.core_time.running + view.core_time.idle == pytest.approx(
+        samples["core_seconds_available_total",]
+    )
+    assert samples[("workers", ("state", "connected"))] == view.workers.connected
+    for name in ("tasks", "workers", "moved", "memory", "hosts", "problems"):
+        assert written[name] == as_json(getattr(view, name)), name
     assert samples.get(("left_seconds",)) == view.total.left
     texts = {
         "page": Numbers(page.status_page(view, name="run", every=5)),
@@ -129,6 +153,54 @@ def test_all_that_show_a_run_agree(run: RandomRun, over: bool) -> None:
         assert words.core_hours(view.core_time) in told
         for numbers in texts.values():
             assert words.core_time(view.core_time.available) in numbers.text
+
+
+def as_json(value: Any) -> Any:
+    """Return frozen values as they are written."""
+    return json.loads(json.dumps(value, default=vars))
+
+
+@AGREE
+@given(run=runs, over=st.booleans())
+def test_what_is_told_of_parts_adds_up_to_the_whole(run: RandomRun, over: bool) -> None:
+    view = finished(run, over=over)
+    assert sum(one.tasks for one in view.hosts) == run.truth.attempts
+    assert sum(one.attempts for one in view.lanes.lanes) == run.truth.attempts
+    assert sum(one.failed for one in view.lanes.lanes) == run.truth.attempts - run.truth.useful
+    assert sum(one.count for one in view.problems) == run.truth.failures
+    assert sum(sum(one.actions.values()) for one in view.problems) == run.truth.failures
+    for category in {one.category for one in view.memory}:
+        [whole] = [one.tasks for one in view.memory if one.category == category and not one.dataset]
+        parts = [one.tasks for one in view.memory if one.category == category and one.dataset]
+        assert not parts or sum(parts) == whole
+    told = view.lanes.done.get("")
+    new = view.total.planned - view.total.resumed
+    if told and new:
+        assert told[-1] == pytest.approx((view.total.done - view.total.resumed) / new, abs=1e-4)
+
+
+@settings(AGREE, max_examples=10)
+@given(run=runs, over=st.booleans())
+def test_who_reads_the_file_sees_what_the_run_itself_sees(run: RandomRun, over: bool) -> None:
+    """As wq-status and wq-report do, which have the journal alone."""
+    view = finished(run, over=over)
+    with tempfile.TemporaryDirectory() as place:
+        directory = journals.write(Path(place) / "run", run.events)
+        seen = loading.load(RunPaths(root=directory))
+    for name in ("tasks", "failures", "retries", "moved"):
+        assert getattr(seen, name) == getattr(view, name), name
+    counts = ("name", "planned", "done", "skipped", "resumed", "chunks", "chunks_done", "retried")
+    for one, other in zip((seen.total, *seen.datasets), (view.total, *view.datasets), strict=True):
+        assert [getattr(one, name) for name in counts] == [getattr(other, name) for name in counts]
+    for one, other in zip(seen.problems, view.problems, strict=True):
+        assert (one.cause, one.reason, one.count) == (other.cause, other.reason, other.count)
+    # times are written to the millisecond
+    assert {one.host: one.tasks for one in seen.hosts} == {one.host: one.tasks for one in view.hosts}
+    assert seen.seconds == pytest.approx(view.seconds, abs=0.01) or not over
+    assert seen.total.mean_rate == pytest.approx(view.total.mean_rate, rel=0.02) or not over
+    if over:
+        assert seen.state == view.state
+        assert vars(seen.core_time) == pytest.approx(vars(view.core_time), rel=0.02, abs=0.05)
 
 
 @AGREE
