@@ -113,6 +113,8 @@ def parse(text: str, *, custom: bool = False) -> Backend:
 def _meant(name: str) -> str:
     """Say what a name was probably meant for."""
     plain = name.lower().replace("-", "_").removesuffix("executor").strip("_")
+    if plain.startswith("vanilla_"):  # HiggsDNA's jobs of HTCondor
+        return f" Workers are started by --workers condor@{plain.removeprefix('vanilla_')}:N (-w)."
     if plain in _STARTERS:
         return f" Workers are started by --workers {_STARTERS[plain]}:N (-w), for the executor work_queue."
     if plain in EXECUTORS or plain in _OTHERS:

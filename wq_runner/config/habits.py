@@ -15,7 +15,34 @@ _PROCESSOR = "--processor FILE.py:NAME (-p) names the processor"
 _OUTPUT = "--output {value} (-o) sets the directory of the output"
 _LOUD = "--loglevel {level} (-ll) sets how much the terminal shows; wq-run.log has everything"
 _BATCH = "--batch-options '{option}={value}' passes options to the batch system"
+_ARGUMENT = (
+    "arguments of the processor are --processor-args NAME=VALUE, in the names that its class gives them; "
+    "an instance that your own module makes can be named too: -p FILE.py:NAME"
+)
+_PREFIX = "a line in a .cfg goes before the names of files, and --redirector FROM=TO reads them elsewhere"
+_ALL = "a run goes on by itself, over all files: the same command continues where the last one stopped"
 _DO = "the same command continues where the last one stopped, without an option"
+
+_OF_PROCESSORS = (
+    # HiggsDNA
+    *("--no-trigger", "--triggerGroup", "--skipCQR", "--applyCQR", "--skipJetVetoMap", "--fiducialCuts"),
+    *("--doDeco", "--Smear_sigma_m", "--Smear-sigma-m", "--doFlow_corrections", "--doFlow-corrections"),
+    *("--output_format", "--output-format", "--nano-version", "--validate-with-electrons"),
+    # BTVNanoCommissioning
+    *("--campaign", "--isSyst", "--isCorr", "--isArray", "--noHist", "--ttaddsys"),
+    # TopEFT
+    *(
+        "--do-errors",
+        "--do-systs",
+        "--do-np",
+        "--do-renormfact-envelope",
+        "--split-lep-flavor",
+        "--offZ-split",
+    ),
+    *("--tau_h_analysis", "--fwd-analysis", "--all-analysis", "--skip-sr", "--skip-cr", "--ecut"),
+    *("--wc-list", "--hist-list"),
+)
+"""Options of run_analysis.py and runner.py that go to the processor."""
 
 _BY_HABIT: Mapping[str, str] = {
     **dict.fromkeys(
@@ -56,6 +83,13 @@ _BY_HABIT: Mapping[str, str] = {
         ("--local", "--interactive"), "--workers local:4 runs on this machine, -e iterative in one process"
     ),
     **dict.fromkeys(("--condor", "--slurm"), "--workers {key}:20 starts workers in the batch system"),
+    **dict.fromkeys(("--prefix", "-r", "--xrd"), _PREFIX),
+    **dict.fromkeys(("--index", "--fsize"), _ALL),
+    "--save": "output.coffea in the directory of --output (-o) is always written",
+    "--max-scaleout": "--scaleout {value} (-s) is the most workers there are",
+    "--validate": "wq-samples check SAMPLES opens the files, and changes nothing",
+    "--chunk": "--chunksize {value} (-c) sets the events of a chunk",
+    **dict.fromkeys(_OF_PROCESSORS, _ARGUMENT),
     "--cluster": "--workers condor:20 or slurm:20 starts workers in a batch system (wq-workers sites list)",
 }
 

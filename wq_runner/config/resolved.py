@@ -28,7 +28,7 @@ from wq_runner.errors import UsageError
 from wq_runner.model import PerDataset, value_of
 from wq_runner.units import GB, MB
 from wq_runner.workers.local import LocalSpec
-from wq_runner.workers.spec import BatchSpec
+from wq_runner.workers.spec import BATCH_SYSTEMS, BatchSpec
 
 if TYPE_CHECKING:
     from wq_runner.engine.care import Care
@@ -125,9 +125,12 @@ def _check_executor(options: RunOptions) -> None:
         return
     check_installed(backend.name)
     if backend.name == "parsl" and backend.place and not Path(backend.place).is_file():
+        system = backend.place.partition("/")[0]  # as HiggsDNA and BTV have it: parsl/condor/naf_lite
+        other = f"\nworkers of Work Queue are started there by --workers {system}:20"
         raise UsageError(
             f"--executor {options.executor}: no such file {backend.place}",
-            hint=f"looked in {Path.cwd()}; it has to define `config`, a parsl.config.Config",
+            hint=f"looked in {Path.cwd()}; it has to define `config`, a parsl.config.Config"
+            f"{other if system in BATCH_SYSTEMS else ''}",
             page="executors",
         )
 
