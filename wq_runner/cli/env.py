@@ -112,7 +112,7 @@ def list_() -> None:
 @cli.command()
 @click.argument("key", shell_complete=_keys)
 def show(key: str) -> None:
-    """Show the packages of a base, or the commits and files of an overlay."""
+    """Show the packages of an environment, or the commits and files of code that was shipped."""
     from wq_runner.environment import overview
 
     store = _store()
@@ -123,7 +123,7 @@ def show(key: str) -> None:
 @click.argument("a", shell_complete=_keys)
 @click.argument("b", shell_complete=_keys)
 def diff(a: str, b: str) -> None:
-    """Show what differs between two bases, or two overlays."""
+    """Show what differs between two environments, or between the code of two runs."""
     from wq_runner.environment import overview
 
     store = _store()
@@ -203,7 +203,7 @@ def clean(keys: tuple[str, ...], max_cache: int | None, unused: float | None, *,
     default="packed",
     metavar="packed|none|FILE",
     shell_complete=completion.words("packed", "none", files=True),
-    help="As of wq-run.",
+    help="The same as for wq-run.",
 )
 @click.option(
     "--extra-file",
@@ -211,10 +211,13 @@ def clean(keys: tuple[str, ...], max_cache: int | None, unused: float | None, *,
     cls=base.Option,
     multiple=True,
     type=click.Path(path_type=Path),
-    help="As of wq-run.",
+    help="The same as for wq-run.",
 )
 def check(processor: str | None, environment: str, extra: tuple[Path, ...]) -> None:
-    """Build what a run would ship from here, and try it in a clean shell. Exit code 4: it does not work."""
+    """Build what a run would ship from here, and try it in a clean shell.
+
+    The exit code is 4 if it does not work.
+    """
     from wq_runner.environment.choice import Wish, analysis_directory
     from wq_runner.environment.smoke import NEEDED
 

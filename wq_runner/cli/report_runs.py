@@ -142,7 +142,8 @@ def peek(directory: Path, output: Path | None, datasets: tuple[str, ...], *, raw
 def check(directory: Path, *, resubmit: bool) -> None:
     """Say what became of the jobs of wq-run export: whether all is there, whole, with every event.
 
-    Ends with 3 if a job is not done. One that runs yet has no result: wait for it before --resubmit.
+    The exit code is 3 if a job is not done. A job that still runs has no result: wait for it before
+    --resubmit.
     """
     from wq_runner.monitor.console import PlainConsole
     from wq_runner.pipeline.export.check import check as check_jobs

@@ -78,7 +78,7 @@ def cli() -> None:
 @_arguments
 @_direct
 def list_(names: tuple[str, ...], treename: str | None, **direct: Any) -> None:
-    """Show what was understood: datasets, files, trees, metadata. Opens no data file."""
+    """Show how samples are understood: datasets, files, trees, metadata. No data file is opened."""
     from wq_runner.samples import overview
 
     fileset = _load(names, treename, **direct)
@@ -111,7 +111,7 @@ def check(
 ) -> None:
     """Open every file: count entries, find missing trees and unreadable files. Changes nothing.
 
-    Ends with 0 if every file is good, with 3 if some are not.
+    The exit code is 0 if every file is good, and 3 if some are not.
     """
     from wq_runner.samples import check as checking
     from wq_runner.samples import overview
@@ -168,7 +168,7 @@ def missing(convention: str, source: Path, samples: str, output: Path) -> None:
     """Find files that were not processed, or not to their end, from the names of parquet files.
 
     Opens input files only for what their names do not tell: how many events a file has of which some are
-    there and, with Legacy, the uuid. Ends with 3 if something is missing.
+    there and, with Legacy, the uuid. The exit code is 3 if something is missing.
     """
     from wq_runner import system
     from wq_runner.samples import unprocessed
