@@ -27,6 +27,7 @@ from repositories import Repository
 from wq_runner.environment.gitstate import GitTree, open_git
 from wq_runner.environment.store import Store
 from wq_runner.monitor.view import RunView
+from wq_runner.samples.cache import default_path
 
 # machines are busy at times
 hypothesis.settings.register_profile("busy", deadline=None)
@@ -38,6 +39,12 @@ _GRACE = 15.0  # seconds for what ends by itself once its parent is gone
 
 class OutsideError(AssertionError):
     """A test tried to talk to another machine."""
+
+
+@pytest.fixture(autouse=True)
+def nothing_learned() -> None:
+    """Begin each test without what runs of others have learned of a processor."""
+    (default_path().with_name("learned.json")).unlink(missing_ok=True)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,7 +1,8 @@
 """How much memory a task asks for: predicted from what chunks of its dataset used or had too little of.
 
 A dataset of which nothing is known asks for what the others of the run took, and at least for the share of a
-core of the worker: with less, no more tasks could run there.
+core of the worker: with less, no more tasks could run there. Before anything was measured, it is what an
+earlier run took.
 """
 
 from __future__ import annotations
@@ -58,6 +59,12 @@ class MemoryModel:
     def exhausted(self, events: int, used: float) -> None:
         """Note that a chunk was stopped when it had used so much."""
         self._too_little[events] = max(used, self._too_little.get(events, 0.0))
+
+    def sample(self, most: int = 20) -> tuple[tuple[int, float], ...]:
+        """Return some of what was measured, from the least to the most memory."""
+        seen = sorted(self._seen, key=lambda one: one[1])
+        step = max(1.0, (len(seen) - 1) / (most - 1))
+        return tuple(seen[round(number * step)] for number in range(min(len(seen), most)))
 
     @property
     def known(self) -> bool:
@@ -125,10 +132,13 @@ class MemoryModel:
 class Allocator:
     """Decides what each task asks for."""
 
-    def __init__(self, settings: AllocationSettings) -> None:
+    def __init__(self, settings: AllocationSettings, prior: Sequence[tuple[int, float]] = ()) -> None:
         self._settings = settings
         self._models: dict[str, MemoryModel] = {}
         self._together = MemoryModel()  # of all datasets, for those of which nothing is known
+        for events, peak in prior:
+            self._together.observe(events, peak)
+        self._earlier = bool(prior)  # whether that is of an earlier run alone
 
     def learns(self, dataset: str) -> bool:
         return self._settings.mode == "auto" and self._said(dataset) is None
@@ -143,12 +153,24 @@ class Allocator:
 
     def observe(self, dataset: str, events: int, peak: float) -> None:
         """Note what a chunk has used, in bytes."""
+        self._forget_earlier()
         for model in (self.model(dataset), self._together):
             model.observe(events, peak)
 
     def exhausted(self, dataset: str, events: int, used: float) -> None:
         """Note that a chunk was stopped when it had used so many bytes."""
+        self._forget_earlier()
         self.model(dataset).exhausted(events, used)
+
+    def _forget_earlier(self) -> None:
+        """Go by what this run has seen, as soon as that is anything: the code may be another one."""
+        if self._earlier:
+            self._together, self._earlier = MemoryModel(), False
+
+    @property
+    def sample(self) -> tuple[tuple[int, float], ...]:
+        """Some of what chunks have used, for the next run; what was there before if none has."""
+        return self._together.sample()
 
     def known(self, dataset: str) -> bool:
         return not self.learns(dataset) or self.model(dataset).known

@@ -29,6 +29,7 @@ from wq_runner.execution.ledger import Holding
 from wq_runner.execution.phase import Context, LoopResult, LoopSettings, Skipped
 from wq_runner.execution.placing import Placing
 from wq_runner.execution.policy import Abort, Again, Cause, Retry, Skip, Split, Trouble
+from wq_runner.execution.prior import NOTHING, Prior
 from wq_runner.execution.problems import error_of
 from wq_runner.execution.reduce import Reducer
 from wq_runner.execution.sayings import Sayings
@@ -59,7 +60,8 @@ class Loop:
         self._journal = context.journal
         self._staging = context.staging
         self._clock = context.clock
-        self._allocator = Allocator(settings.allocation)
+        self._prior = settings.prior if category is Category.PROCESSING else NOTHING
+        self._allocator = Allocator(settings.allocation, self._prior.memory)
         self._running: dict[int, tuple[Task, tuple[Item, ...]]] = {}
         self._datasets: Counter[str] = Counter()  # how many of these each has
         self._placing = Placing()
@@ -85,7 +87,9 @@ class Loop:
             If the staging directory or the ledger cannot be written.
         """
         began = self._clock()
-        self._backlog = Backlog(items, self._settings.shape, self._fits, self._together, self._clock)
+        self._backlog = Backlog(
+            items, self._settings.shape, self._fits, self._together, self._clock, self._prior.pace
+        )
         planned = plans(items)
         self._journal.record(
             PhaseStarted(
@@ -143,6 +147,7 @@ class Loop:
             seen=self._inputs.seen,
             given=self._given,
             running=len(self._running) + self._accumulation.running,
+            took=Prior(memory=self._allocator.sample, pace=self._backlog.pace),
         )
 
     def _turn(self) -> None:

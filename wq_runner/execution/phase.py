@@ -16,6 +16,7 @@ from wq_runner.execution.files import FileStore
 from wq_runner.execution.hosts import Hosts, HostSettings
 from wq_runner.execution.items import Item, Place, Sum
 from wq_runner.execution.late import LateReads
+from wq_runner.execution.prior import NOTHING, Prior
 from wq_runner.execution.shaping import ShapeSettings
 from wq_runner.execution.sums import TreeSettings
 from wq_runner.journal import Journal
@@ -28,7 +29,8 @@ class LoopSettings:
     """`tree` is when tasks add results up; `paths` are where workers look for modules before their own.
 
     `code` is the analysis's as it was when the run began; None if it is looked at when it is sent.
-    Random numbers follow from `seed`, and from the chunk that draws them.
+    Random numbers follow from `seed`, and from the chunk that draws them. `prior` is what chunks took in an
+    earlier run.
     """
 
     shape: ShapeSettings = field(default_factory=ShapeSettings)
@@ -40,6 +42,7 @@ class LoopSettings:
     paths: tuple[str, ...] = ()
     code: Code | None = None
     seed: int | None = None
+    prior: Prior = NOTHING
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +60,7 @@ class LoopResult:
 
     `again` are those that are to be planned again, as their files are not what was planned. `seen` is what
     tasks found files to be, `given` how many events of each dataset the processor was given. `running` is how
-    many tasks the engine still has, which nobody waits for any more.
+    many tasks the engine still has, which nobody waits for any more. `took` is what chunks took.
     """
 
     results: dict[Sum, Any]
@@ -68,6 +71,7 @@ class LoopResult:
     seen: Mapping[Place, Known] = field(default_factory=dict)
     given: Mapping[str, int] = field(default_factory=dict)
     running: int = 0
+    took: Prior = NOTHING
 
 
 @dataclass

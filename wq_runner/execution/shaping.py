@@ -102,7 +102,7 @@ class Backlog:
     """The items that wait, cut into batches on demand.
 
     `fits` tells how large a chunk of a dataset may be; `together` what datasets have in common that may
-    share a task, None for one that may not.
+    share a task, None for one that may not. `pace` is how many seconds an event took in an earlier run.
     """
 
     def __init__(
@@ -112,12 +112,14 @@ class Backlog:
         fits: Callable[[str], Fits] = lambda _: Fits(),
         together: Callable[[str], Hashable] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
+        pace: float | None = None,
     ) -> None:
         self._settings = settings
         self._fits = fits
         self._together = together
         self._measured_size = 0
         self._measured_seconds = 0.0
+        self._pace = pace
         self._queues: dict[str, _Queue] = {}
         self._clock = clock
         self._again: deque[_Batch] = deque()
@@ -134,6 +136,11 @@ class Backlog:
 
     def __bool__(self) -> bool:
         return bool(self._again or self._tried or self._untried)
+
+    @property
+    def pace(self) -> float | None:
+        """Seconds of a unit of size, of all datasets; of an earlier run until something was measured."""
+        return self._measured_seconds / self._measured_size if self._measured_size else self._pace
 
     def waiting(self) -> list[Item]:
         """Return everything that waits."""
@@ -197,7 +204,7 @@ class Backlog:
             return tuple(self._take(first, 1.0, 1.0))
         each = speed * queue.items[0].size
         seconds = trial_seconds(self._settings, seconds_left=each * len(self._untried), slots=slots)
-        if len(queue.items) > 1:
+        if len(queue.items) > 1 or not self._measured_size:
             seconds = min(seconds, self._settings.least_time)
         return self._fill(filter(allowed, tuple(self._untried)), seconds, each_once=True)
 
@@ -211,7 +218,7 @@ class Backlog:
 
     def _speed(self, queue: _Queue) -> float | None:
         """Return the seconds per unit of size, of the other datasets where nothing was measured yet."""
-        overall = self._measured_seconds / self._measured_size if self._measured_size else None
+        overall = self.pace
         return queue.speed(self._settings.first_guess if overall is None else overall)
 
     def _fill(self, names: Iterable[str], seconds: float, *, each_once: bool = False) -> tuple[Item, ...]:

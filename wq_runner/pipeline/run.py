@@ -35,6 +35,7 @@ from wq_runner.pipeline import (
     facts,
     filling,
     finished,
+    learned,
     obstacles,
     provenance,
     proxies,
@@ -243,7 +244,7 @@ def _run(
             stack.enter_context(
                 signals.stopping(session.stop.make, lambda: _say_stopping(settings.loop, console))
             )
-            stack.enter_context(_beside(place, session))
+            stack.enter_context(_beside(ready, record, place, session))
             with waiting(console, "workers", engines.starting(settings.executor)):
                 session.start()
             stack.enter_context(session.presence)
@@ -285,13 +286,25 @@ def _close(session: Session, console: Console) -> None:
 
 
 @contextlib.contextmanager
-def _beside(place: Place, session: Session) -> Iterator[None]:
-    """Write and show what is there already, while a run goes on."""
+def _beside(ready: Prepared, record: Record, place: Place, session: Session) -> Iterator[None]:
+    """Write and show what is there already, while a run goes on, and learn what its chunks take."""
     with contextlib.ExitStack() as stack:
+        stack.enter_context(_learning(session, ready, record))
         if place.completed is not None:
             stack.enter_context(place.completed.working(session))
         stack.enter_context(filling.beside(place.watch.fill, place.paths))
         yield
+
+
+@contextlib.contextmanager
+def _learning(session: Session, ready: Prepared, record: Record) -> Iterator[None]:
+    """Tell a session what chunks of its processor took in an earlier run, and remember what they take."""
+    path, processor = ready.cache.path.with_name("learned.json"), record.fingerprint["the processor"]
+    session.settings = dataclasses.replace(session.settings, prior=learned.recall(path, processor))
+    yield
+    # what a chunk takes in this process is no guess for a worker's
+    if session.last is not None and not isinstance(session.engine, InlineEngine):
+        learned.remember(path, processor, session.last.took)
 
 
 def _name_folders(session: Session, ready: Prepared) -> None:

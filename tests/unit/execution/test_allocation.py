@@ -185,3 +185,49 @@ def test_what_is_said_of_one_dataset_is_learned_of_another() -> None:
     assert [allocator.learns(name) for name in ("A1", "B")] == [False, True]
     assert allocator.request([("A1", 1000)], WORKER).memory == 600
     assert allocator.request([("B", 1000)], WORKER).memory == WORKER.memory
+
+
+# -- what an earlier run tells
+
+
+ALIKE = ((1000, 400.0 * MB),) * 8
+
+
+@pytest.mark.parametrize(
+    ("takes", "asked"),
+    [
+        pytest.param(400, (400, 900), id="as before"),
+        pytest.param(4000, (2000, 2000), id="ten times as much: all there is"),
+        pytest.param(40, (40, 250), id="a tenth"),
+    ],
+)
+def test_an_earlier_run_is_a_guess_until_this_one_has_measured(
+    takes: int, asked: tuple[float, float]
+) -> None:
+    """Of another version of the processor it may be wrong."""
+    allocator = Allocator(AllocationSettings(), ALIKE)
+    first = allocator.request([("A", 1000)], WORKER).memory or 0
+    assert 400 < first < 1000, "not all the memory of a worker"
+    assert allocator.guessed("A")
+    allocator.observe("A", 1000, takes * MB)
+    low, high = asked
+    assert low <= (allocator.request([("B", 1000)], WORKER).memory or 0) <= high
+    assert allocator.sample == ((1000, takes * MB),)
+
+
+def test_an_earlier_run_that_told_too_little_is_forgotten() -> None:
+    """It costs one attempt of those chunks that began with it."""
+    allocator = Allocator(AllocationSettings(), ALIKE)
+    allocator.exhausted("A", 1000, 700 * MB)
+    assert not allocator.guessed("B")
+    assert [allocator.request([(name, 1000)], WORKER).memory for name in "AB"] == [2000, 2000]
+
+
+def test_a_few_chunks_stand_for_all() -> None:
+    model = MemoryModel()
+    for number in range(100):
+        model.observe(1000, (100 + number) * MB)
+    few = model.sample(10)
+    assert len(few) == 10
+    assert (few[0], few[-1]) == ((1000, 100 * MB), (1000, 199 * MB))
+    assert MemoryModel().sample() == ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import logging
+import math
 import random
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -24,6 +25,7 @@ from wq_runner.execution.allocation import AllocationSettings
 from wq_runner.execution.items import describe
 from wq_runner.execution.loop import Loop
 from wq_runner.execution.phase import Context, LoopResult, LoopSettings, StopRequest
+from wq_runner.execution.prior import Prior
 from wq_runner.execution.shaping import ShapeSettings
 from wq_runner.execution.sums import TreeSettings
 from wq_runner.journal import Accepted, Decided, Event, HostBlocked, Journal, TaskSubmitted
@@ -276,6 +278,22 @@ def test_all_cores_are_at_work_on_five_hundred_datasets(phase: Make, workers: tu
     cores = sum(worker.cores for worker in workers)
     assert scripted.busy_share(run.engine, began + 60, run.clock.now - 60, cores) >= 0.95
     assert len([one for one in run.decided() if one[1] == "out of resources"]) <= 10
+
+
+def test_after_an_earlier_run_no_chunk_takes_a_whole_worker(phase: Make) -> None:
+    """Chunks of another version of the processor took half as much, or so they say."""
+    values = [one for number in range(100) for one in chunks(f"D{number}", 3)]
+    took = Prior(memory=tuple((1000, size * MB) for size in (450, 500, 550)), pace=0.01)
+    run = phase(
+        workers=LIKE_EACH_OTHER,
+        settings=replace(SETTINGS, prior=took),
+        cost=lambda _: Cost(seconds=20, memory=1000 * MB),
+    )
+    found = run.run(values)
+    assert ranges(found.results) == all_of(values)
+    assert max(task.resources.memory or math.inf for task in run.engine.submitted) <= 2100
+    assert found.took.memory[-1] == (1000, 1000 * MB)
+    assert found.took.pace == 20 / 1000
 
 
 # -- hosts and workers

@@ -338,3 +338,16 @@ def test_hundreds_of_datasets_are_finished_one_after_the_other() -> None:
     )  # as many as have a part in the tasks that run
     assert sum(before.values()) < 0.2 * len(items)
     assert share > 0.97
+
+
+# -- what an earlier run tells
+
+
+def test_the_pace_of_an_earlier_run_fills_the_first_tasks() -> None:
+    """But not far: the code may be another one, a hundred times as slow."""
+    backlog = Backlog(small(200), SETTINGS, together=anything, pace=0.1 / 1000)
+    first = backlog.next_batch(4)
+    assert 1 < len(first) <= SETTINGS.least_time / 0.1
+    backlog.learn(first[0].dataset, 1000, 10.0)
+    assert len(backlog.next_batch(4)) < len(first), "what was measured counts"
+    assert backlog.pace == 10.0 / 1000
