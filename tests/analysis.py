@@ -30,6 +30,17 @@ class Sums(processor.ProcessorABC):
         return {**accumulator, "postprocessed": True}
 
 
+class Columns(processor.ProcessorABC):
+    """Sums of every column, each of which is read when its turn comes."""
+
+    def process(self, events: Any) -> dict[str, Any]:
+        sums = {name: int(np.asarray(events[name], dtype=np.int64).sum()) for name in events.fields}
+        return {"entries": len(events), "sums": sums}
+
+    def postprocess(self, accumulator: dict[str, Any]) -> dict[str, Any]:
+        return accumulator
+
+
 class Gated(Sums):
     """Does chunks that start below `free` at once, and the others when the file `gate` appears."""
 

@@ -259,7 +259,7 @@ class ScriptedEngine:
         return False
 
     def _run(self, task: Task, place: _Place, allocated: Resources) -> None:
-        values, _, _ = work.unpack(task.items)
+        values = work.unpack(task.items).items
         costs = [self._cost(value) for value in values]
         exhausted = max(cost.memory for cost in costs) > (allocated.memory or 0) * MB
         seconds = self._startup + sum(cost.seconds for cost in costs) / (2 if exhausted else 1)

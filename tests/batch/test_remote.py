@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import certificates
+import delays
 import nanoaod
 import pytest
 import running
@@ -141,3 +142,28 @@ def test_read_where_a_redirector_says(data: Path, tmp_path: Path) -> None:
         running.run_well(*SUMS, *WORKERS, *moved, samples, cwd=tmp_path)
     complete(tmp_path / "out")
     assert asked
+
+
+FAR = 0.025  # seconds until the server answers
+
+
+def test_columns_of_a_far_server_come_in_one_request(tmp_path: Path) -> None:
+    files, columns = [f"{number}.root" for number in range(2)], [f"x{number}" for number in range(60)]
+    for name in files:
+        nanoaod.write_simple(tmp_path / "data" / name, ENTRIES, columns)
+    (tmp_path / "a.json").write_text(json.dumps({"files": files, "treeName": "Events"}))
+    chosen = ("-p", f"{running.ANALYSIS}:Columns", "--schema", "BaseSchema", "--chunksize", "20")
+    with xrootd.xrootd(tmp_path / "data") as server, delays.delayed(server.port, FAR) as far:
+        (tmp_path / "samples.cfg").write_text(f"root://127.0.0.1:{far.port}//\na.json\n")
+        running.run_well(*chosen, *WORKERS, tmp_path / "samples.cfg", cwd=tmp_path)
+    assert running.output(tmp_path / "out")["sums"] == dict.fromkeys(columns, ENTRIES * (ENTRIES - 1))
+    # eight chunks, of which two may have begun before anything was learned; each request takes its time
+    assert far.requests < 8 * len(columns) / 2
+
+
+def test_a_column_that_no_file_has_is_said_before_anything_runs(data: Path, tmp_path: Path) -> None:
+    with xrootd.xrootd(data) as server:
+        samples = written(tmp_path, server.url)
+        ended = running.run(*SUMS, *WORKERS, "--preload", "x,Muon_pt", samples, cwd=tmp_path)
+    assert ended.code == 2
+    assert "--preload Muon_pt: no column of this name" in ended.err + ended.out

@@ -35,6 +35,7 @@ class Server:
     process: subprocess.Popen[bytes]
     url: str
     data: Path
+    port: int
 
     def hang(self) -> None:
         """Let it answer no more; whoever connects is accepted all the same."""
@@ -66,7 +67,7 @@ def xrootd(data: Path) -> Iterator[Server]:
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=directory
             )
         url = f"root://127.0.0.1:{port}//"
-        server = Server(process=process, url=url, data=directory / "data")
+        server = Server(process=process, url=url, data=directory / "data", port=port)
         try:
             running.until(lambda: _answers(port) or process.poll() is not None, "the server answers")
             assert process.poll() is None, (directory / "out").read_text()

@@ -16,7 +16,7 @@ import pytest
 
 from wq_runner.config.settings import ChunkSettings
 from wq_runner.execution.items import Item
-from wq_runner.execution.phase import LoopResult, Skipped, StopRequest
+from wq_runner.execution.phase import LoopResult, LoopSettings, Skipped, StopRequest
 from wq_runner.model import Category, Dataset, FileFacts, InputFile
 from wq_runner.pipeline import facts
 from wq_runner.samples.cache import FactsCache
@@ -29,6 +29,7 @@ class Workers:
     def __init__(self, most: float = math.inf) -> None:
         self.opened: list[str] = []
         self.stop = StopRequest()
+        self.settings = LoopSettings()
         self._most = most  # so many files are opened before somebody stops it
 
     def run(

@@ -270,7 +270,8 @@ def test_what_opens_files_by_itself_shares_the_tree_and_changes_nothing_for_othe
     uuid = write(tmp_path / "a.root")
     trees = Trees()
     wrapped, _ = work.lone(trees.used_by(opening))
-    trees.more = True
+    chunk = item_of(tmp_path / "a.root", uuid)
+    trees.plan([chunk, chunk], 0)
     _, first = wrapped(item_of(tmp_path / "a.root", uuid))
     _, second = wrapped(item_of(tmp_path / "a.root", uuid))
     _, third = wrapped(item_of(tmp_path / "a.root", uuid))

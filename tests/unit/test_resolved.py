@@ -39,6 +39,8 @@ OTHERS: dict[str, Any] = {
     "order": "largest",
     "stage_out": "/elsewhere",
     "output": Path("out"),
+    "preload": "Muon_pt",
+    "uproot_option": ({"num_workers": 4},),
 }
 """Other values than the default, where they cannot be told by its type."""
 

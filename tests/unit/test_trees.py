@@ -17,6 +17,7 @@ from coffea.processor import Runner
 from coffea.processor.executor import FileMeta
 
 from wq_runner.remote import wire, work
+from wq_runner.remote.lent import Lent
 from wq_runner.remote.pinned import Code
 from wq_runner.remote.trees import Checked, Trees
 
@@ -205,17 +206,18 @@ def test_a_file_is_known_when_its_entries_were_counted(files: list[str], tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("path", "options", "local"),
+    ("path", "options", "handler"),
     [
-        ("/data/a.root", {}, True),
-        ("a.root", {}, True),
-        ("root://host//a.root", {}, False),
-        ("https://host/a.root", {}, False),
-        ("simplecache::root://host//a.root", {}, False),
-        ("/data/a.root", {"handler": uproot.MemmapSource}, False),
+        ("/data/a.root", {}, uproot.MultithreadedFileSource),
+        ("a.root", {}, uproot.MultithreadedFileSource),
+        ("root://host//a.root", {}, Lent),
+        ("https://host/a.root", {}, Lent),
+        ("https://host/a.root", {"handler": uproot.HTTPSource}, uproot.HTTPSource),
+        ("simplecache::root://host//a.root", {}, None),
+        ("/data/a.root", {"handler": uproot.MemmapSource}, uproot.MemmapSource),
     ],
 )
-def test_local_files_are_read_without_threads(path: str, options: dict[str, Any], local: bool) -> None:
+def test_local_files_are_read_without_threads(path: str, options: dict[str, Any], handler: Any) -> None:
     seen: dict[str, Any] = {}
 
     def look(item: Piece, *, uproot_options: dict[str, Any]) -> None:
@@ -223,8 +225,8 @@ def test_local_files_are_read_without_threads(path: str, options: dict[str, Any]
         seen.update(uproot_options)
 
     Trees().used_by(functools.partial(look, uproot_options=options))(Piece(path))
-    assert (seen.get("use_threads") is False) == local
-    assert seen.get("handler") == (uproot.MultithreadedFileSource if local else options.get("handler"))
+    assert (seen.get("use_threads") is False) == (handler is uproot.MultithreadedFileSource)
+    assert seen.get("handler") == handler
 
 
 def test_it_travels_empty() -> None:

@@ -15,7 +15,8 @@ from wq_runner.errors import UsageError, did_you_mean
 
 ENV_PREFIX = "WQ_RUNNER"
 TABLE = "wq-runner"
-LITERALS = ("processor_args",)
+LITERALS = ("processor_args", "uproot_option")
+"""Options whose values are read as literals, each with a name."""
 
 
 @dataclass(frozen=True, kw_only=True)

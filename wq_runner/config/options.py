@@ -382,6 +382,36 @@ class RunOptions:
         type=types.REDIRECTOR,
         help="Read files whose names begin with FROM from the place that begins with TO. Repeatable.",
     )
+    preload: str = _option(
+        AUTO,
+        "--preload",
+        group=_INPUT,
+        nature=Nature(result=False, session=False, limits=False, jobs=True, drop=NEVER, heed=ALL, path=None),
+        type=types.PRELOAD,
+        help="Which columns are read in one request, before the processor asks for them. auto: of files on "
+        "servers (root://, https://), those that earlier chunks of the dataset have read, or those that the "
+        "samples name. off: none. NAMES: these, such as nMuon,Muon_pt. Others are read when they are asked "
+        "for.",
+    )
+    read_timeout: float | None = _option(
+        None,
+        "--read-timeout",
+        group=_INPUT,
+        nature=Nature(result=False, session=False, limits=False, jobs=True, drop=NEVER, heed=ALL, path=None),
+        type=types.SECONDS,
+        help="How long a server of files may take for one answer, such as 2m  [default: 60s, or 30s for "
+        "files that can be read elsewhere]",
+    )
+    uproot_option: tuple[Mapping[str, Any], ...] = _option(
+        (),
+        "--uproot-option",
+        group=_INPUT,
+        nature=Nature(result=False, session=False, limits=False, jobs=True, drop=NEVER, heed=ALL, path=None),
+        multiple=True,
+        type=types.KEY_VALUES,
+        help="Options of uproot.open: name=value, such as handler=XRootDSource or num_workers=4. Those that "
+        "it does not know go to the file system (fsspec). Repeatable.",
+    )
     batch_options: str | None = _option(
         None,
         "--batch-options",

@@ -32,10 +32,12 @@ from wq_runner.workers.spec import BATCH_SYSTEMS, BatchSpec
 
 if TYPE_CHECKING:
     from wq_runner.engine.care import Care
+    from wq_runner.execution.columns import ReadSettings
     from wq_runner.execution.phase import LoopSettings
     from wq_runner.execution.sums import TreeSettings
     from wq_runner.workers.sites import Site
 
+OFF = "off"
 MOST_INPUTS = 500  # files of one task, however small
 
 
@@ -293,6 +295,20 @@ def _loop(options: RunOptions) -> LoopSettings:
         tree=_tree(options.treereduction),
         drain_time=options.drain_time,
         seed=options.seed,
+        reads=_reads(options),
+    )
+
+
+def _reads(options: RunOptions) -> ReadSettings:
+    from wq_runner.execution.columns import ReadSettings
+
+    said = options.preload
+    return ReadSettings.of(
+        options=dict(literals.merged(options.uproot_option)),
+        timeout=options.read_timeout,
+        ahead=said != OFF,
+        learning=said == AUTO,
+        columns=tuple(dict.fromkeys(said.split(","))) if said not in {AUTO, OFF} else (),
     )
 
 

@@ -141,6 +141,17 @@ def _proxy(value: str) -> str:
     return value
 
 
+def _preload(value: Any) -> str:
+    """Read a word, or names; in a file, a list as well."""
+    names = value if isinstance(value, list) else str(value).split(",")
+    if value is False:  # as YAML reads "off"
+        return "off"
+    found = [str(one).strip() for one in names]
+    if not found or not all(found) or (len(found) > 1 and {AUTO, "off"} & set(found)):
+        raise ValueError(f"{value!r} is neither auto nor off nor names of columns, such as Muon_pt,Muon_eta")
+    return ",".join(found)
+
+
 def _redirector(value: str) -> tuple[str, str]:
     before, equals, after = value.partition("=")
     if not (equals and before.strip() and after.strip()):
@@ -177,6 +188,7 @@ OUTPUTS = Parsed("one|per-dataset|group:KEY|files:N", _outputs, words(ONE, PER_D
 CATALOG = Parsed("HOST[:PORT]|local|none", _catalog, words("local", "none"))
 PASSWORD = Parsed("FILE|auto|none", _password, words("auto", "none", files=True))
 PROXY = Parsed("FILE|auto|none", _proxy, words("auto", "none", files=True))
+PRELOAD = Parsed("auto|off|NAMES", _preload, words("auto", "off"))
 REDIRECTOR = Parsed("FROM=TO", _redirector)
 COUNT = Parsed("N", units.count)
 COUNTS = PerDatasetValue("N", units.count)

@@ -10,6 +10,7 @@ from typing import Any
 
 from wq_runner import literals, units
 from wq_runner.config import types
+from wq_runner.config.layers import LITERALS
 from wq_runner.config.nature import beside
 from wq_runner.config.options import NATURES, RunOptions
 from wq_runner.model import PerDataset
@@ -84,7 +85,7 @@ def _plain(name: str, value: Any, kind: Any) -> Any:
         return units.exact_size(value)
     if kind is types.PORTS:
         return "-".join(map(str, value))
-    if name == "processor_args":
+    if name in LITERALS:
         return literals.written(value)
     if isinstance(value, tuple):
         return [_plain(name, one, None) for one in value]

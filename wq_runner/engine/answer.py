@@ -132,7 +132,7 @@ class Answer:
 
     Items that are named nowhere were not reached. `sums` are those that are done by the sums that they are
     in, one after the other as they are in the file. `read` is what the process has read of the user's: see
-    `remote.reads`.
+    `remote.reads`. `columns` are what chunks of each dataset asked servers for, and were not told.
     """
 
     host: str
@@ -148,6 +148,7 @@ class Answer:
     left: Left | None = None
     inputs: Mapping[int, Input] = field(default_factory=dict)
     read: Mapping[str, str] = field(default_factory=dict)
+    columns: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 def read_answer(path: Path, *, files: bool = False) -> Answer:
@@ -186,6 +187,7 @@ def _answer(header: Mapping[str, Any]) -> Answer:
         left=Left(**{**left, "names": tuple(left["names"])}) if (left := header.get("left")) else None,
         inputs={entry["index"]: Input(**entry) for entry in header.get("inputs", ())},
         read=header.get("read", {}),
+        columns={name: frozenset(map(str, read)) for name, read in header.get("columns", {}).items()},
     )
 
 

@@ -11,6 +11,7 @@ from wq_runner import guarded
 from wq_runner.errors import ProcessorError
 from wq_runner.execution import travelling
 from wq_runner.remote import settings, work
+from wq_runner.remote.opening import Reading
 from wq_runner.remote.pinned import Code
 
 
@@ -25,12 +26,17 @@ def unsendable(error: BaseException) -> ProcessorError:
 
 
 def write_function(
-    function: Callable[[Any], Any], staging: Path, code: Code, seed: int | None = None
+    function: Callable[[Any], Any],
+    staging: Path,
+    code: Code,
+    seed: int | None = None,
+    reading: Reading | None = None,
 ) -> Path:
     """Write a function, with what it needs to be the same on workers, and return the file.
 
-    `code` is that of the analysis; random numbers follow from `seed`. The name is the content, this code
-    included: workers cache the file, and a process that has imported for it, by its name.
+    `code` is that of the analysis; random numbers follow from `seed`. Files are read as `reading` says. The
+    name is the content, this code included: workers cache the file, and a process that has imported for
+    it, by its name.
 
     Raises
     ------
@@ -45,7 +51,9 @@ def write_function(
         raise
     except BaseException as error:
         raise unsendable(error) from error
-    preamble = work.preamble(code, travelling.sources(), seed=seed, settings=settings.of_process())
+    preamble = work.preamble(
+        code, travelling.sources(), seed=seed, settings=settings.of_process(), reading=reading
+    )
     digest = hashlib.blake2b(preamble + content, digest_size=8).hexdigest()
     path = staging / f"function-{digest}"
     path.write_bytes(preamble + content)

@@ -20,6 +20,7 @@ from wq_runner.execution import events, pins, policy
 from wq_runner.execution.accumulating import Accumulation
 from wq_runner.execution.allocation import AllocationSettings, Allocator
 from wq_runner.execution.attempts import Attempts
+from wq_runner.execution.columns import Columns
 from wq_runner.execution.completion import Completion
 from wq_runner.execution.function import write_function
 from wq_runner.execution.hosts import Block, Unblock
@@ -71,6 +72,7 @@ class Loop:
         self._skipped: list[Skipped] = []
         self._again: list[Skipped] = []
         self._inputs = Inputs()
+        self._columns = Columns(settings.reads)
         self._given: Counter[str] = Counter()
         self._status = EngineStatus()
 
@@ -170,7 +172,8 @@ class Loop:
         if self._category is Category.PREPROCESSING:  # which is no work of the processor's
             code = dataclasses.replace(code, named=())
         code = dataclasses.replace(code, paths=self._settings.paths)
-        return write_function(function, self._staging, code, self._settings.seed)
+        reading = self._settings.reads.reading
+        return write_function(function, self._staging, code, self._settings.seed, reading)
 
     # -- feeding
 
@@ -241,7 +244,12 @@ class Loop:
             id=number,
             category=self._category,
             function=self._function,
-            items=work.pack((item.value for item in batch), map(self._inputs.of, batch), labels),
+            items=work.pack(
+                (item.value for item in batch),
+                map(self._inputs.of, batch),
+                labels,
+                self._columns.of(batch),
+            ),
             result=self._staging / f"{number}.result",
             resources=allocator.request(
                 [(item.dataset, item.size) for item in batch], self._engine.status.largest, self._least()
@@ -274,6 +282,7 @@ class Loop:
             self._backlog.put_back(batch)
             return
         self._inputs.learn(batch, found)
+        self._columns.learn(found)
         self._learn(batch, found)
         if self._category is Category.PROCESSING:
             # before the result counts: what is recorded durably next takes this line with it

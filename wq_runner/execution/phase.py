@@ -11,6 +11,7 @@ from typing import Any
 
 from wq_runner.execution import policy, problems
 from wq_runner.execution.allocation import AllocationSettings
+from wq_runner.execution.columns import ReadSettings
 from wq_runner.execution.completion import Completed
 from wq_runner.execution.files import FileStore
 from wq_runner.execution.hosts import Hosts, HostSettings
@@ -30,7 +31,7 @@ class LoopSettings:
 
     `code` is the analysis's as it was when the run began; None if it is looked at when it is sent.
     Random numbers follow from `seed`, and from the chunk that draws them. `prior` is what chunks took in an
-    earlier run.
+    earlier run, `reads` how files are read.
     """
 
     shape: ShapeSettings = field(default_factory=ShapeSettings)
@@ -43,6 +44,7 @@ class LoopSettings:
     code: Code | None = None
     seed: int | None = None
     prior: Prior = NOTHING
+    reads: ReadSettings = field(default_factory=ReadSettings)
 
 
 @dataclass(frozen=True, kw_only=True)

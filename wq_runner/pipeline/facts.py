@@ -18,6 +18,7 @@ from wq_runner.journal import Decided, Event, Listener
 from wq_runner.model import Category, FileFacts, Fileset, InputFile
 from wq_runner.pipeline import chunks
 from wq_runner.remote.inputs import UNKNOWN, Known
+from wq_runner.remote.opening import Reading
 from wq_runner.samples.anywhere import PATIENCE, FileToOpen, open_file, probe_anywhere
 from wq_runner.samples.cache import FactsCache, States, states_of
 
@@ -138,7 +139,8 @@ def learn(
         if not wanted:
             return
         before = states_of(wanted)
-        found = _open_here(wanted, session.stop) if len(wanted) <= FEW else {}
+        reading = session.settings.reads.reading
+        found = _open_here(wanted, session.stop, reading=reading) if len(wanted) <= FEW else {}
         elsewhere = [file for file in wanted if file not in found]
         if elsewhere and session.stop.since is None:
             by_tasks, bad = _open_by_tasks(fileset, elsewhere, session)
@@ -154,13 +156,17 @@ def learn(
 
 
 def _open_here(
-    files: Sequence[InputFile], stop: StopRequest, patience: float = PATIENCE
+    files: Sequence[InputFile],
+    stop: StopRequest,
+    patience: float = PATIENCE,
+    reading: Reading | None = None,
 ) -> dict[InputFile, FileFacts]:
     """Open files from this process; those that do not open are left to the workers, who may see more.
 
     A file system that never answers holds its thread for ever: such files are left to tasks, which are
     watched from outside. Daemon threads do not hold up the end of the program.
     """
+    reading = reading or Reading()
     waiting: queue.SimpleQueue[InputFile] = queue.SimpleQueue()
     looks: queue.SimpleQueue[tuple[InputFile, FileFacts | None]] = queue.SimpleQueue()
 
@@ -169,7 +175,7 @@ def _open_here(
             while True:
                 file = waiting.get_nowait()
                 try:
-                    looks.put((file, probe_anywhere(file, patience=patience / 2)))
+                    looks.put((file, probe_anywhere(file, patience=patience / 2, reading=reading)))
                 except Exception:  # a task says what it is, if it comes again
                     looks.put((file, None))
 
@@ -194,7 +200,8 @@ def _open_by_tasks(
 ) -> tuple[dict[InputFile, FileFacts], list[BadFile]]:
     datasets = {file: dataset.name for dataset in fileset for file in dataset.files}
     items = [
-        FileToOpen(number=number, dataset=datasets[file], file=file) for number, file in enumerate(files)
+        FileToOpen(number=number, dataset=datasets[file], file=file, reading=session.settings.reads.reading)
+        for number, file in enumerate(files)
     ]
     done = session.run(items, open_file, Category.PREPROCESSING)
     found = {files[number]: known for part in done.results.values() for number, known in part.items()}

@@ -48,6 +48,9 @@ class Keywords(TypedDict, total=False):
     tls: bool
     proxy: str
     redirector: str | Sequence[str]
+    preload: str
+    read_timeout: float | str | None
+    uproot_option: Mapping[str, Any] | str | Sequence[Mapping[str, Any] | str]
     batch_options: str | None
     wait_time: float | str | None
     environment: str

@@ -18,6 +18,7 @@ from wq_runner.pipeline import (
     packages,
     places,
     proxies,
+    reading,
     stageout,
 )
 from wq_runner.pipeline.chunks import Facts
@@ -63,13 +64,14 @@ def prepare(request: Request) -> Prepared:
         stageout.destination(settings.output.stage_out)
     whole = samples.load(request.samples, treename=asked.treename, wanted=asked.direct)
     notes = [("note", text) for text in idle(whole, asked.redirector)]
-    whole = places.placed(whole, asked)
+    whole = reading.preloaded(places.placed(whole, asked), settings.loop.reads)
     for name, value in asked.per_dataset.items():
         check_patterns(name.replace("_", "-"), value, whole)
     fileset = select(chosen(whole, asked.only, asked.skip), asked.select)
     fileset = chunks.limit_files(fileset, asked.limit_files)
     if not any(dataset.files for dataset in fileset):
         raise UsageError(f"there are no files in {', '.join(request.samples)}", page="samples")
+    reading.check(fileset, settings.loop.reads)
     proxy = proxies.choose(settings.proxy, fileset)
     about_proxy = proxies.describe(settings.proxy, fileset, proxy)
     cache = FactsCache()

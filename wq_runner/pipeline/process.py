@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from wq_runner.model import Chunk, Fileset
 from wq_runner.remote import abilities
 from wq_runner.remote.files import OUTPUT_DIR, PLACEHOLDER
 from wq_runner.remote.inputs import Known
+from wq_runner.remote.opening import Reading
 from wq_runner.samples import content
 
 
@@ -69,7 +71,7 @@ def process(analysis: Analysis, fileset: Fileset, plan: Sequence[Chunk], session
     fallbacks = _fallbacks(fileset)
     runner = Runner(
         executor=EngineExecutor(session=session, fallbacks=fallbacks, apart=True),
-        xrootdtimeout=30 if fallbacks else 60,  # seconds; where there is another place, sooner
+        xrootdtimeout=_timeout(session.settings.reads.reading, fallbacks),
         schema=analysis.schema,
         format=_format(plan),
     )
@@ -98,6 +100,11 @@ def process(analysis: Analysis, fileset: Fileset, plan: Sequence[Chunk], session
         given=found.given,
         seen=found.seen,
     )
+
+
+def _timeout(reading: Reading, fallbacks: Mapping[str, object]) -> int:
+    """Return how long a request may take, in whole seconds: XRootD takes no others."""
+    return math.ceil(reading.timeout or (30 if fallbacks else 60))  # where there is another place, sooner
 
 
 def _items(sums: Mapping[Sum, Any]) -> list[Any]:

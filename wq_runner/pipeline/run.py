@@ -39,6 +39,7 @@ from wq_runner.pipeline import (
     obstacles,
     provenance,
     proxies,
+    reading,
     resume,
     say,
     schemes,
@@ -226,7 +227,9 @@ def _run(
             proxy=courier.copy if courier else None,
         )
     )
-    session.settings = dataclasses.replace(session.settings, code=place.code)
+    session.settings = reading.with_names(
+        dataclasses.replace(session.settings, code=place.code), ready.fileset
+    )
     proxies.keep(session, courier, console, lambda: place.watch.glance().total.left)
     session.numbers = itertools.count(max(place.recovered.last_task + 1, next(session.numbers)))
     session.late = place.late

@@ -7,6 +7,7 @@ of a run rests on what was read, and not on what was to be read.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,10 @@ _State = tuple[int, int, int, int]
 
 
 class Inputs:
-    """What is known of the file of an item, and what was seen of it. `events` were given to the processor."""
+    """What is known of the file of an item, and what was seen of it. `events` were given to the processor.
+
+    `begun` is called when the processor gets them.
+    """
 
     def __init__(self) -> None:
         self._known = UNKNOWN
@@ -30,6 +34,7 @@ class Inputs:
         self._parquet: dict[str, tuple[_State | None, Known]] = {}
         self.seen = UNKNOWN
         self.events: int | None = None
+        self.begun: Callable[[], None] = lambda: None
 
     def plan(self, known: Known) -> None:
         """Get ready for an item of a file of which so much is known."""
@@ -110,6 +115,7 @@ class _Counting:
         from coffea.processor import ProcessorABC
 
         self._inputs.events = len(events)
+        self._inputs.begun()
         processor = self._processor
         return processor.process(events) if isinstance(processor, ProcessorABC) else processor(events)
 

@@ -2,7 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
+
+HANDLERS = ("handler", "file_handler", "xrootd_handler", "http_handler")
+"""Options of uproot, of its releases, that are a class of its own; here they are its name."""
+
+_OF_FILES = ("MemmapSource", "MultithreadedFileSource")
+_XROOTD = ("root", "roots", "xroot", "xroots")
+_WEB = ("http", "https")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """How files are to be read. `options` are uproot's, as the user gave them.
+
+    A request to a server may take `timeout` seconds; None is what suits. With `ahead`, what comes next is
+    read from servers before it is asked for; with `learning`, it is looked at what that is.
+    """
+
+    options: Mapping[str, Any] = field(default_factory=dict)
+    timeout: float | None = None
+    ahead: bool = True
+    learning: bool = True
+
+    def options_for(self, path: Any) -> dict[str, Any]:
+        """Return all of uproot's options for a file; those that were given go before."""
+        return {**options_for(path), **_resolved(self.options, path)}
+
+
+def is_of_server(path: Any) -> bool:
+    """Whether each request for a piece of a file takes its time."""
+    return isinstance(path, str) and "://" in path and "::" not in path
 
 
 def options_for(path: Any) -> dict[str, Any]:
@@ -20,3 +52,24 @@ def options_for(path: Any) -> dict[str, Any]:
     handler = "handler" if "handler" in known else "file_handler"  # in uproot 4
     threads = {"use_threads": False} if "use_threads" in known else {}
     return {handler: uproot.MultithreadedFileSource, **threads}
+
+
+def _resolved(options: Mapping[str, Any], path: Any) -> dict[str, Any]:
+    """Return options with the classes that they name, where these can read such a file."""
+    import uproot
+
+    found = {}
+    for name, value in options.items():
+        if name not in HANDLERS or not isinstance(value, str):
+            found[name] = value
+        elif _suits(value, str(path)):
+            found[name] = getattr(uproot, value)
+    return found
+
+
+def _suits(handler: str, path: str) -> bool:
+    if "XRootD" in handler:
+        return path.partition("://")[0] in _XROOTD
+    if "HTTP" in handler:
+        return path.partition("://")[0] in _WEB
+    return handler not in _OF_FILES or not is_of_server(path)

@@ -2,7 +2,8 @@
 
 coffea opens the file of each chunk anew, and uproot reads all about the tree's branches again: half a second
 for a NanoAOD of 1,500 branches. uproot gives out a tree from its cache of objects for as long as the file
-that it came from is open, so this cache keeps one open.
+that it came from is open, so this cache keeps one open. The next file of a server is opened while a chunk
+is computed, and what a chunk reads of it comes in one request: see `following` and `ahead`.
 """
 
 from __future__ import annotations
@@ -10,13 +11,20 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
-from typing import Any
+from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from . import abilities, opening
+from . import abilities, identity, servers
+from .ahead import Ahead
 from .failure import ChangedFileError
-from .inputs import UNKNOWN, Inputs, state_of
+from .following import Following
+from .inputs import UNKNOWN, Inputs, Known, state_of
+from .opening import HANDLERS, Reading, is_of_server
+
+if TYPE_CHECKING:
+    from .lent import Kept
 
 _ARRAYS = "100 MB"  # what uproot keeps of the arrays of a file
 
@@ -71,15 +79,42 @@ class Checked(MutableMapping[str, Any]):
             )
 
 
-class Trees(Checked):
-    """The cache of a task: the last tree, with a file of its own that stays open."""
+@dataclass(frozen=True)
+class _Opened:
+    """A tree of a file of a server, the key by which uproot's cache knows it, and what it is."""
 
-    def __init__(self) -> None:
+    kept: Kept
+    tree: Any
+    key: str
+    seen: Known
+
+
+class Trees(Checked):
+    """The cache of a task: the last tree, with a file that stays open, and the file of the next item.
+
+    `told` are the columns of each dataset that its chunks read, as far as is known; `learned` are others.
+    """
+
+    def __init__(self, reading: Reading | None = None) -> None:
         super().__init__()
-        self.more = False  # whether the next chunk is of the same file
+        self.reading = reading or Reading()
+        self.told: Mapping[str, Collection[str]] = {}
+        self.learned: dict[str, set[str]] = {}
+        self._item: Any = None
+        self._more = False  # whether the next chunk is of the same file
+        self._next: Any = None  # the next item, if it is of another file
         self._key: tuple[Any, ...] = ()  # path of the file, its state if it is local, and uproot's key
         self._tree: Any = None
         self._seen = UNKNOWN
+        self._kept: Kept | None = None  # the file of the item, if it is a server's
+        self._options: dict[str, Any] = {}  # that it was opened with
+        self._following: Following[_Opened] | None = None
+
+    def plan(self, items: Sequence[Any], index: int) -> None:
+        """Get ready for an item, and for the one after it."""
+        after = items[index + 1] if index + 1 < len(items) else None
+        self._more = after is not None and path_of(after) == path_of(items[index])
+        self._next = None if self._more else after
 
     def used_by(self, function: Callable[[Any], Any]) -> Callable[[Any], Any]:
         """Return coffea's work function, however wrapped, with this as the cache of the files that it opens.
@@ -99,17 +134,34 @@ class Trees(Checked):
             options = {}
         if not isinstance(options, dict):
             return inner
+        if given.get("format") == "parquet":
+            return functools.partial(_parquet, inner, options, self.inputs)
         # a file of which coffea is to count what is read must be read for itself
         cache = Checked(self.inputs) if given.get("savemetrics") else self
-        reading = _parquet if given.get("format") == "parquet" else _root
-        return functools.partial(reading, inner, {"object_cache": cache, **options}, self.inputs)
+        return functools.partial(_root, inner, {"object_cache": cache, **options}, self)
 
     def close(self) -> None:
         """Forget the tree, and close its file."""
         tree, self._tree, self._key = self._tree, None, ()
+        kept, self._kept = self._kept, None
         if tree is not None:
             with contextlib.suppress(Exception):
                 tree.file.close()
+        if kept is not None:
+            kept.close()
+
+    def end(self) -> None:
+        """Close what is open and what is being opened."""
+        self.close()
+        if self._following is not None:
+            self._following.drop()
+
+    def expect(self, item: Any) -> None:
+        super().expect(item)
+        self._item = item
+        self.inputs.begun = self._open_next
+        if self._kept is not None and self._kept.path != self.path:
+            self.close()
 
     def __getitem__(self, key: str) -> Any:
         self.check(key)
@@ -118,14 +170,19 @@ class Trees(Checked):
         if self.inputs.is_of_item(self._tree):
             self.inputs.compare(self._seen)
         self._tree.file.array_cache = _ARRAYS  # no chunk needs what others read
+        self._foresee(self._tree)
         return self._tree
 
     def __setitem__(self, key: str, value: Any) -> None:
-        """Read a tree again, from a file that nobody else closes, if another chunk is going to ask for it."""
+        """Keep a tree if another chunk is going to ask for it, with a file that nobody else closes."""
         if not _is_tree(value):
             return
         seen = self.inputs.look(value)
-        if not self.more:
+        self._foresee(value)
+        if not self._more:
+            return
+        if self._kept is not None:
+            self._tree, self._seen, self._key = value, seen, (self.path, state_of(self.path), key)
             return
         import uproot
 
@@ -149,18 +206,121 @@ class Trees(Checked):
     def __len__(self) -> int:
         return int(self._tree is not None)
 
+    # -- of servers
+
+    def lend(self, path: str, options: dict[str, Any]) -> Kept:
+        """Return the file of the item, which may be open: see `lent.Lender`."""
+        from . import lent
+
+        self._options = options
+        if self._kept is not None and self._kept.path == path and not self._kept.source.closed:
+            return self._kept
+        self.close()
+        following, self._following = self._following, None
+        opened = following.take() if following is not None and following.path == path else None
+        if following is not None:
+            following.drop()
+        if opened is None:
+            self._kept = lent.Kept(path, lent.real(path, options))
+        else:
+            self._kept, self._tree, self._seen = opened.kept, opened.tree, opened.seen
+            self._key = (self.path, state_of(self.path), opened.key)
+        return self._kept
+
+    def _open_next(self) -> None:
+        """Open the file of the next item, now that the processor has begun with this one."""
+        item, self._next = self._next, None
+        path, treename = path_of(item), getattr(item, "treename", "")
+        if not (self.reading.ahead and self._kept is not None and is_of_server(path) and treename):
+            return
+        if self._following is not None or servers.failures(path):
+            return
+        opening = functools.partial(_open, path, treename, self._options)
+        self._following = Following(path, opening, lambda opened: opened.kept.close())
+
+    def _foresee(self, tree: Any) -> None:
+        """Have the columns of the item come together, and look at what else is asked for."""
+        if self._kept is None or not self.inputs.is_of_item(tree):
+            return
+        dataset = getattr(self._item, "dataset", "")
+        names = {*self.told.get(dataset, ()), *self.learned.get(dataset, ())}
+        stop = getattr(self._item, "entrystop", None)
+        if stop is not None and (names or self.reading.learning):
+            self._kept.ahead = Ahead(tree, names, self._item.entrystart, stop)
+
+    def done(self, item: Any) -> None:
+        """Learn from what was read for an item."""
+        ahead = self._kept.ahead if self._kept is not None else None
+        if ahead is None or self._kept is None:
+            return
+        self._kept.ahead = None
+        found = ahead.unforeseen()
+        if found and self.reading.learning:
+            self.learned.setdefault(getattr(item, "dataset", ""), set()).update(found)
+
+
+class _Only:
+    """Lends one file."""
+
+    def __init__(self, kept: Kept) -> None:
+        self._kept = kept
+
+    def lend(self, path: str, options: dict[str, Any]) -> Kept:
+        del path, options
+        return self._kept
+
+
+def _open(path: str, treename: str, options: dict[str, Any]) -> _Opened:
+    """Open a file as one before it was, and read about its tree."""
+    import uproot
+
+    from . import lent
+
+    kept = lent.Kept(path, lent.real(path, options))
+    try:
+        objects: dict[str, Any] = {}
+        with lent.by(_Only(kept)):
+            directory = uproot.open({path: None}, object_cache=objects, array_cache=_ARRAYS, **options)
+        tree = directory[treename]
+        key = next(key for key, one in objects.items() if one is tree)
+        tree.file.object_cache = None
+        seen = identity.of_root(tree).hex(), int(tree.num_entries)
+    except BaseException:
+        kept.close()
+        raise
+    kept.is_fresh = True
+    return _Opened(kept, tree, key, seen)
+
+
+def path_of(item: Any) -> Any:
+    return getattr(item, "filename", item)  # what is no chunk has no neighbours
+
 
 def _is_tree(value: Any) -> bool:
     return hasattr(value, "object_path") and hasattr(value, "num_entries")
 
 
-def _root(function: Callable[..., Any], options: dict[str, Any], inputs: Inputs, item: Any) -> Any:
+def _root(function: Callable[..., Any], options: dict[str, Any], trees: Trees, item: Any) -> Any:
     """Call coffea's work function with options that also suit the file; those that were given go before."""
-    inputs.begin(item)
-    if isinstance(cache := options["object_cache"], Checked):
+    trees.inputs.begin(item)
+    cache, path = options["object_cache"], path_of(item)
+    if isinstance(cache, Checked):
         cache.expect(item)
-    suited = {} if "handler" in options else opening.options_for(getattr(item, "filename", None))
-    return function(item, uproot_options={**suited, **options})
+    if any(name in options for name in HANDLERS):
+        return function(item, uproot_options=options)
+    suited = trees.reading.options_for(path)
+    if cache is not trees or not is_of_server(path):
+        return function(item, uproot_options={**suited, **options})
+    from . import lent
+
+    try:
+        with lent.by(trees):
+            out = function(item, uproot_options={**suited, **options, lent.option(path): lent.Lent})
+    except BaseException:
+        trees.close()  # who tries once more opens it anew
+        raise
+    trees.done(item)
+    return out
 
 
 def _by_names(

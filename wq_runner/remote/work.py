@@ -20,7 +20,7 @@ import os
 import pickle
 import platform
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -30,12 +30,13 @@ from . import abilities, failure, lazy, pinned, ready, wire
 from .files import Folder, Scratch
 from .inputs import UNKNOWN, Inputs, Known
 from .meter import Meter, Outside
+from .opening import Reading
 from .pinned import Code
 from .reads import recorder
 from .seeds import Seeder
 from .settings import Settings
 from .sweeper import Sweeper
-from .trees import Trees
+from .trees import Trees, path_of
 from .warned import Warned
 
 ENOUGH = (
@@ -76,31 +77,49 @@ def execute(
         try:
             function = loaded or load_function(function_file)
             stack.enter_context(pinned.inside(function.code))
-            values, known, labels = unpack(items if isinstance(items, str) else items.read_text())
+            packed = unpack(items if isinstance(items, str) else items.read_text())
         except KeyboardInterrupt:
             raise
         except BaseException as error:
             batch.fail(None, error, kind=failure.ENVIRONMENT)
         else:
             header["startup"] = time.monotonic() - began
-            with recorder.task([*_own_places(function_file, result_file), *map(str, map(_path, values))]):
-                batch.apply(function, values, notify, known, labels)
+            places = map(str, map(path_of, packed.items))
+            with recorder.task([*_own_places(function_file, result_file), *places]):
+                batch.apply(function, packed, notify)
         header["read"] = recorder.all()
         header["wall"] = time.monotonic() - began
         if left := scratch.left():
             header["left"] = left
         batch.write(result_file, header)
     batch.folder.clear()
-    batch.trees.close()
+    batch.trees.end()
 
 
-def pack(items: Iterable[Any], known: Iterable[Known] = (), labels: Iterable[int] = ()) -> str:
+@dataclass(frozen=True)
+class Packed:
+    """The items of a task, and what is known of each: see `pack`."""
+
+    items: Sequence[Any]
+    known: Sequence[Known] = ()
+    labels: Sequence[int] = ()
+    columns: Mapping[str, Collection[str]] = field(default_factory=dict)
+
+
+def pack(
+    items: Iterable[Any],
+    known: Iterable[Known] = (),
+    labels: Iterable[int] = (),
+    columns: Mapping[str, Collection[str]] = MappingProxyType({}),
+) -> str:
     """Write items as a text: the engine's Python takes no bytes in some of its releases.
 
     `known` is what was planned to be the file of each, if they are of files; `labels` say which are added
-    up together: neighbours that have the same one.
+    up together: neighbours that have the same one. `columns` are what chunks of a dataset read, as far as
+    that is known.
     """
-    values = pickle.dumps((list(items), list(known), list(labels)), protocol=pickle.HIGHEST_PROTOCOL)
+    parts = (list(items), list(known), list(labels), {name: sorted(read) for name, read in columns.items()})
+    values = pickle.dumps(parts, protocol=pickle.HIGHEST_PROTOCOL)
     return base64.b64encode(values).decode("ascii")
 
 
@@ -110,10 +129,9 @@ def _own_places(*files: Path) -> list[str]:
     return [*(str(path.resolve().parent) for path in files), *([sandbox] if sandbox else [])]
 
 
-def unpack(text: str) -> tuple[list[Any], list[Known], list[int]]:
+def unpack(text: str) -> Packed:
     """Read what `pack` wrote."""
-    found: tuple[list[Any], list[Known], list[int]] = pickle.loads(base64.b64decode(text, validate=True))
-    return found
+    return Packed(*pickle.loads(base64.b64decode(text, validate=True)))
 
 
 def preamble(
@@ -122,31 +140,38 @@ def preamble(
     wanted: Mapping[str, str] | None = None,
     seed: int | None = None,
     settings: Mapping[str, Any] = MappingProxyType({}),
+    reading: Reading | None = None,
 ) -> bytes:
     """Return what stands before the function.
 
     `code` are the analysis's modules, `sources` the texts of what travels by value, by the names of its
     files, `wanted` the versions that it takes (None: those of this process). Random numbers follow from
-    `seed` and the chunk; `settings` are those of the manager's process.
+    `seed` and the chunk; `settings` are those of the manager's process. Files are read as `reading` says.
     """
+    reading = reading or Reading()
     before = {
         "code": (code or Code()).pack(),
         "sources": dict(sources),
         "versions": dict(wanted or versions()),
         "seed": seed,
         "settings": dict(settings),
+        "reading": {**vars(reading), "options": dict(reading.options)},
     }
     return pickle.dumps(before)
 
 
 @dataclass(frozen=True)
 class Function:
-    """What is called with each item, the code that it is of, and what an item is to find in the process."""
+    """What is called with each item, the code that it is of, and what an item is to find in the process.
+
+    Files are read as `reading` says.
+    """
 
     call: Callable[[Any], Any]
     code: Code
     settings: Settings = field(default_factory=Settings)
     seeder: Seeder = field(default_factory=Seeder)
+    reading: Reading = field(default_factory=Reading)
 
     def apply(self, wrapped: Callable[[Any], Any], item: Any, inputs: Inputs) -> Any:
         """Call it, as it is wrapped now, with an item; `inputs` are told what the processor is given."""
@@ -183,7 +208,8 @@ def _load_function(path: str, _mtime_ns: int) -> Function:
             with contextlib.suppress(Exception):  # which the first chunk will say
                 settings.load(lambda: _import_processor(call))
     settings.add(before["settings"])
-    return Function(call, code, settings, Seeder(before["seed"], frozenset(code.pins)))
+    seeder = Seeder(before["seed"], frozenset(code.pins))
+    return Function(call, code, settings, seeder, Reading(**before["reading"]))
 
 
 def import_named(name: str) -> None:
@@ -312,12 +338,12 @@ class _Batch:
     def apply(
         self,
         function: Function,
-        items: Sequence[Any],
+        packed: Packed,
         notify: Notify,
-        known: Sequence[Known] = (),
-        labels: Sequence[int] = (),
     ) -> None:
         """Apply the function to each item; what fails is left out of the merged results and reported."""
+        items, known, labels = packed.items, packed.known, packed.labels
+        self.trees.reading, self.trees.told = function.reading, packed.columns
         wrapped = self.trees.used_by(function.call)
         sweeper = Sweeper()
         spoiled: int | None = None  # the label of a sum that could not be made
@@ -330,7 +356,7 @@ class _Batch:
                 if self.packed > ENOUGH:
                     break
             notify(index)
-            self.trees.more = index + 1 < len(items) and _path(items[index + 1]) == _path(item)
+            self.trees.plan(items, index)
             self.trees.inputs.plan(known[index] if known else UNKNOWN)
             self.meter = Meter(self.outside)
             try:
@@ -448,6 +474,7 @@ class _Batch:
             "elsewhere": self.elsewhere,
             "warned": self.warned.as_json(),
             "inputs": self.inputs,
+            "columns": {name: sorted(read) for name, read in self.trees.learned.items()},
         }
         files = [one for one in self.folder.found if one[0] in self.done]
         wire.write(path, answer, [packed[0], cloudpickle.dumps(errors), *packed[1:]], files)
@@ -462,10 +489,6 @@ def _in_this_process() -> Iterator[None]:
     finally:
         if os.getpid() != mine:
             os._exit(1)
-
-
-def _path(item: Any) -> Any:
-    return getattr(item, "filename", item)  # what is no chunk has no neighbours
 
 
 def _read_elsewhere(index: int, signals: Sequence[Any]) -> list[dict[str, Any]]:

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 
 from wq_runner.model import FileFacts, InputFile
 from wq_runner.remote import servers
+from wq_runner.remote.opening import Reading
 from wq_runner.samples.probe import BadFileError, probe
 
 log = logging.getLogger(__name__)
 
 PATIENCE = 30.0  # seconds without any file that opens
+_PLAIN = Reading()
 
 
 def _note(place: str, reason: str) -> None:
@@ -21,7 +23,11 @@ def _note(place: str, reason: str) -> None:
 
 
 def probe_anywhere(
-    file: InputFile, *, patience: float | None = None, elsewhere: Callable[[str, str], None] = _note
+    file: InputFile,
+    *,
+    patience: float | None = None,
+    elsewhere: Callable[[str, str], None] = _note,
+    reading: Reading = _PLAIN,
 ) -> FileFacts:
     """Return the facts of a file, from the first place where it can be read.
 
@@ -35,11 +41,11 @@ def probe_anywhere(
         That of its path, if it can be read nowhere.
     """
     if not file.fallbacks:
-        return probe(file)
+        return probe(file, reading=reading)
     errors: dict[str, BadFileError] = {}
     for path in sorted((file.path, *file.fallbacks), key=servers.failures):
         try:
-            facts = probe(dataclasses.replace(file, path=path), timeout=patience)
+            facts = probe(dataclasses.replace(file, path=path), timeout=patience, reading=reading)
         except BadFileError as error:
             servers.note_failure(path)
             errors[path] = error
@@ -57,6 +63,7 @@ class FileToOpen:
     number: int
     dataset: str
     file: InputFile
+    reading: Reading = _PLAIN
 
     @property
     def path(self) -> str:
@@ -69,5 +76,7 @@ class FileToOpen:
 
 def open_file(item: FileToOpen) -> dict[int, FileFacts]:
     """Do what a preprocessing task does."""
-    facts = probe_anywhere(item.file, patience=PATIENCE, elsewhere=servers.tell_elsewhere)
+    facts = probe_anywhere(
+        item.file, patience=PATIENCE, elsewhere=servers.tell_elsewhere, reading=item.reading
+    )
     return {item.number: facts}

@@ -17,10 +17,11 @@ from typing import Any
 from wq_runner.errors import InputError, nearest
 from wq_runner.model import FileFacts, InputFile
 from wq_runner.remote import identity
-from wq_runner.remote.opening import options_for
+from wq_runner.remote.opening import Reading
 from wq_runner.samples import content, headers, paths
 
 _DEFAULT_TIMEOUT = 60.0
+_PLAIN = Reading()
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +56,12 @@ class BadFileError(InputError):
 
 
 def probe(
-    file: InputFile, *, clusters: bool = False, whole: bool = False, timeout: float | None = None
+    file: InputFile,
+    *,
+    clusters: bool = False,
+    whole: bool = False,
+    timeout: float | None = None,
+    reading: Reading = _PLAIN,
 ) -> FileFacts:
     """Open a file, at its path and not at its fallbacks, and return its facts.
 
@@ -66,7 +72,7 @@ def probe(
     whole
         Read all that says what is in the tree, and so find what is damaged in that; takes ten times as long.
     timeout
-        Seconds for each request to a remote server.
+        Seconds for each request to a remote server, unless `reading` says.
 
     Raises
     ------
@@ -78,19 +84,20 @@ def probe(
             _check_local(file.path)
         if content.kind(file.path) == content.PARQUET:
             return _probe_parquet(file, clusters)
-        return _probe_root(file, timeout or _DEFAULT_TIMEOUT, clusters=clusters, whole=whole)
+        seconds = reading.timeout or timeout or _DEFAULT_TIMEOUT
+        # whole seconds: XRootD takes no others
+        options = {"timeout": math.ceil(seconds), **reading.options_for(file.path)}
+        return _probe_root(file, options, clusters=clusters, whole=whole)
     except BadFileError:
         raise
     except Exception as error:
         raise classified(file, error) from error
 
 
-def _probe_root(file: InputFile, timeout: float, *, clusters: bool, whole: bool) -> FileFacts:
+def _probe_root(file: InputFile, options: dict[str, Any], *, clusters: bool, whole: bool) -> FileFacts:
     import uproot
 
     whole = whole or clusters
-    # whole seconds: XRootD takes no others
-    options = {"timeout": math.ceil(timeout), **options_for(file.path)}
     with uproot.open(
         {file.path: None}, custom_classes=None if whole else headers.classes(), **options
     ) as root:
@@ -105,7 +112,7 @@ def _probe_root(file: InputFile, timeout: float, *, clusters: bool, whole: bool)
                 raise
             except Exception as error:
                 log.debug("%s: read as a whole, as its tree alone cannot be: %s", file.path, error)
-    return _probe_root(file, timeout, clusters=clusters, whole=True)
+    return _probe_root(file, options, clusters=clusters, whole=True)
 
 
 def _facts(root: Any, tree: Any, clusters: bool) -> FileFacts:

@@ -16,6 +16,7 @@ from typing import Any
 from rich.console import Console
 
 from wq_runner import checksums, literals, system
+from wq_runner.config.layers import LITERALS
 from wq_runner.config.options import named
 from wq_runner.config.settings import RunSettings
 from wq_runner.environment import WorkerEnvironment
@@ -251,7 +252,8 @@ def _environment(request: Request, settings: Settings, draft: Folder, console: C
 def _options_of(job: Slice, options: Mapping[str, Any], processor: str | None) -> dict[str, Any]:
     names = named(lambda one: one.jobs)  # where it runs, and what was selected, is decided here
     given: dict[str, Any] = {name: value_of(options[name], job.dataset) for name in names}
-    given["processor_args"] = tuple(literals.written(given["processor_args"]))
+    for name in LITERALS:
+        given[name] = tuple(literals.written(given[name]))
     # a job has a directory of its own, with all files in it
     found = {"executor": "iterative", "in_place": True, "processor": processor, **given}
     return {
