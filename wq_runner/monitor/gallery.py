@@ -151,6 +151,8 @@ class _Scale:
         if low >= 0:
             return cls(top=top)
         step = top / 4  # as lines are drawn
+        if -low < step / 4:  # a few weights below zero
+            return cls(top=top, bottom=low)
         return cls(top=step * max(0, math.ceil(high / step)), bottom=step * math.floor(low / step))
 
     def y(self, value: float) -> float:

@@ -30,10 +30,21 @@ def render(view: RunView, *, width: int, height: int) -> RenderableType:
     lines += [Text(text, style=_ATTENTION, overflow="fold") for text in words.explain(view)]
     if view.last_problem:
         problem = Text(
-            f"last problem  {view.last_problem}", style=_ATTENTION, no_wrap=True, overflow="ellipsis"
+            f"last problem  {_problem(view.last_problem, width)}",
+            style=_ATTENTION,
+            no_wrap=True,
+            overflow="ellipsis",
         )
         lines.append(problem)
     return Group(*lines)
+
+
+def _problem(text: str, width: int) -> str:
+    """Return a problem with a short name of its dataset, so that the problem itself can be read."""
+    name, colon, reason = text.partition(": ")
+    if not colon or len(text) <= width:
+        return text
+    return f"{words.shortened([name], _NAME)[name]}: {reason}"
 
 
 def room(height: int) -> int:

@@ -102,7 +102,7 @@ def heights(text: str, kind: str) -> list[float]:
     ]
 
 
-@pytest.mark.parametrize("weight", [-1.0, -0.3])
+@pytest.mark.parametrize("weight", [-2.0, -1.0, -0.3, -0.01])
 def test_what_is_negative_is_drawn_below_zero(weight: float) -> None:
     made = hist.Hist.new.StrCat([], name="dataset", growth=True).Reg(4, 0, 1, name="x").Weight()
     made.fill(dataset="A", x=[0.1] * 10)

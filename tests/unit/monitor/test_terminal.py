@@ -209,3 +209,14 @@ def test_drawing_is_paid_by_few_frames() -> None:
     for _ in range(20):
         console.print(terminal.render(view, width=120, height=40))
     assert (time.thread_time() - before) / 20 < 0.02
+
+
+def test_a_long_name_of_a_dataset_does_not_hide_its_problem() -> None:
+    name = "TTTo2L2Nu_TuneCP5_13TeV-powheg-pythia8_RunIISummer20UL18NanoAODv9_part125_v1-v2_NANOAODSIM"
+    view = dataclasses.replace(
+        journals.view_of(journals.simple()), last_problem=f"{name}: cannot be read: timed out"
+    )
+    stream = io.StringIO()
+    Console(file=stream, width=100).print(terminal.render(view, width=100, height=30))
+    assert "last problem  TTTo2L2Nu_TuneCP5…" in stream.getvalue()
+    assert "NANOAODSIM: cannot be read: timed out" in stream.getvalue()
