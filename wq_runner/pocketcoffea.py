@@ -11,6 +11,7 @@ https://pocketcoffea.readthedocs.io/en/stable/running.html
 from __future__ import annotations
 
 import atexit
+import dataclasses
 import logging
 import re
 import shlex
@@ -256,8 +257,10 @@ def _factory_class() -> Any:
             kept = self._kept
             if self._executor is None and kept is not None:
                 self._executor = WorkQueueExecutor(logs=kept.paths.workers, **self._wanted.arguments)
-                kept.attach(self._executor.session)
-                self._executor.session.again = lambda item: advice(item.dataset, sys.argv)
+                self._executor.session = dataclasses.replace(
+                    kept.attached(self._executor.session),
+                    again=lambda item: advice(item.dataset, sys.argv),
+                )
             return self._executor
 
         def close(self) -> None:

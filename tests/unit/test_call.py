@@ -135,8 +135,8 @@ def test_what_a_run_hooks_into_a_kept_session_ends_with_it(
     keeper, own = call.Keeper(), kept.on_tick
     for _ in range(2):
         session = keeper.make_session(wanted)
-        assert (session, session.on_tick) == (kept, own)
-        session.on_tick = lambda: None
+        assert (session.engine, session.on_tick) == (kept.engine, own)
+        dataclasses.replace(session, on_tick=lambda: None)
     keeper.close()
 
 

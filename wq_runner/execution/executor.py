@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import dataclasses
 import functools
 import logging
 import warnings
@@ -257,7 +258,8 @@ class WorkQueueExecutor(EngineExecutor, Inherited):
         assert self.session is not None
         items = list(items)
         queue_session.carry_proxy(self.session, items, self.x509_proxy)
-        stop = self.session.stop = StopRequest(clock=self.session.clock)
+        stop = StopRequest(clock=self.session.clock)
+        self.session = dataclasses.replace(self.session, stop=stop)
         shown = progress.shown(self.session.journal) if self.status else contextlib.nullcontext()
         with signals.stopping(stop.make, lambda: log.warning("%s", _STOPPING)), shown:
             return super().__call__(items, function, accumulator)

@@ -183,14 +183,8 @@ def carry_proxy(session: Session, values: Iterable[Any], said: str | Path | bool
             raise UsageError(f"x509_proxy={str(named)!r}: there is no certificate in it", hint=proxy.RENEW)
         return
     courier = proxy.Courier(found, session.staging_directory() / "proxy")
-    before = session.on_tick
     engine.carry(courier.copy)
-
-    def refresh() -> None:
-        before()
-        courier.refresh()
-
-    session.on_tick = refresh
+    session.care_for(courier.refresh)
 
 
 def _over_xrootd(values: Iterable[Any]) -> bool:

@@ -40,12 +40,55 @@ from wq_runner.workers.local import LocalSpec, LocalWorkers
 log = logging.getLogger(__name__)
 
 
-GoingOn = Callable[["Session", Sequence[Item], Callable[[Any], Any]], tuple[Sequence[Item], Recovered]]
+class Numbers:
+    """The numbers of tasks, each given once."""
+
+    def __init__(self) -> None:
+        self._count = itertools.count(1)
+
+    def __iter__(self) -> Iterator[int]:
+        return self
+
+    def __next__(self) -> int:
+        return next(self._count)
+
+    def pass_over(self, last: int) -> None:
+        """Give none up to the last that was given elsewhere."""
+        self._count = itertools.count(max(last + 1, next(self._count)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Continued:
+    """What is left of the items of a call, and the results of the others, in a ledger."""
+
+    items: Sequence[Item]
+    recovered: Recovered
+    ledger: Path | None
+    late: LateReads | None
+
+
+GoingOn = Callable[["Session", Sequence[Item], Callable[[Any], Any]], Continued]
 
 
 @dataclass
+class _State:
+    """What becomes of an engine: the same for all sessions that are made of one."""
+
+    hosts: Hosts
+    started: float | None = None
+    close: Callable[[], None] = lambda: None
+    last: LoopResult | None = None
+    staging: Path | None = None
+    cared_for: list[Callable[[], object]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, eq=False)
 class Session:
     """Starts its engine at the first call and keeps it until it is closed, at the latest at exit.
+
+    It stays what it was made with. What belongs to one run is given to a session of that run, which
+    `dataclasses.replace` makes: both have the same engine, workers and numbers of tasks, and know alike
+    whether it runs.
 
     `workers` are those that the session starts itself; without them, it waits for others to come, at
     most `wait_time` seconds (None: for ever). `catalog` is one that lives as long as the session.
@@ -56,7 +99,7 @@ class Session:
     `known` is what is known of files, by path and tree, `late` what is known of what tasks read (None:
     nothing yet). `going_on` returns what is left of the items of a call, and the results of the others.
     `clock` tells seconds that only grow. `completed` is told of each dataset that is complete,
-    while others are not. `last` is what the last call did.
+    while others are not.
     """
 
     engine: Engine
@@ -74,21 +117,24 @@ class Session:
     presence: contextlib.AbstractContextManager[None] = field(default_factory=contextlib.nullcontext)
     afterwards: Callable[[], None] = lambda: None
     failed: Callable[[BaseException], None] = lambda _: None
-    numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+    numbers: Numbers = field(default_factory=Numbers)
     stop: StopRequest = field(default_factory=StopRequest)
     portion: Callable[[Item], str] = lambda _: ""
     known: Mapping[Place, Known] = field(default_factory=dict)
     late: LateReads | None = None
-    going_on: GoingOn = lambda session, items, _: (items, session.recovered)
+    going_on: GoingOn = lambda session, items, _: session.continued(items)
     clock: Callable[[], float] = time.monotonic
     completed: Completed | None = None
-    hosts: Hosts = field(init=False)
-    last: LoopResult | None = field(default=None, init=False)
-    _started: float | None = field(default=None, init=False)
+    state: _State | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        self.hosts = Hosts(self.settings.hosts)
+        if self.state is None:
+            object.__setattr__(self, "state", _State(hosts=Hosts(self.settings.hosts)))
         travelling.name_files()
+
+    def continued(self, items: Sequence[Item]) -> Continued:
+        """Return all items as left, and what was recovered."""
+        return Continued(items=items, recovered=self.recovered, ledger=self.ledger, late=self.late)
 
     def run(self, values: Iterable[Any], function: Callable[[Any], Any], category: Category) -> LoopResult:
         """Apply the function to each value on the engine's workers and sum the results.
@@ -98,50 +144,65 @@ class Session:
         try:
             self.start()
             kept = category is Category.PROCESSING
-            items: Sequence[Item] = [describe(value) for value in values]
-            recovered = Recovered()
+            items = [describe(value) for value in values]
+            going = Continued(items=items, recovered=Recovered(), ledger=None, late=self.late)
             if kept:
-                planned = [self._as_planned(item) for item in items]
-                items, recovered = self.going_on(self, planned, function)
+                going = self.going_on(self, [self._as_planned(item) for item in items], function)
             context = Context(
                 staging=self.staging_directory(),
                 journal=self.journal,
-                ledger=self.ledger if kept else None,
+                ledger=going.ledger,
                 files=self.files if kept else None,
                 stop=self.stop,
                 numbers=self.numbers,
                 on_tick=self._tick,
                 again=self.again,
-                hosts=self.hosts,
+                hosts=self._state.hosts,
                 local=self.workers.spec.count if isinstance(self.workers, LocalWorkers) else 0,
-                late=self.late or LateReads(),
+                late=going.late or LateReads(),
                 clock=self.clock,
                 completed=self.completed if kept else None,
             )
             loop = Loop(self.engine, category=category, settings=self.settings, context=context)
-            self.last = loop.run(items, function, recovered.holdings)
+            found = self._state.last = loop.run(going.items, function, going.recovered.holdings)
         except BaseException as error:
             self.failed(error)
             self.close()
             raise
-        if self.last.running:
+        if found.running:
             self.close()  # their results would come when the place for them is gone
-        return self.last
+        return found
 
     def _as_planned(self, item: Item) -> Item:
         identity, entries = self.known.get(item.file, UNKNOWN)
         return dataclasses.replace(item, portion=self.portion(item), identity=identity, entries=entries)
 
     @property
+    def _state(self) -> _State:
+        assert self.state is not None
+        return self.state
+
+    @property
     def started(self) -> bool:
-        return self._started is not None
+        return self._state.started is not None
+
+    @property
+    def last(self) -> LoopResult | None:
+        """What the last call did."""
+        return self._state.last
+
+    def care_for(self, look: Callable[[], object]) -> None:
+        """Have something looked after, again and again, whatever runs on the engine."""
+        self._state.cared_for.append(look)
 
     def start(self) -> None:
         """Start the engine and the workers, unless they run. What a failed start began is ended."""
-        if self._started is not None:
+        state = self._state
+        if state.started is not None:
             return
-        atexit.register(self.close)
-        self._started = self.clock()
+        state.close = self.close
+        atexit.register(state.close)
+        state.started = self.clock()
         try:
             if self.catalog is not None:
                 self.catalog.start()
@@ -159,10 +220,11 @@ class Session:
 
         What fails is said: the result, or the error that ended the run, matters more.
         """
-        if self._started is None:
+        state = self._state
+        if state.started is None:
             return
-        self._started = None
-        atexit.unregister(self.close)
+        state.started = None
+        atexit.unregister(state.close)
         with contextlib.ExitStack() as stack:  # from the last to the first, also after an interrupt
             stack.callback(_calmly, self.afterwards)
             if self.catalog is not None:
@@ -177,16 +239,20 @@ class Session:
         if self.workers is not None:
             self.workers.keep_alive(self.engine.status.workers_joined)
         if self.wait_time is not None and not self.engine.status.workers_joined:
-            waited = self.clock() - (self._started or 0.0)
+            waited = self.clock() - (self._state.started or 0.0)
             if waited > self.wait_time:
                 raise NoWorkersError(f"no worker came in {self.wait_time:.0f} s")
+        for look in self._state.cared_for:
+            look()
         self.on_tick()
 
     def staging_directory(self) -> Path:
-        if self.staging is None:
-            self.staging = temporary_directory()
-        system.make_private(self.staging)
-        return self.staging
+        if self.staging is None and self._state.staging is None:
+            self._state.staging = temporary_directory()
+        place = self.staging or self._state.staging
+        assert place is not None
+        system.make_private(place)
+        return place
 
 
 def _calmly(end: Callable[[], None]) -> None:

@@ -7,7 +7,7 @@ import dataclasses
 import functools
 import importlib.metadata
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -324,10 +324,9 @@ class Keeper:
     session: Session | None = None
     _key: tuple[Any, ...] = ()
     _announced: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
-    _on_tick: Callable[[], None] = lambda: None
 
     def make_session(self, wanted: Wanted) -> Session:
-        """Return the session, which works in the directory of this run from now on."""
+        """Return the session of this run, which works in its directory on the engine that is kept."""
         settings, environment, paths = wanted.settings, wanted.environment, wanted.paths
         if settings.executor.place is Place.ITERATIVE:
             # nothing to be kept, and no reason to end what is
@@ -336,17 +335,15 @@ class Keeper:
         if self.session is None or key != self._key:
             self.close()
             self._key, self.session = key, self._open(wanted)
-        session = self.session
-        session.on_tick = self._on_tick  # without what the run before had added to it
-        session.journal = wanted.journal
-        session.staging = paths.staging
-        session.ledger = paths.ledger
-        session.files = FileStore(root=paths.files, naming=settings.output.naming)
-        session.settings = engines.settings_of(session.engine, settings.loop, environment)
-        session.stop = StopRequest(clock=session.clock)
-        session.portion = lambda _: ""  # until the run says how it is written
-        session.late = None
-        return session
+        return dataclasses.replace(
+            self.session,
+            journal=wanted.journal,
+            staging=paths.staging,
+            ledger=paths.ledger,
+            files=FileStore(root=paths.files, naming=settings.output.naming),
+            settings=engines.settings_of(self.session.engine, settings.loop, environment),
+            stop=StopRequest(clock=self.session.clock),
+        )
 
     def close(self) -> None:
         """End it."""
@@ -369,9 +366,7 @@ class Keeper:
         except BaseException:
             session.close()  # nothing else knows it
             raise
-        self._on_tick = session.on_tick
-        session.presence = contextlib.nullcontext()
-        return session
+        return dataclasses.replace(session, presence=contextlib.nullcontext())
 
 
 def _key(settings: RunSettings, environment: WorkerEnvironment) -> tuple[Any, ...]:

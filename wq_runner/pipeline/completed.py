@@ -7,6 +7,7 @@ its own does it, as a postprocess takes its time, and workers are to be fed.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import logging
 import queue
 import threading
@@ -100,23 +101,24 @@ class Completed:
             if (job := self._jobs.get()) is not None:
                 self._do(job)
 
-    @contextlib.contextmanager
-    def working(self, session: Session) -> Iterator[None]:
-        """Work while a session runs; what is not written by then is left to the end of the run."""
-        session.completed, before = self, session.on_tick
+    def serving(self, session: Session) -> Session:
+        """Return the session that tells what is complete."""
+        before = session.on_tick
 
         def on_tick() -> None:
             before()
             self.work()
 
-        if self.here:
-            session.on_tick = on_tick
-        else:
+        return dataclasses.replace(session, completed=self, on_tick=on_tick if self.here else before)
+
+    @contextlib.contextmanager
+    def working(self) -> Iterator[None]:
+        """Work while a run goes; what is not written by then is left to its end."""
+        if not self.here:
             self._thread.start()
         try:
             yield
         finally:
-            session.completed, session.on_tick = None, before
             self._close()
 
     def _close(self) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import itertools
 import logging
 import os
 import platform
@@ -27,7 +26,7 @@ from wq_runner.execution.files import FileStore
 from wq_runner.execution.items import Item, Place
 from wq_runner.execution.late import LateReads
 from wq_runner.execution.ledger import Recovered
-from wq_runner.execution.session import Session
+from wq_runner.execution.session import Continued, Session
 from wq_runner.journal import Dropped, Fingerprint, Journal, Resumed, RunEnded, RunStarted
 from wq_runner.model import Chunk
 from wq_runner.monitor.watch import Watch
@@ -75,20 +74,23 @@ class Kept:
         self._values: Mapping[str, str] | None = None  # what is on record, without metadata
         self._metadata: dict[str, str] = {}
         self._there = Recovered()
+        self._late: LateReads | None = None
         self._seen: dict[Place, Known] = {}
         self._failure: tuple[int, str] = (0, "")
 
-    def attach(self, session: Session) -> None:
-        """Have a session work in the directory."""
+    def attached(self, session: Session) -> Session:
+        """Return the session that works in the directory."""
         self.journal.listeners += session.journal.listeners
-        session.journal = self.journal
-        session.failed = self.failed
-        session.staging = self.paths.staging
-        session.ledger = self.paths.ledger
         if self._earlier is not None:
-            last = ledger.holdings(self._earlier.events)[1]
-            session.numbers = itertools.count(last + 1)
-        session.going_on = self.going_on
+            session.numbers.pass_over(ledger.holdings(self._earlier.events)[1])
+        return dataclasses.replace(
+            session,
+            journal=self.journal,
+            failed=self.failed,
+            staging=self.paths.staging,
+            ledger=self.paths.ledger,
+            going_on=self.going_on,
+        )
 
     def failed(self, error: BaseException) -> None:
         """Note what ended a call; the next may go well, but the whole has not."""
@@ -112,9 +114,7 @@ class Kept:
 
     # -- a call
 
-    def going_on(
-        self, session: Session, items: Sequence[Item], function: Any
-    ) -> tuple[Sequence[Item], Recovered]:
+    def going_on(self, session: Session, items: Sequence[Item], function: Any) -> Continued:
         """Return what is left of the items of a call, and the results that there are for the others."""
         if session.last is not None:
             self._seen.update(session.last.seen)
@@ -123,17 +123,18 @@ class Kept:
             described = self._describe(function)
         except Exception as error:
             log.warning("what is done cannot be gone on from: %s: %s", type(error).__name__, error)
-            session.ledger = None
-            return items, Recovered()
+            return self._continued(items, Recovered(), ledger=None)
         if self._values is None:
-            self._begin(session, described)
+            self._begin(described)
         elif self._values != described.values:
             differing = identity.changes(self._values, described.values, described.places.base.name)
             log.warning("not kept: %s changed since the call before", ", ".join(differing))
-            session.ledger = None
-            return items, Recovered()
-        session.ledger = self.paths.ledger
-        return self._left(items, self._note(items, described.values))
+            return self._continued(items, Recovered(), ledger=None)
+        left, recovered = self._left(items, self._note(items, described.values))
+        return self._continued(left, recovered, ledger=self.paths.ledger)
+
+    def _continued(self, items: Sequence[Item], recovered: Recovered, *, ledger: Path | None) -> Continued:
+        return Continued(items=items, recovered=recovered, ledger=ledger, late=self._late)
 
     def _note(self, items: Sequence[Item], values: Mapping[str, str]) -> set[str]:
         """Put on record what a call depends on; return the datasets of which the samples say the same."""
@@ -150,7 +151,7 @@ class Kept:
         content, entries = self._seen.get(item.file, UNKNOWN)
         return dataclasses.replace(item, identity=item.identity or content, entries=entries)
 
-    def _begin(self, session: Session, described: Described) -> None:
+    def _begin(self, described: Described) -> None:
         """Take up what is there, if it was made by the same; else begin anew."""
         self._values, places, earlier = described.values, described.places, self._earlier
         late: Mapping[str, str] = {}
@@ -170,7 +171,7 @@ class Kept:
                 )
                 self._drop([one.name for one in self._there.lost], "missing or damaged")
         known = {places.full(name): value for name, value in {**late, **self._values}.items()}
-        session.late = LateReads(
+        self._late = LateReads(
             known=known, name_of=places.name, recorded=dict(late), ours=str(self.paths.root.resolve())
         )
 

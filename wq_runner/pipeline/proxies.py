@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import time
 from collections.abc import Callable
@@ -110,16 +111,16 @@ def courier(found: Proxy | None) -> Courier | None:
     return Courier(found, temporary_directory() / "proxy")
 
 
-def keep(
+def keeping(
     session: Session, carried: Courier | None, console: Console, left: Callable[[], float | None]
-) -> None:
-    """Keep the proxy of a session's tasks fresh; `left` says how many seconds the run takes yet."""
+) -> Session:
+    """Return the session that keeps the proxy of its tasks fresh; `left` is how many seconds it takes yet."""
     if carried is None:
-        return
+        return session
     renewal, before = Renewal(carried, console, left), session.on_tick
 
     def both() -> None:
         before()
         renewal()
 
-    session.on_tick = both
+    return dataclasses.replace(session, on_tick=both)

@@ -65,7 +65,6 @@ class Rounds:
         """Return what of a plan is left to be done, and drop what does not count any more."""
         left = remainder.remainder(plan, recovered, portions)
         remainder.drop(self.paths, self.journal, recovered, left)
-        self.session.recovered = left.recovered
         return left
 
     def resume(self, plan: Sequence[Chunk], left: Remainder) -> None:
@@ -101,9 +100,13 @@ class Rounds:
             return add_up(left.recovered, self.session)
         settings = self.session.settings
         policy = dataclasses.replace(settings.policy, changed=changed)
-        self.session.settings = dataclasses.replace(settings, policy=policy)
-        self.session.known = {
-            (file.path, file.treename): (known.identity.hex(), known.entries)
-            for file, known in self.ready.knowledge.facts.items()
-        }
-        return process(self.analysis, self.ready.fileset, left.chunks, self.session)
+        session = dataclasses.replace(
+            self.session,
+            recovered=left.recovered,
+            settings=dataclasses.replace(settings, policy=policy),
+            known={
+                (file.path, file.treename): (known.identity.hex(), known.entries)
+                for file, known in self.ready.knowledge.facts.items()
+            },
+        )
+        return process(self.analysis, self.ready.fileset, left.chunks, session)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
-import itertools
 import time
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from platformdirs import user_cache_dir
@@ -18,6 +18,7 @@ from wq_runner.clock import Clock
 from wq_runner.config.types import ONE
 from wq_runner.engine.inline import InlineEngine
 from wq_runner.execution import arguments, pins, signals
+from wq_runner.execution.files import FileStore
 from wq_runner.execution.items import Item
 from wq_runner.execution.phase import LoopSettings
 from wq_runner.execution.session import Session
@@ -227,16 +228,21 @@ def _run(
             proxy=courier.copy if courier else None,
         )
     )
-    session.settings = reading.with_names(
-        dataclasses.replace(session.settings, code=place.code), ready.fileset
+    session.numbers.pass_over(place.recovered.last_task)
+    known = dataclasses.replace(
+        session.settings, code=place.code, prior=learned.recall(*_learned(ready, record))
     )
-    proxies.keep(session, courier, console, lambda: place.watch.glance().total.left)
-    session.numbers = itertools.count(max(place.recovered.last_task + 1, next(session.numbers)))
-    session.late = place.late
-    session.again = lambda item: _how_to_see(request, ready, item)
+    session = dataclasses.replace(
+        proxies.keeping(session, courier, console, lambda: place.watch.glance().total.left),
+        settings=reading.with_names(known, ready.fileset),
+        late=place.late,
+        again=lambda item: _how_to_see(request, ready, item),
+    )
     if settings.pdb and isinstance(session.engine, InlineEngine):
         session.engine.failed = debugger.opener(console, shown.close)
     place = dataclasses.replace(place, completed=_completed(ready, place, session, console))
+    if place.completed is not None:
+        session = place.completed.serving(session)
     ours = settings.executor.name in {"work_queue", "iterative"}
     with dammed(console, unless=ours), contextlib.ExitStack() as cleaning:
         if request.keeper is None:  # it ends when the output is written
@@ -268,8 +274,10 @@ def _run(
             say.how(console, request, ready, analysis.arguments)
             say.chunks(console, plan, settings.chunks)
             portions = schemes.portions(settings.output.scheme, ready.fileset)
-            session.portion = schemes.of_items(portions)
-            _name_folders(session, ready)
+            session = dataclasses.replace(
+                session, portion=schemes.of_items(portions), files=_in_folders(session.files, ready)
+            )
+            rounds = dataclasses.replace(rounds, session=session)
             left = rounds.left(plan, place.recovered, portions)
             rounds.resume(plan, left)
             say.line(console, "workers", engines.describe(session, settings))
@@ -294,26 +302,30 @@ def _beside(ready: Prepared, record: Record, place: Place, session: Session) -> 
     with contextlib.ExitStack() as stack:
         stack.enter_context(_learning(session, ready, record))
         if place.completed is not None:
-            stack.enter_context(place.completed.working(session))
+            stack.enter_context(place.completed.working())
         stack.enter_context(filling.beside(place.watch.fill, place.paths))
         yield
 
 
+def _learned(ready: Prepared, record: Record) -> tuple[Path, str]:
+    """Return the file of what was learned, and the processor that it is of."""
+    return ready.cache.path.with_name("learned.json"), record.fingerprint["the processor"]
+
+
 @contextlib.contextmanager
 def _learning(session: Session, ready: Prepared, record: Record) -> Iterator[None]:
-    """Tell a session what chunks of its processor took in an earlier run, and remember what they take."""
-    path, processor = ready.cache.path.with_name("learned.json"), record.fingerprint["the processor"]
-    session.settings = dataclasses.replace(session.settings, prior=learned.recall(path, processor))
+    """Remember what chunks of the processor take, for its next run."""
     yield
     # what a chunk takes in this process is no guess for a worker's
     if session.last is not None and not isinstance(session.engine, InlineEngine):
-        learned.remember(path, processor, session.last.took)
+        learned.remember(*_learned(ready, record), session.last.took)
 
 
-def _name_folders(session: Session, ready: Prepared) -> None:
-    if session.files is not None:
-        folders = names.file_names(dataset.name for dataset in ready.whole)
-        session.files = dataclasses.replace(session.files, folders=folders)
+def _in_folders(files: FileStore | None, ready: Prepared) -> FileStore | None:
+    if files is None:
+        return None
+    folders = names.file_names(dataset.name for dataset in ready.whole)
+    return dataclasses.replace(files, folders=folders)
 
 
 def _completed(ready: Prepared, place: Place, session: Session, console: Console) -> Completed | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import random
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -22,7 +21,7 @@ from wq_runner.execution.files import FileStore
 from wq_runner.execution.items import Key
 from wq_runner.execution.ledger import Recovered
 from wq_runner.execution.phase import LoopResult, LoopSettings, StopRequest
-from wq_runner.execution.session import Session
+from wq_runner.execution.session import Numbers, Session
 from wq_runner.execution.shaping import ShapeSettings
 from wq_runner.execution.sums import TreeSettings
 from wq_runner.journal import Journal
@@ -127,6 +126,8 @@ def a_run(place: Place, dice: random.Random, *, kills: bool, **rest: Any) -> tup
         script=at_random(dice),
         cost=lambda chunk: Cost(seconds=3, memory=(200 + getattr(chunk, "events", 0) / 50) * MB),
     )
+    numbers = Numbers()
+    numbers.pass_over(recovered.last_task)
     session = Session(
         engine=engine,
         staging=place.root / "staging",
@@ -134,7 +135,7 @@ def a_run(place: Place, dice: random.Random, *, kills: bool, **rest: Any) -> tup
         files=place.files,
         recovered=recovered,
         journal=Journal(place.journal),
-        numbers=itertools.count(recovered.last_task + 1),
+        numbers=numbers,
         stop=StopRequest(clock=clock),
         clock=clock,
         **rest,

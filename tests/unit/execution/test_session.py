@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -149,7 +150,7 @@ def test_an_error_closes_it_and_the_next_call_starts_it_again(tmp_path: Path) ->
 
 def test_tasks_that_are_not_waited_for_are_not_left_running(tmp_path: Path) -> None:
     session = scripted_session(tmp_path, Worker(), cost=lambda _: Cost(seconds=1000))
-    session.on_tick = session.stop.make
+    session = dataclasses.replace(session, on_tick=session.stop.make)
     found = session.run(chunks("A", 2), look, Category.PROCESSING)
     assert found.running
     assert not session.started
