@@ -15,7 +15,7 @@ from scripted import Clock, Cost, ScriptedEngine, Worker
 from wq_runner.errors import NoWorkersError, ProcessorError
 from wq_runner.execution import session as sessions
 from wq_runner.execution.phase import LoopSettings, StopRequest
-from wq_runner.execution.session import Session
+from wq_runner.execution.session import Numbers, Session
 from wq_runner.model import Category
 from wq_runner.remote.pinned import Code
 
@@ -162,3 +162,28 @@ def test_a_file_that_is_not_the_one_that_was_planned(tmp_path: Path) -> None:
     found = session.run(chunks("A", 2), look, Category.PROCESSING)
     session.close()
     assert {(item.identity, item.entries) for item in found.done} == {("content", 2000)}
+
+
+def test_what_belongs_to_one_run_is_gone_with_its_session(tmp_path: Path) -> None:
+    kept = scripted_session(tmp_path, Worker())
+    ticks: list[str] = []
+    of_a_run = dataclasses.replace(kept, on_tick=lambda: ticks.append("of a run"))
+    first = of_a_run.run(chunks("A", 2), look, Category.PROCESSING)
+    assert ticks
+    assert kept.started
+    assert kept.last is first
+    ticks.clear()
+    kept.run(chunks("A", 2), look, Category.PROCESSING)
+    assert not ticks
+    kept.close()
+    assert not of_a_run.started
+
+
+def test_numbers_of_tasks_are_given_once() -> None:
+    numbers = Numbers()
+    numbers.pass_over(0)
+    assert [next(numbers), next(numbers)] == [1, 2]
+    numbers.pass_over(7)
+    assert next(numbers) == 8
+    numbers.pass_over(3)
+    assert next(numbers) == 9
