@@ -218,7 +218,7 @@ def start(paths: RunPaths, name: str) -> str:
 def test_another_start_says_where_the_result_is(paths: RunPaths) -> None:
     said = start(paths, "B")
     (kept,) = results.kept(paths)
-    assert f"is in {kept.paths.root}/" in said
+    assert f"was moved to {kept.paths.root}/" in said
     assert "(A, complete" in said
     assert is_whole(kept.paths, "A")
     assert not results.is_something(paths)

@@ -77,7 +77,7 @@ def test_what_is_not_compared_is_said(tmp_path: Path) -> None:
     assert told == ["the attribute lock of the processor", f"the file {tmp_path}/theirs (only on workers)"]
     said = io.StringIO()
     say.not_watched(Console(file=said, width=300), told)
-    assert said.getvalue().startswith(f"not watched  {told[0]}, {told[1]}: if that changes")
+    assert said.getvalue().startswith(f"not watched  {told[0]}, {told[1]}: the next start")
 
 
 class Holds:
