@@ -100,6 +100,9 @@ def test_a_configuration_that_is_not_there() -> None:
     with pytest.raises(UsageError, match=r"no such file nowhere\.py") as caught:
         resolve(RunOptions(executor="parsl@nowhere.py"))
     assert caught.value.page == "executors"
+    with pytest.raises(UsageError, match="no such file slurm") as caught:
+        resolve(RunOptions(executor="parsl/slurm"))  # as HiggsDNA and BTVNanoCommissioning have it
+    assert "by --workers slurm:20" in caught.value.hint
 
 
 # -- jobs of Dask
