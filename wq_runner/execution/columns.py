@@ -36,9 +36,12 @@ class Columns:
 
     def of(self, batch: Iterable[Item]) -> Mapping[str, Names]:
         """Return the columns of the datasets of a task, where any are known."""
-        datasets = {item.dataset for item in batch}
-        known = {**self._learned, **self._named}
-        return {name: known[name] for name in sorted(datasets & known.keys())}
+        found = {}
+        for name in {item.dataset for item in batch}:
+            known = self._named.get(name) or self._learned.get(name)
+            if known:
+                found[name] = known
+        return found
 
     def learn(self, found: Answer) -> None:
         for name, columns in found.columns.items():
