@@ -36,8 +36,8 @@ class Found:
 
 def measure(directory: Path, chunks: int, size: int, datasets: int = 4) -> Found:
     """Take over so many results of so many bytes."""
-    from wq_runner.execution.reduce import Reducer
     from wq_runner.journal import Journal
+    from wq_runner.ledger.reducer import Reducer
 
     ledger, staging = directory / "ledger", directory / "staging"
     for place in (ledger, staging):

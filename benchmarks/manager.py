@@ -122,8 +122,8 @@ def _fileset(files: int, datasets: int = 10) -> Any:
 
 @contextlib.contextmanager
 def _session(directory: Path) -> Iterator[Any]:
-    from wq_runner.execution.session import Session
     from wq_runner.journal import Journal
+    from wq_runner.scheduler.session import Session
 
     (directory / "ledger").mkdir(exist_ok=True)
     with contextlib.closing(Journal(directory / "journal.jsonl")) as journal:
@@ -144,14 +144,14 @@ def plan(chunks: int, files: int) -> dict[str, float]:
     from coffea.nanoevents import BaseSchema
 
     from wq_runner import journal
-    from wq_runner.execution import ledger
-    from wq_runner.execution.files import FileStore
+    from wq_runner.coffea_adapter.runner import Analysis, process
+    from wq_runner.directory import finished, remainder
+    from wq_runner.directory.missing import missing_list
+    from wq_runner.directory.record import accounts
+    from wq_runner.ledger import ledger
+    from wq_runner.ledger.side_files import FileStore
     from wq_runner.model import FileFacts
-    from wq_runner.pipeline import chunks as cutting
-    from wq_runner.pipeline import finished, remainder
-    from wq_runner.pipeline.missing import missing_list
-    from wq_runner.pipeline.process import Analysis, process
-    from wq_runner.pipeline.record import accounts
+    from wq_runner.planning import chunks as cutting
 
     fileset = _fileset(files)
     entries = 1000 * (chunks // files)
@@ -197,7 +197,7 @@ def plan(chunks: int, files: int) -> dict[str, float]:
 
 def open_files(files: int) -> dict[str, float]:
     """Do what wq-run does to have so many files opened by tasks."""
-    from wq_runner.pipeline.facts import Knowledge, learn
+    from wq_runner.planning.file_info import Knowledge, learn
     from wq_runner.samples.cache import FactsCache
 
     fileset = _fileset(files)

@@ -26,8 +26,8 @@ import pyarrow.parquet
 import running
 
 from wq_runner import journal
-from wq_runner.execution import sums
 from wq_runner.journal import Accepted, Journal
+from wq_runner.ledger import sums
 
 DATASETS, FILES, EVENTS, CHUNK = ("one", "two"), 2, 60, 20
 LONGEST = 60  # seconds of a command
@@ -57,8 +57,8 @@ class Said:
 def warm_up() -> None:
     """Import what commands need, so that none of them has to."""
     for name in (
-        *("pipeline.run", "pipeline.process", "pipeline.engines", "pipeline.merge", "pipeline.joining"),
-        *("pipeline.export.join", "pipeline.difference", "execution.executor", "engine.inline"),
+        *("steps.run", "coffea_adapter.runner", "executors.sessions", "results.merge", "output.joining"),
+        *("export.join", "results.comparison", "coffea_adapter.executor", "engine.inline"),
         *("cli.run", "cli.report", "cli.report_runs", "cli.status"),
         *("monitor.report", "monitor.terminal", "monitor.watch", "monitor.histograms"),
     ):

@@ -53,7 +53,7 @@ class Ended:
     def lines(self) -> list[str]:
         """What it said, without the signs of life of whatever took long on a busy machine.
 
-        Any wait may be said, anywhere: see wq_runner/pipeline/waiting.py.
+        Any wait may be said, anywhere: see wq_runner/terminal/waiting.py.
         """
         return [line for line in self.out.splitlines() if not re.search(r" \.\.\.( \(.*\))?$", line)]
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     __version__: str
-    from wq_runner.execution.executor import WorkQueueExecutor
-    from wq_runner.pipeline.call import Result, close, run
-    from wq_runner.pipeline.custom import ExecutorFactory
+    from wq_runner.api.call import Result, close, run
+    from wq_runner.coffea_adapter.executor import WorkQueueExecutor
+    from wq_runner.executors.custom import ExecutorFactory
 
 __all__ = ["ExecutorFactory", "Result", "WorkQueueExecutor", "__version__", "close", "run"]
 
@@ -16,11 +16,11 @@ __all__ = ["ExecutorFactory", "Result", "WorkQueueExecutor", "__version__", "clo
 def __getattr__(name: str) -> Any:
     # lazily, so that `wq-run --help` does not wait for coffea
     if name == "WorkQueueExecutor":
-        from wq_runner.execution.executor import WorkQueueExecutor
+        from wq_runner.coffea_adapter.executor import WorkQueueExecutor
 
         return WorkQueueExecutor
     if name == "ExecutorFactory":
-        from wq_runner.pipeline.custom import ExecutorFactory
+        from wq_runner.executors.custom import ExecutorFactory
 
         return ExecutorFactory
     if name == "__version__":
@@ -28,7 +28,7 @@ def __getattr__(name: str) -> Any:
 
         return metadata.version("wq-runner")
     if name in __all__:
-        from wq_runner.pipeline import call
+        from wq_runner.api import call
 
         return getattr(call, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -231,9 +231,9 @@ def _factory_class() -> Any:
     """Return the class of factories, which PocketCoffea wants to be one of its own."""
     from pocket_coffea.executors.executors_base import ExecutorFactoryABC
 
-    from wq_runner.execution.executor import WorkQueueExecutor
-    from wq_runner.pipeline.configured import Surroundings
-    from wq_runner.pipeline.kept import Kept
+    from wq_runner.coffea_adapter.executor import WorkQueueExecutor
+    from wq_runner.frameworks.configured import Surroundings
+    from wq_runner.frameworks.kept import Kept
 
     class WorkQueueFactory(ExecutorFactoryABC):  # type: ignore[misc] # it has no types
         """Makes one executor, whose workers stay from dataset to dataset."""

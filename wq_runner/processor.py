@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from wq_runner.execution.executor import WorkQueueExecutor
+from wq_runner.coffea_adapter.executor import WorkQueueExecutor
 
 __all__ = ["WorkQueueExecutor"]
 

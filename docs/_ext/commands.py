@@ -15,7 +15,7 @@ from wq_runner.cli.layered import LayeredCommand
 from wq_runner.config import pocketcoffea
 from wq_runner.config.layers import ENV_PREFIX
 from wq_runner.config.types import PerDatasetValue
-from wq_runner.execution import policy
+from wq_runner.scheduler import policy
 
 PYTHON = (
     ("Runs", "wq_runner", "autofunction", "run(samples, processor=None, *, schema=None, **options)", ()),

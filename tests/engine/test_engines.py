@@ -19,6 +19,7 @@ import running
 from scripted import Clock, ScriptedEngine
 
 import wq_runner.engine
+from wq_runner.code.task_function import write_function
 from wq_runner.engine import answer
 from wq_runner.engine.borrowed import BorrowedPool, CoffeaExecutor
 from wq_runner.engine.dask import DaskEngine, local_cluster
@@ -29,7 +30,6 @@ from wq_runner.engine.parsl import ParslEngine, local_config
 from wq_runner.engine.pool import PoolEngine
 from wq_runner.engine.protocol import Engine, EngineStatus
 from wq_runner.engine.work_queue import WorkQueueEngine
-from wq_runner.execution.function import write_function
 from wq_runner.model import Category, Ending, Outcome, Resources, Task
 from wq_runner.remote import work
 from wq_runner.remote.bundle import write_bundle

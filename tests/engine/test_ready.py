@@ -12,7 +12,7 @@ import running
 
 from wq_runner.config.options import RunOptions
 from wq_runner.config.resolved import workers_of_this_python
-from wq_runner.pipeline import early
+from wq_runner.executors import preimport
 from wq_runner.remote.ready import DIRECTORY
 
 EVENTS = 40
@@ -92,6 +92,6 @@ def test_nobody_needs_it(tmp_path: Path) -> None:
     ],
 )
 def test_only_workers_of_this_python_have_it(options: RunOptions, there: bool) -> None:
-    with early.imports(workers_of_this_python(options)):
+    with preimport.imports(workers_of_this_python(options)):
         assert (DIRECTORY in os.environ) is there
     assert DIRECTORY not in os.environ

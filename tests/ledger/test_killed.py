@@ -16,8 +16,8 @@ import pytest
 import running
 
 from wq_runner import journal
-from wq_runner.execution import sums
-from wq_runner.pipeline import ranges
+from wq_runner.ledger import sums
+from wq_runner.planning import ranges
 
 FILES, CHUNKS = 20, 10
 EVENTS = 100

@@ -16,7 +16,7 @@ import pytest
 import running
 import uproot
 
-from wq_runner.pipeline import joining
+from wq_runner.output import joining
 
 COMMON = ("-p", f"{running.ANALYSIS}:Writer", "--schema", "BaseSchema", "-e", "iterative", "--chunksize", 250)
 

@@ -10,7 +10,7 @@ import nanoaod
 import pytest
 import running
 
-from wq_runner.pipeline import filling
+from wq_runner.results import filling
 from wq_runner.system import RunPaths
 
 GATED = ("-p", f"{running.ANALYSIS}:Gated", "--schema", "BaseSchema", "-e", "iterative", "--chunksize", 50)

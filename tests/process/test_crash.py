@@ -17,11 +17,11 @@ from coffea.processor import accumulate
 
 from wq_runner import journal
 from wq_runner.engine.answer import read_result
-from wq_runner.execution import ledger, reduce, sums
-from wq_runner.execution.files import FileStore
-from wq_runner.execution.reduce import Reducer
-from wq_runner.execution.sums import TreeSettings
 from wq_runner.journal import Accepted, Journal
+from wq_runner.ledger import ledger, reducer, sums
+from wq_runner.ledger.reducer import Reducer
+from wq_runner.ledger.side_files import FileStore
+from wq_runner.ledger.sums import TreeSettings
 from wq_runner.remote import wire
 
 TASKS = 12
@@ -112,9 +112,9 @@ class Place:
 @pytest.fixture(autouse=True)
 def often_merged(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sums, "MOST_PARTS", 4)
-    monkeypatch.setattr(reduce, "AT_ONCE", 3)
-    monkeypatch.setattr(reduce, "SMALL_ONES", 1)
-    monkeypatch.setattr(reduce, "TOGETHER", TASKS + 1)
+    monkeypatch.setattr(reducer, "AT_ONCE", 3)
+    monkeypatch.setattr(reducer, "SMALL_ONES", 1)
+    monkeypatch.setattr(reducer, "TOGETHER", TASKS + 1)
     # what these processes wrote outlives them anyway; only a power cut asks for more
     monkeypatch.setattr(os, "fsync", lambda _: None)
 
@@ -183,7 +183,7 @@ def test_every_moment(
     several: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(reduce, "TOGETHER", together)
+    monkeypatch.setattr(reducer, "TOGETHER", together)
     for steps in range(1000):
         place = Place(tmp_path / str(steps), tree, several)
         if not crashes(place, steps, before=before):
@@ -258,7 +258,7 @@ def test_only_what_a_damaged_file_held_runs_again(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(reduce, "AT_ONCE", 1)  # so that there are files of both kinds
+    monkeypatch.setattr(reducer, "AT_ONCE", 1)  # so that there are files of both kinds
     place = Place(tmp_path)
     place.run()
     victim = next(one for one in place.recover().holdings if one.name.startswith(kind))
@@ -349,7 +349,7 @@ def test_adding_up_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     names = {path.name for path in place.ledger.iterdir()}
     assert len(names) > 2
     monkeypatch.setattr(sums, "MOST_PARTS", 1)
-    assert reduce.add_up(place.recover().holdings, place.ledger) == expected()
+    assert reducer.add_up(place.recover().holdings, place.ledger) == expected()
     assert {path.name for path in place.ledger.iterdir()} == names
     assert not place.recover().lost
 

@@ -15,12 +15,12 @@ import nanoaod
 import pytest
 
 from wq_runner.config.settings import ChunkSettings
-from wq_runner.execution.items import Item
-from wq_runner.execution.phase import LoopResult, LoopSettings, Skipped, StopRequest
+from wq_runner.ledger.items import Item
 from wq_runner.model import Category, Dataset, FileFacts, InputFile
-from wq_runner.pipeline import facts
+from wq_runner.planning import file_info
 from wq_runner.samples.cache import FactsCache
 from wq_runner.samples.probe import BadFileError
+from wq_runner.scheduler.phase import LoopResult, LoopSettings, Skipped, StopRequest
 
 
 class Workers:
@@ -33,7 +33,7 @@ class Workers:
         self._most = most  # so many files are opened before somebody stops it
 
     def run(
-        self, values: Sequence[facts.FileToOpen], function: Callable[[Any], Any], category: Category
+        self, values: Sequence[file_info.FileToOpen], function: Callable[[Any], Any], category: Category
     ) -> LoopResult:
         assert category is Category.PREPROCESSING
         result: dict[int, FileFacts] = {}
@@ -62,15 +62,15 @@ def fileset(*paths: Path) -> tuple[Dataset, ...]:
 
 def learn(
     files: tuple[Dataset, ...], cache: FactsCache, limit_chunks: int | None = None
-) -> tuple[facts.Knowledge, list[str]]:
-    known = facts.known_facts(files, cache)
+) -> tuple[file_info.Knowledge, list[str]]:
+    known = file_info.known_facts(files, cache)
     workers = Workers()
     settings = ChunkSettings(chunksize=10, limit_chunks=limit_chunks)
-    facts.learn(files, known, session=workers, cache=cache, settings=settings)  # type: ignore[arg-type]
+    file_info.learn(files, known, session=workers, cache=cache, settings=settings)  # type: ignore[arg-type]
     return known, workers.opened
 
 
-def entries(known: facts.Knowledge) -> list[int]:
+def entries(known: file_info.Knowledge) -> list[int]:
     return [one.entries for one in known.facts.values()]
 
 
@@ -88,7 +88,7 @@ def test_the_second_time_no_file_is_opened(
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("a file was opened")
 
-    monkeypatch.setattr(facts, "probe_anywhere", refuse)
+    monkeypatch.setattr(file_info, "probe_anywhere", refuse)
     known, by_workers = learn(files, cache)
     assert (known.cached, known.opened, entries(known), by_workers) == (3, 0, [10, 10, 10], [])
 
@@ -104,7 +104,7 @@ def test_a_file_that_changed_is_opened_again(tmp_path: Path, cache: FactsCache) 
 def test_many_files_are_opened_by_workers(
     tmp_path: Path, cache: FactsCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(facts, "FEW", 2)
+    monkeypatch.setattr(file_info, "FEW", 2)
     paths = write(tmp_path, 3)
     known, by_workers = learn(fileset(*paths), cache)
     assert by_workers == [str(path) for path in paths]
@@ -158,24 +158,24 @@ def never(tmp_path: Path) -> Iterator[Path]:
 def test_a_file_that_never_opens_is_left_to_workers(tmp_path: Path, never: Path) -> None:
     good = nanoaod.write_simple(tmp_path / "good.root", 10)
     files = [InputFile(path=str(path)) for path in (never, good)]
-    found = facts._open_here(files, StopRequest(), patience=1.0)
+    found = file_info._open_here(files, StopRequest(), patience=1.0)
     assert [file.path for file in found] == [str(good)]
 
 
 def test_a_stop_ends_it_and_what_was_learned_is_kept(
     tmp_path: Path, cache: FactsCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(facts, "FEW", 0)
+    monkeypatch.setattr(file_info, "FEW", 0)
     files = fileset(*write(tmp_path, 3))
-    known = facts.known_facts(files, cache)
+    known = file_info.known_facts(files, cache)
     workers = Workers(most=1)
     settings = ChunkSettings(chunksize=10)
-    facts.learn(files, known, session=workers, cache=cache, settings=settings)  # type: ignore[arg-type]
+    file_info.learn(files, known, session=workers, cache=cache, settings=settings)  # type: ignore[arg-type]
     assert (known.opened, len(workers.opened)) == (1, 1)
-    assert facts.known_facts(files, cache).cached == 1
+    assert file_info.known_facts(files, cache).cached == 1
 
 
 def test_a_stop_does_not_wait_for_a_file_that_never_opens(never: Path) -> None:
     stop = StopRequest()
     stop.make()
-    assert facts._open_here([InputFile(path=str(never))], stop) == {}
+    assert file_info._open_here([InputFile(path=str(never))], stop) == {}

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import uproot
 
+from wq_runner.coffea_adapter.fallbacks import apply_anywhere
 from wq_runner.engine import answer
-from wq_runner.execution.anywhere import apply_anywhere
 from wq_runner.model import InputFile
 from wq_runner.remote import servers, work
 from wq_runner.remote.pinned import Code

@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 
 from wq_runner import guarded
+from wq_runner.code.processor import load_processor, load_schema
+from wq_runner.code.task_function import write_function
 from wq_runner.config.options import RunOptions, defaulted
 from wq_runner.config.resolved import resolve
 from wq_runner.engine import answer
 from wq_runner.errors import ProcessorError, UsageError
-from wq_runner.execution import ledger
-from wq_runner.execution.function import write_function
-from wq_runner.execution.processor import load_processor, load_schema
-from wq_runner.pipeline import custom
+from wq_runner.executors import custom
+from wq_runner.ledger import ledger
 from wq_runner.remote.pinned import Code
 from wq_runner.system import RunPaths
 from wq_runner.workers import sites

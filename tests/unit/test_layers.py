@@ -13,15 +13,18 @@ import pytest
 import running
 
 import wq_runner
-from wq_runner.pipeline import environments
+from wq_runner.executors import environments
 
 PACKAGE = Path(wq_runner.__file__).parent
 
 VALUES = ("errors", "model", "units", "literals", "plain", "clock")
-BASE = (*VALUES, "names", "system", "checksums", "journal", "summary", "results")
-ROOMS = ("samples", "environment", "engine", "workers", "monitor", "survey")
+BASE = (*VALUES, "names", "system", "checksums", "journal", "summary", "kept_results")
+SENT = ("remote", "guarded")
+WORLD = ("samples", "environment", "engine", "workers", "monitor", "survey")
+CORE = ("code", "fingerprint", "ledger", "scheduler", "coffea_adapter")
+RUNS = ("config", "planning", "output", "directory", "results", "executors")
 LAYERS: dict[str, tuple[str, ...]] = {
-    # what a room may import beside itself
+    # what a room may import beside itself: only rooms above it
     "errors": (),
     "model": (),
     "units": (),
@@ -35,24 +38,37 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "checksums": ("system",),
     "journal": (*VALUES, "system", "checksums"),
     "summary": (*VALUES, "system", "checksums"),
-    "results": (*VALUES, "names", "system", "checksums", "summary"),
+    "kept_results": (*VALUES, "names", "system", "checksums", "summary"),
+    "terminal": BASE,
     "samples": (*BASE, "remote"),
     "environment": (*BASE, "remote"),
-    "workers": (*BASE, "remote", "guarded"),
+    "workers": (*BASE, *SENT),
     "monitor": BASE,
     "survey": BASE,
-    "engine": (*BASE, "remote", "guarded"),
-    "execution": (*BASE, "remote", "guarded", "engine", "environment", "workers", "monitor"),
-    "config": (*BASE, *ROOMS, "execution"),
-    "pipeline": (*BASE, *ROOMS, "remote", "guarded", "execution", "config"),
-    "pocketcoffea": (*BASE, "workers", "monitor", "execution", "config", "pipeline"),
-    "processor": ("execution",),  # in place of coffea's module of this name
-    "cli": (*BASE, *ROOMS, "execution", "config", "pipeline"),
+    "engine": (*BASE, *SENT),
+    "code": (*BASE, *SENT, "environment"),
+    "fingerprint": (*BASE, "remote", "environment", "code"),
+    "ledger": (*BASE, *SENT, "engine"),
+    "scheduler": (*BASE, *SENT, "engine", "workers", "code", "fingerprint", "ledger"),
+    "coffea_adapter": (*BASE, *SENT, *WORLD, "terminal", "code", "ledger", "scheduler"),
+    "config": (*BASE, *WORLD, "terminal", "code", "fingerprint", "ledger", "scheduler"),
+    "planning": (*BASE, "remote", "samples", "workers", "ledger", "scheduler", "config"),
+    "output": (*BASE, *SENT, "samples", "engine", "ledger", "scheduler", "config", "planning"),
+    "directory": (*BASE, *SENT, *WORLD, "terminal", *CORE, "config", "planning", "output"),
+    "results": (*BASE, *WORLD, "terminal", *CORE, "config", "planning", "output", "directory"),
+    "executors": (*BASE, *SENT, *WORLD, "terminal", *CORE, "config", "planning"),
+    "frameworks": (*BASE, *SENT, *WORLD, *CORE, *RUNS),
+    "steps": (*BASE, *SENT, *WORLD, "terminal", *CORE, *RUNS),
+    "export": (*BASE, *SENT, *WORLD, "terminal", *CORE, *RUNS, "steps"),
+    "api": (*BASE, *SENT, *WORLD, *CORE, *RUNS, "steps"),
+    "pocketcoffea": (*BASE, "workers", "monitor", "coffea_adapter", *RUNS, "frameworks"),
+    "processor": ("coffea_adapter",),  # in place of coffea's module of this name
+    "cli": (*BASE, *WORLD, "terminal", *CORE, *RUNS, "steps", "export"),
 }
 
-# within the execution: decisions are pure, the loop performs them, the executor is coffea's door
-DECISIONS = ("policy", "shaping", "items")
-DOORS = ("executor", "session", "queue_session")
+# within the scheduler: decisions are pure, the loop performs them; of those who start it nobody below knows
+DECISIONS = ("scheduler.policy", "scheduler.batching", "ledger.items")
+DOORS = ("coffea_adapter", "scheduler.session")
 
 
 def modules() -> dict[str, Path]:
@@ -98,7 +114,7 @@ def test_imports_go_one_way(module: str) -> None:
 
 
 EDGE = ("config", "cli")  # where options are read, and made into what rooms are told
-KNOW_OPTIONS = {"pipeline.call", "pipeline.keywords"}  # the door of a notebook, where they are keywords
+KNOW_OPTIONS = {"api.call", "api.keywords"}  # the door of a notebook, where they are keywords
 
 
 def test_rooms_are_told_values_and_not_options() -> None:
@@ -111,17 +127,52 @@ def test_rooms_are_told_values_and_not_options() -> None:
     assert knowing == KNOW_OPTIONS, "take what is needed from config.settings"
 
 
+def test_rooms_import_only_those_above_them() -> None:
+    order = [*LAYERS]
+    wrong = {
+        room: below
+        for room, others in LAYERS.items()
+        if (below := [one for one in others if order.index(one) >= order.index(room)])
+    }
+    assert not wrong
+
+
+def module_of(name: str) -> str:
+    """Return the module that an imported name is, or is in."""
+    while name not in MODULES:
+        name = name.rpartition(".")[0]
+    return name
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Nor through imports for type checkers, nor through those in functions, nor within a room."""
+    known = {
+        name: {module_of(one) for one, _ in own_imports(path)} - {name}
+        for name, path in MODULES.items()
+        if name
+    }
+    while free := {name for name, others in known.items() if not others & known.keys()}:
+        known = {name: others for name, others in known.items() if name not in free}
+    assert not known, "these import each other, or those who do"
+
+
+def test_no_name_of_a_module_is_in_three_rooms() -> None:
+    rooms: dict[str, set[str]] = {}
+    for name in MODULES:
+        rooms.setdefault(name.rpartition(".")[2], set()).add(name.partition(".")[0])
+    assert not {name: found for name, found in rooms.items() if len(found) > 2}
+
+
 def test_decisions_know_neither_the_loop_nor_coffea() -> None:
     for name in DECISIONS:
-        found = [name for name, _ in imports(MODULES[f"execution.{name}"])]
-        assert not [name for name in found if name.startswith(("wq_runner.execution.loop", "coffea"))]
+        found = [name for name, _ in imports(MODULES[name])]
+        assert not [name for name in found if name.startswith(("wq_runner.scheduler.loop", "coffea"))]
 
 
 def test_the_loop_does_not_know_its_doors() -> None:
     for module, path in MODULES.items():
-        if module.startswith("execution.") and module.split(".")[1] not in DOORS:
-            doors = tuple(f"execution.{door}" for door in DOORS)
-            assert not [name for name, _ in own_imports(path) if name.startswith(doors)], module
+        if module.startswith("scheduler.") and module not in DOORS:
+            assert not [name for name, _ in own_imports(path) if name.startswith(DOORS)], module
 
 
 @pytest.mark.parametrize(
@@ -201,6 +252,6 @@ ONLY_HERE = (
 )
 
 
-@pytest.mark.parametrize("module", [*environments.OURS, "wq_runner.execution.anywhere"])
+@pytest.mark.parametrize("module", [*environments.OURS, "wq_runner.coffea_adapter.fallbacks"])
 def test_tasks_need_no_package_that_only_the_manager_has(module: str) -> None:
     run_python(f"import sys\nsys.modules.update(dict.fromkeys({ONLY_HERE}))\nimport {module}")

@@ -14,9 +14,9 @@ from typing import Annotated, Any, Literal, NewType, Optional
 import pytest
 
 from wq_runner import literals
+from wq_runner.code.arguments import again, as_json, described, understood
 from wq_runner.config.layers import Known, find_layers
 from wq_runner.errors import UsageError
-from wq_runner.execution.arguments import again, as_json, described, understood
 from wq_runner.literals import Arguments
 
 LITERALS: dict[str, Any] = {

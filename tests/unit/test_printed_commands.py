@@ -46,7 +46,7 @@ def unquoted(text: str) -> list[str]:
 
 
 def test_names_in_commands_are_quoted() -> None:
-    """They are built in pipeline/commands.py and workers/starting.py, which do so."""
+    """They are built in config/commands.py and workers/starting.py, which do so."""
     found = {path.stem: unquoted(path.read_text(encoding="utf-8")) for path in PACKAGE.rglob("*.py")}
     assert not {name: texts for name, texts in found.items() if texts}
 

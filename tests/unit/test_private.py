@@ -11,9 +11,9 @@ import pytest
 from rich.console import Console
 
 from wq_runner import system
-from wq_runner.execution import ledger
-from wq_runner.pipeline import say
+from wq_runner.ledger import ledger
 from wq_runner.remote import private
+from wq_runner.terminal import printing
 from wq_runner.workers import kit
 from wq_runner.workers.kit import Kit
 
@@ -74,7 +74,7 @@ def test_the_token_is_not_printed_to_a_file_that_others_read(
     log, address = tmp_path / "log", tmp_path / "page.url"
     log.touch(others)
     with log.open("w") as stream:
-        say.page(Console(file=stream), URL, "ssh", secret_in=address)
+        printing.page(Console(file=stream), URL, "ssh", secret_in=address)
     assert ("secret" in log.read_text()) is printed
     assert address.exists() is not printed
     if not printed:

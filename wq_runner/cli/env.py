@@ -294,17 +294,17 @@ def _tried(processor: str | None) -> dict[str, Any]:
         return {}
     import cloudpickle
 
-    from wq_runner.execution import pins
-    from wq_runner.execution.processor import load_processor, module_of
+    from wq_runner.code import pins
+    from wq_runner.code.processor import load_processor, module_of
 
     found = load_processor(processor, {})
     return {"objects": [cloudpickle.dumps(found)], "code": pins.code([module_of(processor)])}
 
 
 def _imported() -> tuple[tuple[str, Path], ...]:
-    from wq_runner.execution import imported
+    from wq_runner.code import own_modules
 
-    return imported.files()
+    return own_modules.files()
 
 
 def _as_path(what: str | None) -> str:

@@ -107,10 +107,10 @@ def cli(ctx: click.Context, /, batch: tuple[str, str], samples: tuple[str, ...],
     from importlib import metadata
 
     from wq_runner.config.resolved import resolve
+    from wq_runner.export.job_settings import Settings
+    from wq_runner.export.make import export
     from wq_runner.monitor.console import PlainConsole
-    from wq_runner.pipeline.export.make import export
-    from wq_runner.pipeline.export.settings import Settings
-    from wq_runner.pipeline.request import Request
+    from wq_runner.steps.request import Request
 
     names = RunOptions.__dataclass_fields__
     options = dataclasses.replace(

@@ -81,7 +81,7 @@ def main() -> NoReturn:
 def page(directory: Path, output: Path | None, plots: str | None) -> None:
     """Write the report of a run: one HTML file that needs nothing else."""
     from wq_runner.monitor import report, runs
-    from wq_runner.pipeline import shown
+    from wq_runner.results import shown
 
     paths = runs.paths_of(directory)
     view = runs.load(paths, say=lambda line: echo(line, err=True))
@@ -218,7 +218,7 @@ def show(  # noqa: PLR0913 - as many as there are options
     are stacked, variations are a band around the nominal sum, data are points.
     """
     from wq_runner.monitor import histograms, pictures
-    from wq_runner.pipeline import peek, shown, soundness
+    from wq_runner.results import peek, shown, soundness
 
     path = output / "output.coffea" if output.is_dir() else output
     choice = pictures.choose(axes, overlay or "")

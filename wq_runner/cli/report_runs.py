@@ -68,12 +68,12 @@ def merge(
     if kind != "outputs":
         _join(directories, kind, output)
         return
+    from wq_runner.export import folder
     from wq_runner.monitor.console import PlainConsole
-    from wq_runner.pipeline.export import folder
-    from wq_runner.pipeline.merge import merge as merge_runs
+    from wq_runner.results.merge import merge as merge_runs
 
     if len(directories) == 1 and folder.is_export(directories[0]):
-        from wq_runner.pipeline.export.join import join
+        from wq_runner.export.join import join
 
         join(directories[0], output, PlainConsole(), accept_stale=accept_stale, scheme=scheme)
         return
@@ -115,7 +115,7 @@ def peek(directory: Path, output: Path | None, datasets: tuple[str, ...], *, raw
     The run does not notice. The file says that it is partial, and wq-report show does, too: it draws its
     histograms.
     """
-    from wq_runner.pipeline.peek import peek as look
+    from wq_runner.results.peek import peek as look
 
     path, shares = look(directory, output, datasets, raw=raw)
     lacking = {name: share for name, share in shares.items() if not share.complete}
@@ -145,8 +145,8 @@ def check(directory: Path, *, resubmit: bool) -> None:
     The exit code is 3 if a job is not done. A job that still runs has no result: wait for it before
     --resubmit.
     """
+    from wq_runner.export.check import check as check_jobs
     from wq_runner.monitor.console import PlainConsole
-    from wq_runner.pipeline.export.check import check as check_jobs
 
     check_jobs(directory, PlainConsole(), resubmit=resubmit)
 
@@ -156,7 +156,7 @@ def check(directory: Path, *, resubmit: bool) -> None:
 @click.argument("other", metavar="RUN2", type=_DIRECTORY)
 def diff(one: Path, other: Path) -> None:
     """Say why the results of two runs may differ: code, options, versions, input, events."""
-    from wq_runner.pipeline.difference import compare
+    from wq_runner.results.comparison import compare
 
     found = compare(_summary(one), _summary(other))
     if not found:
@@ -170,8 +170,8 @@ def diff(one: Path, other: Path) -> None:
 
 
 def _join(directories: tuple[Path, ...], kind: str, output: Path | None) -> None:
-    from wq_runner.pipeline import ended
-    from wq_runner.pipeline.joining import join
+    from wq_runner.output.joining import join
+    from wq_runner.results import ended
 
     if len(directories) > 1:
         raise UsageError(

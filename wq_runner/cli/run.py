@@ -21,7 +21,7 @@ from wq_runner.units import DEFAULT_PAGE_PORT
 
 if TYPE_CHECKING:
     from wq_runner.monitor.console import PlainConsole
-    from wq_runner.pipeline.request import Request
+    from wq_runner.steps.request import Request
 
 _ABOUT = "Options and help"
 _PARTS = ("completion", "explain", "export")
@@ -210,19 +210,19 @@ def _run(
     from importlib import metadata
 
     from wq_runner.config.resolved import resolve, workers_of_this_python
-    from wq_runner.execution import signals
+    from wq_runner.executors import preimport
     from wq_runner.monitor.console import PlainConsole
     from wq_runner.monitor.steady import outlive_terminal
-    from wq_runner.pipeline import early
+    from wq_runner.terminal import signals
 
     outlive_terminal()
     said = [name for name in RunOptions.__dataclass_fields__ if origin_of(ctx, name) == "command line"]
     options = defaulted(options, said)
     workers = None if only_show or detach else workers_of_this_python(options)
-    with signals.raising(), early.imports(workers):
+    with signals.raising(), preimport.imports(workers):
         with system.uncollected(for_good=True):
-            from wq_runner.pipeline.request import Request
-            from wq_runner.pipeline.run import dry_run, run
+            from wq_runner.steps.request import Request
+            from wq_runner.steps.run import dry_run, run
 
         request = Request(
             samples=samples,
@@ -242,9 +242,9 @@ def _run(
 
 
 def _detach(ctx: click.Context, request: Request, console: PlainConsole) -> None:
-    from wq_runner.pipeline import obstacles
-    from wq_runner.pipeline.detached import detach
-    from wq_runner.pipeline.prepare import prepare
+    from wq_runner.steps import obstacles
+    from wq_runner.steps.detached import detach
+    from wq_runner.steps.prepare import prepare
 
     obstacles.check_new(request, prepare(request).fileset, console)  # mistakes are said here and now
     arguments = [argument for argument in sys.argv[1:] if argument != "--detach"]
@@ -253,7 +253,7 @@ def _detach(ctx: click.Context, request: Request, console: PlainConsole) -> None
 
 def _stop(directory: Path) -> None:
     from wq_runner.monitor.console import PlainConsole
-    from wq_runner.pipeline.detached import stop
+    from wq_runner.steps.detached import stop
 
     stop(directory, PlainConsole())
 
@@ -261,7 +261,7 @@ def _stop(directory: Path) -> None:
 def _show_version() -> None:
     from importlib import metadata
 
-    from wq_runner.pipeline.record import engine_release
+    from wq_runner.directory.record import engine_release
 
     echo(f"wq-runner {metadata.version('wq-runner')}")
     echo(f"coffea {metadata.version('coffea')}")

@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import click
 
-from wq_runner import results
+from wq_runner import kept_results
 from wq_runner.cli import base
 from wq_runner.errors import UsageError
 from wq_runner.plain import echo
@@ -68,7 +68,7 @@ def _show(paths: RunPaths) -> None:
     console.print(terminal.report(view, width=size.width, height=height, place=_shown(paths.root)))
     if len(view.datasets) > terminal.room(height - terminal.TITLE):
         console.print(terminal.listing(view))
-    for one in results.kept(paths):
+    for one in kept_results.kept(paths):
         state = "complete" if one.complete else "not complete"
         echo(f"also kept: {_shown(one.paths.root)}  {one.title}, {state}, {format_size(one.bytes)}")
 

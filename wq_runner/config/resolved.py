@@ -32,9 +32,9 @@ from wq_runner.workers.spec import BATCH_SYSTEMS, BatchSpec
 
 if TYPE_CHECKING:
     from wq_runner.engine.care import Care
-    from wq_runner.execution.columns import ReadSettings
-    from wq_runner.execution.phase import LoopSettings
-    from wq_runner.execution.sums import TreeSettings
+    from wq_runner.ledger.sums import TreeSettings
+    from wq_runner.scheduler.phase import LoopSettings
+    from wq_runner.scheduler.read_columns import ReadSettings
     from wq_runner.workers.sites import Site
 
 OFF = "off"
@@ -268,11 +268,11 @@ def _input(options: RunOptions, site: Site | None) -> InputSettings:
 
 
 def _loop(options: RunOptions) -> LoopSettings:
-    from wq_runner.execution.allocation import AllocationSettings
-    from wq_runner.execution.phase import LoopSettings
-    from wq_runner.execution.policy import DEFAULT_BUDGETS, Cause
-    from wq_runner.execution.policy import Settings as PolicySettings
-    from wq_runner.execution.shaping import ShapeSettings
+    from wq_runner.scheduler.allocation import AllocationSettings
+    from wq_runner.scheduler.batching import ShapeSettings
+    from wq_runner.scheduler.phase import LoopSettings
+    from wq_runner.scheduler.policy import DEFAULT_BUDGETS, Cause
+    from wq_runner.scheduler.policy import Settings as PolicySettings
 
     return LoopSettings(
         shape=ShapeSettings(
@@ -300,7 +300,7 @@ def _loop(options: RunOptions) -> LoopSettings:
 
 
 def _reads(options: RunOptions) -> ReadSettings:
-    from wq_runner.execution.columns import ReadSettings
+    from wq_runner.scheduler.read_columns import ReadSettings
 
     said = options.preload
     return ReadSettings.of(
@@ -313,7 +313,7 @@ def _reads(options: RunOptions) -> ReadSettings:
 
 
 def _tree(wanted: int | str) -> TreeSettings | None:
-    from wq_runner.execution.sums import TreeSettings
+    from wq_runner.ledger.sums import TreeSettings
 
     if wanted == "off":
         return None

@@ -17,12 +17,15 @@ if TYPE_CHECKING:
     # rooms have settings of their own, and some take long to be imported
     from wq_runner.engine.care import Care
     from wq_runner.environment.choice import Wish as EnvironmentWish
-    from wq_runner.execution.phase import LoopSettings
     from wq_runner.samples.together import Direct
+    from wq_runner.scheduler.phase import LoopSettings
     from wq_runner.workers.choice import Wish as WorkersWish
     from wq_runner.workers.local import LocalSpec
     from wq_runner.workers.sites import Site
     from wq_runner.workers.spec import BatchSpec
+
+
+SURVEY = "wq_runner.survey:Survey"
 
 
 @dataclass(frozen=True, kw_only=True)

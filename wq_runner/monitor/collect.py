@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from wq_runner.journal import Event, RunStarted
 from wq_runner.monitor import snapshot
-from wq_runner.monitor.sums import Sums
+from wq_runner.monitor.event_totals import Sums
 from wq_runner.monitor.view import RunView
 
 

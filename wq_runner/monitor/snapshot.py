@@ -8,8 +8,8 @@ import itertools
 from collections.abc import Sequence
 
 from wq_runner.model import Category
+from wq_runner.monitor.event_totals import PROCESSING, Sums
 from wq_runner.monitor.sketch import Sketch
-from wq_runner.monitor.sums import PROCESSING, Sums
 from wq_runner.monitor.tallies import DatasetTally, memory_of
 from wq_runner.monitor.view import (
     RUNNING,

@@ -1,6 +1,6 @@
 """Workers: on this machine, of batch systems, and what finds out why there are none.
 
-A provider is a `Workers`; a new one is a sibling module and a line in `pipeline.engines`.
+A provider is a `Workers`; a new one is a sibling module and a line in `executors.sessions`.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 
 from wq_runner.environment.smoke import NEEDED
-from wq_runner.pipeline.environments import OURS
+from wq_runner.executors.environments import OURS
 
 CODE = """
 import importlib, sys

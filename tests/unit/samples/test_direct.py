@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from wq_runner import checksums
+from wq_runner.coffea_adapter import runner
 from wq_runner.errors import SamplesError
 from wq_runner.model import Chunk, InputFile
-from wq_runner.pipeline import process
 from wq_runner.samples import load
 from wq_runner.samples.probe import probe
 from wq_runner.samples.together import Direct
@@ -199,7 +199,7 @@ def test_parquet_of_any_name(here: Path) -> None:
     chunks = [
         Chunk(dataset="d", path=path, treename="Events", start=0, stop=1) for path in ("plain", "a.parq")
     ]
-    assert process._format(chunks) == "parquet"
+    assert runner._format(chunks) == "parquet"
     assert understood("plain", "a.parq", "B.PARQUET", per_file=True) == {
         name: [f"{here}/{file}"] for name, file in [("plain", "plain"), ("a", "a.parq"), ("B", "B.PARQUET")]
     }

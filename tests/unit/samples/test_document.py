@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from wq_runner.coffea_adapter import runner
 from wq_runner.errors import SamplesError
 from wq_runner.model import Chunk, FileFacts, InputFile
-from wq_runner.pipeline import process
 from wq_runner.samples import convert, load
 
 UUID = "01234567-89ab-cdef-0123-456789abcdef"
@@ -212,11 +212,11 @@ def test_preload_reaches_the_work_items_and_what_is_written_anew(here: Path) -> 
     assert fileset[0].preload == ("Muon_pt", "nMuon")
     assert load([write(here, {**body, "files": ["/a.root"]}, "DY.json")]) == fileset
     chunk = Chunk(dataset="DY", path="/a.root", treename="Events", start=0, stop=5)
-    [item] = process._work_items(fileset, [chunk])
+    [item] = runner._work_items(fileset, [chunk])
     assert item.preload == frozenset({"Muon_pt", "nMuon"})
     assert load([write(here, convert.coffea(fileset).documents[""])]) == fileset
     assert convert.lists(fileset).lost == ("DY: what is to be preloaded is left out",)
-    [item] = process._work_items(load([write(here, {"DY": ["/a.root"]})]), [chunk])
+    [item] = runner._work_items(load([write(here, {"DY": ["/a.root"]})]), [chunk])
     assert item.preload is None
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from wq_runner.pipeline.invitation import invitation
+from wq_runner.executors.invitation import invitation
 from wq_runner.workers.starting import Door, factory
 
 PLAIN = Door(host="here.example", port=9123, name="me-workqueue-coffea")

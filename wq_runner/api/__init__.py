@@ -1,0 +1,1 @@
+"""`wq_runner.run`: what `wq-run` does, from Python."""

@@ -1,0 +1,1 @@
+"""The code of the analysis: found, built, and made ready to travel to workers."""

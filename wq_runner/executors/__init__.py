@@ -1,0 +1,1 @@
+"""From options to who does the work: engine, workers, their environment and proxy."""

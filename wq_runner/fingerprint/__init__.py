@@ -1,0 +1,1 @@
+"""What a result depends on, as names and hashes that two runs can compare."""

@@ -1,0 +1,276 @@
+"""The sums of results, one for each dataset (or portion of it), and the files of the ledger that hold them.
+
+Results are added up here, or put apart for tasks to add up. Either way a sum replaces the files that it is
+made of only when it is safe and the journal says so.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from wq_runner.engine import answer
+from wq_runner.journal import Journal, Merged
+from wq_runner.ledger import ledger
+from wq_runner.ledger.items import Sum
+from wq_runner.ledger.ledger import Holding
+from wq_runner.ledger.totals import added
+
+MOST_PARTS = 48  # files in the ledger before the largest sums are written
+MOST_BYTES = 512 * 2**20  # the same, by their size
+FEW = 3  # files that are worth a task at the end, when workers have nothing else to do
+
+
+@dataclass(frozen=True, kw_only=True)
+class TreeSettings:
+    """When results are added up by tasks: so many, or so many bytes of them, in one.
+
+    `always` is whether all are; otherwise those that would wait too long for the manager.
+    """
+
+    results: int = 20
+    size: int = 2**30
+    always: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """A file of the ledger; `last` and `count` are of the tasks whose results it holds."""
+
+    path: Path
+    size: int
+    last: int
+    count: int = 1
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    @classmethod
+    def of_sum(cls, path: Path, parts: Sequence[Part]) -> Part:
+        """Return the file that holds what all of these do."""
+        last, count = max(part.last for part in parts), sum(part.count for part in parts)
+        return cls(path=path, size=path.stat().st_size, last=last, count=count)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """Files of one sum that a task may add up."""
+
+    of: Sum
+    parts: tuple[Part, ...]
+
+    @property
+    def dataset(self) -> str:
+        return self.of[0]
+
+
+@dataclass
+class _Sum:
+    """Results that are added up: their sum, and which files on disk hold it.
+
+    `parts` are newer than the `merged` file. What is `apart` is not in the sum; of this, `out` is with tasks.
+    """
+
+    total: Any = None
+    parts: list[Part] = field(default_factory=list)
+    merged: Part | None = None
+    apart: dict[str, Part] = field(default_factory=dict)
+    out: set[str] = field(default_factory=set)
+
+    def add(self, result: Any) -> None:
+        self.total = added(result, self.total)
+
+    @property
+    def size(self) -> int:
+        return sum(part.size for part in self.parts)
+
+    @property
+    def free(self) -> list[Part]:
+        """What tasks may take, the smallest sums first: so the tree is no deeper than it must be."""
+        there = [part for name, part in self.apart.items() if name not in self.out]
+        return sorted(there, key=lambda part: part.count)
+
+
+class Sums:
+    """All sums of a phase. Without `directory` they are in memory alone, and none is for tasks."""
+
+    def __init__(self, journal: Journal, directory: Path | None, tree: TreeSettings | None) -> None:
+        self._journal = journal
+        self._directory = directory
+        self._tree = tree if directory is not None else None
+        self._sums: dict[Sum, _Sum] = {}
+        # those with parts, and with something apart: of hundreds of datasets few have any at a time
+        self._loose: dict[Sum, _Sum] = {}
+        self._apart: dict[Sum, _Sum] = {}
+        self._of_dataset: defaultdict[str, list[Sum]] = defaultdict(list)
+        self._complete: dict[str, None] = {}  # datasets that are, and were not given out yet
+
+    @property
+    def tree(self) -> TreeSettings | None:
+        return self._tree
+
+    @property
+    def some_apart(self) -> bool:
+        """Whether something waits for tasks, or may; another thread may ask."""
+        if self._tree is None:
+            return False
+        return self._tree.always or bool(self._apart)
+
+    def totals(self) -> dict[Sum, Any]:
+        """Return the sums, in the order in which they came."""
+        return {of: one.total for of, one in self._sums.items()}
+
+    def add(self, of: Sum, path: Path) -> None:
+        """Add a result that no file of the ledger holds."""
+        self._of(of).add(answer.read_result(path))
+
+    def add_part(self, of: Sum, part: Part) -> None:
+        """Add what a file of the ledger holds."""
+        self.add(of, part.path)
+        self._add_loose(of, part)
+
+    def add_total(self, of: Sum, total: Any, part: Part) -> None:
+        """Add what a file of the ledger holds, and is known."""
+        self._of(of).add(total)
+        self._add_loose(of, part)
+
+    def put_apart(self, of: Sum, part: Part) -> None:
+        """Leave a file of the ledger for tasks."""
+        one = self._apart[of] = self._of(of)
+        one.apart[part.name] = part
+
+    def take_holding(self, holding: Holding) -> None:
+        """Take a file that an earlier process left."""
+        if self._directory is None:
+            return
+        path = self._directory / holding.name
+        part = Part(path=path, size=path.stat().st_size, last=max(holding.tasks), count=len(holding.tasks))
+        if self._tree is not None and self._tree.always:
+            self.put_apart(holding.sum, part)
+        else:
+            self.add_part(holding.sum, part)
+
+    def take_back(self, batch: Batch, result: Path | None) -> None:
+        """Take what a task made of a batch; without a result, it is added up here."""
+        assert self._directory is not None
+        one = self._sums[batch.of]
+        names = [part.name for part in batch.parts]
+        one.out.difference_update(names)
+        parts = [one.apart.pop(name) for name in names]
+        if not one.apart:
+            del self._apart[batch.of]
+        if result is None:
+            for part in parts:
+                self.add_part(batch.of, part)
+            return
+        path = self._directory / name_of(parts)
+        ledger.keep(result, path)
+        self._replace(batch.dataset, parts, path)
+        self.put_apart(batch.of, Part.of_sum(path, parts))
+
+    def add_rest(self) -> None:
+        """Add what is apart, at the end."""
+        for of, one in self._sums.items():
+            for part in one.apart.values():
+                self.add(of, part.path)
+
+    def complete(self, datasets: Iterable[str]) -> None:
+        """Note that nothing more comes of these datasets."""
+        self._complete.update(dict.fromkeys(datasets))
+
+    def whole(self) -> Iterator[tuple[str, dict[Sum, Path]]]:
+        """Yield each dataset that is complete once, when one file of the ledger has each of its sums."""
+        for dataset in tuple(self._complete):
+            sums = {of: self._sums[of] for of in self._of_dataset[dataset]}
+            if not any(one.out for one in sums.values()):
+                del self._complete[dataset]
+                yield dataset, {of: self._file(of, one) for of, one in sums.items()}
+
+    def _file(self, of: Sum, one: _Sum) -> Path:
+        """Return the one file that has a sum of which all is there."""
+        if len(one.apart) == 1 and not one.parts and one.merged is None:
+            return next(iter(one.apart.values())).path
+        self._apart.pop(of, None)
+        parts, one.apart = tuple(one.apart.values()), {}
+        for part in parts:
+            self.add_part(of, part)
+        if self._loose.pop(of, None) is not None:
+            self._write(of[0], one)
+        assert one.merged is not None
+        return one.merged.path
+
+    def tidy(self) -> None:
+        """Write the largest sums, when there are too many parts or too large ones."""
+        while (
+            sum(len(one.parts) for one in self._loose.values()) > MOST_PARTS
+            or sum(one.size for one in self._loose.values()) > MOST_BYTES
+        ):
+            of, one = max(self._loose.items(), key=lambda entry: (len(entry[1].parts), entry[1].size))
+            self._write(of[0], one)
+            del self._loose[of]
+
+    def batches(self, *, last: bool) -> Iterator[Batch]:
+        """Give out what is apart: full batches; any, when there are too many files or `last` ones came."""
+        if self._tree is None:
+            return
+        waiting = sum(len(one.apart) - len(one.out) for one in self._apart.values())
+        for of, one in self._apart.items():
+            while batch := _next_batch(
+                of, one, self._tree, rest=waiting > MOST_PARTS, last=last or of[0] in self._complete
+            ):
+                one.out.update(part.name for part in batch.parts)
+                waiting -= len(batch.parts)
+                yield batch
+
+    def _of(self, of: Sum) -> _Sum:
+        one = self._sums.get(of)
+        if one is None:
+            one = self._sums[of] = _Sum()
+            self._of_dataset[of[0]].append(of)
+        return one
+
+    def _add_loose(self, of: Sum, part: Part) -> None:
+        one = self._loose[of] = self._of(of)
+        one.parts.append(part)
+
+    def _write(self, dataset: str, one: _Sum) -> None:
+        assert self._directory is not None
+        held = [*([one.merged] if one.merged else []), *one.parts]
+        if len(held) > 1:
+            path = self._directory / name_of(held)
+            ledger.write_sum(path, one.total)
+            self._replace(dataset, held, path)
+            one.merged = Part.of_sum(path, held)
+        else:
+            one.merged = held[0]
+        one.parts = []
+
+    def _replace(self, dataset: str, parts: Sequence[Part], path: Path) -> None:
+        """Say that a file, which is safe, holds what these do, and remove them."""
+        names = tuple(part.name for part in parts)
+        self._journal.record(Merged(name=path.name, dataset=dataset, of=names), durable=True)
+        for part in parts:
+            part.path.unlink(missing_ok=True)
+
+
+def _next_batch(of: Sum, one: _Sum, tree: TreeSettings, *, rest: bool, last: bool) -> Batch | None:
+    """Return a batch that is full; with `rest`, or if it is the `last` of a sum, one with less."""
+    free = one.free
+    sizes = itertools.accumulate(part.size for part in free)
+    most = max(2, sum(size <= tree.size for size in sizes))
+    parts = free[: min(most, tree.results)]
+    full = len(parts) == tree.results or len(parts) < len(free)
+    less = rest or (last and not one.out)
+    if not full and not (less and len(parts) >= FEW):
+        return None
+    return Batch(of=of, parts=tuple(parts))
+
+
+def name_of(parts: Sequence[Part]) -> str:
+    """Return the name of the file that is to hold what all of these do."""
+    return ledger.merged_name(max(part.last for part in parts), sum(part.count for part in parts))

@@ -1,0 +1,1 @@
+"""What a run hands over: files, joined and staged out."""

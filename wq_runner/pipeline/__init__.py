@@ -1,1 +1,0 @@
-"""From samples to an output: the steps of `wq-run`."""

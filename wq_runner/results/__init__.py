@@ -1,0 +1,1 @@
+"""Results that are there: checked, shown, compared and merged."""

@@ -1,0 +1,1 @@
+"""Decisions, which are pure, and the loop that performs them."""

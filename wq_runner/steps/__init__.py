@@ -1,0 +1,1 @@
+"""The steps of `wq-run`, one after the other."""
