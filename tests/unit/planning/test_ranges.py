@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from wq_runner.config.settings import ChunkSettings
 from wq_runner.directory import remainder
 from wq_runner.ledger.ledger import Holding, Recovered
 from wq_runner.model import Chunk, Dataset, FileFacts, InputFile
@@ -26,7 +27,7 @@ def plan_of(counts: Sequence[int], chunksize: int) -> list[Chunk]:
         file: FileFacts(entries=count, uuid=bytes([number]) * 16)
         for number, (file, count) in enumerate(zip(files, counts, strict=True))
     }
-    return chunks.chunks_of(Dataset(name="d", files=files), files, facts, chunksize)
+    return chunks.chunks_of(Dataset(name="d", files=files), files, facts, ChunkSettings(chunksize=chunksize))
 
 
 def events(plan: Sequence[Chunk]) -> list[tuple[str, int]]:
