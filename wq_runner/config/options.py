@@ -579,7 +579,7 @@ class RunOptions:
         type=types.SECONDS,
         default="10m",
         help="End a chunk that has neither computed nor read anything for this long, nor has a program that "
-        "it waits for, and try it elsewhere. 0: never.",
+        "it waits for, and try it elsewhere; to wait for a core of a busy host counts as computing. 0: never.",
     )
     only: tuple[str, ...] = _option(
         (),

@@ -33,6 +33,10 @@ class Family:
         """Return the CPU time of all, and of those that ended and were waited for."""
         return sum(meter.cpu_seconds(pid, ended=True) for pid in self.members)
 
+    def waited_seconds(self) -> float:
+        """Return how long they could have computed, and had no core."""
+        return sum(map(meter.waited_seconds, self.members))
+
     def bytes_read(self) -> int:
         return sum(meter.bytes_read(pid) for pid in self.members)
 

@@ -15,9 +15,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from . import prints, wire
+from .activity import Activity
 from .ancestor import Ancestor, find_worker
 from .family import Family, descent
 from .meter import Outside
@@ -25,7 +25,6 @@ from .spool import Ends, drain
 
 LOOK_EVERY = 0.05  # seconds; a growing chunk is stopped before it hurts its neighbours
 MB = 2**20  # as the engine counts
-IDLE = 0.01  # of a core: threads that wait for an answer which never comes wake up now and then
 
 
 @dataclass(frozen=True)
@@ -99,9 +98,7 @@ class Watch:
         self._progress = reader
         self._printing = True
         self._item: int | None = None
-        self._mark: tuple[Any, ...] = ()
-        self._cpu = 0.0
-        self._moved = time.monotonic()
+        self._activity = Activity()
         self._peak = 0
 
     @property
@@ -140,7 +137,7 @@ class Watch:
         if limits.memory is not None and used > limits.memory:
             self.kill("memory", f"{used / MB:.0f} MB used, {limits.memory / MB:.0f} MB allocated")
             return True
-        if limits.stall is not None and self._stalled(limits.stall):
+        if limits.stall is not None and self._activity.still(self._family, self._item) > limits.stall:
             self.kill("stall", f"nothing happened for {limits.stall:.0f} s")
             return True
         return False
@@ -174,14 +171,6 @@ class Watch:
         with contextlib.suppress(BlockingIOError):
             while data := os.read(self._progress, 4096):
                 self._item = int.from_bytes(data[-4:], "little")
-
-    def _stalled(self, patience: float) -> bool:
-        mark, now = (self._item, self._family.bytes_read()), time.monotonic()
-        cpu = self._family.cpu_seconds()
-        self._cpu = min(self._cpu, cpu)  # what ended and nobody waited for is known no more
-        if mark != self._mark or cpu - self._cpu > IDLE * (now - self._moved):
-            self._mark, self._cpu, self._moved = mark, cpu, now
-        return now - self._moved > patience
 
     def _answer_if_missing(self, kind: str, message: str) -> None:
         if self._job.result.exists():

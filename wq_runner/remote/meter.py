@@ -100,6 +100,18 @@ def cpu_seconds(pid: int, *, ended: bool = False) -> float:
         return 0
 
 
+def waited_seconds(pid: int) -> float:
+    """Return how long the first thread of a process was ready to run while others had the cores.
+
+    0 if it is gone, and where the kernel does not count that:
+    https://docs.kernel.org/scheduler/sched-stats.html
+    """
+    try:
+        return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) * 1e-9
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
 def _cpu() -> float:
     """Return the CPU time of this process, and of those that it started and waited for."""
     used = os.times()

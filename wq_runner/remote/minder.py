@@ -16,13 +16,14 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from . import wire
+from .activity import Activity
 from .family import Family, descent
-from .guard import IDLE, MB, Limits
+from .guard import MB, Limits
 
 LOOK_EVERY = 0.2  # seconds
 _CONTROL = 0  # the descriptor at which it is told
@@ -86,23 +87,18 @@ class _Task:
 
     limits: Limits
     began: float
-    moved: float
-    cpu: float = 0.0
+    activity: Activity = field(default_factory=Activity)
     item: int | None = None
-    mark: tuple[Any, ...] = ()
     peak: int = 0
 
     def wrong(self, family: Family) -> tuple[str, str]:
         """Return the kind of what is wrong, and a message; nothing if nothing is."""
-        used, now = family.memory(self.peak), time.monotonic()
+        used = family.memory(self.peak)
         self.peak = max(self.peak, used)
         if self.limits.memory is not None and used > self.limits.memory:
             return "memory", f"{used / MB:.0f} MB used, {self.limits.memory / MB:.0f} MB allocated"
-        mark, cpu = (self.item, family.bytes_read()), family.cpu_seconds()
-        self.cpu = min(self.cpu, cpu)  # what ended and nobody waited for is known no more
-        if mark != self.mark or cpu - self.cpu > IDLE * (now - self.moved):
-            self.mark, self.cpu, self.moved = mark, cpu, now
-        if self.limits.stall is not None and now - self.moved > self.limits.stall:
+        still = self.activity.still(family, self.item)
+        if self.limits.stall is not None and still > self.limits.stall:
             return "stall", f"nothing happened for {self.limits.stall:.0f} s"
         return "", ""
 
@@ -142,7 +138,7 @@ def _hear(tasks: dict[str, _Task], said: dict[str, Any]) -> None:
     if "begin" in said:
         memory, stall = said["begin"]
         limits = Limits(memory=memory, stall=stall)
-        tasks[result] = _Task(limits=limits, began=time.time(), moved=time.monotonic())
+        tasks[result] = _Task(limits=limits, began=time.time())
     elif "end" in said:
         tasks.pop(result, None)
     elif result in tasks:
