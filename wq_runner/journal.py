@@ -230,6 +230,29 @@ class LeftBehind(Struct, frozen=True, kw_only=True):
     names: tuple[str, ...]
 
 
+class ColumnsUsed(Struct, frozen=True, kw_only=True):
+    """What a task took from the columns that its host keeps, and what it read of files to be kept.
+
+    `hits` and `misses` are baskets, `hit`, `missed` and `kept` the bytes of their values; `saved` are the
+    seconds that reading them had taken, less those that this took. They lie at `place`, at most `limit`
+    bytes. `notes` say what went wrong.
+    """
+
+    task: int
+    category: str
+    dataset: str
+    host: str
+    hits: int = 0
+    misses: int = 0
+    hit: int = 0
+    missed: int = 0
+    kept: int = 0
+    saved: float = 0.0
+    place: str = ""
+    limit: int = 0
+    notes: tuple[str, ...] = ()
+
+
 class Warned(Struct, frozen=True, kw_only=True):
     """Tasks warned so many times of this, in the processor or what it calls; in the words of one of them.
 
@@ -313,6 +336,7 @@ Event = (
     | Decided
     | ReadElsewhere
     | LeftBehind
+    | ColumnsUsed
     | Warned
     | Printed
     | HostBlocked

@@ -139,6 +139,30 @@ def treereduction(value: str | float | bool) -> int | str:
     return number
 
 
+def column_cache(value: str | float | bool) -> str:
+    """Parse what workers keep of columns: ``auto``, ``off``, a size, a directory of theirs, or both."""
+    text = {"False": "off", "True": "auto"}.get(str(value), str(value).strip())  # as YAML reads off and on
+    directory, limit = column_place(text)
+    if limit and not text.startswith(":"):
+        size(limit)
+    elif text not in {"auto", "off"} and not directory.startswith(("/", "~/", "$")):
+        raise ValueError(
+            f"{value!r} is not auto, off, a size such as 20GB, or a directory of the workers such as "
+            "/scratch/columns or /scratch/columns:20GB"
+        )
+    return text
+
+
+def column_place(text: str) -> tuple[str, str]:
+    """Return the directory and the size of a column cache, each empty if it is not said."""
+    if text in {"auto", "off"}:
+        return "", ""
+    if not text.startswith(("/", "~", "$", ".")):
+        return "", text
+    directory, colon, limit = text.rpartition(":")
+    return (directory, limit) if colon and "/" not in limit else (text, "")
+
+
 def ports(value: str | int) -> tuple[int, int]:
     """Parse a port, or the lowest and the highest to try: ``9123``, ``9123-9130``; 0 is any."""
     match = re.fullmatch(r"(\d+)(?:\s*[-:]\s*(\d+))?", str(value).strip())

@@ -64,6 +64,7 @@ class Keywords(TypedDict, total=False):
     gpus: int | str | None
     resources_mode: ResourcesMode
     treereduction: int | str
+    column_cache: str
     resource_monitor: str
     stall_time: float | str
     only: str | Sequence[str]

@@ -364,6 +364,42 @@ def sites_show(name: str) -> None:
         echo(f"{key:<14} {text}")
 
 
+@cli.group(cls=base.Group)
+def columns() -> None:
+    """Care for the columns that workers of this host keep (--column-cache)."""
+
+
+_DIRECTORY = click.argument(
+    "directory", metavar="[DIR]", required=False, default="", shell_complete=completion.words(files=True)
+)
+
+
+@columns.command("list", examples="wq-workers columns list\nwq-workers columns list /scratch/columns")
+@_DIRECTORY
+def columns_list(directory: str) -> None:
+    """List of which files columns are kept on this host, the last used first."""
+    from wq_runner.workers import columns as kept
+
+    echo("\n".join(kept.listing(kept.found(directory))))
+
+
+@columns.command("clean", examples="wq-workers columns clean\nwq-workers columns clean --max-cache 5GB")
+@_DIRECTORY
+@_option(
+    "--max-cache",
+    type=types.SIZE,
+    help="Delete what was unused for longest, until no more than this is left  [default: delete all]",
+)
+def columns_clean(directory: str, max_cache: int | None) -> None:
+    """Delete columns that are kept on this host. What reads them meanwhile reads its files instead."""
+    from wq_runner.units import format_size
+    from wq_runner.workers import columns as kept
+
+    shelf = kept.found(directory)
+    number, freed = kept.clean(shelf, max_cache) if shelf is not None else (0, 0)
+    echo(f"{number:,} files, {format_size(freed)} freed")
+
+
 @cli.command(examples="wq-workers doctor\nwq-workers doctor -M NAME")
 @_option("-M", "--name", metavar="NAME", help="Name of the run  [default: USER-workqueue-coffea]")
 @_option("--catalog", type=types.CATALOG, help="Catalog server that should know the run.")

@@ -11,6 +11,7 @@ from wq_runner import guarded
 from wq_runner.code import task_sources
 from wq_runner.errors import ProcessorError
 from wq_runner.remote import settings, work
+from wq_runner.remote.columns import NOTHING, Wish
 from wq_runner.remote.opening import Reading
 from wq_runner.remote.pinned import Code
 
@@ -31,12 +32,13 @@ def write_function(
     code: Code,
     seed: int | None = None,
     reading: Reading | None = None,
+    columns: Wish = NOTHING,
 ) -> Path:
     """Write a function, with what it needs to be the same on workers, and return the file.
 
-    `code` is that of the analysis; random numbers follow from `seed`. Files are read as `reading` says. The
-    name is the content, this code included: workers cache the file, and a process that has imported for
-    it, by its name.
+    `code` is that of the analysis; random numbers follow from `seed`. Files are read as `reading` says;
+    `columns` says which of their columns workers keep. The name is the content, this code included: workers
+    cache the file, and a process that has imported for it, by its name.
 
     Raises
     ------
@@ -52,7 +54,12 @@ def write_function(
     except BaseException as error:
         raise unsendable(error) from error
     preamble = work.preamble(
-        code, task_sources.sources(), seed=seed, settings=settings.of_process(), reading=reading
+        code,
+        task_sources.sources(),
+        seed=seed,
+        kept=vars(columns),
+        settings=settings.of_process(),
+        reading=reading,
     )
     digest = hashlib.blake2b(preamble + content, digest_size=8).hexdigest()
     path = staging / f"function-{digest}"

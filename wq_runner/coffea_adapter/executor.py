@@ -224,6 +224,8 @@ class WorkQueueExecutor(EngineExecutor, Inherited):
     environment, extra_files, setup_commands
         What workers get: as the options of `wq-run`. Code is looked at once, when the executor is made.
         `environment_file` and `extra_input_files` are the same.
+    column_cache
+        Which columns workers keep, as ``--column-cache`` of `wq-run`: ``off``, ``auto``, a size, a directory.
     seed
         What random numbers follow from, besides the dataset, file and range of a chunk.
     cores, memory, disk, gpus, resources_mode, resource_monitor
@@ -246,6 +248,7 @@ class WorkQueueExecutor(EngineExecutor, Inherited):
     extra_files: str | Path | Sequence[str | Path] = ()
     setup_commands: str | Sequence[str] = ()
     seed: int | None = None
+    column_cache: str = "off"
     queue: str | None = None
     batch_options: str | None = None
 
@@ -298,6 +301,7 @@ class WorkQueueExecutor(EngineExecutor, Inherited):
             queue=self.queue or None,
             batch_options=self.batch_options,
             seed=self.seed,
+            column_cache=self.column_cache,
         )
         session = queue_session.make(wanted)
         session.journal.listeners.append(_losing())

@@ -20,6 +20,7 @@ from wq_runner.engine.work_queue import WorkQueueEngine
 from wq_runner.environment import WorkerEnvironment
 from wq_runner.errors import UsageError
 from wq_runner.remote.bundle import write_bundle
+from wq_runner.scheduler import kept_columns
 from wq_runner.scheduler.phase import LoopSettings
 from wq_runner.scheduler.session import Session, temporary_directory, work_queue_session
 from wq_runner.workers import choice, proxy, spec
@@ -76,6 +77,7 @@ class Wanted:
     queue: str | None = None
     batch_options: str | None = None
     seed: int | None = None
+    column_cache: str = "off"
 
 
 def make(wanted: Wanted) -> Session:
@@ -108,7 +110,12 @@ def make(wanted: Wanted) -> Session:
         transactions_log=logs.transactions,
     )
     rest: dict[str, Any] = {
-        "settings": LoopSettings(paths=environment.paths, seed=wanted.seed, allocation=said.allocation),
+        "settings": LoopSettings(
+            paths=environment.paths,
+            seed=wanted.seed,
+            allocation=said.allocation,
+            columns=kept_columns.wish(wanted.column_cache),
+        ),
         "logs": logs.directory,
         "child_log": logs.queue,
         "staging": staging,

@@ -559,6 +559,16 @@ class RunOptions:
         help="Let tasks add up results, this many or this many bytes at once, instead of the manager. auto: "
         "if results come faster than the manager can add them.",
     )
+    column_cache: str = _option(
+        "off",
+        "--column-cache",
+        group=_CHUNKS,
+        nature=Nature(result=False, session=False, limits=False, jobs=True, drop=NEVER, heed=ALL, path=None),
+        type=types.COLUMN_CACHE,
+        help="Keep the columns that chunks read on the hosts of workers, for runs that read them "
+        "again: so much on each, or in a directory there. auto: of remote files, and of those that LZMA "
+        "compressed.",
+    )
     resource_monitor: str = _option(
         "off",
         "--resource-monitor",
@@ -579,7 +589,7 @@ class RunOptions:
         type=types.SECONDS,
         default="10m",
         help="End a chunk that has neither computed nor read anything for this long, nor has a program that "
-        "it waits for, and try it elsewhere; to wait for a core of a busy host counts as computing. 0: never.",
+        "it waits for, and try it elsewhere; waiting for a core of a busy host is no such rest. 0: never.",
     )
     only: tuple[str, ...] = _option(
         (),

@@ -268,6 +268,7 @@ def _input(options: RunOptions, site: Site | None) -> InputSettings:
 
 
 def _loop(options: RunOptions) -> LoopSettings:
+    from wq_runner.scheduler import kept_columns
     from wq_runner.scheduler.allocation import AllocationSettings
     from wq_runner.scheduler.batching import ShapeSettings
     from wq_runner.scheduler.phase import LoopSettings
@@ -295,6 +296,7 @@ def _loop(options: RunOptions) -> LoopSettings:
         tree=_tree(options.treereduction),
         drain_time=options.drain_time,
         seed=options.seed,
+        columns=kept_columns.wish(options.column_cache),
         reads=_reads(options),
     )
 

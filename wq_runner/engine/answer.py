@@ -17,6 +17,7 @@ from wq_runner.remote.wire import DamagedError
 
 __all__ = [
     "Answer",
+    "ColumnsTold",
     "DamagedError",
     "Elsewhere",
     "Failure",
@@ -104,6 +105,21 @@ class Left:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ColumnsTold:
+    """What a task says of the columns that its host keeps: see `remote.columns.Counts`."""
+
+    hits: int
+    misses: int
+    bytes_hit: int
+    bytes_missed: int
+    bytes_kept: int
+    saved: float
+    place: str
+    limit: int
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Input:
     """What an item's file was when it was read, and how many events of it the processor was given.
 
@@ -146,6 +162,7 @@ class Answer:
     elsewhere: tuple[Elsewhere, ...] = ()
     warned: tuple[TaskWarning, ...] = ()
     left: Left | None = None
+    kept: ColumnsTold | None = None
     inputs: Mapping[int, Input] = field(default_factory=dict)
     read: Mapping[str, str] = field(default_factory=dict)
     columns: Mapping[str, frozenset[str]] = field(default_factory=dict)
@@ -185,10 +202,15 @@ def _answer(header: Mapping[str, Any]) -> Answer:
         elsewhere=tuple(Elsewhere(**entry) for entry in header.get("elsewhere", ())),
         warned=tuple(TaskWarning(**entry) for entry in header.get("warned", ())),
         left=Left(**{**left, "names": tuple(left["names"])}) if (left := header.get("left")) else None,
+        kept=_kept(header.get("kept")),
         inputs={entry["index"]: Input(**entry) for entry in header.get("inputs", ())},
         read=header.get("read", {}),
         columns={name: frozenset(map(str, read)) for name, read in header.get("columns", {}).items()},
     )
+
+
+def _kept(told: Mapping[str, Any] | None) -> ColumnsTold | None:
+    return ColumnsTold(**{**told, "notes": tuple(told["notes"])}) if told else None
 
 
 def read_result(path: Path) -> Any:

@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 
 from wq_runner.journal import (
     Accepted,
+    ColumnsUsed,
     Decided,
     Event,
     HostBlocked,
@@ -29,6 +30,7 @@ from wq_runner.monitor.next_time import ChunkTally
 from wq_runner.monitor.sketch import Mean, Sketch
 from wq_runner.monitor.tallies import (
     PROBLEMS_KEPT,
+    ColumnTally,
     DatasetTally,
     ElsewhereTally,
     Files,
@@ -78,6 +80,7 @@ class Sums:
         self.said = SaidTally()
         self.elsewhere: defaultdict[tuple[str, str], ElsewhereTally] = defaultdict(ElsewhereTally)
         self.left_behind = LeftTally()
+        self.columns = ColumnTally()
         self.chunk_memory: dict[str, ChunkTally] = {}
         self.files = Files()
         self.rate = Rate()
@@ -105,7 +108,15 @@ class Sums:
                 self._decided(now, event)
             case PhaseStarted() | PhaseEnded():
                 self._set_phase(now, event)
-            case ReadElsewhere() | LeftBehind() | Warned() | Printed() | HostBlocked() | Written():
+            case (
+                ReadElsewhere()
+                | LeftBehind()
+                | ColumnsUsed()
+                | Warned()
+                | Printed()
+                | HostBlocked()
+                | Written()
+            ):
                 self._told(event)
             case Resumed(datasets=datasets):
                 for name, plan in datasets.items():
@@ -117,12 +128,16 @@ class Sums:
             case _:
                 pass  # of a later version
 
-    def _told(self, event: ReadElsewhere | LeftBehind | Warned | Printed | HostBlocked | Written) -> None:
+    def _told(
+        self, event: ReadElsewhere | LeftBehind | ColumnsUsed | Warned | Printed | HostBlocked | Written
+    ) -> None:
         match event:
             case ReadElsewhere(server=server, instead=instead, category=category):
                 self.elsewhere[server, instead].add(event, opened=category != PROCESSING)
             case LeftBehind():
                 self.left_behind.add(event)
+            case ColumnsUsed():
+                self.columns.add(event)
             case Warned() | Printed():
                 self.said.add(event)
             case HostBlocked(host=host, reason=reason):

@@ -8,6 +8,8 @@ from wq_runner.monitor.view import COMPLETE, DIED, FAILED, INTERRUPTED, PARTIAL,
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
+_COLUMNS = ("hit", "missed", "kept")  # bytes of columns
+
 Sample = tuple[Mapping[str, str], float]
 
 
@@ -108,6 +110,12 @@ def metrics(view: RunView) -> str:
             "counter",
             "Bytes read from input, sent to workers and received from them.",
             [({"direction": name}, getattr(view.moved, name)) for name in ("read", "sent", "received")],
+        ),
+        _metric(
+            "column_bytes_total",
+            "counter",
+            "Bytes of columns from those that workers keep (hit), from files (missed), and kept.",
+            [] if view.columns is None else [({"what": k}, getattr(view.columns, k)) for k in _COLUMNS],
         ),
         _metric("engine_restarts_total", "counter", "Restarts of the engine.", [({}, now.engine_restarts)]),
     ]

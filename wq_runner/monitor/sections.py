@@ -290,6 +290,7 @@ def about(view: RunView, more: Sequence[tuple[str, Child]] = ()) -> Html:
         ("started", moment(view.started)),
         ("ended", moment(view.ended) if view.ended else ""),
         ("bytes", words.moved(view)),
+        ("columns", "; ".join(words.columns(view.columns)) if view.columns else ""),
         *((PHASES.get(one.category, one.category), _phase(one.seconds)) for one in view.phases),
         *more,
     ]

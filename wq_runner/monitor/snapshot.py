@@ -69,6 +69,7 @@ def brief(sums: Sums, now: float) -> RunView:
             tally.summary(server, instead) for (server, instead), tally in sums.elsewhere.items()
         ),
         left_behind=sums.left_behind.summary(),
+        columns=sums.columns.summary(),
     )
 
 

@@ -8,9 +8,19 @@ from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from wq_runner.journal import Decided, LeftBehind, Plan, Printed, ReadElsewhere, TaskEnded, Warned
+from wq_runner.journal import (
+    ColumnsUsed,
+    Decided,
+    LeftBehind,
+    Plan,
+    Printed,
+    ReadElsewhere,
+    TaskEnded,
+    Warned,
+)
 from wq_runner.monitor.sketch import Fit, Mean, Sketch
 from wq_runner.monitor.view import (
+    ColumnsRead,
     Elsewhere,
     FileTime,
     HostTime,
@@ -325,6 +335,32 @@ class LeftTally:
 
     def summary(self) -> LeftFiles | None:
         return LeftFiles(files=self.files, bytes=self.bytes, names=self.names) if self.files else None
+
+
+@dataclass
+class ColumnTally:
+    """What came from columns that workers keep."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    saved: float = 0.0
+    notes: dict[str, str] = field(default_factory=dict)
+
+    def add(self, event: ColumnsUsed) -> None:
+        self.counts.update({name: getattr(event, name) for name in _OF_COLUMNS})
+        self.saved += event.saved
+        for note in event.notes:
+            if len(self.notes) < PROBLEMS_KEPT:
+                self.notes.setdefault(note, event.host)
+
+    def summary(self) -> ColumnsRead | None:
+        if not self.notes and not self.counts.total():
+            return None
+        counts = {name: self.counts[name] for name in _OF_COLUMNS}
+        notes = tuple(f"{host}: {note}" for note, host in self.notes.items())
+        return ColumnsRead(**counts, saved=self.saved, notes=notes)
+
+
+_OF_COLUMNS = ("hits", "misses", "hit", "missed", "kept")
 
 
 @dataclass

@@ -196,6 +196,22 @@ class LeftFiles:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ColumnsRead:
+    """What came from columns that workers keep: baskets that were there or not, and bytes of their values.
+
+    `saved` are the seconds of all cores that it saved; `notes` say what went wrong on which host.
+    """
+
+    hits: int
+    misses: int
+    hit: int
+    missed: int
+    kept: int
+    saved: float
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Elsewhere:
     """What was not read from its own server but from another: chunks, their events, and files opened.
 
@@ -387,6 +403,7 @@ class RunView:
     prints: tuple[Print, ...] = ()
     printed: int = 0
     left_behind: LeftFiles | None = None
+    columns: ColumnsRead | None = None
     slow_files: tuple[FileTime, ...] = ()
     hosts: tuple[HostTime, ...] = ()
     host_count: int = 0

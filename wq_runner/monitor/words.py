@@ -10,6 +10,7 @@ from wq_runner.monitor.view import (
     RUNNING,
     USES,
     ChunkMemory,
+    ColumnsRead,
     CoreTime,
     Elsewhere,
     LeftFiles,
@@ -200,6 +201,8 @@ def afterwards(view: RunView) -> list[tuple[str, str]]:
     if len(largest) > _SHOWN:
         rows.append(("", f"and {len(largest) - _SHOWN} more, which took less"))
     rows += [("read", elsewhere(one)) for one in view.elsewhere]
+    if view.columns is not None:
+        rows += [("columns" if not number else "", text) for number, text in enumerate(columns(view.columns))]
     if view.left_behind is not None:
         rows.append(("lost", left_behind(view.left_behind)))
     rows += [("host", f"{host} was not used for a while: {why}") for host, why in view.blocked_hosts.items()]
@@ -228,6 +231,20 @@ def left_behind(one: LeftFiles) -> str:
         f"{what} that the processor wrote to the directories of tasks, which are removed: {names}. "
         "Written to events.metadata['output_dir'] they are kept"
     )
+
+
+def columns(one: ColumnsRead) -> list[str]:
+    """Say how much came from the columns that workers keep, and what went wrong with them."""
+    texts = []
+    if one.hits or one.misses:
+        whole = one.hit + one.missed
+        share = percent(one.hit / max(whole, 1))
+        now = f"; {format_size(one.kept)} more are kept now" if one.kept else ""
+        texts.append(
+            f"{format_size(one.hit)} of {format_size(whole)} ({share}) were kept on workers, in "
+            f"{count(one.hits, 'basket')}: {core_time(max(0.0, one.saved))} saved{now}"
+        )
+    return [*texts, *one.notes]
 
 
 def elsewhere(one: Elsewhere) -> str:

@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from . import abilities, identity, servers
+from . import abilities, baskets, columns, identity, servers
 from .ahead import Ahead
+from .columns import Columns
 from .failure import ChangedFileError
 from .following import Following
 from .inputs import UNKNOWN, Inputs, Known, state_of
@@ -25,8 +26,6 @@ from .opening import HANDLERS, Reading, is_of_server
 
 if TYPE_CHECKING:
     from .lent import Kept
-
-_ARRAYS = "100 MB"  # what uproot keeps of the arrays of a file
 
 
 class Checked(MutableMapping[str, Any]):
@@ -36,8 +35,9 @@ class Checked(MutableMapping[str, Any]):
     to be reproducible. `expected` is the uuid of the file that was planned, empty if it is not known.
     """
 
-    def __init__(self, inputs: Inputs | None = None) -> None:
+    def __init__(self, inputs: Inputs | None = None, kept: Columns | None = None) -> None:
         self.inputs = inputs or Inputs()
+        self.columns = kept or Columns()
         self.path: Any = None
         self.expected = ""
         self._objects: dict[str, Any] = {}
@@ -51,7 +51,7 @@ class Checked(MutableMapping[str, Any]):
 
     def __setitem__(self, key: str, value: Any) -> None:
         if _is_tree(value):
-            self.inputs.look(value)
+            self._keep_columns(value, self.inputs.look(value))
         self._objects[key] = value
 
     def __delitem__(self, key: str) -> None:
@@ -62,6 +62,11 @@ class Checked(MutableMapping[str, Any]):
 
     def __len__(self) -> int:
         return len(self._objects)
+
+    def _keep_columns(self, tree: Any, seen: Known) -> None:
+        """Read the arrays of an item's tree by way of the columns that are kept."""
+        if self.inputs.is_of_item(tree):
+            baskets.attach(self.columns, tree, seen[0])
 
     def expect(self, item: Any) -> None:
         """Get ready for an item, which may be of another file; not every item says of which."""
@@ -137,7 +142,7 @@ class Trees(Checked):
         if given.get("format") == "parquet":
             return functools.partial(_parquet, inner, options, self.inputs)
         # a file of which coffea is to count what is read must be read for itself
-        cache = Checked(self.inputs) if given.get("savemetrics") else self
+        cache = Checked(self.inputs, self.columns) if given.get("savemetrics") else self
         return functools.partial(_root, inner, {"object_cache": cache, **options}, self)
 
     def close(self) -> None:
@@ -169,7 +174,8 @@ class Trees(Checked):
             raise KeyError(key)
         if self.inputs.is_of_item(self._tree):
             self.inputs.compare(self._seen)
-        self._tree.file.array_cache = _ARRAYS  # no chunk needs what others read
+        self._tree.file.array_cache = columns.ARRAYS  # no chunk needs what others read
+        self._keep_columns(self._tree, self._seen)
         self._foresee(self._tree)
         return self._tree
 
@@ -178,6 +184,7 @@ class Trees(Checked):
         if not _is_tree(value):
             return
         seen = self.inputs.look(value)
+        self._keep_columns(value, seen)
         self._foresee(value)
         if not self._more:
             return
@@ -190,7 +197,7 @@ class Trees(Checked):
         with contextlib.suppress(Exception):  # then the next chunk reads it for itself
             file, state = value.file, state_of(self.path)
             directory = uproot.open(
-                {file.file_path: None}, object_cache=None, array_cache=_ARRAYS, **file.options
+                {file.file_path: None}, object_cache=None, array_cache=columns.ARRAYS, **file.options
             )
             self._tree, self._seen = directory[value.object_path], seen
             # else there is another file now
@@ -280,7 +287,7 @@ def _open(path: str, treename: str, options: dict[str, Any]) -> _Opened:
     try:
         objects: dict[str, Any] = {}
         with lent.by(_Only(kept)):
-            directory = uproot.open({path: None}, object_cache=objects, array_cache=_ARRAYS, **options)
+            directory = uproot.open({path: None}, object_cache=objects, array_cache=columns.ARRAYS, **options)
         tree = directory[treename]
         key = next(key for key, one in objects.items() if one is tree)
         tree.file.object_cache = None

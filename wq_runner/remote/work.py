@@ -26,7 +26,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from . import abilities, failure, lazy, pinned, ready, wire
+from . import abilities, columns, failure, lazy, pinned, ready, wire
+from .columns import Wish
 from .files import Folder, Scratch
 from .inputs import UNKNOWN, Inputs, Known
 from .meter import Meter, Outside
@@ -84,15 +85,19 @@ def execute(
             batch.fail(None, error, kind=failure.ENVIRONMENT)
         else:
             header["startup"] = time.monotonic() - began
+            batch.trees.columns = columns.Columns(function.kept)
             places = map(str, map(path_of, packed.items))
             with recorder.task([*_own_places(function_file, result_file), *places]):
                 batch.apply(function, packed, notify)
+        batch.trees.columns.settle()
         header["read"] = recorder.all()
         header["wall"] = time.monotonic() - began
         if left := scratch.left():
             header["left"] = left
+        header["kept"] = batch.trees.columns.told()
         batch.write(result_file, header)
     batch.folder.clear()
+    batch.trees.columns.close()
     batch.trees.end()
 
 
@@ -137,8 +142,10 @@ def unpack(text: str) -> Packed:
 def preamble(
     code: Code | None = None,
     sources: Mapping[str, str] = MappingProxyType({}),
+    *,
     wanted: Mapping[str, str] | None = None,
     seed: int | None = None,
+    kept: Mapping[str, Any] = MappingProxyType({}),
     settings: Mapping[str, Any] = MappingProxyType({}),
     reading: Reading | None = None,
 ) -> bytes:
@@ -146,7 +153,8 @@ def preamble(
 
     `code` are the analysis's modules, `sources` the texts of what travels by value, by the names of its
     files, `wanted` the versions that it takes (None: those of this process). Random numbers follow from
-    `seed` and the chunk; `settings` are those of the manager's process. Files are read as `reading` says.
+    `seed` and the chunk; `settings` are those of the manager's process. Files are read as `reading` says;
+    `kept` says which of their columns workers keep: see `columns.Wish`.
     """
     reading = reading or Reading()
     before = {
@@ -154,6 +162,7 @@ def preamble(
         "sources": dict(sources),
         "versions": dict(wanted or versions()),
         "seed": seed,
+        "columns": dict(kept),
         "settings": dict(settings),
         "reading": {**vars(reading), "options": dict(reading.options)},
     }
@@ -172,6 +181,7 @@ class Function:
     settings: Settings = field(default_factory=Settings)
     seeder: Seeder = field(default_factory=Seeder)
     reading: Reading = field(default_factory=Reading)
+    kept: Wish = field(default_factory=Wish)
 
     def apply(self, wrapped: Callable[[Any], Any], item: Any, inputs: Inputs) -> Any:
         """Call it, as it is wrapped now, with an item; `inputs` are told what the processor is given."""
@@ -209,7 +219,7 @@ def _load_function(path: str, _mtime_ns: int) -> Function:
                 settings.load(lambda: _import_processor(call))
     settings.add(before["settings"])
     seeder = Seeder(before["seed"], frozenset(code.pins))
-    return Function(call, code, settings, seeder, Reading(**before["reading"]))
+    return Function(call, code, settings, seeder, Reading(**before["reading"]), Wish(**before["columns"]))
 
 
 def import_named(name: str) -> None:
@@ -387,6 +397,7 @@ class _Batch:
             del out
             sweeper.look()
             self.measured.append({"index": index, **self.meter.read()})
+            self.trees.columns.flush()
 
     def _note_input(self, index: int) -> None:
         inputs = self.trees.inputs

@@ -8,9 +8,18 @@ from dataclasses import dataclass, field
 
 from msgspec import structs
 
-from wq_runner.engine.answer import Answer, Elsewhere, Failure, Input, Left, Measurement
+from wq_runner.engine.answer import Answer, ColumnsTold, Elsewhere, Failure, Input, Left, Measurement
 from wq_runner.engine.protocol import EngineStatus
-from wq_runner.journal import Accepted, Decided, LeftBehind, ReadElsewhere, TaskEnded, TaskSubmitted, Workers
+from wq_runner.journal import (
+    Accepted,
+    ColumnsUsed,
+    Decided,
+    LeftBehind,
+    ReadElsewhere,
+    TaskEnded,
+    TaskSubmitted,
+    Workers,
+)
 from wq_runner.ledger.items import Item, Key, Share, file_id, named, shares
 from wq_runner.model import Outcome, Task
 from wq_runner.remote.servers import server_of
@@ -198,6 +207,24 @@ def left_behind(task: Task, batch: tuple[Item, ...], host: str, left: Left) -> L
         files=left.files,
         bytes=left.bytes,
         names=left.names,
+    )
+
+
+def columns_used(task: Task, batch: tuple[Item, ...], host: str, told: ColumnsTold) -> ColumnsUsed:
+    return ColumnsUsed(
+        task=task.id,
+        category=task.category.value,
+        dataset=named(batch),
+        host=host,
+        hits=told.hits,
+        misses=told.misses,
+        hit=told.bytes_hit,
+        missed=told.bytes_missed,
+        kept=told.bytes_kept,
+        saved=round(told.saved, 4),
+        place=told.place,
+        limit=told.limit,
+        notes=told.notes,
     )
 
 

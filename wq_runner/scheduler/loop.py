@@ -174,7 +174,9 @@ class Loop:
             code = dataclasses.replace(code, named=())
         code = dataclasses.replace(code, paths=self._settings.paths)
         reading = self._settings.reads.reading
-        return write_function(function, self._staging, code, self._settings.seed, reading)
+        return write_function(
+            function, self._staging, code, self._settings.seed, reading, self._settings.columns
+        )
 
     # -- feeding
 
@@ -292,6 +294,8 @@ class Loop:
             self._journal.record(*self._context.late.take(found.read, found.host))
         if found.left is not None:
             self._journal.record(journal_events.left_behind(task, batch, found.host, found.left))
+        if found.kept is not None:
+            self._journal.record(journal_events.columns_used(task, batch, found.host, found.kept))
         self._accept(task, batch, found, outcome)
         unnamed = _unnamed(batch, found)
         for number, failure in enumerate(found.failures):

@@ -15,6 +15,7 @@ from wq_runner.ledger.completeness import Completed
 from wq_runner.ledger.items import Item, Place, Sum
 from wq_runner.ledger.side_files import FileStore
 from wq_runner.ledger.sums import TreeSettings
+from wq_runner.remote.columns import Wish
 from wq_runner.remote.inputs import Known
 from wq_runner.remote.pinned import Code
 from wq_runner.scheduler import failure_messages, policy
@@ -31,7 +32,7 @@ class LoopSettings:
 
     `code` is the analysis's as it was when the run began; None if it is looked at when it is sent.
     Random numbers follow from `seed`, and from the chunk that draws them. `prior` is what chunks took in an
-    earlier run, `reads` how files are read.
+    earlier run, `reads` how files are read, `columns` says which columns of files workers keep.
     """
 
     shape: ShapeSettings = field(default_factory=ShapeSettings)
@@ -45,6 +46,7 @@ class LoopSettings:
     seed: int | None = None
     prior: Prior = NOTHING
     reads: ReadSettings = field(default_factory=ReadSettings)
+    columns: Wish = field(default_factory=Wish)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,7 @@ from wq_runner.config.settings import ChunkSettings
 from wq_runner.directory import remarks
 from wq_runner.directory.estimate import Probed, suggestion
 from wq_runner.directory.record import Account, Spent
-from wq_runner.journal import Event, LeftBehind
+from wq_runner.journal import ColumnsUsed, Event, LeftBehind
 from wq_runner.model import Chunk, Fileset, PerDataset
 from wq_runner.monitor import tables, words
 from wq_runner.monitor.advice import advice
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 _WIDE = 78  # columns that the whole table takes
 _COPIES = 3  # files that are named if they are there twice
+_NOTES = 6  # that are said of columns while a run goes
 _MANY = 12  # datasets that are listed one by one
 
 
@@ -250,6 +251,25 @@ def losing(console: Console) -> Callable[[float, Event], None]:
             said.append(event)
             files = LeftFiles(files=event.files, bytes=event.bytes, names=event.names)
             printing.line(console, "lost", f"{words.left_behind(files)}: stop here if you want them")
+
+    return told
+
+
+def keeping(console: Console) -> Callable[[float, Event], None]:
+    """Return a listener of the journal that says that workers keep columns, and once what goes wrong."""
+    said: set[str] = set()
+
+    def told(_: float, event: Event) -> None:
+        if not isinstance(event, ColumnsUsed):
+            return
+        if event.place and (event.hits or event.misses) and "" not in said:
+            said.add("")
+            text = f"workers keep what chunks read in {event.place}, at most {format_size(event.limit)}"
+            printing.line(console, "columns", f"{text} on a host: --column-cache")
+        for note in event.notes:
+            if note not in said and len(said) < _NOTES:
+                said.add(note)
+                printing.line(console, "columns", f"{event.host}: {note}")
 
     return told
 

@@ -195,7 +195,12 @@ def _run(
 ) -> None:
     settings, paths = request.settings, place.paths
     shown = display(console, place.watch.glance)
-    place.journal.listeners += [shown, file_info.forgetful(ready.cache), announcements.losing(console)]
+    place.journal.listeners += [
+        shown,
+        file_info.forgetful(ready.cache),
+        announcements.losing(console),
+        announcements.keeping(console),
+    ]
     if place.watch.server is not None:
         server = place.watch.server
         printing.page(console, server.url, server.tunnel, secret_in=paths.address)

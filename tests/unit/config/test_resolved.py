@@ -40,6 +40,7 @@ OTHERS: dict[str, Any] = {
     "stage_out": "/elsewhere",
     "output": Path("out"),
     "preload": "Muon_pt",
+    "column_cache": "auto",
     "uproot_option": ({"num_workers": 4},),
 }
 """Other values than the default, where they cannot be told by its type."""
