@@ -76,6 +76,11 @@ def after_tasks(count: int) -> Moment:
     return lambda out: running.accepted(out) >= count
 
 
+def after_files(count: int) -> Moment:
+    """When so many datasets have their file."""
+    return lambda out: len(list((out / "outputs").glob("*.coffea"))) >= count and running.accepted(out) > 0
+
+
 def while_merging(out: Path) -> bool:
     """When the next part makes the ledger write its sums."""
     return len(list((out / "ledger").iterdir())) >= sums.MOST_PARTS
@@ -120,6 +125,37 @@ def test_killed_at_20_moments(data: Path, tmp_path: Path) -> None:
     again = running.run_well(*run, cwd=tmp_path)
     assert "is there already" in again.out
     assert again.seconds < 15  # the processor is built, to be compared, and nothing runs
+
+
+def check_whole_or_absent(out: Path) -> int:
+    """Look at the datasets' own files that a killed run has left, and return how many there are."""
+    from coffea.util import load
+
+    written = list((out / "outputs").glob("*.coffea"))
+    for path in written:
+        found = load(path)
+        assert found["entries"] == CHUNKS * EVENTS, path
+        assert found["sum"] == sum(range(CHUNKS * EVENTS)), path
+    return len(written)
+
+
+@pytest.mark.parametrize("executor", ["iterative", "work_queue"])
+def test_tasks_of_several_datasets_killed_at_random(data: Path, tmp_path: Path, executor: str) -> None:
+    """Each file is a dataset, less than a task of these, with a file of its own when it is complete."""
+    dice = random.Random(7)
+    samples = tmp_path / "samples.json"
+    samples.write_text(json.dumps({path.stem: [str(path)] for path in sorted(data.iterdir())}))
+    out, run = tmp_path / "out", command(samples, executor, "--outputs", "per-dataset", "--task-time", 0.1)
+    times = 20 if executor == "iterative" else 6
+    kills, written = 0, set()
+    for number in range(times):
+        kills += kill_at(after_files(number * FILES // times), dice.uniform(0, 0.3), out, run)
+        written.add(check_whole_or_absent(out))
+    ended = running.run_well(*run, cwd=tmp_path)
+    assert check_whole_or_absent(out) == FILES, ended.out
+    check_each_event_ran_once(out)
+    assert kills > times // 2
+    assert len(written) > 2, "some were there while others were not"
 
 
 @pytest.mark.parametrize("executor", ["futures", "work_queue"])
