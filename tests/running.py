@@ -34,7 +34,7 @@ MARK = "WQ_TESTS_MARK"
 SETTINGS = {"WQ_RUNNER_ENVIRONMENT": "shared"}
 """Of every run here: tests of environments say otherwise."""
 
-PATIENCE = 90.0
+PATIENCE = 180.0
 """Seconds until a test gives up; nothing takes as long, even on a busy machine."""
 
 ANALYSIS = Path(__file__).with_name("analysis.py")

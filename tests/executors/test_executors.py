@@ -87,7 +87,7 @@ def test_where_dask_can_be_watched_and_what_it_lacks(data: Path, tmp_path: Path)
     ended = running.run_well(*SUMS, "-e", "dask", "-w", 1, *more, data, cwd=tmp_path)
     assert "dashboard    http://127.0.0.1:" in ended.out
     assert "from elsewhere: ssh -N -L " in ended.out
-    assert "dask has no limits of memory but what --memory says, no choice of another host" in ended.out
+    assert "with dask nothing limits memory, unless --memory does, nothing chooses another host" in ended.out
     assert "; without effect: --environment\n" in ended.out
     report = (tmp_path / "out" / "dask-report.html").read_text()
     assert "bokeh" in report

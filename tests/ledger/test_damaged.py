@@ -41,7 +41,7 @@ def test_what_is_damaged_is_named(world: World) -> None:
     assert "start the command of the run again" in refused.err
     again = world.run(*world.command("finished"))
     assert victim.name in again.out, again.text
-    assert re.search(r"\d+ chunks? runs? again", again.out), again.text
+    assert re.search(r"results of \d+ chunks? are missing or damaged", again.out), again.text
 
 
 def test_lines_of_another_version_do_not_count(world: World) -> None:

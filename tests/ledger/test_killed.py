@@ -277,7 +277,7 @@ def test_a_plan_that_shrank_and_grew_again_counts_nothing_twice(tmp_path: Path, 
     run = ("-p", f"{running.ANALYSIS}:Sums", *COMMON, "-e", "iterative")
     running.run_well(*run, "--limit-files", 3, data, cwd=tmp_path)
     ended = running.run_well(*run, "--limit-files", 2, data, cwd=tmp_path)
-    assert "holds more than is asked for" in ended.out
+    assert "the earlier result holds more events than this command asks for" in ended.out
     check_output(tmp_path / "out", files=2)
     running.run_well(*run, "--limit-files", 3, data, cwd=tmp_path)
     check_output(tmp_path / "out", files=3)
