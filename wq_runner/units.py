@@ -143,7 +143,7 @@ def column_cache(value: str | float | bool) -> str:
     """Parse what workers keep of columns: ``auto``, ``off``, a size, a directory of theirs, or both."""
     text = {"False": "off", "True": "auto"}.get(str(value), str(value).strip())  # as YAML reads off and on
     directory, limit = column_place(text)
-    if limit and not text.startswith(":"):
+    if limit and (directory or limit[0].isdigit()) and not text.startswith(":"):
         size(limit)
     elif text not in {"auto", "off"} and not directory.startswith(("/", "~/", "$")):
         raise ValueError(

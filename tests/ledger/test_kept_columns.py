@@ -54,7 +54,7 @@ def test_a_second_run_reads_what_is_kept_and_never_of_another_file(tmp_path: Pat
     assert found == 2 * expected
     hits, misses, kept = _used(tmp_path / "out")
     assert (hits > 0, misses, kept) == (True, 0, 0)
-    assert "(100%) were kept on workers" in said
+    assert "(100%) came from what workers keep" in said
     # another number in its place: neither size, nor times, nor uuid tell
     facts, content = data.stat(), data.read_bytes()
     place = content.index(np.array([777], ">f4").tobytes())

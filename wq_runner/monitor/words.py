@@ -236,14 +236,16 @@ def left_behind(one: LeftFiles) -> str:
 def columns(one: ColumnsRead) -> list[str]:
     """Say how much came from the columns that workers keep, and what went wrong with them."""
     texts = []
-    if one.hits or one.misses:
-        whole = one.hit + one.missed
-        share = percent(one.hit / max(whole, 1))
-        now = f"; {format_size(one.kept)} more are kept now" if one.kept else ""
+    read, kept = format_size(one.hit + one.missed), format_size(one.kept)
+    if one.hits:
+        share = percent(one.hit / max(one.hit + one.missed, 1))
+        now = f"; {kept} more are kept now" if one.kept else ""
         texts.append(
-            f"{format_size(one.hit)} of {format_size(whole)} ({share}) were kept on workers, in "
-            f"{count(one.hits, 'basket')}: {core_time(max(0.0, one.saved))} saved{now}"
+            f"{format_size(one.hit)} of {read} ({share}) came from what workers keep, which saved "
+            f"{core_time(max(0.0, one.saved))}{now}"
         )
+    elif one.misses:
+        texts.append(f"none of {read} was kept on workers before; {kept} are kept now, for the next run")
     return [*texts, *one.notes]
 
 

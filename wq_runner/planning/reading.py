@@ -68,16 +68,17 @@ def _check_options(given: Mapping[str, Any]) -> None:
     import uproot
 
     ours = set(inspect.signature(uproot.open).parameters) - {"options"}
-    known = sorted({*uproot.open.defaults, *HANDLERS} - {_TIMEOUT})
+    known = sorted({*uproot.open.defaults, *HANDLERS, _TIMEOUT})
     for name, value in given.items():
-        if name == _TIMEOUT:
-            raise UsageError(
-                "--uproot-option timeout: it has an option of its own", hint="say --read-timeout"
-            )
         if name in ours:
             raise UsageError(f"--uproot-option {name}: wq-run has its own, which every run needs")
         # others are for the file system, which uproot hands them to
-        if name not in known and (close := difflib.get_close_matches(name, known, n=1, cutoff=0.8)):
+        close = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
+        if _TIMEOUT in {name, *close}:
+            raise UsageError(
+                f"--uproot-option {name}: use --read-timeout for how long a server may take"
+            )
+        if name not in known and close:
             raise UsageError(f"--uproot-option {name}: uproot.open has no such option; nearest: {close[0]}")
         if name in HANDLERS:
             _check_handler(name, value)

@@ -77,6 +77,7 @@ def test_names_have_to_be_somewhere(tmp_path: Path) -> None:
     ("given", "message"),
     [
         ({"timeout": 3}, "--read-timeout"),
+        ({"timout": 3}, "--read-timeout"),
         ({"object_cache": None}, "object_cache: wq-run has its own"),
         ({"num_worker": 3}, "no such option; nearest: num_workers"),
         ({"handler": "XrootdSource"}, "no such class .* Did you mean XRootDSource"),

@@ -578,6 +578,13 @@ def test_what_is_no_wish_is_refused(text: str) -> None:
         kept_columns.wish(text)
 
 
+@pytest.mark.parametrize("text", ["columns", "yes", "/a:many"])
+def test_a_refusal_says_what_may_be_asked_for(text: str) -> None:
+    with pytest.raises(ValueError, match=r"20GB|2GB") as caught:
+        units.column_cache(text)
+    assert text.rpartition(":")[2] in str(caught.value)
+
+
 def test_columns_lie_beside_the_directories_of_workers(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -617,9 +624,16 @@ def test_what_came_from_columns_is_added_up_and_said() -> None:
     found = tally.summary()
     assert found is not None
     assert words.columns(found) == [
-        "80.0 MB of 100.0 MB (80%) were kept on workers, in 4 baskets: 5.5 core seconds saved; "
+        "80.0 MB of 100.0 MB (80%) came from what workers keep, which saved 5.5 core seconds; "
         "20.0 MB more are kept now",
         "node1: nothing more is kept: full",
+    ]
+    first = ColumnTally()
+    first.add(used(misses=1, missed=20 * 2**20, kept=20 * 2**20))
+    found_first = first.summary()
+    assert found_first is not None
+    assert words.columns(found_first) == [
+        "none of 20.0 MB was kept on workers before; 20.0 MB are kept now, for the next run"
     ]
     assert dict(words.afterwards(RunView(columns=found)))["columns"].startswith("80.0 MB")
 
