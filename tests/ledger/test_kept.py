@@ -91,7 +91,7 @@ def test_a_copy_is_kept_before_stale_results_are_mixed(out: Path) -> None:
     said = run(out, "--accept-stale")
     assert running.output(out)["entries"] == 200 + 1000
     (copy,) = kept(out)
-    assert f"was moved to out/results/{copy.name}/" in said
+    assert f"is in out/results/{copy.name}/" in said
     assert running.output(copy)["entries"] == 200
     assert running.summary(copy)["stale"] == []
     assert again(out, "--accept-stale") == 200 + 1000

@@ -36,15 +36,13 @@ def damaged(console: Console, names: Sequence[str]) -> None:
     )
 
 
-def put_away(console: Console, one: Kept) -> None:
-    """Say where the result is that was there."""
+def put_away(console: Console, one: Kept, *, copied: bool = False) -> None:
+    """Say where the result is that was there, or a copy of it."""
     state = "complete" if one.complete else "not complete"
-    printing.line(
-        console,
-        "kept",
-        f"the earlier result ({one.title}, {state}, {format_size(one.bytes)}) was moved to "
-        f"{printing.path(one.paths.root)}/; its command brings it back",
-    )
+    result = f"the earlier result ({one.title}, {state}, {format_size(one.bytes)})"
+    place = f"{printing.path(one.paths.root)}/; its command brings it back"
+    text = f"a copy of {result} is in {place}" if copied else f"{result} was moved to {place}"
+    printing.line(console, "kept", text)
 
 
 def went_back(console: Console, one: Kept) -> None:

@@ -75,9 +75,7 @@ def _check_options(given: Mapping[str, Any]) -> None:
         # others are for the file system, which uproot hands them to
         close = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
         if _TIMEOUT in {name, *close}:
-            raise UsageError(
-                f"--uproot-option {name}: use --read-timeout for how long a server may take"
-            )
+            raise UsageError(f"--uproot-option {name}: use --read-timeout for how long a server may take")
         if name not in known and close:
             raise UsageError(f"--uproot-option {name}: uproot.open has no such option; nearest: {close[0]}")
         if name in HANDLERS:

@@ -106,7 +106,7 @@ def _keep_copy(paths: RunPaths, recovered: Recovered, asked: Asked, console: Con
     made_of = resume.identity_of(paths)
     if more or set(recovered.stale) - set(made_of.stale):
         with resume.moving(paths):
-            remarks.put_away(console, kept_results.put_copy(paths, made_of))
+            remarks.put_away(console, kept_results.put_copy(paths, made_of), copied=True)
 
 
 def tidy(paths: RunPaths, record: Record, most: int, console: Console) -> None:
