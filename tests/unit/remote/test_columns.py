@@ -6,8 +6,6 @@ import io
 import multiprocessing
 import os
 import signal
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ from typing import Any
 import awkward as ak
 import numpy as np
 import pytest
+import running
 import uproot
 from rich.console import Console
 
@@ -503,7 +502,7 @@ def test_what_a_killed_process_was_writing_is_never_read(tmp_path: Path) -> None
         writer = context.Process(target=_write_for_ever, args=(str(kept.place),))
         writer.start()
         before = len(kept.all())
-        until(lambda before=before: len(kept.all()) > min(before, 2))
+        running.until(lambda before=before: len(kept.all()) > min(before, 2))
         os.kill(writer.pid or 0, signal.SIGKILL)
         writer.join()
         for path in kept.packs_of("a" * 32):
@@ -517,13 +516,6 @@ def test_what_a_killed_process_was_writing_is_never_read(tmp_path: Path) -> None
     os.utime(begun, (1, 1))
     kept.remove_unfinished()
     assert not begun.exists()
-
-
-def until(condition: Callable[[], bool]) -> None:
-    ends = time.monotonic() + 100
-    while not condition():
-        assert time.monotonic() < ends
-        time.sleep(0.01)
 
 
 def test_a_disk_that_hangs_holds_up_no_task(
