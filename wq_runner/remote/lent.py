@@ -1,4 +1,4 @@
-"""Files of servers as uproot reads them, from one that stays open: to be imported where uproot is."""
+"""Files as uproot reads them, from one that stays open: to be imported where uproot is."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ from typing import Any, Protocol
 import uproot
 
 from .ahead import Ahead, Range
+from .opening import is_local
 
 _SMALL = 2**16  # bytes of a piece that is remembered, such as the header and a directory
 _MOST = 64  # of such pieces
 
 
 class Kept:
-    """A file of a server that stays open for all who read it; `ahead` is what they are going to read.
+    """A file that stays open for all who read it; `ahead` is what they are going to read.
 
-    With a `head` it was opened just now: the first who reads its header gets that.
+    If it `is_fresh` it was opened just now, and its header read: the first who reads that gets it.
     """
 
     def __init__(self, path: str, source: Any) -> None:
@@ -150,9 +151,11 @@ _WEB = ("http", "https")
 
 
 def option(path: str) -> str:
-    """Return the option of uproot that says by what a file of a server is read."""
+    """Return the option of uproot that says by what a file is read."""
     if "handler" in uproot.open.defaults:
         return "handler"
+    if is_local(path):
+        return "file_handler"
     return "http_handler" if path.partition("://")[0].lower() in _WEB else "xrootd_handler"
 
 
@@ -161,6 +164,8 @@ def real(path: str, options: dict[str, Any]) -> Any:
     name = option(path)
     given = options.get(name)
     kind = given if given is not None and given is not Lent else _default(name)
+    if not isinstance(kind, type):
+        raise TypeError(f"uproot's option {name!r} is not a class that reads files: {kind!r}")
     return kind(path, **{**options, name: kind})
 
 

@@ -37,6 +37,11 @@ def is_of_server(path: Any) -> bool:
     return isinstance(path, str) and "://" in path and "::" not in path
 
 
+def is_local(path: Any) -> bool:
+    """Whether a file is of a file system of this machine."""
+    return isinstance(path, str) and "://" not in path and "::" not in path
+
+
 def options_for(path: Any) -> dict[str, Any]:
     """Return uproot's options for a file; empty for one that is not of a file system.
 
@@ -44,7 +49,7 @@ def options_for(path: Any) -> dict[str, Any]:
     fifth of the time of a chunk of 50,000 events with 15 small branches. Files are not mapped into memory
     either: where a disk fails, that ends the process without a word.
     """
-    if not isinstance(path, str) or "://" in path or "::" in path:
+    if not is_local(path):
         return {}
     import uproot
 

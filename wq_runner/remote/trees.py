@@ -2,8 +2,8 @@
 
 coffea opens the file of each chunk anew, and uproot reads all about the tree's branches again: half a second
 for a NanoAOD of 1,500 branches. uproot gives out a tree from its cache of objects for as long as the file
-that it came from is open, so this cache keeps one open. The next file of a server is opened while a chunk
-is computed, and what a chunk reads of it comes in one request: see `following` and `ahead`.
+that it came from is open, so this cache keeps that one open: see `lent`. The next file of a server is opened
+while a chunk is computed, and what a chunk reads of it comes in one request: see `following` and `ahead`.
 """
 
 from __future__ import annotations
@@ -108,10 +108,12 @@ class Trees(Checked):
         self._item: Any = None
         self._more = False  # whether the next chunk is of the same file
         self._next: Any = None  # the next item, if it is of another file
-        self._key: tuple[Any, ...] = ()  # path of the file, its state if it is local, and uproot's key
+        self._key = ""  # uproot's, of the tree
         self._tree: Any = None
         self._seen = UNKNOWN
-        self._kept: Kept | None = None  # the file of the item, if it is a server's
+        self._kept: Kept | None = None  # the file of the item
+        self._file: tuple[Any, Any] = ("", None)  # its path as items have it, and its state if it is local
+        self._reader: Any = None  # uproot's class that it is read by, if one was chosen
         self._options: dict[str, Any] = {}  # that it was opened with
         self._following: Following[_Opened] | None = None
 
@@ -147,7 +149,7 @@ class Trees(Checked):
 
     def close(self) -> None:
         """Forget the tree, and close its file."""
-        tree, self._tree, self._key = self._tree, None, ()
+        tree, self._tree = self._tree, None
         kept, self._kept = self._kept, None
         if tree is not None:
             with contextlib.suppress(Exception):
@@ -165,12 +167,12 @@ class Trees(Checked):
         super().expect(item)
         self._item = item
         self.inputs.begun = self._open_next
-        if self._kept is not None and self._kept.path != self.path:
+        if self._file[0] != self.path:
             self.close()
 
     def __getitem__(self, key: str) -> Any:
         self.check(key)
-        if self._tree is None or self._key != (self.path, state_of(self.path), key):
+        if self._tree is None or self._key != key:
             raise KeyError(key)
         if self.inputs.is_of_item(self._tree):
             self.inputs.compare(self._seen)
@@ -186,68 +188,76 @@ class Trees(Checked):
         seen = self.inputs.look(value)
         self._keep_columns(value, seen)
         self._foresee(value)
-        if not self._more:
-            return
-        if self._kept is not None:
-            self._tree, self._seen, self._key = value, seen, (self.path, state_of(self.path), key)
-            return
-        import uproot
-
-        self.close()
-        with contextlib.suppress(Exception):  # then the next chunk reads it for itself
-            file, state = value.file, state_of(self.path)
-            directory = uproot.open(
-                {file.file_path: None}, object_cache=None, array_cache=columns.ARRAYS, **file.options
-            )
-            self._tree, self._seen = directory[value.object_path], seen
-            # else there is another file now
-            self._key = (self.path, state, key) if self.inputs.look(self._tree) == seen else ()
+        if self._more and self._kept is not None:
+            self._tree, self._seen, self._key = value, seen, key
 
     def __delitem__(self, key: str) -> None:
         del key
         self.close()
 
     def __iter__(self) -> Iterator[str]:
-        return iter(() if self._tree is None else self._key[2:])
+        return iter(() if self._tree is None else (self._key,))
 
     def __len__(self) -> int:
         return int(self._tree is not None)
 
-    # -- of servers
+    # -- files that stay open
+
+    def call(self, function: Callable[..., Any], item: Any, options: dict[str, Any]) -> Any:
+        """Call a function that opens the file of an item with options: one that stays open."""
+        from . import lent
+
+        name = lent.option(self.path)
+        self._reader = options.get(name)
+        try:
+            with lent.by(self):
+                out = function(item, uproot_options={**options, name: lent.Lent})
+        except BaseException:
+            self.close()  # who tries once more opens it anew
+            raise
+        self._done(item)
+        return out
 
     def lend(self, path: str, options: dict[str, Any]) -> Kept:
         """Return the file of the item, which may be open: see `lent.Lender`."""
         from . import lent
 
-        self._options = options
-        if self._kept is not None and self._kept.path == path and not self._kept.source.closed:
-            return self._kept
+        self._options = {**options, lent.option(path): self._reader}
+        kept, file = self._kept, (self.path, state_of(self.path))
+        if kept is not None and kept.path == path and self._file == file and not kept.source.closed:
+            return kept
         self.close()
         following, self._following = self._following, None
         opened = following.take() if following is not None and following.path == path else None
         if following is not None:
             following.drop()
+        self._file = file
         if opened is None:
-            self._kept = lent.Kept(path, lent.real(path, options))
+            self._kept = lent.Kept(path, lent.real(path, self._options))
         else:
             self._kept, self._tree, self._seen = opened.kept, opened.tree, opened.seen
-            self._key = (self.path, state_of(self.path), opened.key)
+            self._key = opened.key
         return self._kept
 
     def _open_next(self) -> None:
         """Open the file of the next item, now that the processor has begun with this one."""
         item, self._next = self._next, None
         path, treename = path_of(item), getattr(item, "treename", "")
-        if not (self.reading.ahead and self._kept is not None and is_of_server(path) and treename):
+        if not (self.reading.ahead and self._is_far and is_of_server(path) and treename):
             return
         if self._following is not None or servers.failures(path):
             return
         opening = functools.partial(_open, path, treename, self._options)
         self._following = Following(path, opening, lambda opened: opened.kept.close())
 
+    @property
+    def _is_far(self) -> bool:
+        """Whether the item's file stays open, and is one of a server."""
+        return self._kept is not None and is_of_server(self.path)
+
     def _foresee(self, tree: Any) -> None:
         """Have the columns of the item come together, and look at what else is asked for."""
-        if self._kept is None or not self.inputs.is_of_item(tree):
+        if self._kept is None or not (self._is_far and self.inputs.is_of_item(tree)):
             return
         dataset = getattr(self._item, "dataset", "")
         names = {*self.told.get(dataset, ()), *self.learned.get(dataset, ())}
@@ -255,7 +265,7 @@ class Trees(Checked):
         if stop is not None and (names or self.reading.learning):
             self._kept.ahead = Ahead(tree, names, self._item.entrystart, stop)
 
-    def done(self, item: Any) -> None:
+    def _done(self, item: Any) -> None:
         """Learn from what was read for an item."""
         ahead = self._kept.ahead if self._kept is not None else None
         if ahead is None or self._kept is None:
@@ -287,7 +297,8 @@ def _open(path: str, treename: str, options: dict[str, Any]) -> _Opened:
     try:
         objects: dict[str, Any] = {}
         with lent.by(_Only(kept)):
-            directory = uproot.open({path: None}, object_cache=objects, array_cache=columns.ARRAYS, **options)
+            lending = {**options, lent.option(path): lent.Lent}
+            directory = uproot.open({path: None}, object_cache=objects, array_cache=columns.ARRAYS, **lending)
         tree = directory[treename]
         key = next(key for key, one in objects.items() if one is tree)
         tree.file.object_cache = None
@@ -313,21 +324,11 @@ def _root(function: Callable[..., Any], options: dict[str, Any], trees: Trees, i
     cache, path = options["object_cache"], path_of(item)
     if isinstance(cache, Checked):
         cache.expect(item)
-    if any(name in options for name in HANDLERS):
-        return function(item, uproot_options=options)
-    suited = trees.reading.options_for(path)
-    if cache is not trees or not is_of_server(path):
-        return function(item, uproot_options={**suited, **options})
-    from . import lent
-
-    try:
-        with lent.by(trees):
-            out = function(item, uproot_options={**suited, **options, lent.option(path): lent.Lent})
-    except BaseException:
-        trees.close()  # who tries once more opens it anew
-        raise
-    trees.done(item)
-    return out
+    if not any(name in options for name in HANDLERS):
+        options = {**trees.reading.options_for(path), **options}
+    if cache is trees and isinstance(path, str):
+        return trees.call(function, item, options)
+    return function(item, uproot_options=options)
 
 
 def _by_names(

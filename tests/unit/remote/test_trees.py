@@ -88,9 +88,9 @@ def pieces(files: list[str], *numbers: int) -> list[Piece]:
     ("order", "trees"),
     [
         ((0,), 1),
-        ((0, 0), 2),  # that of the first, and one that stays
-        ((0, 0, 0, 0, 0), 2),
-        ((0, 0, 0, 1, 1, 1), 4),
+        ((0, 0), 1),
+        ((0, 0, 0, 0, 0), 1),
+        ((0, 0, 0, 1, 1, 1), 2),
         ((0, 1, 0, 1), 4),  # nobody comes back to a file
     ],
 )
@@ -206,27 +206,87 @@ def test_a_file_is_known_when_its_entries_were_counted(files: list[str], tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("path", "options", "handler"),
+    ("path", "options", "reader"),
     [
         ("/data/a.root", {}, uproot.MultithreadedFileSource),
         ("a.root", {}, uproot.MultithreadedFileSource),
-        ("root://host//a.root", {}, Lent),
-        ("https://host/a.root", {}, Lent),
+        ("root://host//a.root", {}, None),
+        ("https://host/a.root", {}, None),
         ("https://host/a.root", {"handler": uproot.HTTPSource}, uproot.HTTPSource),
         ("simplecache::root://host//a.root", {}, None),
         ("/data/a.root", {"handler": uproot.MemmapSource}, uproot.MemmapSource),
     ],
 )
-def test_local_files_are_read_without_threads(path: str, options: dict[str, Any], handler: Any) -> None:
+def test_local_files_are_read_without_threads(path: str, options: dict[str, Any], reader: Any) -> None:
     seen: dict[str, Any] = {}
 
     def look(item: Piece, *, uproot_options: dict[str, Any]) -> None:
         assert item.filename == path
         seen.update(uproot_options)
 
-    Trees().used_by(functools.partial(look, uproot_options=options))(Piece(path))
-    assert (seen.get("use_threads") is False) == (handler is uproot.MultithreadedFileSource)
-    assert seen.get("handler") == handler
+    trees = Trees()
+    trees.used_by(functools.partial(look, uproot_options=options))(Piece(path))
+    assert (seen.get("use_threads") is False) == (reader is uproot.MultithreadedFileSource)
+    assert seen["handler"] is Lent
+    assert trees._reader is reader
+
+
+@pytest.mark.parametrize("reader", [None, uproot.MemmapSource, uproot.MultithreadedFileSource])
+def test_a_file_stays_open_as_it_was_asked_for(reader: Any, files: list[str], tmp_path: Path) -> None:
+    reading: list[Any] = []
+
+    def look(item: Piece, *, uproot_options: dict[str, Any]) -> set[int]:
+        with uproot.open({item.filename: None}, **uproot_options) as file:
+            found = {int(file["Events"]["x"].array(entry_start=item.start)[0])}
+            reading.append(file.file.source._kept.source)
+            return found
+
+    options = {} if reader is None else {"handler": reader}
+    _, result = apply(functools.partial(look, uproot_options=options), pieces(files, 0, 0, 1), tmp_path)
+    assert result == {0, 1, 102}
+    assert {type(one) for one in reading} == {reader or uproot.MultithreadedFileSource}
+    assert reading[0] is reading[1]
+    assert all(one.closed for one in reading)
+
+
+def test_what_is_no_class_is_said_to_be_none(files: list[str], tmp_path: Path) -> None:
+    options = {"handler": "MemmapSource"}
+    header, _ = apply(functools.partial(Reader(), uproot_options=options), pieces(files, 0), tmp_path)
+    assert "'handler' is not a class" in header["failures"][0]["message"]
+
+
+def _replaced(path: str) -> None:
+    written(Path(path).parent / "new")
+    Path(path).parent.joinpath("new", Path(path).name).replace(path)
+
+
+def _patched(path: str) -> None:
+    """Write other numbers in the place of those in a file, which stays the same in all else."""
+    content = Path(path).read_bytes()
+    old, new = (np.arange(10, dtype=">i8") + shift for shift in (0, 50))
+    assert content.count(old.tobytes()) == 1
+    with Path(path).open("r+b") as file:
+        file.write(content.replace(old.tobytes(), new.tobytes()))
+
+
+@pytest.mark.parametrize(("change", "found"), [(_replaced, {0, 1, 2}), (_patched, {0, 51, 52})])
+def test_a_file_that_changes_between_chunks_is_opened_anew(
+    change: Callable[[str], None], found: set[int], tmp_path: Path
+) -> None:
+    (tmp_path / "new").mkdir()
+    files = written(tmp_path, compression=None)
+    reader = Reader()
+
+    def changing(item: Piece, *, uproot_options: dict[str, Any]) -> set[int]:
+        result = reader(item, uproot_options=uproot_options)
+        if item.start == 0:
+            change(files[0])
+        return result
+
+    _, result = apply(functools.partial(changing, uproot_options={}), pieces(files, 0, 0, 0), tmp_path)
+    assert result == found
+    assert reader.trees[1] is not reader.trees[0]
+    assert reader.trees[2] is reader.trees[1]
 
 
 def test_it_travels_empty() -> None:
