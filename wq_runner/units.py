@@ -203,6 +203,13 @@ def format_count(number: float) -> str:
     return f"{number:,.0f}"
 
 
+def format_rate(number: float) -> str:
+    """Format what happens per second for people: 38,800 or 950, and of what is slow 2.5, 0.031, <0.01."""
+    if number >= 10 or not number:
+        return format_count(number)
+    return f"{number:.2g}" if number >= 0.01 else "<0.01"
+
+
 def format_size(number: float) -> str:
     """Format bytes for people."""
     for power, unit in ((4, "TB"), (3, "GB"), (2, "MB"), (1, "kB")):

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from wq_runner import checksums
 from wq_runner.code.arguments import described
+from wq_runner.config.options import named
 from wq_runner.config.settings import ChunkSettings
 from wq_runner.directory import remarks
 from wq_runner.directory.estimate import Probed, suggestion
@@ -27,7 +28,7 @@ from wq_runner.planning.file_info import Knowledge, wrong_claims
 from wq_runner.planning.left_out import LeftOut
 from wq_runner.system import RunPaths
 from wq_runner.terminal import printing
-from wq_runner.units import MB, format_count, format_seconds, format_size
+from wq_runner.units import MB, exact_size, format_count, format_rate, format_seconds, format_size
 
 if TYPE_CHECKING:
     from wq_runner.directory.remainder import Remainder
@@ -118,11 +119,12 @@ def ending(
             f"and {len(accounts) - _MANY} more; all are in {printing.path(paths.summary)}", highlight=False
         )
     console.print()
-    rate = f"{format_count(sum(spent.events.values()) / max(processing, 1e-3))} events/s"
+    rate = format_rate(sum(spent.events.values()) / max(processing, 1e-3))
+    measured = f" ({rate} events/s while processing)" if any(spent.events.values()) else ""
     printing.line(
         console,
         "complete" if complete else "partial",
-        f"{done:,} of {planned:,} events in {format_seconds(total)} ({rate} while processing)",
+        f"{done:,} of {planned:,} events in {format_seconds(total)}{measured}",
     )
     printing.line(
         console, "output", f"{printing.path(_output(paths))}  {paths.report.name}  {paths.summary.name}"
@@ -152,7 +154,7 @@ def probe(console: Console, found: Sequence[Probed]) -> None:
         one.dataset: (
             format_size(one.memory.most),
             format_seconds(one.seconds / one.memory.chunks),
-            f"{format_count(one.rate)}/s",
+            f"{format_rate(one.rate)}/s",
             f"{'' if one.exact else 'about '}{format_count(one.total)}",
             format_seconds(one.expected),
         )
@@ -193,7 +195,7 @@ def _table(console: Console, accounts: Mapping[str, Account], spent: Spent) -> N
             "chunks": f"{account.chunks:,}",
             "events": f"{account.processed:,}",
             "core time": format_seconds(seconds),
-            "rate per core": f"{format_count(spent.events[name] / seconds)}/s" if seconds else "",
+            "rate per core": f"{format_rate(spent.events[name] / seconds)}/s" if spent.events[name] else "",
             "complete": "yes" if account.complete else _lacking(account),
         }
         rows[name] = [cells[column] for column in kept[1:]]
@@ -226,6 +228,32 @@ def how(
     printing.line(console, "environment", f"{ready.environment.description}  ({ready.environment.reason})")
     for label, text in ready.notes:
         printing.line(console, label, text)
+
+
+def tasks(console: Console, request: Request) -> None:
+    """Print what each task asks for, as far as it was said and counts with this executor."""
+    allocation, place = request.settings.loop.allocation, request.settings.executor.place
+    said = {
+        name
+        for name in named(lambda one: place in one.heed)
+        if request.origins.get(name, "default") != "default"
+    }
+    asked = {
+        "cores": printing.number(int(allocation.cores), "core"),
+        "memory": f"memory {_sizes(allocation.memory)}",
+        "disk": f"disk {_sizes(allocation.disk)}",
+        "gpus": printing.number(int(allocation.gpus or 0), "GPU"),
+    }
+    if texts := [text for name, text in asked.items() if name in said]:
+        printing.line(console, "tasks", f"each asks for {', '.join(texts)}")
+
+
+def _sizes(megabytes: float | PerDataset[float | None] | None) -> str:
+    """Return a size as it may be typed, and those of some datasets behind it."""
+    if not isinstance(megabytes, PerDataset):
+        return "as learned" if megabytes is None else exact_size(round(megabytes * MB))
+    others = ", ".join(f"{_sizes(value)} of {name}" for name, value in megabytes.patterns)
+    return f"{_sizes(megabytes.default)} ({others})"
 
 
 def edited(console: Console, files: Sequence[Path]) -> None:
@@ -391,4 +419,7 @@ def _lacking(account: Account) -> str:
 
 
 def _events(plan: Sequence[Chunk]) -> str:
-    return f"{format_count(sum(chunk.events for chunk in plan))} events" if plan else "events not known yet"
+    if not plan:
+        return "events not known yet"
+    events = sum(chunk.events for chunk in plan)
+    return "1 event" if events == 1 else f"{format_count(events)} events"

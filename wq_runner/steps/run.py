@@ -59,6 +59,9 @@ def dry_run(request: Request, console: Console) -> None:
     announcements.samples(console, ready.fileset, ready.knowledge, plan)
     announcements.how(console, request, ready, analysis.arguments)
     printing.line(console, "workers", obstacles.workers(request).text)
+    announcements.tasks(console, request)
+    if limits := backends.limits(request.settings.executor, request.origins):
+        printing.line(console, "note", limits)
     announcements.chunks(console, plan, request.settings.chunks)
     lacking = obstacles.lacking(request, ready.fileset)
     for error in (*obstacles.found(request), *([lacking] if lacking else [])):

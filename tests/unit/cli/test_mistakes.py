@@ -299,6 +299,29 @@ def test_a_dry_run_says_all_of_it(call: Call, here: Path) -> None:
     assert not list(here.glob("wq-run-*"))
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ("", None),
+        ("--memory 1500MB", "memory 1500MB"),
+        ("--memory 2G --cores 2 --disk 10GB", "2 cores, memory 2GB, disk 10GB"),
+        ("--memory default=2GB,a*=4GB", "memory 2GB (4GB of a*)"),
+        ("--memory a=4GB", "memory as learned (4GB of a)"),
+        ("--gpus 1", "1 GPU"),
+        ("-e futures --memory 2GB --disk 1GB", "memory 2GB"),
+        ("-e iterative --memory 2GB", None),
+    ],
+)
+def test_a_dry_run_says_what_tasks_ask_for(call: Call, options: str, said: str | None) -> None:
+    code, lines = call(f"wq-run --dry-run -p mine.py:Mine {options} a.root")
+    assert code == 0
+    expected = [f"tasks        each asks for {said}"] if said else []
+    assert [line for line in lines if line.startswith("tasks ")] == expected
+    vain = {"-e futures --memory 2GB --disk 1GB": "--disk", "-e iterative --memory 2GB": "--memory"}
+    if options in vain:
+        assert [line for line in lines if line.endswith(f"without effect: {vain[options]}")]
+
+
 def test_a_catalog_that_does_not_answer_is_said_first(call: Call) -> None:
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
