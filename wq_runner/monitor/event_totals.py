@@ -177,10 +177,15 @@ class Sums:
             return
         self.phase = event.category
         self.phases.append(Phase(category=event.category, started=now))
+        # items without events are files, or an executor's own arguments, unless others have events: then
+        # they are files that are empty
+        in_events = event.category == PROCESSING and (
+            any(plan.events for plan in event.datasets.values())
+            or any(tally.in_events and tally.planned for tally in self.of(PROCESSING))
+        )
         for name, plan in event.datasets.items():
             tally = self._tally(event.category, name)
-            # items without events are files, or an executor's own arguments
-            tally.in_events = event.category == PROCESSING and plan.events > 0
+            tally.in_events = in_events
             tally.planned += tally.amount(plan.events, plan.items)
             tally.chunks += plan.items
         # what was done before is first, then what comes, in the order in which it is to be finished

@@ -289,7 +289,8 @@ def quantity(picture: Picture, samples: Mapping[str, Sample]) -> str:
 
 def _empty(histogram: Any) -> str:
     try:
-        outside = bool(histogram.sum(flow=True))
+        total = histogram.sum(flow=True)
+        outside = bool(total != type(total)())  # of weights it is an object, which is never false
     except (TypeError, ValueError):  # of a kind that cannot say
         outside = False
     return "all of it is outside of its axes" if outside else "it is empty"

@@ -59,7 +59,7 @@ def summary(view: RunView) -> Html:
             number("events_done", total.done, words.short_count(total.done)),
             ("of ", number("events_planned", total.planned, words.short_count(total.planned))),
         ),
-        ("rate", f"{words.short_count(rate)}/s", "on average" if ended else "in the last minute"),
+        ("rate", words.per_second(rate), "on average" if ended else "in the last minute"),
     ]
     if ended:
         spent = view.core_time.available

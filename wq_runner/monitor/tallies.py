@@ -33,6 +33,7 @@ from wq_runner.monitor.view import (
 )
 
 FILES_KEPT = 10_000
+_NOTABLE = 0.1  # seconds that a file takes longer than others, below which they are alike
 PROBLEMS_KEPT = 50
 NAMES_KEPT = 8
 PRINTS_KEPT, PRINT_KEPT = 5, 2000  # the last ones, and characters of each
@@ -243,7 +244,7 @@ class Files:
                 excess=excess,
             )
             for excess, path in heapq.nlargest(most, found)
-            if excess > 0
+            if excess >= _NOTABLE
         )
 
 

@@ -114,7 +114,7 @@ def slowest(view: RunView) -> Html:
             f"{one.events:,}",
             format_seconds(one.seconds),
             f"+{format_seconds(one.excess)}",
-            f"{words.short_count(one.events / one.seconds)}/s" if one.seconds else "",
+            words.per_second(one.events / one.seconds) if one.events and one.seconds else "",
         ]
         for one in view.slow_files
     ]

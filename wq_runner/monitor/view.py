@@ -54,6 +54,8 @@ class Progress:
 
     @property
     def finished(self) -> bool:
+        if not self.planned:  # a dataset of empty files is done when tasks have seen them
+            return self.chunks_done >= self.chunks
         return self.done + self.skipped >= self.planned
 
 

@@ -17,7 +17,7 @@ from wq_runner.monitor.view import (
     Progress,
     RunView,
 )
-from wq_runner.units import GB, MB, format_count, format_seconds, format_size
+from wq_runner.units import GB, MB, format_count, format_rate, format_seconds, format_size
 
 _TEXT = 120  # characters of a warning in a line
 _SHOWN = 4  # datasets whose memory is named
@@ -70,13 +70,15 @@ def percent(part: float) -> str:
 
 def share_done(progress: Progress) -> float:
     """Return how much of it is behind us, skipped or done, from 0 to 1."""
-    return (progress.done + progress.skipped) / progress.planned if progress.planned else 0.0
+    if not progress.planned:
+        return 1.0 if progress.finished and progress.chunks else 0.0
+    return (progress.done + progress.skipped) / progress.planned
 
 
 def rate(progress: Progress) -> str:
     """Return events per second: those of the last minute, those of its whole time at the end."""
     value = progress.rate or (progress.mean_rate if progress.finished else 0.0)
-    return f"{short_count(value)}/s" if value else ""
+    return per_second(value) if value else ""
 
 
 def left(progress: Progress, *, written: bool = False) -> str:
@@ -102,6 +104,10 @@ def clock(seconds: float) -> str:
 def short_count(value: float) -> str:
     """Return ``950``, ``38.8 k``, ``1.2 M``."""
     return f"{value / 1000:.1f} k" if 1000 <= value < 1e6 else format_count(value)
+
+
+def per_second(value: float) -> str:
+    return f"{short_count(value) if value >= 1000 else format_rate(value)}/s"
 
 
 def workers(view: RunView) -> str:
@@ -154,7 +160,7 @@ def one_line(view: RunView) -> str:
     total = view.total
     text = (
         f"{phase(view):<12} {format_count(total.done)} of {format_count(total.planned)} {view.unit} "
-        f"({percent(share_done(total))}), {short_count(total.rate or total.mean_rate)}/s"
+        f"({percent(share_done(total))}), {per_second(total.rate or total.mean_rate)}"
     )
     if total.left is not None and not total.finished:
         text += f", {clock(total.left)} left"

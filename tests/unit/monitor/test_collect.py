@@ -192,6 +192,59 @@ def test_slow_files_and_hosts_stand_out() -> None:
     assert view.hosts[-1].speed > 1
 
 
+def test_a_file_is_slow_only_beside_others() -> None:
+    for seconds, slow in (((1.3, 1.3), 0), ((1.3, 9.0), 1)):
+        view = view_of(
+            [
+                (START, RunStarted(command=(), version="1")),
+                *(
+                    event
+                    for task, one in enumerate(seconds)
+                    for event in (
+                        (START + 20, ended(task, at=START + 20, processing=one, events=3)),
+                        (START + 20, _accepted(task, "A", 3, one)),
+                    )
+                ),
+            ]
+        )
+        assert len(view.slow_files) == slow
+
+
+def _accepted(task: int, dataset: str, events: int, seconds: float = 0.0) -> Accepted:
+    return Accepted(
+        task=task,
+        category="processing",
+        dataset=dataset,
+        events=events,
+        items=(item(f"{dataset}{task}", 0, events),),
+        seconds=(seconds,) if seconds else (),
+    )
+
+
+@pytest.mark.parametrize("before", [0, 7], ids=["from the start", "of what is left"])
+def test_empty_files_are_no_events(before: int) -> None:
+    plans = {"A": Plan(items=2, events=0 if before else 1), "none": Plan(items=1, events=0)}
+    journal: list[journals.Timed] = [(START, RunStarted(command=(), version="1"))]
+    if before:
+        journal.append((START, Resumed(datasets={"A": Plan(items=1, events=before)})))
+    journal.append((START, PhaseStarted(category="processing", datasets=plans)))
+    events = before or 1
+    view = view_of(journal)
+    assert (view.unit, view.total.planned, view.total.done) == ("events", events, before)
+    assert (view.datasets[1].finished, words.share_done(view.datasets[1])) == (False, 0.0)
+    journal += [
+        (START + 1, _accepted(1, "A", 0)),
+        (START + 2, _accepted(2, "A", events - before)),
+        (START + 3, _accepted(3, "none", 0)),
+    ]
+    view = view_of(journal)
+    assert (view.total.planned, view.total.done, view.total.finished) == (events, events, True)
+    assert [(one.planned, one.done, words.share_done(one)) for one in view.datasets] == [
+        (events, events, 1.0),
+        (0, 0, 1.0),
+    ]
+
+
 def test_alike_failures_are_one_problem_whatever_file_and_number_they_name() -> None:
     def failed(number: int, text: str) -> Decided:
         trace = f'  File "processor.py", line 41, in process\nValueError: {text}'

@@ -204,6 +204,10 @@ def test_what_cannot_be_drawn_says_why() -> None:
     deep = hist.Hist.new.Reg(2, 0, 1, name="x").Reg(2, 0, 1, name="y").Reg(2, 0, 1, name="z").Double()
     deep.fill([0.1, 0.1], [0.1, 0.1], [0.5, 5.0])
     mean = hist.Hist.new.Reg(2, 0, 1, name="x").Mean().fill([0.1], sample=[2.0])
+    weighted = hist.Hist.new.StrCat([], name="dataset", growth=True).Reg(2, 0, 1, name="x").Weight()
+    above = weighted.copy().fill(dataset="DY", x=[7.0])
+    for kept, why in ((weighted, "it is empty"), (above, "all of it is outside of its axes")):
+        assert [one.lacking for one in pictures.pictures({"h": kept}, {})] == [why]
     (one, other) = pictures.pictures({"deep": deep, "mean": mean}, {})
     assert one.lacking == "it has 3 observables (x, y, z): --axis NAME=sum adds one up"
     assert other.lacking == "it holds means, no numbers of events"
