@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,7 +18,8 @@ from coffea import processor
 from coffea.nanoevents import BaseSchema, NanoAODSchema
 
 from wq_runner import WorkQueueExecutor
-from wq_runner.errors import PartialResultError, ProcessorError
+from wq_runner.errors import PartialResultError, ProcessorError, UsageError
+from wq_runner.workers.local import LocalWorkers
 
 dimuon = nanoaod.load(nanoaod.DIMUON / "processor.py")
 cloudpickle.register_pickle_by_value(dimuon)  # workers cannot import it by the name it has here
@@ -57,6 +59,21 @@ def test_root(executor: WorkQueueExecutor, fileset: dict[str, Any]) -> None:
     ours, theirs = both(executor, fileset, dimuon.Dimuon())
     nanoaod.assert_same(ours, theirs)
     assert ours["DYJetsToLL"]["cutflow"]["events"] == 1000
+
+
+def test_workers_need_no_name_and_all_else_does() -> None:
+    with WorkQueueExecutor("local:3", manager_name="me-coffea", port=0) as given:
+        assert given.session is not None
+        assert isinstance(given.session.workers, LocalWorkers)
+        assert given.session.workers.spec.count == 3
+        assert (given.workers, given.manager_name) == ("local:3", "me-coffea")
+        assert given.copy(status=False).workers == "local:3"
+    assert next(iter(inspect.signature(WorkQueueExecutor).parameters)) == "workers"
+    given_more: Any = WorkQueueExecutor
+    with pytest.raises(UsageError, match="all but the first, which is `workers`, need their names"):
+        given_more("local:3", "me-coffea")
+    with pytest.raises(UsageError, match="no workers 'me-coffea'"):  # the name of a manager
+        WorkQueueExecutor("me-coffea")
 
 
 def test_the_arguments_of_coffeas_own(

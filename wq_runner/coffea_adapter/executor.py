@@ -6,12 +6,13 @@ import atexit
 import contextlib
 import dataclasses
 import functools
+import inspect
 import logging
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from coffea.processor import accumulate
 from coffea.processor.executor import ExecutorBase
@@ -59,7 +60,7 @@ class DoneError(Exception):
         self.found = found
 
 
-@dataclass
+@dataclass(kw_only=True)
 class EngineExecutor(ExecutorBase):  # type: ignore[misc] # coffea has no types
     """Runs on the engine of a session. coffea copies executors at will; the copies share the session.
 
@@ -189,6 +190,40 @@ def lacking(found: LoopResult) -> WqRunnerError | None:
     return PartialResultError(f"{len(missing)} chunks are not in the result\n{places}")
 
 
+_C = TypeVar("_C", bound=type)
+
+
+def _called_with_names(cls: _C) -> _C:
+    """Have a class take `workers` first, and all else by name.
+
+    The order of the fields of a dataclass begins with that of coffea's own, which differs from version to
+    version and which nobody knows: a text that is meant as workers would be another field.
+    """
+    made: Any = cls  # whose `__init__` is changed, before there is another class of it
+    init = made.__init__
+
+    @functools.wraps(init)
+    def checked(self: Any, workers: Any = None, *more: Any, **named: Any) -> None:
+        if more:
+            given = ", ".join(map(repr, (workers, *more)))
+            raise UsageError(
+                f"{cls.__name__}({given}): all but the first, which is `workers`, need their names",
+                hint=f'such as {cls.__name__}("local:4", manager_name="me-coffea")',
+            )
+        init(self, workers=workers, **named)
+
+    signature = inspect.signature(init)
+    (this, *rest) = signature.parameters.values()
+    fields = {one.name: one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in rest}
+    first = fields.pop("workers").replace(kind=inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    checked.__signature__ = signature.replace(  # type: ignore[attr-defined] # for `help`
+        parameters=[this, first, *fields.values()]
+    )
+    made.__init__ = checked
+    return cls
+
+
+@_called_with_names
 @dataclass
 class WorkQueueExecutor(EngineExecutor, Inherited):
     """Runs coffea's Runner as a Work Queue manager, whose workers stay from call to call.
@@ -240,6 +275,7 @@ class WorkQueueExecutor(EngineExecutor, Inherited):
     """
 
     workers: str | int | None = None
+    _: KW_ONLY
     name: str | None = None
     port: int | str | Sequence[int] | None = queue_session.DEFAULT_PORTS
     password_file: str | Path | None = None

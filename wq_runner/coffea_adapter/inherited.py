@@ -47,7 +47,7 @@ _MONITORS: Mapping[Any, str] = {True: "off", False: "off"}
 _WATCHED = "tasks watch their memory by themselves; resource_monitor='watchdog' adds the engine's own monitor"
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Inherited:
     """Arguments that coffea 0.7's executor has besides ours; None is not given."""
 
