@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import dill
+import pytest
 
 from wq_runner.engine import answer
-from wq_runner.remote import failure, prints, spool, work
+from wq_runner.remote import failure, prints, reads, spool, work
 
 HUGE = 200  # MB
 
@@ -141,7 +142,11 @@ def test_in_ones_own_process_it_is_printed_as_well(capsys: Any) -> None:
     assert capsys.readouterr().out == "mine\nof a progress bar\nafter\n"
 
 
-def test_exceptions_are_bounded_wherever_they_go(tmp_path: Path) -> None:
+def test_exceptions_are_bounded_wherever_they_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # an answer also says what the tasks before it in this process have read
+    for name in ("built", "loaded", "late"):
+        monkeypatch.setattr(reads.recorder, name, reads._Noted())
+
     def fail(size: int) -> None:
         raise ValueError("begin" + "x" * size + "end")
 
