@@ -41,9 +41,10 @@ class Other:
         return running.finish(self.start(name, *arguments, **environ), PATIENCE)
 
     def wq_run(
-        self, output: str, *arguments: object, samples: str = "samples.json", **environ: str
+        self, output: str, *arguments: object, samples: str = "samples.json", patience: float = 0
     ) -> running.Ended:
-        return self.run("wq-run", *_options(output), *arguments, samples, **environ)
+        words = (*_options(output), *arguments, samples)
+        return running.finish(self.start("wq-run", *words), patience or PATIENCE)
 
     def gate(self, output: str) -> Path:
         """Return the file that chunks of `gated` wait for."""
@@ -74,6 +75,9 @@ class Other:
 
 PATIENCE = 3 * running.PATIENCE
 """Of a command: coffeas of 2025 are imported for 3 s of an idle core, by each process."""
+
+PACKING = 900
+"""Seconds of a command that packs its environment: 350 MB, while others want the cores."""
 
 
 def _options(output: str) -> list[str]:

@@ -8,7 +8,7 @@ import uuid
 
 import pytest
 import running
-from others import OURS, Other
+from others import OURS, PACKING, Other
 
 LOCAL = ("-w", "local:2")
 
@@ -32,6 +32,14 @@ def test_every_executor_has_the_numbers_of_coffeas_own(
     again = other.wq_run(output, *executor)
     assert again.code == 0, again.err
     assert "is there already" in again.out
+
+
+@pytest.mark.parametrize("other", ["0.7.29"], indirect=True)
+@pytest.mark.timeout(PACKING)
+def test_a_packed_environment_has_them_too(other: Other) -> None:
+    ended = other.wq_run("packed", "-w", "local:1", "--environment=packed", patience=PACKING)
+    assert ended.code == 0, ended.out + ended.err
+    assert other.compare("packed") == ["packed: equal"]
 
 
 def test_the_executor_in_its_runner_has_them_and_raises_what_the_processor_did(other: Other) -> None:
