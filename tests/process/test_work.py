@@ -188,7 +188,35 @@ def test_a_result_that_cannot_be_pickled(tmp_path: Path) -> None:
     found = run(tmp_path, lambda _: {"lock": threading.Lock()}, [1])
     (failure,) = found.failures
     assert (failure.index, failure.kind) == (0, Kind.RESULT)
-    assert "cannot pickle '_thread.lock' object" in failure.message
+    said = "['lock'] is a _thread.lock (cannot pickle '_thread.lock' object)"
+    assert failure.message == f"what the processor returned cannot be sent: {said}"
+    assert "cloudpickle" not in failure.traceback
+    assert not found.done
+
+
+async def coroutine(item: int) -> dict[str, int]:
+    return {"n": item}
+
+
+@pytest.mark.parametrize(
+    ("process", "said"),
+    [
+        (
+            lambda item: {"out": (one for one in [item])},
+            "it is a generator, what a function with 'yield' gives",
+        ),
+        (
+            lambda item: {"out": {"n": [coroutine(item)]}},
+            "['n'][0] is a coroutine, what a function with 'async'",
+        ),
+    ],
+    ids=["a generator", "a coroutine"],
+)
+@pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
+def test_what_still_runs_is_no_result(tmp_path: Path, process: Callable[[int], Any], said: str) -> None:
+    found = run(tmp_path, process, [1, 2])
+    assert [(one.index, one.kind) for one in found.failures] == [(0, Kind.RESULT), (1, Kind.RESULT)]
+    assert f"what the processor returned is not computed: {said}" in found.failures[0].message
     assert not found.done
 
 

@@ -26,7 +26,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from . import abilities, columns, failure, lazy, pinned, ready, wire
+from . import abilities, columns, failure, pinned, ready, returned, wire
 from .columns import Wish
 from .files import Folder, Scratch
 from .inputs import UNKNOWN, Inputs, Known
@@ -375,7 +375,7 @@ class _Batch:
                 with showing, _in_this_process():
                     out = function.apply(wrapped, self.folder.enter(index, item), self.trees.inputs)
                 if self.merged is None:
-                    lazy.check(out)
+                    returned.check(out)
                 self.folder.keep(index, item, out)
             except KeyboardInterrupt:
                 raise
@@ -383,7 +383,7 @@ class _Batch:
                 self.failed(error)
                 self.trees.close()  # what its file has to do with it is not known
                 self.folder.drop(index)
-                self.fail(index, error, "result" if isinstance(error, lazy.LazyResultError) else None)
+                self.fail(index, error, "result" if isinstance(error, returned.UnusableResultError) else None)
                 continue
             if not self._add(index, out):
                 spoiled = label
@@ -436,7 +436,8 @@ class _Batch:
             result = cloudpickle.dumps(self.merged, protocol=pickle.HIGHEST_PROTOCOL)
         except KeyboardInterrupt:
             raise
-        except BaseException as error:
+        except BaseException as raised:
+            error = returned.unsent(self.merged, raised)
             self._drop_sum()
             if len(done) == 1:
                 self.fail(done[0], error, kind="result")
