@@ -129,16 +129,18 @@ class KeyValues(ParamType):
         return literals.words(rv)
 
 
-def _password(value: str) -> str:
-    if value not in {"auto", "none"} and not Path(value).is_file():
-        raise ValueError(f"no such file: {value}")
-    return value
+def _is_none(value: str | bool) -> bool:
+    """Whether it is one of the words for none; YAML reads "no" and "off" as False."""
+    return str(value).strip().lower() in {"none", "no", "off", "false"}
 
 
-def _proxy(value: str) -> str:
-    if value not in {"auto", "none"} and not Path(value).is_file():
-        raise ValueError(f"no such file: {value}")
-    return value
+def _file(value: str | bool) -> str:
+    text = str(value)
+    if text in {"auto", "none"} or Path(text).is_file():
+        return text
+    if _is_none(value):
+        return "none"
+    raise ValueError(f"no such file: {text}")
 
 
 def _preload(value: Any) -> str:
@@ -161,9 +163,14 @@ def _redirector(value: str) -> tuple[str, str]:
     return before.strip(), after.strip()
 
 
-def _catalog(value: str) -> str:
+def _catalog(value: str | bool) -> str:
+    if _is_none(value):
+        return "none"
+    value = str(value).strip()
+    if value.lower() == "local":
+        return "local"
     host, _, port = value.rpartition(":")
-    if value not in {"local", "none"} and (not value or (host and not port.isdecimal())):
+    if not value or (host and not port.isdecimal()):
         raise ValueError(f"{value!r} is neither HOST:PORT nor local nor none")
     return value
 
@@ -186,8 +193,8 @@ def _outputs(value: str) -> str:
 
 OUTPUTS = Parsed("one|per-dataset|group:KEY|files:N", _outputs, words(ONE, PER_DATASET, GROUP, FILES))
 CATALOG = Parsed("HOST[:PORT]|local|none", _catalog, words("local", "none"))
-PASSWORD = Parsed("FILE|auto|none", _password, words("auto", "none", files=True))
-PROXY = Parsed("FILE|auto|none", _proxy, words("auto", "none", files=True))
+PASSWORD = Parsed("FILE|auto|none", _file, words("auto", "none", files=True))
+PROXY = Parsed("FILE|auto|none", _file, words("auto", "none", files=True))
 PRELOAD = Parsed("auto|off|NAMES", _preload, words("auto", "off"))
 REDIRECTOR = Parsed("FROM=TO", _redirector)
 COUNT = Parsed("N", units.count)

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from wq_runner.cli import run
+from wq_runner.config import types
 
 Call = Callable[[str], tuple[int, list[str]]]
 
@@ -320,6 +321,14 @@ def test_a_dry_run_says_what_tasks_ask_for(call: Call, options: str, said: str |
     vain = {"-e futures --memory 2GB --disk 1GB": "--disk", "-e iterative --memory 2GB": "--memory"}
     if options in vain:
         assert [line for line in lines if line.endswith(f"without effect: {vain[options]}")]
+
+
+@pytest.mark.parametrize("word", ["none", "NONE", "off", "no", False, " none "])
+def test_no_catalog_is_no_host_and_no_proxy_no_file(word: str | bool) -> None:
+    for kind in (types.CATALOG, types.PASSWORD, types.PROXY):
+        assert kind.convert(word, None, None) == "none"
+    assert types.CATALOG.convert("Local", None, None) == "local"
+    assert types.CATALOG.convert("none.example:9097", None, None) == "none.example:9097"
 
 
 def test_a_catalog_that_does_not_answer_is_said_first(call: Call) -> None:
