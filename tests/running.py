@@ -72,8 +72,8 @@ class Ended:
 
 
 def program(name: str) -> str:
-    """Return the path of one of our commands."""
-    return str(Path(sys.executable).with_name(name))
+    """Return the path of one of our commands, if it is no path already."""
+    return name if "/" in name else str(Path(sys.executable).with_name(name))
 
 
 def start(*arguments: object, cwd: Path, name: str = "wq-run", **environ: str) -> subprocess.Popen[str]:

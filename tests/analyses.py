@@ -1,12 +1,21 @@
-"""Three analyses as people write them, for `test_analyses.py`: what they depend on is made beside them.
+"""Three analyses as people write them, with their samples; what they depend on is made beside them.
 
 One file with everything in it, a package in TopCoffea's style, and one with the habits of PocketCoffea.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
+from typing import Any
+
+import hist
+import nanoaod
+import pytest
+from coffea.util import load
+
+EVENTS = 1500
 
 ONE_FILE = """
 from pathlib import Path
@@ -86,13 +95,12 @@ import numpy as np
 import awkward as ak
 from coffea import processor
 
+import topmine.modules.corrections as corrections
 from topmine.modules.objects import good_muons
-from topmine.modules.paths import data_path
 
 
 class AnalysisProcessor(processor.ProcessorABC):
     def __init__(self, samples=None, wc_names_lst=(), do_systematics=False):
-        self._factor = float(open(data_path("factor.txt")).read())
         self._systematics = ["nominal", "muonUp"] if do_systematics else ["nominal"]
 
     def process(self, events):
@@ -105,12 +113,42 @@ class AnalysisProcessor(processor.ProcessorABC):
         muons = good_muons(events)
         lead = ak.to_numpy(ak.fill_none(ak.max(muons.pt, axis=1), -1.0))
         for name in self._systematics:
-            made.fill(process=process, systematic=name, pt=lead * (self._factor if name == "muonUp" else 1))
-        return {"pt": made}
+            factor = corrections.FACTOR if name == "muonUp" else 1
+            made.fill(process=process, systematic=name, pt=lead * factor)
+        return {"pt": made, "places": {__file__, corrections.__file__}}
 
     def postprocess(self, accumulator):
         return accumulator
 """
+
+PROJECT = """
+[build-system]
+requires = ["setuptools"]
+build-backend = "setuptools.build_meta"
+
+[project]
+name = "topmine"
+version = "0.1"
+
+[tool.setuptools.packages.find]
+include = ["topmine*"]
+"""
+
+
+def samples(place: Path) -> None:
+    """Write samples in two of the ways that they are written down: a .cfg file, and a fileset."""
+    fileset = {}
+    for kind in ("DYJetsToLL", "DoubleMuon"):
+        [path] = nanoaod.write_dataset(place / "data" / kind, kind, events=EVENTS)
+        is_data = kind == "DoubleMuon"
+        sample = {"files": [str(path)], "isData": is_data, "histAxisName": kind, "xsec": 1.0, "year": "2018"}
+        (place / f"{kind}.json").write_text(json.dumps(sample))
+        fileset[kind] = {
+            "files": {str(path): "Events"},
+            "metadata": {"isData": is_data, "histAxisName": kind},
+        }
+    (place / "samples.cfg").write_text("DYJetsToLL.json\nDoubleMuon.json\n")
+    (place / "fileset.json").write_text(json.dumps(fileset))
 
 
 def one_file(place: Path) -> list[str]:
@@ -122,19 +160,23 @@ def one_file(place: Path) -> list[str]:
 
 
 def package(place: Path) -> list[str]:
-    """Write the package, as a checkout that is on the path, and return its options."""
-    root = place / "topmine"
+    """Write the package, as a checkout that can be installed or put on the path, and return its options."""
+    project = place / "checkout"
     for name, text in {
-        "analysis_processor.py": PACKAGE,
-        "modules/objects.py": "def good_muons(events):\n    return events.Muon[events.Muon.pt > 10]\n",
-        "modules/paths.py": "from pathlib import Path\n\n\ndef data_path(name):\n"
+        "pyproject.toml": PROJECT,
+        "topmine/__init__.py": "",
+        "topmine/analysis_processor.py": PACKAGE,
+        "topmine/modules/__init__.py": "",
+        "topmine/modules/corrections.py": "from topmine.modules.paths import data_path\n\n"
+        'FACTOR = float(open(data_path("factor.txt")).read())  # read where it is imported\n',
+        "topmine/modules/objects.py": "def good_muons(events):\n"
+        "    return events.Muon[events.Muon.pt > 10]\n",
+        "topmine/modules/paths.py": "from pathlib import Path\n\n\ndef data_path(name):\n"
         '    return Path(__file__).parent.parent / "data" / name\n',
-        "data/factor.txt": "1.02\n",
-        "__init__.py": "",
-        "modules/__init__.py": "",
+        "topmine/data/factor.txt": "1.02\n",
     }.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text(text)
+        (project / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / name).write_text(text)
     return ["-p", "topmine.analysis_processor:AnalysisProcessor", "--processor-args", "do_systematics=true"]
 
 
@@ -145,3 +187,22 @@ def habits(place: Path) -> list[str]:
         "scaleout: 2\nmem-per-worker: 1\nchunksize: 500\nlimit-files: 1\nskip-bad-files: true\n"
     )
     return ["-p", "analysis.py:MuonsAndJets", "--custom-run-options", "custom.yaml"]
+
+
+def equal(one: Path, other: Path) -> dict[str, Any]:
+    """Compare the results of two runs, which must not be empty, and return the second."""
+    first, second = (load(run / "output.coffea") for run in (one, other))
+    assert second.get("cuts") == first.get("cuts")
+    [name] = {"ht", "pt"} & second.keys()
+    found, expected = (_bins(result[name]) for result in (second, first))
+    assert sum(map(sum, found.values())) > 0
+    assert found == {key: pytest.approx(values) for key, values in expected.items()}
+    return dict(second)
+
+
+def _bins(histogram: hist.Hist) -> dict[tuple[str, ...], list[float]]:
+    """Return the contents by their categories, which stand in the order in which chunks came."""
+    names = [axis.name for axis in histogram.axes if isinstance(axis, hist.axis.StrCategory)]
+    keys = itertools.product(*(histogram.axes[name] for name in names))
+    found = {key: histogram[dict(zip(names, key, strict=True))] for key in keys}
+    return {key: one.values(flow=True).tolist() for key, one in found.items()}
