@@ -113,4 +113,10 @@ def blocks(page: Path) -> Iterator[Block]:
         )
 
 
+def snippet(page: Path, part: str) -> str:
+    """Return the block of a page that has a part."""
+    (found,) = (one.text for one in blocks(page) if part in one.text)
+    return found
+
+
 EVERY = [block for page in PAGES for block in blocks(page)]

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import textwrap
 
-import documents
 import pytest
-from documents import ROOT
+from documents import ROOT, snippet
 from others import Other
 
 PAGES = ROOT / "docs" / "migration"
@@ -61,12 +60,6 @@ RUN_ANALYSIS = """
 """As TopEFT's run_analysis.py makes its executor, and its Runner."""
 
 
-def snippet(page: str, part: str) -> str:
-    """Return the block of a page that has a part."""
-    (found,) = (one.text for one in documents.blocks(PAGES / page) if part in one.text)
-    return found
-
-
 @OLD
 @pytest.mark.parametrize(
     ("page", "part", "name"),
@@ -79,7 +72,7 @@ def test_what_a_processor_of_theirs_writes_is_collected(
     other: Other, page: str, part: str, name: str
 ) -> None:
     (other.place / "framework.py").write_text(textwrap.dedent(FRAMEWORK))
-    (other.place / f"{name}.py").write_text(f"from framework import *\n\n{snippet(page, part)}")
+    (other.place / f"{name}.py").write_text(f"from framework import *\n\n{snippet(PAGES / page, part)}")
     ended = other.run(
         "wq-run", "-p", f"{name}.py:{name}", "-w", "local:2", "-o", name, "-c", 500, "samples.json"
     )
@@ -92,7 +85,7 @@ def test_what_a_processor_of_theirs_writes_is_collected(
 
 @OLD
 def test_a_script_with_one_import_changed_has_the_numbers_of_coffeas_own(other: Other) -> None:
-    line = snippet("topcoffea.md", "from wq_runner import processor").strip()
+    line = snippet(PAGES / "topcoffea.md", "from wq_runner import processor").strip()
     script = textwrap.dedent(RUN_ANALYSIS).replace("IMPORT", line)
     (other.place / "run_analysis.py").write_text(script)
     (other.place / "work").mkdir(exist_ok=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import shlex
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,15 +13,19 @@ from pathlib import Path
 import nanoaod
 import pytest
 import running
-from others import Other
+from documents import snippet
+from others import PACKING, Other
 
 from wq_runner.journal import Accepted
 
 PLACE = nanoaod.ROOT / ".coffeas" / "pocketcoffea"
+PAGE = nanoaod.ROOT / "docs" / "migration" / "pocketcoffea.md"
 HERE = Path(__file__).parent
 OURS = ("--executor-custom-setup", "work_queue.py", "-e", "work_queue", "-s", 2)
-PACKING = 900  # seconds: 350 MB, while others want the cores
+SETUP = "import get_executor_factory"
 THEIRS = ("--ignore-grid-certificate=True", "-s", 2)  # else they want one of the grid
+
+pytestmark = pytest.mark.timeout(2 * PACKING)
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +37,7 @@ def pocket(tmp_path_factory: pytest.TempPathFactory) -> Other:
     for path in (HERE / "muons.py", *(HERE / "pocket").iterdir()):
         if path.is_file():
             shutil.copy(path, place)
-    (place / "work_queue.py").write_text("from wq_runner.pocketcoffea import get_executor_factory\n")
+    (place / "work_queue.py").write_text(snippet(PAGE, SETUP))
     (place / "params.yaml").write_text('gate: ""\nscale: 1.5\n')
     found = Other(bin=PLACE / "bin", place=place)
     made = found.run("python", "-c", "import pathlib, muons; muons.write(pathlib.Path())")
@@ -74,6 +80,32 @@ def is_equal(pocket: Other, output: str) -> bool:
 def test_the_output_is_that_of_its_own_executor(pocket: Other, output: str, more: tuple[object, ...]) -> None:
     run(pocket, output, *more)
     assert is_equal(pocket, output)
+
+
+def test_the_line_of_the_page_has_that_output_too(pocket: Other, tmp_path: Path) -> None:
+    """In a shell that has a `pocket-coffea` which needs no CVMFS."""
+    lines = snippet(PAGE, "--executor-custom-setup").splitlines()
+    (line,) = (one for one in lines if " -e work_queue " in one)
+    program = tmp_path / "pocket-coffea"
+    start = shlex.join(map(str, (pocket.bin / "python", pocket.place / "start.py")))
+    program.write_text(f'#!/bin/sh\nexec {start} "$@"\n')
+    program.chmod(0o755)
+    path = f"{tmp_path}:{pocket.bin}:{os.environ['PATH']}"
+    ended = running.finish(pocket.start("/bin/sh", "-c", line, PATH=path), PACKING)
+    assert ended.code == 0, ended.out + ended.err
+    (pocket.place / "output").rename(pocket.place / "page")
+    assert is_equal(pocket, "page")
+
+
+def test_the_processor_of_a_configuration_runs_in_wq_run(pocket: Other) -> None:
+    (pocket.place / "analysis.py").write_text(snippet(PAGE, "cfg.load()"))
+    options = ("-p", "analysis.py:processor", "-w", "local:2", "-c", 400, "-o", "of-wq-run")
+    ended = running.finish(pocket.start("wq-run", *options, "datasets.json"), PACKING)
+    assert ended.code == 0, ended.out + ended.err
+    shutil.copy(
+        pocket.place / "of-wq-run" / "output.coffea", pocket.place / "of-wq-run" / "output_all.coffea"
+    )
+    assert is_equal(pocket, "of-wq-run")
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """Say whether outputs of PocketCoffea are equal: `compare.py DIRECTORY OTHER...`."""
 
 import functools
+import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from coffea import util
 from coffea.processor import column_accumulator
 
 _OF_A_MOMENT = "processing_metadata"  # how long chunks took
+_PRECISION = 1e-6  # sums of weights are added in single precision, in the order in which chunks come
 
 
 def plain(value: Any) -> Any:
@@ -45,13 +47,23 @@ def merged(one: Any, other: Any) -> Any:
     }
 
 
+def same(one: Any, other: Any) -> bool:
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(same(value, other[key]) for key, value in one.items())
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(same, one, other))
+    if isinstance(one, float) and isinstance(other, float):
+        return math.isclose(one, other, rel_tol=_PRECISION, abs_tol=_PRECISION)
+    return bool(one == other)
+
+
 def main() -> None:
     expected, *others = (output_of(Path(name)) for name in sys.argv[1:])
     assert expected["cutflow"]["initial"] == {"a": 1700, "b": 1500}, expected["cutflow"]
     assert set(expected["variables"]) == {"pt", "muons"}
     assert all(expected["columns"].values())
     for name, other in zip(sys.argv[2:], others, strict=True):
-        print(f"{name}: {'equal' if merged(other, {}) == merged(expected, {}) else 'not equal'}")
+        print(f"{name}: {'equal' if same(expected, other) else 'not equal'}")
 
 
 if __name__ == "__main__":

@@ -1,17 +1,8 @@
-"""`pocket-coffea` where there is no CVMFS: names of files in there are names."""
+"""`pocket-coffea` where there is no CVMFS."""
 
 import sys
 
-from omegaconf import OmegaConf
-from pocket_coffea.parameters import defaults
-
-
-def register(group_tags=None):
-    OmegaConf.register_new_resolver("cvmfs", lambda *parts: "/cvmfs/" + "/".join(parts), replace=True)
-
-
-defaults.setup_cvmfs_resolver = register
-
-from pocket_coffea.__main__ import cli  # noqa: E402
+import without_cvmfs  # noqa: F401
+from pocket_coffea.__main__ import cli
 
 sys.exit(cli())
