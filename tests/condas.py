@@ -27,10 +27,11 @@ VERSION = platform.python_version()
 SHORT = f"{sys.version_info.major}.{sys.version_info.minor}"
 SUBDIR = "linux-aarch64" if platform.machine() == "aarch64" else "linux-64"
 _NOT_NEEDED = {"test", "idlelib", "turtledemo", "site-packages", "tkinter", "ensurepip", "lib2to3"}
-# of the pip packages of this environment, those that a processor needs, and wq-run where a job runs it
+# of the pip packages of this environment, those that a processor needs, wq-run where a job runs it,
+# and what installs a checkout
 FILLING = (
     "coffea", "dill", "cloudpickle", "lz4", "click", "filelock", "gitpython", "msgspec", "platformdirs",
-    "pyyaml", "rich"
+    "pyyaml", "rich", "setuptools"
 )  # fmt: skip
 
 
