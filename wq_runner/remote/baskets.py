@@ -23,6 +23,7 @@ from typing import Any
 from . import arrays, packs, shelf
 from .columns import ARRAYS, AUTO, OFF, Columns, Waiting
 from .identity import SMALL
+from .opening import is_local
 from .packs import Key, Piece
 from .reads import recorder
 
@@ -235,11 +236,6 @@ class KeptArrays(MutableMapping[str, Any]):
         self._columns.counts.misses += len(pieces)
         self._columns.counts.bytes_missed += sum(one.size for one in pieces)
         return pieces
-
-
-def is_local(path: Any) -> bool:
-    """Whether a file is one of this machine's file systems, as its name tells."""
-    return isinstance(path, str) and "://" not in path and "::" not in path
 
 
 def _fronts(tree: Any, branch: Any) -> tuple[str, str]:

@@ -53,10 +53,11 @@ def options_for(path: Any) -> dict[str, Any]:
         return {}
     import uproot
 
-    known = uproot.open.defaults
-    handler = "handler" if "handler" in known else "file_handler"  # in uproot 4
-    threads = {"use_threads": False} if "use_threads" in known else {}
-    return {handler: uproot.MultithreadedFileSource, **threads}
+    if "handler" not in uproot.open.defaults:  # uproot 4, whose one thread is all that reads
+        return {"file_handler": uproot.MultithreadedFileSource}
+    from .local import LocalSource
+
+    return {"handler": LocalSource}
 
 
 def _resolved(options: Mapping[str, Any], path: Any) -> dict[str, Any]:

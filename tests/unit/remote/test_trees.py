@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import pickle
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from coffea.processor.executor import FileMeta
 
 from wq_runner.remote import wire, work
 from wq_runner.remote.lent import Lent
+from wq_runner.remote.local import LocalSource
+from wq_runner.remote.opening import Reading
 from wq_runner.remote.pinned import Code
 from wq_runner.remote.trees import Checked, Trees
 
@@ -208,8 +211,8 @@ def test_a_file_is_known_when_its_entries_were_counted(files: list[str], tmp_pat
 @pytest.mark.parametrize(
     ("path", "options", "reader"),
     [
-        ("/data/a.root", {}, uproot.MultithreadedFileSource),
-        ("a.root", {}, uproot.MultithreadedFileSource),
+        ("/data/a.root", {}, LocalSource),
+        ("a.root", {}, LocalSource),
         ("root://host//a.root", {}, None),
         ("https://host/a.root", {}, None),
         ("https://host/a.root", {"handler": uproot.HTTPSource}, uproot.HTTPSource),
@@ -217,7 +220,9 @@ def test_a_file_is_known_when_its_entries_were_counted(files: list[str], tmp_pat
         ("/data/a.root", {"handler": uproot.MemmapSource}, uproot.MemmapSource),
     ],
 )
-def test_local_files_are_read_without_threads(path: str, options: dict[str, Any], reader: Any) -> None:
+def test_local_files_are_read_in_the_thread_that_asks(
+    path: str, options: dict[str, Any], reader: Any
+) -> None:
     seen: dict[str, Any] = {}
 
     def look(item: Piece, *, uproot_options: dict[str, Any]) -> None:
@@ -226,9 +231,17 @@ def test_local_files_are_read_without_threads(path: str, options: dict[str, Any]
 
     trees = Trees()
     trees.used_by(functools.partial(look, uproot_options=options))(Piece(path))
-    assert (seen.get("use_threads") is False) == (reader is uproot.MultithreadedFileSource)
     assert seen["handler"] is Lent
     assert trees._reader is reader
+
+
+@pytest.mark.parametrize(
+    ("name", "path"), [("HTTPSource", "https://host/a.root"), ("MemmapSource", "/data/a.root")]
+)
+def test_a_class_that_the_user_names_reads_what_stays_open(name: str, path: str) -> None:
+    trees = Trees(Reading(options={"handler": name}))
+    trees.used_by(functools.partial(lambda *_, **__: None, uproot_options={}))(Piece(path))
+    assert trees._reader is getattr(uproot, name)
 
 
 @pytest.mark.parametrize("reader", [None, uproot.MemmapSource, uproot.MultithreadedFileSource])
@@ -244,9 +257,40 @@ def test_a_file_stays_open_as_it_was_asked_for(reader: Any, files: list[str], tm
     options = {} if reader is None else {"handler": reader}
     _, result = apply(functools.partial(look, uproot_options=options), pieces(files, 0, 0, 1), tmp_path)
     assert result == {0, 1, 102}
-    assert {type(one) for one in reading} == {reader or uproot.MultithreadedFileSource}
+    assert {type(one) for one in reading} == {reader or LocalSource}
     assert reading[0] is reading[1]
     assert all(one.closed for one in reading)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "options"),
+    [("", {}), ("file://", {}), ("", {"handler": uproot.MultithreadedFileSource})],
+    ids=["as we read it", "as a server's file", "as it was asked for"],
+)
+def test_threads_of_a_processor_read_each_its_own(
+    scheme: str, options: dict[str, Any], tmp_path: Path
+) -> None:
+    """Of one that seeks and then reads, half of the columns would be what other threads have asked for."""
+    names = [f"column{number}" for number in range(8)]
+    with uproot.recreate(tmp_path / "many.root", compression=None) as file:
+        tree = file.mktree("Events", dict.fromkeys(names, "i8"))
+        for _ in range(20):
+            tree.extend({name: np.full(1000, number) for number, name in enumerate(names)})
+
+    def look(item: Piece, *, uproot_options: dict[str, Any]) -> set[tuple[int, int]]:
+        with uproot.open({item.filename: None}, **uproot_options) as file:
+            tree = file["Events"]
+
+            def values(number: int) -> set[tuple[int, int]]:
+                return {(number, int(value)) for value in tree[names[number]].array(library="np")}
+
+            with ThreadPoolExecutor(8) as threads:
+                return set().union(*threads.map(values, [*range(8)] * 4))
+
+    items = [Piece(f"{scheme}{tmp_path}/many.root")] * 5
+    header, result = apply(functools.partial(look, uproot_options=options), items, tmp_path)
+    assert not header["failures"]
+    assert result == {(number, number) for number in range(8)}
 
 
 def test_what_is_no_class_is_said_to_be_none(files: list[str], tmp_path: Path) -> None:
