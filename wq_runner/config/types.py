@@ -163,16 +163,16 @@ def _redirector(value: str) -> tuple[str, str]:
     return before.strip(), after.strip()
 
 
-def _catalog(value: str | bool) -> str:
+def _catalog(value: Any) -> str:
     if _is_none(value):
         return "none"
-    value = str(value).strip()
-    if value.lower() == "local":
+    text: str = value.strip()
+    if text.lower() == "local":
         return "local"
-    host, _, port = value.rpartition(":")
-    if not value or (host and not port.isdecimal()):
-        raise ValueError(f"{value!r} is neither HOST:PORT nor local nor none")
-    return value
+    host, _, port = text.rpartition(":")
+    if not text or (host and not port.isdecimal()):
+        raise ValueError(f"{text!r} is neither HOST:PORT nor local nor none")
+    return text
 
 
 ONE, PER_DATASET, GROUP, FILES = "one", "per-dataset", "group:", "files:"
