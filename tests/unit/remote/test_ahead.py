@@ -316,7 +316,7 @@ def test_what_was_taken_is_not_closed_and_what_fails_is_nothing() -> None:
     ("given", "path", "kind"),
     [
         ("XRootDSource", "root://a//b.root", "XRootDSource"),
-        ("XRootDSource", "/b.root", "MultithreadedFileSource"),
+        ("XRootDSource", "/b.root", "LocalSource"),
         ("MemmapSource", "/b.root", "MemmapSource"),
         ("MemmapSource", "root://a//b.root", None),
         ("FSSpecSource", "https://a/b.root", "FSSpecSource"),
