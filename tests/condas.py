@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import running
 
 VERSION = platform.python_version()
 SHORT = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -180,3 +181,18 @@ def _installed(name: str) -> Iterator[File]:
     for file in importlib.metadata.files(name) or ():
         if ".." not in file.parts and file.suffix != ".pyc" and file.name != "RECORD":
             yield File.of(Path(str(file.locate())), f"lib/python{SHORT}/site-packages/{file}")
+
+
+def wq_run_beside(directory: Path) -> str:
+    """Make an environment that has what that of the tests has, and room for a checkout; return its wq-run."""
+    prefix = directory / "here"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", prefix], check=True)
+    site_packages = Path(sysconfig.get_path("purelib", vars={"base": str(prefix)}))
+    (site_packages / "others.pth").write_text(
+        f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})\n"
+    )
+    script = Path(running.program("wq-run")).read_text().partition("\n")[2]
+    path = prefix / "bin" / "wq-run"
+    path.write_text(f"#!{path.with_name('python')}\n{script}")
+    path.chmod(0o755)
+    return str(path)

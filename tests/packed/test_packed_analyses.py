@@ -6,9 +6,7 @@ what they run is what was sent.
 
 from __future__ import annotations
 
-import subprocess
 import sys
-import sysconfig
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,18 +25,7 @@ def install(python: Path, project: Path) -> None:
 
 @pytest.fixture
 def command(tmp_path: Path) -> str:
-    """The wq-run of an environment that has what that of the tests has, and room for a checkout."""
-    prefix = tmp_path / "here"
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", prefix], check=True)
-    site_packages = Path(sysconfig.get_path("purelib", vars={"base": str(prefix)}))
-    (site_packages / "others.pth").write_text(
-        f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})\n"
-    )
-    script = Path(running.program("wq-run")).read_text().partition("\n")[2]
-    path = prefix / "bin" / "wq-run"
-    path.write_text(f"#!{path.with_name('python')}\n{script}")
-    path.chmod(0o755)
-    return str(path)
+    return condas.wq_run_beside(tmp_path)
 
 
 def pictures(place: Path) -> None:
