@@ -42,10 +42,14 @@ class RunStarted(Struct, frozen=True, kw_only=True):
 
 
 class Plan(Struct, frozen=True, kw_only=True):
-    """What a phase has to do for one dataset; `events` is 0 where the items are files to be opened."""
+    """What a phase has to do for one dataset; `events` is 0 where the items are files to be opened.
+
+    `empty` of the items are without events.
+    """
 
     items: int
     events: int
+    empty: int = 0
 
 
 class PhaseStarted(Struct, frozen=True, kw_only=True):

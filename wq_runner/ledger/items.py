@@ -157,8 +157,11 @@ def describe(value: Any) -> Item:
 
 def plans(items: Iterable[Item]) -> dict[str, Plan]:
     """Sum the items of each dataset, in the order in which the datasets appear."""
-    counts: dict[str, tuple[int, int]] = {}
+    counts: dict[str, tuple[int, int, int]] = {}
     for item in items:
-        number, events = counts.get(item.dataset, (0, 0))
-        counts[item.dataset] = (number + 1, events + item.events)
-    return {name: Plan(items=number, events=events) for name, (number, events) in counts.items()}
+        number, events, empty = counts.get(item.dataset, (0, 0, 0))
+        counts[item.dataset] = (number + 1, events + item.events, empty + (not item.events))
+    return {
+        name: Plan(items=number, events=events, empty=empty)
+        for name, (number, events, empty) in counts.items()
+    }

@@ -41,7 +41,7 @@ def ranked(datasets: Iterable[Progress]) -> list[Progress]:
 
 
 def _rank(one: Progress) -> int:
-    if one.skipped:
+    if one.lacks:
         return 0
     if not one.finished:
         return 2 if one.started else 3
@@ -54,12 +54,12 @@ def _folded(view: RunView) -> list[Child]:
         (sum(one.finished for one in view.datasets), "done"),
         (sum(one.started and not one.finished for one in view.datasets), "running"),
         (sum(not one.started and not one.finished for one in view.datasets), "waiting"),
-        (sum(bool(one.skipped) for one in view.datasets), "lack something"),
+        (sum(one.lacks for one in view.datasets), "lack something"),
         (sum(bool(one.retried) for one in view.datasets), "had retries"),
     )
     text = ", ".join(f"{number:,} {what}" for number, what in counts if number)
     order = ranked(view.datasets)
-    seen = [one for one in order if one.skipped or one.retried or (one.started and not one.finished)]
+    seen = [one for one in order if one.lacks or one.retried or (one.started and not one.finished)]
     slow = _slowest(view.datasets)
     number = words.count(len(view.datasets), "dataset")
     return [
@@ -105,7 +105,7 @@ def _row(one: Progress, view: RunView) -> list[Child]:
         share,
         f"{one.done:,}",
         f"{one.planned:,}",
-        f"{one.skipped:,}" if one.skipped else "",
+        f"{one.skipped:,}" if one.skipped else words.count(one.chunks_skipped, "chunk") if one.lacks else "",
         f"{one.chunks_done:,}/{one.chunks:,}",
         words.rate(one),
         words.left(one, written=True),

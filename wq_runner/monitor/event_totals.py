@@ -188,6 +188,9 @@ class Sums:
             tally.in_events = in_events
             tally.planned += tally.amount(plan.events, plan.items)
             tally.chunks += plan.items
+            if in_events:
+                # journals of earlier versions do not say it of datasets that have events, too
+                tally.empty_left += plan.empty if plan.events else plan.items
         # what was done before is first, then what comes, in the order in which it is to be finished
         for name in event.datasets:
             self.tallies[event.category, name] = self.tallies.pop((event.category, name))
@@ -229,6 +232,7 @@ class Sums:
         amount = tally.amount(event.events, len(event.items))
         tally.done += amount
         tally.chunks_done += len(event.items)
+        tally.empty_left -= tally.empty(event.items)
         tally.rate.add(now, amount)
         tally.last = now
         if event.category != PROCESSING:
@@ -254,12 +258,15 @@ class Sums:
             case "skip":
                 self.tasks["skipped"] += 1
                 tally.skipped += tally.amount(event.events, len(event.items))
+                tally.chunks_skipped += len(event.items)
+                tally.empty_left -= tally.empty(event.items)
                 tally.last = now
             case "abort":
                 pass
             case "again":  # what is planned instead is counted when it is
                 tally.planned -= tally.amount(event.events, len(event.items))
                 tally.chunks -= len(event.items)
+                tally.empty_left -= tally.empty(event.items)
                 tally.output = ""
                 self.retries[event.cause] += 1
             case action:

@@ -252,6 +252,8 @@ def _sum(tallies: list[DatasetTally], name: str) -> DatasetTally:
         chunks=sum(tally.chunks for tally in tallies),
         done=sum(tally.done for tally in tallies),
         chunks_done=sum(tally.chunks_done for tally in tallies),
+        chunks_skipped=sum(tally.chunks_skipped for tally in tallies),
+        empty_left=sum(max(0, tally.empty_left) for tally in tallies),
         resumed=sum(tally.resumed for tally in tallies),
         skipped=sum(tally.skipped for tally in tallies),
         retried=sum(tally.retried for tally in tallies),

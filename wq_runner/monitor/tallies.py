@@ -87,6 +87,8 @@ class DatasetTally:
     chunks: int = 0
     done: int = 0
     chunks_done: int = 0
+    chunks_skipped: int = 0
+    empty_left: int = 0
     resumed: int = 0
     skipped: int = 0
     retried: int = 0
@@ -108,6 +110,14 @@ class DatasetTally:
     def amount(self, events: int, items: int) -> int:
         return events if self.in_events else items
 
+    def empty(self, items: Iterable[Item]) -> int:
+        """Return how many items are chunks of empty files."""
+        return sum(start == stop for _, _, start, stop, _ in items) if self.in_events else 0
+
+    @property
+    def finished(self) -> bool:
+        return self.done + self.skipped >= self.planned and self.empty_left <= 0
+
     def resume(self, plan: Plan) -> None:
         """Count what an earlier process did: it is planned, and done."""
         amount = self.amount(plan.events, plan.items)
@@ -123,7 +133,7 @@ class DatasetTally:
         return self.core_seconds / self.useful_amount if self.useful_amount else None
 
     def progress(self, now: float, window: float, *, live: bool = True) -> Progress:
-        finished = self.done + self.skipped >= self.planned
+        finished = self.finished
         rate = self.rate.over(window, now) if live and not finished else 0.0
         # a dataset that is done is not watched any longer: its rate is that of its own time
         lasted = (self.last if finished or not live else now) - (
@@ -136,6 +146,8 @@ class DatasetTally:
             skipped=self.skipped,
             chunks=self.chunks,
             chunks_done=self.chunks_done,
+            chunks_skipped=self.chunks_skipped,
+            empty_left=max(0, self.empty_left),
             resumed=self.resumed,
             retried=self.retried,
             rate=rate,

@@ -108,8 +108,8 @@ def bars(view: RunView, *, width: int, most: int) -> Group:
 
 def listing(view: RunView) -> RenderableType:
     """List all datasets of a run by what becomes of them: with trouble, running, waiting, done."""
-    trouble = [one for one in view.datasets if one.skipped]
-    rest = [one for one in view.datasets if not one.skipped]
+    trouble = [one for one in view.datasets if one.lacks]
+    rest = [one for one in view.datasets if not one.lacks]
     running = [one for one in rest if one.started and not one.finished]
     waiting = [one for one in rest if not one.started and not one.finished]
     done = [one for one in rest if one.finished]
@@ -139,12 +139,12 @@ def choose(datasets: Sequence[Progress], most: int) -> list[Progress]:
     if len(datasets) <= most:
         return list(datasets)
     places = [place for place, one in enumerate(datasets) if not one.finished and one.started]
-    places += [place for place, one in enumerate(datasets) if one.finished and one.skipped]
+    places += [place for place, one in enumerate(datasets) if one.finished and one.lacks]
     return [datasets[place] for place in sorted(places[: most - 1])]
 
 
 def _row(table: Table, one: Progress, name: str, unit: str, color: str) -> None:
-    complete = "green" if not one.skipped else "magenta"
+    complete = "magenta" if one.lacks else "green"
     table.add_row(
         Text(name),
         ProgressBar(

@@ -36,6 +36,7 @@ class Progress:
 
     `resumed` of those done were done by an earlier process. `rate` is that of the last minute or so; `left`
     is None while nothing is known. `output` is the file with its result, if it is there while others run.
+    `empty_left` are chunks of empty files that no task has seen yet: events do not tell of them.
     """
 
     name: str
@@ -44,6 +45,8 @@ class Progress:
     skipped: int = 0
     chunks: int = 0
     chunks_done: int = 0
+    chunks_skipped: int = 0
+    empty_left: int = 0
     resumed: int = 0
     retried: int = 0
     rate: float = 0.0
@@ -54,9 +57,12 @@ class Progress:
 
     @property
     def finished(self) -> bool:
-        if not self.planned:  # a dataset of empty files is done when tasks have seen them
-            return self.chunks_done >= self.chunks
-        return self.done + self.skipped >= self.planned
+        return self.done + self.skipped >= self.planned and self.empty_left <= 0
+
+    @property
+    def lacks(self) -> bool:
+        """Whether something of it was skipped, be it a file without events."""
+        return bool(self.skipped or self.chunks_skipped)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -72,7 +72,8 @@ def share_done(progress: Progress) -> float:
     """Return how much of it is behind us, skipped or done, from 0 to 1."""
     if not progress.planned:
         return 1.0 if progress.finished and progress.chunks else 0.0
-    return (progress.done + progress.skipped) / progress.planned
+    part = (progress.done + progress.skipped) / progress.planned
+    return part if progress.finished else min(part, 0.99)
 
 
 def rate(progress: Progress) -> str:
@@ -86,7 +87,9 @@ def left(progress: Progress, *, written: bool = False) -> str:
     if progress.finished and progress.output:
         return progress.output.rpartition("/")[2] if written else "written"
     if progress.finished:
-        return "done" if not progress.skipped else f"{format_count(progress.skipped)} skipped"
+        if progress.skipped:
+            return f"{format_count(progress.skipped)} skipped"
+        return f"{count(progress.chunks_skipped, 'chunk')} skipped" if progress.lacks else "done"
     if progress.left is not None:
         return f"{clock(progress.left)} left" if progress.started else f"done in {clock(progress.left)}"
     return "" if progress.started else "waiting"

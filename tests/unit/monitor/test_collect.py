@@ -245,6 +245,30 @@ def test_empty_files_are_no_events(before: int) -> None:
     ]
 
 
+@pytest.mark.parametrize("others", [0, 5], ids=["of its own", "beside one with events"])
+def test_an_empty_file_that_is_skipped_is_behind_us_and_lacks(others: int) -> None:
+    plan = {"A": Plan(items=1 + bool(others), events=others, empty=1), "B": Plan(items=1, events=3)}
+    skip = Decided(
+        task=3, category="processing", dataset="A", action="skip", cause="input", reason="no such tree",
+        events=0, items=(item("A3", 0, 0),),
+    )  # fmt: skip
+    journal: list[journals.Timed] = [
+        (START, RunStarted(command=(), version="1")),
+        (START, PhaseStarted(category="processing", datasets=plan)),
+        (START + 1, _accepted(1, "B", 3)),
+        *([(START + 1, _accepted(2, "A", others))] if others else []),
+    ]
+    view = view_of(journal)
+    # all events are there, but it is not known yet what comes of the file
+    assert (view.total.done, view.total.planned) == (3 + others, 3 + others)
+    assert (view.total.finished, view.datasets[0].finished, words.phase(view)) == (False, False, "processing")
+    assert words.percent(words.share_done(view.total)) == "99%"
+    view = view_of([*journal, (START + 2, skip)])
+    assert (view.total.finished, view.datasets[0].finished, words.phase(view)) == (True, True, "merging")
+    assert [words.left(one) for one in view.datasets] == ["1 chunk skipped", "done"]
+    assert (view.datasets[0].lacks, view.datasets[1].lacks, view.total.lacks) == (True, False, True)
+
+
 def test_alike_failures_are_one_problem_whatever_file_and_number_they_name() -> None:
     def failed(number: int, text: str) -> Decided:
         trace = f'  File "processor.py", line 41, in process\nValueError: {text}'
