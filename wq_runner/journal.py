@@ -294,7 +294,8 @@ class HostBlocked(Struct, frozen=True, kw_only=True):
 class Workers(Struct, frozen=True, kw_only=True):
     """The engine's state, written when it changed. Memory in bytes; `largest_memory` of one worker.
 
-    Counts of workers and bytes are since the engine started: they begin anew when it restarts.
+    Counts of workers and bytes are since the engine started: they begin anew when it restarts. `here` says
+    that there are none, as the process of the run does the tasks, one after the other.
     """
 
     workers: int
@@ -312,6 +313,7 @@ class Workers(Struct, frozen=True, kw_only=True):
     bytes_received: int = 0
     largest_cores: float = 0.0
     largest_memory: float = 0.0
+    here: bool = False
 
 
 class PhaseEnded(Struct, frozen=True, kw_only=True):

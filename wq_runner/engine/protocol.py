@@ -13,7 +13,7 @@ class EngineStatus:
     """The engine now. Sizes in bytes; cumulative counts are since the engine started.
 
     `cores` is what the connected workers have together; `largest` is the largest worker, `smallest` what each
-    of them has at least, where that is known.
+    of them has at least, where that is known. `here` says that this process is the only one.
     """
 
     workers: int = 0
@@ -31,6 +31,7 @@ class EngineStatus:
     bytes_sent: int = 0
     bytes_received: int = 0
     restarts: int = 0
+    here: bool = False
 
 
 class Engine(Protocol):

@@ -71,16 +71,22 @@ def summary(view: RunView) -> Html:
                 f"{share} processing",
             )
         )
-        tiles.append(("workers", number("workers_joined", now.joined), f"came, {now.lost:,} were lost"))
+        if not now.here:
+            tiles.append(("workers", number("workers_joined", now.joined), f"came, {now.lost:,} were lost"))
     else:
         unknown = "none" if total.finished else "unknown"
         left = words.clock(total.left) if total.left is not None else unknown
         tiles.append(("time left", left, "at the speed so far"))
         cores = f"{now.cores_used:.0f} of {words.count(round(now.cores), 'core')} busy"
-        tiles.append(("workers", number("workers", now.connected), cores))
-        tiles.append(
-            ("tasks", number("tasks_running", view.tasks.running), f"running, {view.tasks.waiting:,} waiting")
-        )
+        if not now.here:
+            tiles.append(("workers", number("workers", now.connected), cores))
+            tiles.append(
+                (
+                    "tasks",
+                    number("tasks_running", view.tasks.running),
+                    f"running, {view.tasks.waiting:,} waiting",
+                )
+            )
     tiles.append(
         ("attempts", number("attempts", view.tasks.ended), f"{view.tasks.useful:,} brought a result")
     )

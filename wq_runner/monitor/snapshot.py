@@ -191,6 +191,7 @@ def _workers_now(sums: Sums) -> WorkersNow:
         largest_cores=now.largest_cores,
         largest_memory=now.largest_memory,
         engine_restarts=now.restarts,
+        here=now.here,
         since=sums.first_worker,
     )
 

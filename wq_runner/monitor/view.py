@@ -67,7 +67,10 @@ class Progress:
 
 @dataclass(frozen=True, kw_only=True)
 class WorkersNow:
-    """`memory_used` is what is allocated; `memory_measured` is what the running tasks are likely to use."""
+    """`memory_used` is what is allocated; `memory_measured` is what the running tasks are likely to use.
+
+    `here` says that there are no workers, as the process of the run does all by itself.
+    """
 
     connected: int = 0
     busy: int = 0
@@ -81,6 +84,7 @@ class WorkersNow:
     largest_cores: float = 0
     largest_memory: float = 0
     engine_restarts: int = 0
+    here: bool = False
     since: float | None = None
     """When the first one joined."""
 

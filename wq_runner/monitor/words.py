@@ -115,6 +115,8 @@ def per_second(value: float) -> str:
 
 def workers(view: RunView) -> str:
     now = view.workers
+    if now.here:
+        return "in this process"
     if not now.connected:
         return "no workers" if now.joined else "no workers yet"
     cores = f"{now.cores_used:.0f} of {count(round(now.cores), 'core')}"
@@ -122,7 +124,15 @@ def workers(view: RunView) -> str:
 
 
 def tasks(view: RunView) -> str:
+    if view.workers.here:
+        return "one task after the other"
     return f"{count(view.tasks.running, 'task')} running {view.tasks.waiting:,} waiting"
+
+
+def came(view: RunView) -> str:
+    """Return who did it, when it is over."""
+    now = view.workers
+    return workers(view) if now.here else f"{count(now.joined, 'worker')} came, {now.lost:,} were lost"
 
 
 def memory(view: RunView) -> str:
@@ -148,7 +158,7 @@ def status(view: RunView) -> str:
     if view.state == RUNNING:
         parts = [workers(view), tasks(view), memory(view), moved(view)]
     else:
-        parts = [f"{count(view.workers.joined, 'worker')} came, {view.workers.lost:,} were lost", moved(view)]
+        parts = [came(view), moved(view)]
     if view.workers.engine_restarts:
         parts.append(count(view.workers.engine_restarts, "engine restart"))
     if view.tasks.skipped:
@@ -307,7 +317,7 @@ def explain(view: RunView) -> list[str]:
             "the only worker that came has" if now.joined == 1 else f"all {now.joined} workers that came have"
         )
         found.append(f"{came} left: batch jobs ended or were evicted")
-    elif now.connected and not view.tasks.running and view.tasks.waiting:
+    elif now.connected and not now.here and not view.tasks.running and view.tasks.waiting:
         found.append(
             f"{count(view.tasks.waiting, 'task')} {'waits' if view.tasks.waiting == 1 else 'wait'} although "
             f"{count(now.connected, 'worker')} {'is' if now.connected == 1 else 'are'} connected: "

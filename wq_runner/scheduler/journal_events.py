@@ -262,4 +262,5 @@ def workers(status: EngineStatus) -> Workers:
         bytes_received=status.bytes_received,
         largest_cores=status.largest.cores or 0.0,
         largest_memory=(status.largest.memory or 0.0) * MB,
+        here=status.here,
     )

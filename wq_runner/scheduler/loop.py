@@ -100,6 +100,7 @@ class Loop:
                 datasets={name: planned[name] for name in self._backlog.order},
             )
         )
+        self._note_status()  # the first task may take long, and be done in this process
         done = sum(holding.events for holding in recovered)
         for holding in recovered:
             self._given[holding.dataset] += holding.given
