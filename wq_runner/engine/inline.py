@@ -33,9 +33,7 @@ class InlineEngine:
 
     @property
     def status(self) -> EngineStatus:
-        return EngineStatus(
-            workers=1, workers_joined=1, cores=1, tasks_waiting=len(self._waiting), here=True
-        )
+        return EngineStatus(workers=1, workers_joined=1, cores=1, tasks_waiting=len(self._waiting), here=True)
 
     def start(self) -> None:
         pass

@@ -13,6 +13,8 @@ WIDTH, HEIGHT = 420, 190
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 8, 10, 22
 _ROUND_TIMES = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400)
 
+_SMALL = 100  # whole numbers up to which an edge between two of them would be seen
+
 Format = Callable[[float], str]
 
 
@@ -49,8 +51,8 @@ def over_time(title: str, lines: Sequence[Line], *, seconds: float, shown: Forma
     )
 
 
-def histogram(title: str, found: Distribution, *, shown: Format) -> Html:
-    """Draw how often each size occurs, sizes in equal ratios."""
+def histogram(title: str, found: Distribution, *, shown: Format, whole: bool = False) -> Html:
+    """Draw how often each size occurs, sizes in equal ratios; those of what is counted are `whole`."""
     if not found.counts:
         return figure(title, drawing([_note("nothing yet")], f"{title}: nothing yet"), [])
     top = nice_top(max(found.counts))
@@ -60,7 +62,8 @@ def histogram(title: str, found: Distribution, *, shown: Format) -> Html:
         if count:
             height = (HEIGHT - _TOP - _BOTTOM) * count / top
             left, width = across(place * step), across((place + 1) * step) - across(place * step)
-            label = f"{shown(found.edges[place])} to {shown(found.edges[place + 1])}: {count:,}"
+            low, high = found.edges[place], found.edges[place + 1]
+            label = f"{_between(low, high, shown, whole=whole)}: {count:,}"
             parts.append(
                 tag(
                     "rect",
@@ -73,9 +76,31 @@ def histogram(title: str, found: Distribution, *, shown: Format) -> Html:
                 )
             )
     places = sorted({round(part * len(found.counts)) for part in (0, 1 / 3, 2 / 3, 1)})
-    parts += [tick(across(place * step), shown(found.edges[place]), place * step) for place in places]
-    text = f"median {shown(found.median)}, 95% below {shown(found.high)}, at most {shown(found.most)}"
+    at = {place: shown(found.edges[place]) for place in places}
+    if whole:
+        at = _whole_edges(found.edges) or at
+    parts += [tick(across(place * step), text, place * step) for place, text in at.items()]
+    sizes = (found.median, found.high, found.most)
+    median, high, most = (shown(round(size) if whole else size) for size in sizes)
+    text = f"median {median}, 95% below {high}, at most {most}"
     return figure(title, drawing(parts, f"{title}: {text}"), [], note=text)
+
+
+def _between(low: float, high: float, shown: Format, *, whole: bool) -> str:
+    """Return what is in a bin, the end of which is in the next one."""
+    if whole:
+        low, high = math.ceil(low), math.ceil(high) - 1
+    first, last = shown(low), shown(high)
+    return first if whole and first == last else f"{first} to {last}"
+
+
+def _whole_edges(edges: Sequence[float]) -> dict[int, str]:
+    """Return some whole numbers, by the bins that they are in; none where there are too few small ones."""
+    low, high = math.ceil(edges[0]), math.ceil(edges[-1]) - 1
+    if high > _SMALL or high < low:
+        return {}
+    few = range(low, high + 1, max(1, (high - low) // 3))
+    return {max(place for place, edge in enumerate(edges) if edge <= value): str(value) for value in few}
 
 
 def stack(title: str, parts: Sequence[tuple[str, float]]) -> Html:
@@ -177,6 +202,18 @@ def nice_top(value: float) -> float:
         return 1.0
     scale = 10.0 ** math.floor(math.log10(value))
     return next(step * scale for step in (1, 2, 4, 5, 8, 10) if step * scale >= value * 0.9999)
+
+
+def round_numbers(low: float, high: float, *, whole: bool = False, about: int = 5) -> list[float]:
+    """Return round numbers from `low` to `high`, `about` so many; where `whole`, without fractions."""
+    if not high > low:
+        return [low]
+    least = (high - low) / about
+    scale = 10.0 ** math.floor(math.log10(least))
+    step = next(factor * scale for factor in (1, 2, 5, 10) if factor * scale >= least * 0.9999)
+    step = max(step, 1.0) if whole else step
+    first, last = math.ceil(low / step - 1e-6), math.floor(high / step + 1e-6)
+    return [round(place * step, 12) for place in range(first, last + 1)]
 
 
 def y_axis(top: float, shown: Format, bottom: float = 0.0) -> list[Html]:

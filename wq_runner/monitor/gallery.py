@@ -229,7 +229,6 @@ def _ticks(observable: Observable) -> list[Html]:
             for place in shown
         ]
     low, high = float(observable.edges[0]), float(observable.edges[-1])
-    return [
-        charts.tick(charts.across(part), f"{low + part * (high - low):.4g}", part)
-        for part in (0, 0.25, 0.5, 0.75, 1)
-    ]
+    whole = all(float(edge).is_integer() for edge in observable.edges)
+    parts = {(value - low) / (high - low): value for value in charts.round_numbers(low, high, whole=whole)}
+    return [charts.tick(charts.across(part), f"{value:.6g}", part) for part, value in parts.items()]

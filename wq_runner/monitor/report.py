@@ -202,7 +202,7 @@ def _tasks(view: RunView) -> Html:
     ]
     pictures = [
         charts.histogram("time of a task", view.task_seconds, shown=format_seconds),
-        charts.histogram("events of a task", view.task_events, shown=sections.short),
+        charts.histogram("events of a task", view.task_events, shown=sections.short, whole=True),
         charts.histogram("peak memory of a task", view.task_memory, shown=format_size),
         charts.histogram("size of a result", view.result_bytes, shown=format_size),
     ]

@@ -27,4 +27,5 @@ def test_nothing_is_said_of_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     for stop in (*range(began + 2, len(events), MOMENTS), len(events)):
         view = view_of(events[:stop])
         assert words.status(view).startswith("in this process"), words.status(view)
-        assert "worker" not in " ".join((words.status(view), *words.explain(view), str(sections.summary(view))))
+        said = (words.status(view), *words.explain(view), str(sections.summary(view)))
+        assert "worker" not in " ".join(said)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import hist
 import journals
@@ -145,7 +146,7 @@ def test_bins_that_reach_to_infinity_are_as_wide_as_their_neighbours() -> None:
     made = hist.Hist.new.Var([-np.inf, 0, 10, np.inf], name="x").Weight().fill([-5.0, 5, 500])
     text = drawn(x=made)
     assert "by x (first and last bin without an end)" in text
-    assert [tick for tick in ("-10", "5", "20") if f">{tick}<" not in text] == []
+    assert [tick for tick in ("-10", "0", "10", "20") if f">{tick}<" not in text] == []
     assert "nan" not in text
 
 
@@ -155,3 +156,34 @@ def test_names_of_cuts_do_not_overlap() -> None:
     shown = re.findall(r'class="x"[^>]*>([^<]*)<', text)
     assert len(set(shown)) == 4
     assert max(map(len, shown)) <= 15
+
+
+def ticks(text: str) -> list[str]:
+    """Return what is written below a picture."""
+    return re.findall(r'class="x" text-anchor="\w+">([^<]*)</text>', text)
+
+
+@pytest.mark.parametrize(
+    ("axis", "wanted"),
+    [
+        (hist.axis.Integer(0, 7, name="njets"), ["0", "2", "4", "6"]),
+        (hist.axis.Integer(-1, 2, name="charge"), ["-1", "0", "1", "2"]),
+        (hist.axis.Integer(0, 1, name="one"), ["0", "1"]),
+        (hist.axis.Regular(7, 0, 7, name="njets"), ["0", "2", "4", "6"]),
+        (hist.axis.Regular(10, 0, 1, name="btag"), ["0", "0.2", "0.4", "0.6", "0.8", "1"]),
+        (hist.axis.Regular(30, 60, 120, name="mass"), ["60", "80", "100", "120"]),
+        (hist.axis.Regular(25, -2.5, 2.5, name="eta"), ["-2", "-1", "0", "1", "2"]),
+        (hist.axis.Variable([20, 30, 50, 173], name="pt"), ["50", "100", "150"]),
+        (hist.axis.Regular(4, 281_000, 285_000, name="run"), None),
+        (hist.axis.Regular(4, 0, 1e-3, name="d0"), ["0", "0.0002", "0.0004", "0.0006", "0.0008", "0.001"]),
+    ],
+    ids=lambda one: getattr(one, "name", ""),
+)
+def test_numbers_below_a_picture_are_round(axis: Any, wanted: list[str] | None) -> None:
+    made = hist.Hist(axis, storage=hist.storage.Weight())
+    first = axis.edges[0]
+    made.fill([int(first) if isinstance(axis, hist.axis.Integer) else first])
+    found = ticks(drawn(x=made))
+    assert 2 <= len(found) <= 7
+    assert len(set(found)) == len(found)
+    assert wanted is None or found == wanted
