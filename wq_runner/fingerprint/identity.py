@@ -26,6 +26,8 @@ METADATA = "the metadata of "
 FORM = "what is compared"  # the name of the entry with
 VERSION = "4"  # raised when the same thing gets another name or hash
 _ATTRIBUTE = "the attribute "
+_PROCESSOR = "the processor"  # its name
+_ITSELF = "the processor itself"  # what it is, where no file says it
 _UNKNOWN = "not known"  # and the hash of what is
 
 
@@ -43,7 +45,7 @@ def fingerprint(
     metadata = {dataset.name: dict(dataset.metadata) for dataset in fileset}
     return {
         FORM: VERSION,
-        "the processor": _placeless(processor),
+        _PROCESSOR: _placeless(processor),
         "the arguments of the processor": digest_of(literals.identity(arguments)),
         "the schema": schema,
         "the naming of files": naming,
@@ -149,11 +151,11 @@ def again(names: Iterable[str], places: Places) -> dict[str, str]:
 def state(processor: Any, places: Places) -> dict[str, str]:
     """Return the hash of each attribute of a processor, and that of its code if it is in no file."""
     if isinstance(processor, FunctionType) or not hasattr(processor, "__dict__"):
-        return {"the processor itself": of_value(processor, places)}
+        return {_ITSELF: of_value(processor, places)}
     own = vars(processor).items()
     found = {f"{_ATTRIBUTE}{name} of the processor": of_value(value, places) for name, value in own}
     if type(processor).__module__ == "__main__":
-        found["the processor itself"] = of_value(type(processor), places)
+        found[_ITSELF] = of_value(type(processor), places)
     return found
 
 
@@ -201,7 +203,7 @@ def placeless(fingerprint: Mapping[str, str]) -> dict[str, str]:
     Attributes follow from the rest, or from the node and the time.
     """
     found = {_code_name(name): value for name, value in fingerprint.items() if not is_attribute(name)}
-    return found | {"the processor": Path(fingerprint["the processor"]).name}
+    return found | {_PROCESSOR: Path(fingerprint[_PROCESSOR]).name}
 
 
 def _code_name(name: str) -> str:
@@ -226,7 +228,10 @@ def changes(previous: Mapping[str, str], now: Mapping[str, str], base: str = "")
     """
     if previous.get(FORM) != now.get(FORM):
         return ["the version of wq-runner, which compares other things,"]
-    return [_in_words(name, base) for name in differing(previous, now)]
+    names = differing(previous, now)
+    if _PROCESSOR in names:  # what another one is made of differs, of course
+        names = [name for name in names if name != _ITSELF and not is_attribute(name)]
+    return [_in_words(name, base) for name in names]
 
 
 def differing(previous: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
@@ -240,6 +245,8 @@ def differing(previous: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
 
 
 def _in_words(name: str, base: str = "") -> str:
+    if name == _ITSELF:
+        return "the code of the processor"
     kind, rest = _split(name)
     if kind == VARIABLE:
         return f"the variable {rest}"

@@ -81,16 +81,14 @@ def histogram(title: str, found: Distribution, *, shown: Format, whole: bool = F
         at = _whole_edges(found.edges) or at
     parts += [tick(across(place * step), text, place * step) for place, text in at.items()]
     sizes = (found.median, found.high, found.most)
-    median, high, most = (shown(round(size) if whole else size) for size in sizes)
-    text = f"median {median}, 95% below {high}, at most {most}"
+    median, most_are, most = (shown(round(size) if whole else size) for size in sizes)
+    text = f"median {median}, 95% below {most_are}, at most {most}"
     return figure(title, drawing(parts, f"{title}: {text}"), [], note=text)
 
 
 def _between(low: float, high: float, shown: Format, *, whole: bool) -> str:
     """Return what is in a bin, the end of which is in the next one."""
-    if whole:
-        low, high = math.ceil(low), math.ceil(high) - 1
-    first, last = shown(low), shown(high)
+    first, last = map(shown, (math.ceil(low), math.ceil(high) - 1) if whole else (low, high))
     return first if whole and first == last else f"{first} to {last}"
 
 
