@@ -70,6 +70,7 @@ class Failure:
         if self.kind in {Kind.MEMORY, Kind.STALL, Kind.CRASH} or self.type in {
             "BadFileError",
             "ChangedFileError",
+            "UnusableResultError",
         }:
             return first
         return f"{self.type}: {first}" if first else self.type

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from . import blame
+from .returned import UnusableResultError
 
 MESSAGE, TRACEBACK = 4000, 16_000  # characters of a failure that travel
 PICKLE = 200_000  # bytes of an exception that do
@@ -60,17 +61,21 @@ def describe(index: int | None, error: BaseException, kind: str | None = None) -
     """
     links = chain(error)
     root = links[-1] if _lacks_package(links) else next(filter(_is_input_error, links), links[-1])
-    own = _below_machinery(traceback.extract_tb(root.__traceback__))
     name = type(root).__name__
+    unusable = name == UnusableResultError.__name__  # nothing of the processor runs any longer
+    own = [] if unusable else _below_machinery(traceback.extract_tb(root.__traceback__))
+    text = text_of(root) if unusable else f"{name}: {text_of(root)}"
     # file names only: the directories are other ones on every worker
     place = "|".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in own[-5:])
     return {
         "index": index,
-        "kind": kind or _kind(links),
+        "kind": "result" if unusable else kind or _kind(links),
         "type": name,
         "message": text_of(root),
-        "traceback": shortened("".join(traceback.format_list(own)), TRACEBACK) + f"{name}: {text_of(root)}",
-        "signature": hashlib.sha1(f"{name}|{place}".encode(), usedforsecurity=False).hexdigest()[:12],
+        "traceback": shortened("".join(traceback.format_list(own)), TRACEBACK) + text,
+        "signature": hashlib.sha1(
+            f"{name}|{text if unusable else place}".encode(), usedforsecurity=False
+        ).hexdigest()[:12],
     }
 
 

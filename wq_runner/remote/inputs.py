@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from . import identity
+from . import identity, returned
 from .failure import ChangedFileError
 
 Known = tuple[str, "int | None"]
@@ -117,7 +117,8 @@ class _Counting:
         self._inputs.events = len(events)
         self._inputs.begun()
         processor = self._processor
-        return processor.process(events) if isinstance(processor, ProcessorABC) else processor(events)
+        process = processor.process if isinstance(processor, ProcessorABC) else processor
+        return returned.something(process(events), process)
 
     __call__ = process
     """Some coffeas take for packed what is not both: see `abilities.unpacks_processors`."""

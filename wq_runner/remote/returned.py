@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import pickle
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 _LOOKED_AT = 10_000  # values of a result
@@ -18,6 +20,35 @@ _RUNNING: Mapping[type, str] = {
 
 class UnusableResultError(TypeError):
     """A processor returned something that is no result."""
+
+
+def something(result: Any, process: Callable[..., Any]) -> Any:
+    """Return what `process` returned, which must not be None.
+
+    coffea would say so as well, by lines of its own.
+
+    Raises
+    ------
+    UnusableResultError
+        With the place of `process`.
+    """
+    if result is None:
+        raise UnusableResultError(
+            f"{_place(process)} returned None, so that there is nothing to add up. Let it end with 'return' "
+            "and its result, also where no event is selected"
+        )
+    return result
+
+
+def _place(process: Any) -> str:
+    """Return ``Mine.process() in mine.py, line 12``, as far as it is known."""
+    function = inspect.unwrap(process)
+    if not isinstance(getattr(function, "__code__", None), types.CodeType):
+        function = inspect.getattr_static(type(process), "__call__", process)  # an object that is called
+    code = getattr(function, "__code__", None)
+    name = getattr(function, "__qualname__", type(process).__name__)
+    where = f" in {Path(code.co_filename).name}, line {code.co_firstlineno}," if code is not None else ""
+    return f"{name.rpartition('<locals>.')[2]}(){where}"
 
 
 def check(result: Any) -> None:

@@ -383,7 +383,7 @@ class _Batch:
                 self.failed(error)
                 self.trees.close()  # what its file has to do with it is not known
                 self.folder.drop(index)
-                self.fail(index, error, "result" if isinstance(error, returned.UnusableResultError) else None)
+                self.fail(index, error)
                 continue
             if not self._add(index, out):
                 spoiled = label

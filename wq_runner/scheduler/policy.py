@@ -26,7 +26,7 @@ class Cause(str, Enum):
     CHANGED = "not the file that was planned"
     PROCESSOR = "processor error"
     SCHEMA = "schema does not fit"
-    RESULT = "result cannot be sent"
+    RESULT = "unusable result"
 
 
 @dataclass(frozen=True, kw_only=True)
