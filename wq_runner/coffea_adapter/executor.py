@@ -24,7 +24,13 @@ from wq_runner.coffea_adapter.fallbacks import Table, apply_anywhere
 from wq_runner.coffea_adapter.inherited import Inherited, Understood, ports, several, understood
 from wq_runner.environment import WorkerEnvironment
 from wq_runner.environment.choice import Wish, script_directory
-from wq_runner.errors import InterruptedRunError, PartialResultError, UsageError, WqRunnerError
+from wq_runner.errors import (
+    InterruptedRunError,
+    PartialResultError,
+    UsageError,
+    WqRunnerError,
+    did_you_mean,
+)
 from wq_runner.journal import Event, LeftBehind
 from wq_runner.ledger import totals
 from wq_runner.ledger.items import Sum
@@ -210,10 +216,17 @@ def _called_with_names(cls: _C) -> _C:
                 f"{cls.__name__}({given}): all but the first, which is `workers`, need their names",
                 hint=f'such as {cls.__name__}("local:4", manager_name="me-coffea")',
             )
+        for name in named:
+            if name not in known:
+                raise UsageError(
+                    f"{cls.__name__} has no argument {name}.{did_you_mean(name, known)}",
+                    hint=f"help({cls.__name__}) lists them",
+                )
         init(self, workers=workers, **named)
 
     signature = inspect.signature(init)
     (this, *rest) = signature.parameters.values()
+    known = {one.name for one in rest}
     fields = {one.name: one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in rest}
     first = fields.pop("workers").replace(kind=inspect.Parameter.POSITIONAL_OR_KEYWORD)
     checked.__signature__ = signature.replace(  # type: ignore[attr-defined] # for `help`

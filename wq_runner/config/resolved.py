@@ -56,6 +56,7 @@ def resolve(options: RunOptions) -> RunSettings:
             hint="add -e iterative, and --select for the chunk that fails",
             page="command-line",
         )
+    _check_values(options)
     _check_executor(options)
     site = _site(options)
     return RunSettings(
@@ -105,6 +106,16 @@ def workers_of_this_python(options: RunOptions) -> LocalSpec | None:
 
 
 # -- the executor and its workers
+
+
+def _check_values(options: RunOptions) -> None:
+    """Check what is wrong with every executor, also with one that does not heed it."""
+    from wq_runner.workers import catalog, spec
+
+    if options.workers and options.executor_custom_setup is None:  # whose own words they may be
+        spec.judge(options.workers)
+    if options.catalog:
+        catalog.chosen(options.catalog)
 
 
 def _check_executor(options: RunOptions) -> None:

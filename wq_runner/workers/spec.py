@@ -171,6 +171,18 @@ def parse(text: str) -> Wanted:
     return meant(read(text))
 
 
+def judge(text: str) -> None:
+    """Look whether a text names workers at all, whoever is to start them, and however many.
+
+    Raises
+    ------
+    UsageError
+        If it does not.
+    """
+    form = read(text)
+    meant(form if form.count else replace(form, count=1))
+
+
 def processes(form: Form | None) -> LocalSpec:
     """Return how many processes to start on this machine: as many as it has cores if nothing is said.
 

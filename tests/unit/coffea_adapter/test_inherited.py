@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from wq_runner.coffea_adapter.executor import WorkQueueExecutor
 from wq_runner.coffea_adapter.inherited import Inherited, Understood, ports, understood
 from wq_runner.errors import UsageError
 from wq_runner.scheduler.allocation import AllocationSettings
@@ -180,3 +181,23 @@ def test_the_module_is_coffeas_but_for_the_executor() -> None:
     assert ours.Runner is theirs.Runner
     with pytest.raises(AttributeError):
         ours.NoSuchThing  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("worker", "workers"),
+        ("n_workers", "workers"),
+        ("passwordfile", "password_file"),
+        ("manager", "manager_name"),
+        ("mem", ""),
+        ("extra_file", "extra_files"),
+        ("Cores", "cores"),
+        ("batch_option", "batch_options"),
+    ],
+)
+def test_a_keyword_that_is_not_known_is_answered_with_the_nearest(name: str, near: str) -> None:
+    with pytest.raises(UsageError, match=f"WorkQueueExecutor has no argument {name}") as caught:
+        WorkQueueExecutor(**{name: 2})
+    assert f"Did you mean {near}?" in caught.value.message or not near
+    assert "help(WorkQueueExecutor)" in str(caught.value.hint)

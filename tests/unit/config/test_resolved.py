@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 from typing import Any
 
@@ -141,3 +142,20 @@ def test_a_setup_is_told_all_options_by_both_names() -> None:
     assert {name.replace("_", "-") for name in NATURES} <= set(found)
     assert (found["scaleout"], found["mem-per-worker"], found["retries"]) == (3, "4096MB", 0)
     assert settings.executor.started == LocalSpec(count=3)
+
+
+@pytest.mark.parametrize("executor", ["work_queue", "iterative", "futures", "dask", "dask@tcp://h:1"])
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("workers", "slrm:20", "no workers 'slrm'. Did you mean slurm?"),
+        ("workers", "loacl:2", "no workers 'loacl'. Did you mean local?"),
+        ("workers", "local:0", "asks for no workers"),
+        ("workers", "local:2x1x4furlongs", "furlongs"),
+        ("workers", "local:", "is not understood"),
+        ("catalog", "host:port", "catalog 'host:port' not understood"),
+    ],
+)
+def test_what_is_wrong_is_wrong_with_every_executor(name: str, value: str, said: str, executor: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(said)):
+        resolve(defaulted(RunOptions(executor=executor, **{name: value}), {"executor"}))

@@ -1,4 +1,4 @@
-"""What changed since the last run, in words that say it once. Ledgers have the names: they stay what they are."""
+"""What changed since the last run, in words that say it once; ledgers hold the names of what is compared."""
 
 from __future__ import annotations
 
