@@ -23,7 +23,13 @@ _BYTES = {
 _BARE_GB, _BARE_MB = 64, 1000  # of a worker: numbers below are GB, from here on MB
 _BARE_MOST = 10_000_000  # MB; a larger number alone was meant as bytes
 LEAST_MEMORY = 100 * MB  # a Python that has imported coffea has more
-_SECONDS = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
+_SECONDS = {
+    "": 1,
+    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), 1),
+    **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), 60),
+    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), 3600),
+    **dict.fromkeys(("d", "day", "days"), 86400),
+}
 
 
 def count(value: str | float) -> int:
@@ -183,10 +189,22 @@ def port(value: str | int) -> int:
 def _scaled(value: str | float, scales: dict[str, int], wanted: str) -> float:
     match = re.fullmatch(r"([0-9][0-9_]*(?:\.[0-9]+)?)\s*([A-Za-z]*)", str(value).strip())
     if isinstance(value, bool) or match is None or match[2] not in scales:
-        comma = re.fullmatch(r"[0-9]{1,3}(,[0-9]{3})+", str(value).strip())
-        more = f": write {str(value).strip().replace(',', '_')}, or without the comma" if comma else ""
-        raise ValueError(f"{value!r} is not {wanted}{more}")
+        raise ValueError(f"{value!r} is not {wanted}{_instead(str(value).strip(), scales)}")
     return float(match[1].replace("_", "")) * scales[match[2]]
+
+
+def _instead(text: str, scales: dict[str, int]) -> str:
+    """Say how a number is written that was written as elsewhere."""
+    if re.fullmatch(r"[0-9]{1,3}(,[0-9]{3})+", text):
+        return f": write {text.replace(',', '_')}, or without the comma"
+    if re.fullmatch(r"[0-9]{1,3}( [0-9]{3})+", text):
+        return f": write {text.replace(' ', '_')}, or without the blank"
+    match = re.fullmatch(r"([0-9]+)(?:[.,]([0-9]+))?\s*([A-Za-z]*)", text)
+    if match is None:
+        return ""
+    whole, part, unit = match.groups()
+    known = next((one for one in scales if one.lower() == unit.lower()), None)
+    return "" if known is None else f": write {whole}{f'.{part}' if part else ''}{known}"
 
 
 def _whole(number: float, value: str | float) -> int:

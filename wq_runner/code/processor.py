@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -40,6 +41,13 @@ def find(name: str) -> Any:
     own_modules.note()
     own_modules.renew()
     place, _, attribute = name.rpartition(":") if ":" in name else (name, "", "")
+    if name.count(":") > 1 or not place:
+        parts = [part for part in name.split(":") if part]
+        raise UsageError(
+            f"the processor {name!r} is not FILE.py:NAME or MODULE:NAME, with one colon",
+            hint=f"perhaps {':'.join(parts)}" if len(parts) == 2 else "",
+            page="processor-not-found",
+        )
     module = _import_file(Path(place)) if place.endswith(".py") else _import_module(place)
     with guarded.code(f"the processor {name} cannot be imported"):
         found = getattr(module, attribute, None) if attribute else _only_processor(module)
@@ -196,6 +204,16 @@ def _lacking(kind: type) -> str:
     return f"the class lacks {', '.join(abstract)}" if abstract else ""
 
 
+def _taken(kind: type, args: Mapping[str, Any]) -> str:
+    """Say which arguments a class takes."""
+    try:
+        known = [*inspect.signature(kind).parameters]
+    except (TypeError, ValueError):
+        return ""
+    near = "".join(did_you_mean(one, known) for one in args if one not in known)
+    return f"it takes {', '.join(known) or 'none'}.{near}"
+
+
 def build(found: Any, name: str, args: Mapping[str, Any]) -> Any:
     """Return a processor: a class is built with `args`, which nothing else takes."""
     if isinstance(found, type):
@@ -205,7 +223,8 @@ def build(found: Any, name: str, args: Mapping[str, Any]) -> Any:
             except TypeError as error:
                 if guarded.is_in_call(error):
                     raise UsageError(
-                        f"{name} cannot be built with {dict(args)}: {error}", hint=_lacking(found)
+                        f"{name} cannot be built with {dict(args)}: {error}",
+                        hint=_lacking(found) or _taken(found, args),
                     ) from error
                 raise
     elif args:

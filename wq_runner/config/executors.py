@@ -65,6 +65,7 @@ _OTHERS = {
     "multiprocessing": "futures",
     "workqueue": "work_queue",
     "runner": "work_queue",
+    "wq": "work_queue",
     "spark": "",
     "ray": "",
     "local_thread": "",
@@ -94,7 +95,7 @@ def parse(text: str, *, custom: bool = False) -> Backend:
     found = Backend(name=match["name"], place=match["place"] or "") if match else Backend(name=text)
     if custom:
         return found
-    if found.name in WITHOUT:
+    if _plain(found.name).replace("_", "") in {*WITHOUT, "vine"}:
         raise ValueError(
             f"{found.name} is not supported, whether ndcctools.taskvine is here or not: it is untested. "
             "work_queue is its elder sibling, of the same package (conda install -c conda-forge "
@@ -110,9 +111,13 @@ def parse(text: str, *, custom: bool = False) -> Backend:
     return found
 
 
+def _plain(name: str) -> str:
+    return name.lower().replace("-", "_").removesuffix("executor").strip("_")
+
+
 def _meant(name: str) -> str:
     """Say what a name was probably meant for."""
-    plain = name.lower().replace("-", "_").removesuffix("executor").strip("_")
+    plain = _plain(name)
     if plain.startswith("vanilla_"):  # HiggsDNA's jobs of HTCondor
         return f" Workers are started by --workers condor@{plain.removeprefix('vanilla_')}:N (-w)."
     if plain in _STARTERS:

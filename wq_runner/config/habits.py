@@ -13,6 +13,10 @@ _FILES = "--limit-files {value} limits the files of each dataset"
 _SAMPLES = "samples are named at the end, without an option: wq-run ... {value}"
 _PROCESSOR = "--processor FILE.py:NAME (-p) names the processor"
 _OUTPUT = "--output {value} (-o) sets the directory of the output"
+_OUTFILE = (
+    "--output DIR (-o) sets the directory of the output, in which output.coffea is the result; "
+    "--outputs says in how many files"
+)
 _LOUD = "--loglevel {level} (-ll) sets how much the terminal shows; wq-run.log has everything"
 _BATCH = "--batch-options '{option}={value}' passes options to the batch system"
 _ARGUMENT = (
@@ -58,6 +62,8 @@ _BY_HABIT: Mapping[str, str] = {
     **dict.fromkeys(("--json-analysis", "--dataset", "--datasets", "--files", "--cfg"), _SAMPLES),
     **dict.fromkeys(("--wf", "--workflow", "--analysis", "--module"), _PROCESSOR),
     **dict.fromkeys(("--outputdir", "--outdir", "--outpath", "--outname", "--out", "--dump"), _OUTPUT),
+    **dict.fromkeys(("--output-dir", "--out-dir", "--output-path", "--dest"), _OUTPUT),
+    **dict.fromkeys(("--outfile", "--out-file", "--outputfile", "--output-file", "--ofile"), _OUTFILE),
     **dict.fromkeys(("-v", "--verbose"), _LOUD.format(level="info")),
     **dict.fromkeys(("-d", "--debug"), _LOUD.format(level="debug")),
     **dict.fromkeys(("--quiet", "--silent"), _LOUD.format(level="error")),

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from wq_runner.workers.sites import Site
 
 OFF = "off"
+_OF_FILES = frozenset({".coffea", ".pkl", ".gz", ".root", ".parquet", ".h5"})
 MOST_INPUTS = 500  # files of one task, however small
 
 
@@ -116,6 +117,12 @@ def _check_values(options: RunOptions) -> None:
         spec.judge(options.workers)
     if options.catalog:
         catalog.chosen(options.catalog)
+    if options.output is not None and options.output.suffix in _OF_FILES and not options.output.is_dir():
+        raise UsageError(
+            f"--output {options.output}: the output is a directory, with the result and what belongs to it",
+            hint=f"-o {options.output.with_suffix('')} has {options.output.stem}/output.coffea",
+            page="command-line",
+        )
 
 
 def _check_executor(options: RunOptions) -> None:

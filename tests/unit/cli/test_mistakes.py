@@ -177,6 +177,26 @@ def test_samples_of_the_name_of_a_program_are_samples(call: Call, here: Path) ->
             "--wait-time: 'forever' is not a time such as 90, 5m, 2h or 1:30:00",
         ),
         ("--http 99999 a.root", 2, "--http: '99999' is not a port"),
+        ("-o out.coffea a.root", 2, "--output out.coffea: the output is a directory, with the result"),
+        ("-o histos/out.pkl.gz a.root", 2, "--output histos/out.pkl.gz: the output is a directory"),
+        ("-p mine.py::Mine a.root", 2, "the processor 'mine.py::Mine' is not FILE.py:NAME or MODULE:NAME"),
+        ("-p :Mine a.root", 2, "the processor ':Mine' is not FILE.py:NAME or MODULE:NAME"),
+        ("-e TaskVineExecutor a.root", 2, "--executor: TaskVineExecutor is not supported"),
+        ("-e vine a.root", 2, "--executor: vine is not supported, whether ndcctools.taskvine is here"),
+        ("-e wq a.root", 2, "--executor: unknown executor 'wq'. Did you mean work_queue?"),
+        (
+            "--memory 2,5G a.root",
+            2,
+            "--memory: '2,5G' is not a size such as 2GB, 2GiB or 2000 (MB): write 2.5G",
+        ),
+        ("--memory 2Gb a.root", 2, "--memory: '2Gb' is not a size such as 2GB, 2GiB or 2000 (MB): write 2G"),
+        (
+            "-c '50 000' a.root",
+            2,
+            "--chunksize: '50 000' is not a number such as 128000 or 128k: write 50_000",
+        ),
+        ("--outfile out.coffea a.root", 2, "no option --outfile: --output DIR (-o) sets the directory"),
+        ("--output-dir out a.root", 2, "no option --output-dir: --output out (-o) sets the directory"),
         ("--outputs each a.root", 2, "--outputs: unknown value 'each'. Known: one, per-dataset"),
         ("--catalog a:b a.root", 2, "--catalog: 'a:b' is neither HOST:PORT nor local nor none"),
         ("--batch-options=--time=1 a.root", 2, "--batch-options is for workers of a batch system"),
@@ -235,6 +255,9 @@ def test_what_was_meant_is_in_the_second_line(call: Call) -> None:
     for words, said in {
         "-p mine.Mine a.root": "; a class in a module is named with a colon: mine:Mine",
         "-p mine.py:sys a.root": "processors in it: Mine",
+        "-p mine.py::Mine a.root": "perhaps mine.py:Mine",
+        "-p mine.py:Mine --processor-args aa=3 a.root": "it takes a. Did you mean a?",
+        "-o out.coffea a.root": "-o out has out/output.coffea",
         "a.root 000": "numbers are written without blanks, such as 100000 or 100k",
     }.items():
         assert call(f"wq-run {words}")[1][1].endswith(said)
