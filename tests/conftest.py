@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -86,6 +87,31 @@ def _guarded(connect: Any) -> Any:
         return connect(self, address)
 
     return guarded
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_modules_of_other_tests(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Let this process have imported what an analysis may have, as all of that is searched for generators.
+
+    With a hundred other tests, and all of pytest by way of what loads them, each search takes a second.
+    """
+    ours = vars(request.module)
+    loader = ours.pop("__loader__", None)
+    used = {request.module.__name__, *(getattr(one, "__module__", "") for one in ours.values())}
+    others = {
+        name: module
+        for name, module in sys.modules.items()
+        if name.startswith(("test_", "conftest")) and name not in used and _is_here(module)
+    }
+    for name in others:
+        del sys.modules[name]
+    yield
+    sys.modules.update(others)
+    ours["__loader__"] = loader
+
+
+def _is_here(module: object) -> bool:
+    return Path(getattr(module, "__file__", None) or "/").is_relative_to(Path(__file__).parent)
 
 
 @pytest.fixture(scope="session")
