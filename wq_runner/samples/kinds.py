@@ -38,7 +38,7 @@ def recognise(value: Any, is_here: IsHere = lambda _: False) -> Kind:
         return Kind.RUNNER
     if isinstance(value.get("samples"), dict) and "catalog" in value["samples"]:
         return Kind.CATALOG
-    if is_reference(value) or any(is_reference(body) for body in bodies):
+    if has_references(value):
         return Kind.REFERENCES
     if any(is_definition(body) for body in bodies):
         return Kind.DEFINITIONS
@@ -52,6 +52,11 @@ def recognise(value: Any, is_here: IsHere = lambda _: False) -> Kind:
 
 def is_reference(body: Any) -> bool:
     return isinstance(body, dict) and "jsonFiles" in body
+
+
+def has_references(body: Any) -> bool:
+    """Whether there are such lists in it, at any depth."""
+    return is_reference(body) or (isinstance(body, dict) and any(map(has_references, body.values())))
 
 
 def is_definition(body: Any) -> bool:

@@ -24,23 +24,34 @@ def read(
     where: str,  # noqa: ARG001 - as a Reader
     reading: Reading,
 ) -> list[Found]:
-    """Read ``{redirector, jsonFiles}``, or groups of these."""
-    if kinds.is_reference(value):
-        return _read_group("", value, path, prefixes, reading)
-    found = []
-    for name, body in value.items():
-        if kinds.is_reference(body):
-            found += _read_group(f"{name}: ", body, path, prefixes, reading)
-        else:
-            reading.problem(paths.shown(path), f"{name}: has no jsonFiles, as the others have")
-    return found
+    """Read ``{redirector, jsonFiles}``, or groups of these, with the redirector above them or their own."""
+    return _read_group("", value, path, prefixes, reading)
 
 
 def _read_group(
     label: str, body: Mapping[Any, Any], path: Path, outer: Prefixes, reading: Reading
 ) -> list[Found]:
     where = paths.shown(path)
-    names = body["jsonFiles"]
+    prefixes = _prefixes(body.get("redirector"), label, path, outer, reading)
+    if prefixes is None:
+        return []
+    lists = kinds.is_reference(body)
+    found = _read_list(label, body["jsonFiles"], path, prefixes, reading) if lists else []
+    others = []
+    for name, one in body.items():
+        if kinds.has_references(one):
+            found += _read_group(f"{label}{name}: ", one, path, prefixes, reading)
+        elif lists and name not in {"jsonFiles", "redirector"}:
+            others.append(str(name))
+        elif not lists and name != "redirector":
+            reading.problem(where, f"{label}{name}: has no jsonFiles, as the others have")
+    if others:
+        log.warning("%s: %sleft out, as it says nothing here: %s", where, label, ", ".join(sorted(others)))
+    return found
+
+
+def _read_list(label: str, names: Any, path: Path, prefixes: Prefixes, reading: Reading) -> list[Found]:
+    where = paths.shown(path)
     if isinstance(names, str):
         names = [names]
     if names is None:
@@ -49,12 +60,6 @@ def _read_group(
     if not isinstance(names, list) or not all(isinstance(one, str) and one.strip() for one in names):
         reading.problem(where, f"{label}jsonFiles is {names!r}, expected a list of names of samples files")
         return []
-    prefixes = _prefixes(body.get("redirector"), label, path, outer, reading)
-    if prefixes is None:
-        return []
-    others = sorted(str(key) for key in body.keys() - {"jsonFiles", "redirector"})
-    if others:
-        log.warning("%s: %sleft out, as it says nothing here: %s", where, label, ", ".join(others))
     return [item for name in names for item in follow(name.strip(), path, prefixes, reading, label=label)]
 
 

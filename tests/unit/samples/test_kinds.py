@@ -186,6 +186,21 @@ def test_groups_have_a_redirector_each(here: Path) -> None:
     assert found["b"].files[0].path == "/project01/store/b.root"
 
 
+def test_groups_in_groups_have_the_redirector_above_them_unless_they_have_one(here: Path) -> None:
+    samples(here, "a", "b", "c")
+    write(
+        here / "s.yaml",
+        "redirector: root://h/\n"
+        "UL17:\n  signal: {jsonFiles: [a.json]}\n  data: {redirector: root://i/, jsonFiles: [b.json]}\n"
+        "UL18: {jsonFiles: [c.json]}\n",
+    )
+    assert paths_of("s.yaml") == {
+        "a": ["root://h//store/a.root"],
+        "b": ["root://i//store/b.root"],
+        "c": ["root://h//store/c.root"],
+    }
+
+
 def test_names_meant_from_elsewhere_in_the_checkout_are_found_and_said(
     here: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
