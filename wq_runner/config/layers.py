@@ -57,9 +57,9 @@ def find_layers(
         layers.append(_layer(settings, f"{settings} [tool.{TABLE}]", _toml_table(settings) or {}, known))
     for name in run_options:
         path = Path(name)
-        content, blocks = pocketcoffea.flattened(_yaml_mapping(path), place)
+        content, blocks = pocketcoffea.flattened(_yaml_mapping(path), place, known.names)
         layer = _layer(path, str(path), content, known)
-        notes = (f"{path}: of its blocks, {' and '.join(blocks)} count here",) if blocks else ()
+        notes = (f"{path}: {blocks}",) if blocks else ()
         layers.append(replace(layer, notes=(*notes, *layer.notes)))
     return layers
 

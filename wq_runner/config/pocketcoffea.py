@@ -5,7 +5,7 @@ They are those of `executor_options_defaults.yaml`, and what their executors loo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from wq_runner import units
@@ -113,27 +113,39 @@ def meant(name: str, value: Any) -> tuple[str, Any]:
     return ALIASES.get(name, name), value
 
 
-def flattened(content: Mapping[str, Any], place: str) -> tuple[dict[str, Any], list[str]]:
-    """Return a file's keys without its blocks, and the names of the blocks that were taken: in their order.
+def flattened(content: Mapping[str, Any], place: str, names: Collection[str]) -> tuple[dict[str, Any], str]:
+    """Return a file's keys without its blocks, and what is said of these: in the order in which they count.
 
     A file may have a block `general` and others for sites and executors, as their defaults do: `place` is
-    ``EXECUTOR@SITE``, ``EXECUTOR`` or empty. What stands in no block wins.
+    ``EXECUTOR@SITE``, ``EXECUTOR`` or empty. What stands in no block wins. `names` are those of options.
     """
-    blocks = {key: one for key, one in content.items() if _is_block(key, one)}
+    keys = {*names, *KEYS}
+    blocks = {key: one for key, one in content.items() if _is_block(key, one, keys)}
     if not blocks:
-        return dict(content), []
+        return dict(content), ""
     executor, _, site = place.partition("@")
-    of_site = [name for name in blocks if site and name.endswith(f"@{site}")]
+    of_site = [name for name in blocks if site and str(name).endswith(f"@{site}")]
     exact = [place] if place in blocks else of_site[:1]
-    taken = [name for name in ("general", site, executor, *exact) if name in blocks]
+    taken = list(dict.fromkeys(name for name in ("general", site, executor, *exact) if name in blocks))
     found: dict[str, Any] = {}
-    for name in dict.fromkeys(taken):
+    for name in taken:
         found |= blocks[name]
-    return {**found, **{key: one for key, one in content.items() if key not in blocks}}, taken
+    said = f"none of its blocks counts here: {', '.join(map(str, blocks))}"
+    if taken:
+        said = f"of its blocks, {' and '.join(taken)} count{'s' * (len(taken) == 1)} here"
+    return {**found, **{key: one for key, one in content.items() if key not in blocks}}, said
 
 
-def _is_block(key: Any, value: Any) -> bool:
-    return isinstance(value, Mapping) and (key == "general" or "@" in str(key))
+def _is_block(key: Any, value: Any, keys: Collection[str]) -> bool:
+    """Whether it has options in it: of all, of a site, of an executor, or of one there."""
+    if not isinstance(value, Mapping):
+        return False
+    of_site = key == "general" or "@" in str(key)
+    return of_site or (_plain(key) not in keys and any(_plain(one) in keys for one in value))
+
+
+def _plain(key: Any) -> str:
+    return str(key).replace("-", "_")
 
 
 def misspelt(key: str, known: list[str]) -> str:

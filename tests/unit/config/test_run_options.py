@@ -126,9 +126,9 @@ def test_every_key_of_their_defaults_is_read(
 @pytest.mark.parametrize(
     ("words", "expected", "said"),
     [
-        (("-w", "condor@lxplus"), ("espresso", 1), "general and condor@lxplus"),
-        (("-e", "work_queue@lxplus"), ("microcentury", 10), "general and dask@lxplus"),
-        (("-e", "futures"), (None, 1), "general"),
+        (("-w", "condor@lxplus"), ("espresso", 1), "general and condor@lxplus count"),
+        (("-e", "work_queue@lxplus"), ("microcentury", 10), "general and dask@lxplus count"),
+        (("-e", "futures"), (None, 1), "general counts"),
     ],
 )
 def test_blocks_of_sites(
@@ -143,7 +143,40 @@ def test_blocks_of_sites(
     options = resolve("-ro", "theirs.yaml", *words)
     assert (options.queue, options.scaleout) == expected
     assert options.chunksize == 150_000
-    assert f"note: theirs.yaml: of its blocks, {said} count here\n" in capsys.readouterr().err
+    assert f"note: theirs.yaml: of its blocks, {said} here\n" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "scaleout", "said"),
+    [
+        (("-e", "futures"), 3, "of its blocks, futures counts here"),
+        (("-w", "condor@lxplus"), 5, "of its blocks, lxplus counts here"),
+        (("-e", "iterative"), None, "none of its blocks counts here: futures, lxplus, dask@lxplus-2"),
+    ],
+)
+def test_blocks_of_executors_and_of_sites_alone(
+    here: Path,
+    resolve: Resolve,
+    capsys: pytest.CaptureFixture[str],
+    words: tuple[str, ...],
+    scaleout: int | None,
+    said: str,
+) -> None:
+    """And no block counts, or is left out, without a word."""
+    (here / "own.yaml").write_text(
+        "futures: {scaleout: 3}\nlxplus: {scaleout: 5}\ndask@lxplus-2: {scaleout: 7}\n"
+        "chunksize: {default: 100k}\n"
+    )
+    assert resolve("-ro", "own.yaml", *words).scaleout == scaleout
+    assert f"note: own.yaml: {said}\n" in capsys.readouterr().err
+
+
+def test_a_mapping_without_options_is_no_block(
+    here: Path, resolve: Resolve, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / "own.yaml").write_text("chunk-size: {default: 100k}\n")
+    resolve("-ro", "own.yaml", code=2)
+    assert "no option chunk-size. Did you mean chunksize?" in capsys.readouterr().err
 
 
 def test_the_proxy_is_an_option(here: Path, resolve: Resolve) -> None:
