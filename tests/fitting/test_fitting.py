@@ -222,7 +222,7 @@ def test_a_task_has_what_it_asks_for(tmp_path: Path) -> None:
 
 def test_what_no_worker_can_hold_is_said_and_ends_the_run_where_no_others_come(tmp_path: Path) -> None:
     write_trees(tmp_path / "data", "a", 1)
-    caps = ["--cores", 8, "--memory", "64GiB", "--gpus", 1]
+    caps = ["--gpus", 1]  # which are not known of workers before they are there
     ended = running.run(
         *("-p", f"{TROUBLES}:Limits", "--schema", "BaseSchema", "-o", "out", "--workers", WORKER),
         *(*caps, tmp_path / "data"),
@@ -230,6 +230,6 @@ def test_what_no_worker_can_hold_is_said_and_ends_the_run_where_no_others_come(t
     )
     assert ended.code == 5
     assert "no connected worker can hold a task" in ended.error
-    for part in ("asks for 8 cores, 64.0 GB memory, 1 gpu;", "has 4 cores, 2.0 GB memory", "0 gpus"):
+    for part in ("1 gpu;", "has 4 cores, 2.0 GB memory", "0 gpus"):
         assert part in ended.error
-    assert "(--cores, --memory, --gpus)" in ended.error
+    assert "(--gpus)" in ended.error

@@ -59,6 +59,7 @@ def resolve(options: RunOptions) -> RunSettings:
         )
     _check_values(options)
     _check_executor(options)
+    _check_sizes(options)
     site = _site(options)
     return RunSettings(
         analysis=AnalysisSettings(
@@ -152,6 +153,36 @@ def _check_executor(options: RunOptions) -> None:
             hint=f"looked in {Path.cwd()}; it has to define `config`, a parsl.config.Config"
             f"{other if system in BATCH_SYSTEMS else ''}",
             page="executors",
+        )
+
+
+def _check_sizes(options: RunOptions) -> None:
+    """Check that a task fits the workers that are started for it: nothing else would ever be done."""
+    from wq_runner.workers import spec
+
+    wanted = options.started if options.on_work_queue else None
+    if wanted is None:
+        return
+    sizes = (
+        ("cores", options.cores, wanted.cores),
+        ("memory", value_of(options.memory, ""), wanted.memory),
+        ("disk", options.disk, wanted.disk),
+    )
+    for name, asked, has in sizes:
+        if not asked or not has or asked <= has:
+            continue
+        shown = [str(one) if name == "cores" else units.exact_size(one) for one in (asked, has)]
+        sized: dict[str, Any] = {name: asked}
+        larger: Any = dataclasses.replace(spec.read(options.workers or ""), **sized)
+        try:
+            spec.meant(larger)
+            larger = f"--workers {larger}, or less for a task"
+        except UsageError:  # this machine has not so much
+            larger = f"let a task ask for at most {shown[1]}"
+        raise UsageError(
+            f"--{name} {shown[0]}: no task fits a worker, which has {shown[1]} (--workers {options.workers})",
+            hint=larger,
+            page="no-workers",
         )
 
 

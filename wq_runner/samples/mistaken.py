@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 import shlex
 from pathlib import Path
 
 _LISTS = (".txt", ".list", ".lst", ".filelist", ".csv")
+_COMMANDS = ("status", "report", "samples", "env", "workers", "completion", "explain", "export")
 _NAME = r"[A-Za-z_]\w*"
 _NUMBER = r"(\d{1,3}(,\d{3})+|\d+)([kKM]?)"
 
@@ -40,4 +42,16 @@ def answer(name: str) -> str | None:
             f"not a samples file; if its lines are: wq-run $(cat {shlex.quote(name)}), or a JSON file "
             '{"DATASET": ["FILE", ...]} of them'
         )
-    return None
+    return _command(name)
+
+
+def _command(name: str) -> str | None:
+    """Say what a word does as a command, if it may be meant for one."""
+    if name == "run":
+        return "no such file; wq-run runs without a word: leave it out"
+    if name in {"resume", "continue", "restart"}:
+        return "no such file; the command of a run, given again, continues it, without a word"
+    if name in {"stop", "kill", "cancel"}:
+        return "no such file; wq-run --stop DIR stops a run, as Ctrl-C does"
+    near = difflib.get_close_matches(name, _COMMANDS, n=1, cutoff=0.75) if name.isalpha() else []
+    return f"no such file; did you mean the command wq-run {near[0]}?" if near else None

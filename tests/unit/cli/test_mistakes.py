@@ -15,6 +15,7 @@ import pytest
 
 from wq_runner.cli import run
 from wq_runner.config import types
+from wq_runner.samples import mistaken
 
 Call = Callable[[str], tuple[int, list[str]]]
 
@@ -195,6 +196,10 @@ def test_samples_of_the_name_of_a_program_are_samples(call: Call, here: Path) ->
             2,
             "--chunksize: '50 000' is not a number such as 128000 or 128k: write 50_000",
         ),
+        ("-w 2 --cores 4 a.root", 2, "--cores 4: no task fits a worker, which has 1 (--workers local:2)"),
+        ("-w local:2x1x1GB --memory 4GB a.root", 2, "--memory 4GB: no task fits a worker, which has 1GB"),
+        ("-w slurm:9x4 --cores 8 a.root", 2, "--cores 8: no task fits a worker, which has 4"),
+        ("-w condor:9 --disk-per-worker 2 --disk 3GB a.root", 2, "--disk 3GB: no task fits a worker"),
         ("--outfile out.coffea a.root", 2, "no option --outfile: --output DIR (-o) sets the directory"),
         ("--output-dir out a.root", 2, "no option --output-dir: --output out (-o) sets the directory"),
         ("--outputs each a.root", 2, "--outputs: unknown value 'each'. Known: one, per-dataset"),
@@ -255,6 +260,8 @@ def test_what_was_meant_is_in_the_second_line(call: Call) -> None:
     for words, said in {
         "-p mine.Mine a.root": "; a class in a module is named with a colon: mine:Mine",
         "-p mine.py:sys a.root": "processors in it: Mine",
+        "-w 1x1x1GB --memory 4GB a.root": "--workers local:1x1x4GB, or less for a task",
+        "-w 1 --cores 64000 a.root": "let a task ask for at most 1",
         "-p mine.py::Mine a.root": "perhaps mine.py:Mine",
         "-p mine.py:Mine --processor-args aa=3 a.root": "it takes a. Did you mean a?",
         "-o out.coffea a.root": "-o out has out/output.coffea",
@@ -362,3 +369,25 @@ def test_a_catalog_that_does_not_answer_is_said_first(call: Call) -> None:
     said = f"note         the catalog {nobody} does not answer (Connection refused): workers that ask it for "
     assert code == 0
     assert [line for line in lines if line.startswith(said + "dimuon find no run")]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("sample a.root", "did you mean the command wq-run samples?"),
+        ("a.root stat", "did you mean the command wq-run status?"),
+        ("reports", "did you mean the command wq-run report?"),
+        ("run a.root", "wq-run runs without a word: leave it out"),
+        ("resume", "the command of a run, given again, continues it"),
+        ("stop out", "wq-run --stop DIR stops a run"),
+        ("data", "no such file (looked in the current directory)"),
+    ],
+)
+def test_a_word_that_may_be_a_command(call: Call, words: str, said: str) -> None:
+    code, lines = call(f"wq-run {words}")
+    assert code == 2
+    assert said in " ".join(lines)
+
+
+def test_the_commands_that_are_known_are_those_there_are() -> None:
+    assert {*mistaken._COMMANDS} == {*run._PARTS, *run._PROGRAMS}
