@@ -7,6 +7,7 @@ import subprocess
 import sys
 from typing import Any
 
+import documents
 import pytest
 
 from wq_runner import pocketcoffea
@@ -51,6 +52,15 @@ def planned(executor: str, **said: Any) -> dict[str, Any]:
 )
 def test_workers(executor: str, said: dict[str, Any], workers: str) -> None:
     assert planned(executor, **said)["workers"] == workers
+
+
+def test_the_line_for_lxplus_of_the_page_asks_for_its_workers() -> None:
+    line = documents.snippet(documents.ROOT / "docs/migration/pocketcoffea.md", "-e work_queue@lxplus")
+    words = shlex.split(line)
+    assert words[:2] == ["pocket-coffea", "run"]
+    options = dict(zip(words[2::2], words[3::2], strict=True))
+    found = planned(options["-e"], scaleout=int(options["-s"]), queue=options["--queue"])
+    assert (found["workers"], found["queue"]) == ("condor@lxplus:100", "workday")
 
 
 def test_the_batch_system_hears_of_queue_and_time() -> None:
