@@ -7,6 +7,8 @@ import dataclasses
 import functools
 import importlib.metadata
 import json
+import numbers
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +19,7 @@ import click
 from wq_runner import checksums, literals, names, summary, system
 from wq_runner.api.keywords import Keywords, told
 from wq_runner.coffea_adapter.runner import Analysis
+from wq_runner.config import habits
 from wq_runner.config.nature import Place
 from wq_runner.config.options import RunOptions, defaulted
 from wq_runner.config.resolved import resolve
@@ -131,6 +134,12 @@ def _run(samples: Any, processor: Any, schema: Any, options: dict[str, Any]) -> 
         options["processor"] = processor
     elif processor is not None:
         options["processor"] = _name(processor if hasattr(processor, "__qualname__") else type(processor))
+    if not isinstance(named := options.get("executor"), str | None):
+        raise UsageError(
+            f"executor: run() takes the name of one, and not an object ({type(named).__name__})",
+            hint='executor="futures", for instance; an executor of coffea goes into coffea\'s own Runner',
+            page="executors",
+        )
     chosen = defaulted(_options(options), options)
     given = _names(samples, options.get("processor", ""))
     if processor is not None and not isinstance(processor, str):
@@ -179,10 +188,15 @@ def _options(given: Mapping[str, Any]) -> RunOptions:
     for name, value in given.items():
         if name not in known:
             raise UsageError(
-                f"run() has no option {name}.{did_you_mean(name, known)}",
+                f"run() has no option {name}.{_meant(name, known)}",
                 hint="help(wq_runner.run) and wq-run --help-all list the options",
             )
+        if value is None and "None" not in str(Keywords.__annotations__.get(name, None)):
+            continue  # as if it had not been given
         settings = known[name].metadata["click"]
+        if settings.get("is_flag"):
+            values[name] = _yes_or_no(name, value)
+            continue
         kind = settings.get("type")
         many = settings.get("multiple", False)
         parts = list(value) if many and isinstance(value, list | tuple) else [value]
@@ -194,6 +208,23 @@ def _options(given: Mapping[str, Any]) -> RunOptions:
     if "workers" in values:
         values["workers"] = _workers(values["workers"], given.get("executor"))
     return RunOptions(**values)
+
+
+def _meant(name: str, known: Iterable[str]) -> str:
+    """Say which option was meant, also in the words of other programs."""
+    elsewhere = habits.answer(f"--{name.strip('_').replace('_', '-')}", ())
+    said = re.search(r"--([a-z-]+)", elsewhere or "")
+    option = said[1].replace("-", "_") if said else ""
+    return f" Did you mean {option}?" if option in known else did_you_mean(name, known)
+
+
+def _yes_or_no(name: str, value: Any) -> bool:
+    """Return a flag; a text such as "no" would be true."""
+    if isinstance(value, str):
+        return bool(_converted(click.BOOL, name, value))
+    if isinstance(value, bool) or value in (0, 1):
+        return bool(value)
+    raise UsageError(f"{name}: {value!r} is not True or False", hint="wq-run --help-all explains it")
 
 
 def _converted(kind: Any, name: str, value: Any) -> Any:
@@ -211,7 +242,7 @@ def _converted(kind: Any, name: str, value: Any) -> Any:
 
 def _workers(value: Any, executor: Any) -> Any:
     """Return the form of workers: a number alone is one of this machine, unless the executor has a place."""
-    if isinstance(value, bool) or not isinstance(value, int | str | None):
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral | str | None):
         raise UsageError(f"workers: {value!r} is not understood", hint='workers=4, "local:4", "slurm:20"')
     here = executor in {None, "work_queue"}
     if not here:

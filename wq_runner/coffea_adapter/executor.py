@@ -11,6 +11,7 @@ import logging
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
+from numbers import Integral
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -222,7 +223,10 @@ def _called_with_names(cls: _C) -> _C:
                     f"{cls.__name__} has no argument {name}.{did_you_mean(name, known)}",
                     hint=f"help({cls.__name__}) lists them",
                 )
-        init(self, workers=workers, **named)
+        try:
+            init(self, workers=workers, **named)
+        except WqRunnerError as error:
+            raise error.with_traceback(None) from None  # it says all itself: our own lines help nobody
 
     signature = inspect.signature(init)
     (this, *rest) = signature.parameters.values()
@@ -327,6 +331,15 @@ class WorkQueueExecutor(EngineExecutor, Inherited):
             extra_files=self.extra_files,
             compression=self.compression,
         )
+        seed: Any = self.seed
+        if seed is not None and (isinstance(seed, bool) or not isinstance(seed, Integral)):
+            raise UsageError(f"seed={seed!r} is not a whole number", hint="seed=1, or leave it out")
+        if self.password_file is not None and not Path(self.password_file).is_file():
+            raise UsageError(
+                f"password_file={str(self.password_file)!r}: no such file",
+                hint=f"looked in {Path.cwd()}; a password is whatever the file holds",
+                page="passwords",
+            )
         form = spec.of_python(self.workers)
         workers = spec.meant(form) if form else None
         if not isinstance(workers, spec.BatchSpec) and (self.queue or self.batch_options):
