@@ -9,7 +9,9 @@ from typing import Any
 
 from wq_runner.coffea_adapter.executor import WorkQueueExecutor
 
-__all__ = ["WorkQueueExecutor"]
+__all__ = ["WorkQueueExecutor", "work_queue_executor"]
+
+work_queue_executor = WorkQueueExecutor  # as coffea 0.7 calls it for run_uproot_job
 
 
 def __getattr__(name: str) -> Any:

@@ -178,6 +178,7 @@ def test_the_module_is_coffeas_but_for_the_executor() -> None:
     from wq_runner import processor as ours
 
     assert ours.WorkQueueExecutor is WorkQueueExecutor
+    assert ours.work_queue_executor is WorkQueueExecutor  # or a script would have coffea's without a word
     assert ours.Runner is theirs.Runner
     with pytest.raises(AttributeError):
         ours.NoSuchThing  # noqa: B018
