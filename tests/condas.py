@@ -28,11 +28,14 @@ VERSION = platform.python_version()
 SHORT = f"{sys.version_info.major}.{sys.version_info.minor}"
 SUBDIR = "linux-aarch64" if platform.machine() == "aarch64" else "linux-64"
 _NOT_NEEDED = {"test", "idlelib", "turtledemo", "site-packages", "tkinter", "ensurepip", "lib2to3"}
-# of the pip packages of this environment, those that a processor needs, wq-run where a job runs it,
-# and what installs a checkout
+# of the pip packages of this environment, what tasks import, wq-run where a job runs it, and what installs a
+# checkout; all of what coffea requires would be twice as large and thrice as many files
 FILLING = (
-    "coffea", "dill", "cloudpickle", "lz4", "click", "filelock", "gitpython", "msgspec", "platformdirs",
-    "pyyaml", "rich", "setuptools"
+    "coffea", "awkward", "awkward-cpp", "boost-histogram", "cachetools", "correctionlib", "cramjam",
+    "fsspec", "hist", "histoprint", "importlib-metadata", "llvmlite", "loky", "numba", "numpy",
+    "packaging", "psutil", "scipy", "typing-extensions", "uhi", "uproot", "vector", "xxhash", "zipp",
+    "dill", "cloudpickle", "lz4", "click", "filelock", "gitpython", "gitdb", "smmap", "msgspec",
+    "platformdirs", "pyyaml", "rich", "markdown-it-py", "mdurl", "pygments", "setuptools", "lazy-importer"
 )  # fmt: skip
 
 

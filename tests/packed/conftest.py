@@ -1,4 +1,4 @@
-"""A real environment of 1 GB for the tests here, and workers that have nothing but what they are sent.
+"""A real environment of half a GB for the tests here, and workers that have nothing but what they are sent.
 
 It is slow to fill, to pack and to unpack, so each is done once where doing it is not what is tested.
 """
@@ -59,6 +59,7 @@ def packed(spec: Path, channel: str, cache: Path, store: Store) -> base.Base:
             cwd=spec.parent,
             XDG_CACHE_HOME=str(cache),
             PIP_CONSTRAINT=str(spec.with_name("constraints.txt")),
+            PIP_NO_DEPS="1",  # see condas.FILLING
             PIP_NO_COMPILE="1",  # what is imported is compiled then; the rest would be most of the files
         ),
         timeout=foreign.PATIENCE,
