@@ -11,8 +11,8 @@
 
 export PATH := $(shell environments/setup.sh bin):$(PATH)
 
-# they wait for others most of the time
-BATCH := pytest tests/batch --numprocesses 4 --dist loadgroup
+# they wait for others most of the time; what shares a cluster or an environment is in one process
+GROUPS := --numprocesses 4 --dist loadgroup
 # each file has its own processes and directories; the long ones first, so that none is left at the end
 BESIDE := $(addprefix tests/, fitting executors ledger engine browser process packages unit)
 
@@ -40,19 +40,17 @@ check: lint
 
 test: lint
 	@environments/setup.sh test
-	@$(BATCH)
+	@pytest tests/packed tests/batch $(GROUPS) --durations 10
 	@pytest $(BESIDE) --numprocesses 3 --dist loadfile --durations 20
-	@pytest tests/packed --durations 10
 
 # one directory of tests, such as RING=engine: what a job of the workflow runs
 ring: setup
 	@environments/setup.sh test
-	@pytest tests/$(RING) --durations 10 $(if $(filter batch,$(RING)),--numprocesses 4 --dist loadgroup,\
-	    $(if $(filter packed,$(RING)),,--numprocesses 2 --dist loadfile))
+	@pytest tests/$(RING) --durations 10 $(if $(filter batch packed,$(RING)),$(GROUPS),--numprocesses 2 --dist loadfile)
 
 test-batch: lint
 	@environments/setup.sh batch
-	@$(BATCH)
+	@pytest tests/batch $(GROUPS)
 
 # not in `test`: it takes minutes to make the environments
 test-coffeas: setup

@@ -73,7 +73,7 @@ if __name__ == "__main__":
 
 @pytest.mark.parametrize(
     ("executor", "workers"),
-    [("work_queue", "local:1"), ("futures", "1"), ("dask", "1"), ("parsl", "1"), ("iterative", "")],
+    [("work_queue", "local:1"), ("futures", "1"), ("parsl", "1"), ("iterative", "")],
 )
 def test_what_runs_is_what_is_in_the_files(executor: str, workers: str, tmp_path: Path) -> None:
     nanoaod.write_simple(tmp_path / "data" / "a.root", 10)

@@ -42,7 +42,7 @@ def attempts(directory: Path, category: str) -> list[journal.TaskEnded]:
     return [event for event in ended if event.category == category]
 
 
-@pytest.mark.parametrize("executor", ["iterative", "futures", "dask", "parsl"])
+@pytest.mark.parametrize("executor", ["iterative", "futures"])  # of each engine: engine/test_engines.py
 def test_the_users_exception(data: Path, tmp_path: Path, executor: str) -> None:
     failing = ("-p", f"{TROUBLED}:Troubled", "--processor-args", "what=error", *SUMS[2:])
     ended = running.run(*failing, "-e", executor, "-w", 2, "-o", "out", data, cwd=tmp_path)

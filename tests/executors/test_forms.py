@@ -199,7 +199,7 @@ def _expected(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, object
     return [named, named, wrapped, wrapped, wrapped]
 
 
-@pytest.mark.parametrize("executor", ["work_queue", "futures", "dask", "parsl", "iterative"])
+@pytest.mark.parametrize("executor", ["work_queue", "futures", "dask", "iterative"])
 def test_all_forms_give_one_result(executor: str, expected: list[dict[str, object]], tmp_path: Path) -> None:
     analysis(tmp_path)
     assert script(tmp_path, "forms.py", executor) == expected

@@ -78,7 +78,7 @@ def test_small_and_large_chunks_share_workers(tmp_path: Path) -> None:
         fileset[name] = [str(tmp_path / f"{name}.root")]
     samples = tmp_path / "both.json"
     samples.write_text(str(fileset).replace("'", '"'))
-    ended = run(tmp_path, samples, "--chunksize", 1000, "--task-time", 1, small=150, large=1500, seconds=1)
+    ended = run(tmp_path, samples, "--chunksize", 1000, "--task-time", 1, small=150, large=1500, seconds=0.4)
     assert ended.code == 0, ended.out + ended.err
     assert running.output(tmp_path / "out")["entries"] == 50_000
 
@@ -115,12 +115,12 @@ def test_what_is_learned_of_some_datasets_is_used_for_others(tmp_path: Path) -> 
 
 def test_chunks_that_are_ten_times_too_large(tmp_path: Path) -> None:
     """A worker of 2 GB holds less than 2000 events; with all four cores at work, they have 500 MB each."""
-    write_trees(tmp_path / "data", "a", 20)
+    write_trees(tmp_path / "data", "a", 10)
     ended = run(
-        tmp_path, tmp_path / "data", "--chunksize", 20_000, "--min-chunk", 100, data=1000, seconds=0.5
+        tmp_path, tmp_path / "data", "--chunksize", 10_000, "--min-chunk", 100, data=1000, seconds=0.5
     )
     assert ended.code == 0, ended.out + ended.err
-    assert running.output(tmp_path / "out")["entries"] == 20_000
+    assert running.output(tmp_path / "out")["entries"] == 10_000
     assert 1 <= len(exhausted(tmp_path)) <= 10
     advised = re.search(r"next time +--chunksize (\d+), on workers with", ended.out)
     assert advised, ended.out

@@ -37,10 +37,10 @@ def options(gate: Path, executor: str = "futures", *more: object) -> tuple[objec
     return (*COMMON, "--processor-args", f"gate={gate}", "-e", executor, "-w", workers, "-o", "out", *more)
 
 
-def check_goes_on(data: Path, gate: Path, executor: str = "futures") -> None:
-    """The same command does the rest, and only that."""
+def check_goes_on(data: Path, gate: Path) -> None:
+    """The same command does the rest, and only that; what it begins with is the same for each executor."""
     gate.touch()
-    ended = running.run_well(*options(gate, executor), data, cwd=gate.parent)
+    ended = running.run_well(*options(gate), data, cwd=gate.parent)
     assert "resuming" in ended.out
     out = gate.parent / "out"
     assert running.output(out)["entries"] == FILES * EVENTS
@@ -102,7 +102,7 @@ def test_the_second_leaves_at_once(data: Path, tmp_path: Path, executor: str) ->
         assert time.monotonic() - began < 15
     assert ended.code == 130
     assert "what was done is kept" in ended.error
-    check_goes_on(data, gate, executor)
+    check_goes_on(data, gate)
 
 
 @contextlib.contextmanager
@@ -157,7 +157,7 @@ def test_ctrl_c_on_a_terminal_is_not_for_the_processes_of_the_pool(
     gate.unlink()
     assert running.summary(out)["exit_code"] == 130
     assert not [event for event in running.events_of(out) if isinstance(event, journal.Decided)]
-    check_goes_on(data, gate, executor)
+    check_goes_on(data, gate)
 
 
 def test_a_lost_terminal_ends_a_run_well(data: Path, tmp_path: Path) -> None:
