@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from wq_runner.errors import InputError
+from wq_runner.remote.several import MEANT
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Chunk:
     entrystop: int
     treename: str = "Events"
     fileuuid: bytes = b"\1"
+    usermeta: Mapping[str, Any] | None = None
 
     @property
     def events(self) -> int:
@@ -82,6 +84,21 @@ def fail_at_3000(chunk: Chunk) -> dict[str, Any]:
 def cannot_read_1(chunk: Chunk) -> dict[str, Any]:
     if chunk.filename == "A-1.root":
         raise InputError("no such file")
+    return look(chunk)
+
+
+def for_each(processors: Sequence[str], values: Sequence[Chunk]) -> list[Chunk]:
+    """Return the chunks of several processors, as `wq-run` plans them."""
+    return [
+        replace(one, dataset=f"{name}:{one.dataset}", usermeta={MEANT: (name, one.dataset), "who": name})
+        for one in values
+        for name in processors
+    ]
+
+
+def fail_in_mm(chunk: Chunk) -> dict[str, Any]:
+    if chunk.usermeta is not None and chunk.usermeta["who"] == "mm":
+        raise ValueError("no muons")
     return look(chunk)
 
 

@@ -18,6 +18,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -191,7 +192,8 @@ def _title(record: Mapping[str, Any]) -> str:
     """Return what people call a result by: its processor."""
     options = record.get("options") or {}
     name = str((options.get("processor") or {}).get("value") or ("survey" if options else "unknown"))
-    return name.rpartition(":")[2].rpartition("/")[2]
+    several = re.findall(r"(?:^|,)([A-Za-z_]\w*)=", name)
+    return "-".join(several) or name.rpartition(":")[2].rpartition("/")[2]
 
 
 def _is_complete(paths: RunPaths) -> bool:

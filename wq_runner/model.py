@@ -53,13 +53,20 @@ class InputFile:
 class Dataset:
     """A named set of files. `metadata` reaches the processor as ``events.metadata``.
 
-    `preload` are branches that coffea reads all at once, before the processor asks for them.
+    `preload` are branches that coffea reads all at once, before the processor asks for them. Where there are
+    several processors, each has datasets of its own, whose names begin with its `processor`.
     """
 
     name: str
     files: tuple[InputFile, ...]
     metadata: Mapping[str, Any] = field(default_factory=dict)
     preload: tuple[str, ...] | None = None
+    processor: str = ""
+
+    @property
+    def plain(self) -> str:
+        """What the samples call it, and the processor."""
+        return self.name.removeprefix(f"{self.processor}:") if self.processor else self.name
 
     def document(self, files: Mapping[str, Any]) -> dict[str, Any]:
         """Return it as filesets of coffea have it, with these files and what is known of each."""

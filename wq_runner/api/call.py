@@ -18,8 +18,9 @@ import click
 
 from wq_runner import checksums, literals, names, summary, system
 from wq_runner.api.keywords import Keywords, told
+from wq_runner.code.arguments import of_processor
 from wq_runner.coffea_adapter.runner import Analysis
-from wq_runner.config import habits
+from wq_runner.config import habits, processors
 from wq_runner.config.nature import Place
 from wq_runner.config.options import RunOptions, defaulted
 from wq_runner.config.resolved import resolve
@@ -38,6 +39,8 @@ from wq_runner.executors import sessions
 from wq_runner.executors.sessions import Wanted
 from wq_runner.ledger.side_files import FileStore
 from wq_runner.monitor.console import PlainConsole
+from wq_runner.remote import several
+from wq_runner.remote.several import Several
 from wq_runner.scheduler.phase import StopRequest
 from wq_runner.scheduler.session import Session, temporary_directory
 from wq_runner.steps import run as steps
@@ -102,7 +105,8 @@ def run(
         What `wq-run` takes, one or several, or a fileset of coffea as a dict.
     processor
         An instance of a ProcessorABC, a class of them (which is built with `processor_args`), a function of
-        events, or ``FILE.py:NAME`` or ``module:NAME``; without it, a survey.
+        events, or ``FILE.py:NAME`` or ``module:NAME``; without it, a survey. A dict of them by names runs
+        all on one reading of each chunk; the output is a dict of their results.
     schema
         A class of coffea.nanoevents, or its name.
     options
@@ -130,10 +134,8 @@ def run(
 def _run(samples: Any, processor: Any, schema: Any, options: dict[str, Any]) -> Result:
     if schema is not None:
         options["schema"] = schema if isinstance(schema, str) else _name(_schema(schema))
-    if isinstance(processor, str):
-        options["processor"] = processor
-    elif processor is not None:
-        options["processor"] = _name(processor if hasattr(processor, "__qualname__") else type(processor))
+    if processor is not None:
+        options["processor"] = _named(processor)
     if not isinstance(named := options.get("executor"), str | None):
         raise UsageError(
             f"executor: run() takes the name of one, and not an object ({type(named).__name__})",
@@ -141,8 +143,8 @@ def _run(samples: Any, processor: Any, schema: Any, options: dict[str, Any]) -> 
             page="executors",
         )
     chosen = defaulted(_options(options), options)
-    given = _names(samples, options.get("processor", ""))
-    if processor is not None and not isinstance(processor, str):
+    given = _names(samples, _title(processor))
+    if processor is not None and not _is_text(processor):
         processor = _built(processor, chosen)
     request = Request(
         samples=given,
@@ -152,7 +154,7 @@ def _run(samples: Any, processor: Any, schema: Any, options: dict[str, Any]) -> 
         },
         command=("wq_runner.run",),
         version=importlib.metadata.version("wq-runner"),
-        analysis=None if isinstance(processor, str | None) else _analysis(processor, chosen.schema),
+        analysis=None if processor is None or _is_text(processor) else _analysis(processor, chosen.schema),
         keeper=_keeper(),
         settings=resolve(chosen),
     )
@@ -205,6 +207,8 @@ def _options(given: Mapping[str, Any]) -> RunOptions:
         elif kind is not None:
             parts = [_converted(kind, name, part) for part in parts]
         values[name] = tuple(parts) if many else parts[0]
+    if "processor" in values:
+        values["processor"] = _joined(values["processor"])
     if "workers" in values:
         values["workers"] = _workers(values["workers"], given.get("executor"))
     return RunOptions(**values)
@@ -278,6 +282,45 @@ def _names(samples: Any, processor: str = "") -> list[str]:
     return [str(one) for one in found]
 
 
+def _named(processor: Any) -> list[str]:
+    """Return the option that names a processor, or several."""
+    if not isinstance(processor, Mapping):
+        return [_place(processor)]
+    if not processor or not all(isinstance(name, str) and name.isidentifier() for name in processor):
+        raise UsageError(
+            f"the names of the processors are {', '.join(map(repr, processor)) or 'missing'}",
+            hint='names are words: run(samples, {"ee": EE, "mm": MM})',
+            page="processor-not-found",
+        )
+    return processors.told({name: _place(one) for name, one in processor.items()})
+
+
+def _place(processor: Any) -> str:
+    if isinstance(processor, str):
+        return processor
+    return _name(processor if hasattr(processor, "__qualname__") else type(processor))
+
+
+def _title(processor: Any) -> str:
+    """Return what a run of these is called."""
+    if isinstance(processor, Mapping):
+        return "-".join(map(str, processor))
+    return "" if processor is None else _place(processor)
+
+
+def _is_text(processor: Any) -> bool:
+    """Whether all that was given are names."""
+    some = processor.values() if isinstance(processor, Mapping) else [processor]
+    return all(isinstance(one, str) for one in some)
+
+
+def _joined(texts: Iterable[str]) -> str | None:
+    try:
+        return processors.join(texts)
+    except ValueError as error:
+        raise UsageError(f"processor: {error}") from error
+
+
 def _built(processor: Any, options: RunOptions) -> Any:
     """Return a processor that was given as an object: a class of them is built.
 
@@ -286,9 +329,18 @@ def _built(processor: Any, options: RunOptions) -> Any:
     UsageError
         If it is none, or if it is built already and there are arguments to build it with.
     """
-    from wq_runner.code.processor import build
+    given = literals.merged(options.processor_args)
+    if not isinstance(processor, Mapping):
+        return _built_one(processor, given)
+    own = {name: of_processor(given, name, processor) for name in processor}
+    return Several({name: _built_one(one, own[name]) for name, one in processor.items()})
 
-    arguments = literals.merged(options.processor_args)
+
+def _built_one(processor: Any, arguments: Mapping[str, Any]) -> Any:
+    from wq_runner.code.processor import build, load_processor
+
+    if isinstance(processor, str):
+        return load_processor(processor, arguments)
     name = _name(processor) if isinstance(processor, type) else type(processor).__name__
     if arguments and not isinstance(processor, type):
         raise UsageError(
@@ -314,7 +366,8 @@ def _analysis(processor: Any, schema: str) -> Analysis:
     from wq_runner.code.processor import load_schema
 
     loaded = load_schema(schema)
-    return Analysis(processor=processor, schema=loaded, modules=pins.home_of(processor, loaded))
+    homes = pins.home_of(*several.each(processor).values(), loaded)
+    return Analysis(processor=processor, schema=loaded, modules=homes)
 
 
 # -- what came of it

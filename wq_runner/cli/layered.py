@@ -13,7 +13,7 @@ from click.core import ParameterSource
 from wq_runner.cli.base import Command, Option
 from wq_runner.config.layers import ENV_PREFIX, Known, check_environment, find_layers
 from wq_runner.config.options import NATURES
-from wq_runner.config.types import PerDatasetValue
+from wq_runner.config.types import PerDatasetValue, Processor
 from wq_runner.plain import echo
 
 
@@ -65,7 +65,9 @@ class LayeredCommand(Command):
         return Known(
             names=names,
             lists={str(param.name) for param in own if getattr(param, "multiple", False)},
-            mappings={str(param.name) for param in own if isinstance(param.type, PerDatasetValue)},
+            mappings={
+                str(param.name) for param in own if isinstance(param.type, PerDatasetValue | Processor)
+            },
             paths={name: form for name, nature in NATURES.items() if (form := nature.path) is not None},
         )
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import inspect
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from enum import Enum
 from pathlib import PurePath
 from typing import Any
 
 from wq_runner.code.fitting import UnfitError, Written, fit
-from wq_runner.errors import UsageError
+from wq_runner.errors import UsageError, did_you_mean
 from wq_runner.literals import Arguments, merged
 
 _NOTHING = inspect.Parameter.empty
@@ -52,6 +52,37 @@ def _hint(name: str, text: Any, wanted: Any) -> str:
     if wanted is not _NOTHING and wanted is not Any and not _takes_text(wanted, "text"):
         return "its annotation says so"
     return f"text in quotes is taken as text: --processor-args '{name}=\"{text}\"'"
+
+
+def of_processor(given: Mapping[str, Any], name: str, names: Collection[str]) -> Mapping[str, Any]:
+    """Return the arguments of one of several processors: its own, as ``ee.year``, and those of all: ``year``.
+
+    Raises
+    ------
+    UsageError
+        If one is for a processor that is not there.
+    """
+    chosen = []
+    for full in given:
+        whose, dot, own = full.rpartition(".")
+        if dot and whose not in names:
+            known = ", ".join(filter(None, names))
+            raise UsageError(
+                f"the argument {full} is for a processor called {whose}.{did_you_mean(whose, names)}",
+                hint=f"the processors are {known}"
+                if known
+                else "processors get names by -p NAME=FILE.py:CLASS",
+                page="processor",
+            )
+        if whose in {"", name}:
+            chosen.append((full, own))
+    if not isinstance(given, Arguments):
+        return {own: given[full] for full, own in chosen}
+    return Arguments(
+        {own: given[full] for full, own in chosen},
+        {own: given.texts[full] for full, own in chosen if full in given.texts},
+        {own: given.doubts[full] for full, own in chosen if full in given.doubts},
+    )
 
 
 def described(arguments: Mapping[str, Any], *, limit: int = 60) -> str:

@@ -15,8 +15,9 @@ from coffea.processor import ProcessorABC
 
 from wq_runner import guarded
 from wq_runner.code import own_modules, starters
-from wq_runner.code.arguments import understood
+from wq_runner.code.arguments import of_processor, understood
 from wq_runner.errors import ProcessorError, UsageError, WqRunnerError, did_you_mean
+from wq_runner.remote.several import Several
 
 
 def load_processor(name: str, args: Mapping[str, Any]) -> Any:
@@ -34,6 +35,26 @@ def load_processor(name: str, args: Mapping[str, Any]) -> Any:
     """
     found = find(name)
     return build(found, name, understood(found, args))
+
+
+def load_all(places: Mapping[str, str], given: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """Return the processor, or several as one, and the arguments as understood, such as ``ee.year``.
+
+    `places` are the processors as they were named, by their names; one alone has the empty name.
+
+    Raises
+    ------
+    UsageError, ProcessorError
+        As for `load_processor`.
+    """
+    built: dict[str, Any] = {}
+    arguments: dict[str, Any] = {}
+    for name, place in places.items():
+        found = find(place)
+        own = understood(found, of_processor(given, name, places))
+        built[name] = build(found, place, own)
+        arguments |= {f"{name}.{key}" if name else key: value for key, value in own.items()}
+    return built[""] if "" in built else Several(built), arguments
 
 
 def find(name: str) -> Any:

@@ -14,7 +14,7 @@ from wq_runner.ledger import reducer, totals
 from wq_runner.ledger.items import Place, Sum
 from wq_runner.ledger.ledger import Recovered
 from wq_runner.model import Chunk, Fileset
-from wq_runner.remote import abilities
+from wq_runner.remote import abilities, several
 from wq_runner.remote.files import OUTPUT_DIR, PLACEHOLDER
 from wq_runner.remote.inputs import Known
 from wq_runner.remote.opening import Reading
@@ -41,7 +41,8 @@ class Processed:
     `items` are the WorkItems that are in them; `skipped` are chunks that were given up, `left` those
     that a stop came before, as events by dataset. `again` are those that have to be planned again, as their
     files are not what was planned; there are no sums then. `given` are the events of each dataset that the
-    processor was given, `seen` what tasks found the files to be.
+    processor was given, `seen` what tasks found the files to be. Of several processors, those that `failed`
+    were given up: what was to be done for them is left.
     """
 
     sums: Mapping[Sum, Any]
@@ -51,6 +52,7 @@ class Processed:
     again: Sequence[Skipped] = ()
     given: Mapping[str, int] = field(default_factory=dict)
     seen: Mapping[Place, Known] = field(default_factory=dict)
+    failed: Mapping[str, WqRunnerError] = field(default_factory=dict)
 
 
 def process(analysis: Analysis, fileset: Fileset, plan: Sequence[Chunk], session: Session) -> Processed:
@@ -99,6 +101,7 @@ def process(analysis: Analysis, fileset: Fileset, plan: Sequence[Chunk], session
         left=left,
         given=found.given,
         seen=found.seen,
+        failed=found.failed,
     )
 
 
@@ -130,7 +133,14 @@ def _work_items(fileset: Fileset, plan: Sequence[Chunk]) -> list[Any]:
     from coffea.processor.executor import WorkItem
 
     # each chunk gets a directory of its own there, unless the samples name one
-    metadata = {dataset.name: {OUTPUT_DIR: PLACEHOLDER, **dataset.metadata} for dataset in fileset}
+    metadata = {
+        dataset.name: {
+            OUTPUT_DIR: PLACEHOLDER,
+            **dataset.metadata,
+            **({several.MEANT: (dataset.processor, dataset.plain)} if dataset.processor else {}),
+        }
+        for dataset in fileset
+    }
     preload = {dataset.name: frozenset(dataset.preload) for dataset in fileset if dataset.preload is not None}
     more = {name: {"preload": preload.get(name)} if abilities.preloads() else {} for name in metadata}
     return [

@@ -14,6 +14,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from wq_runner.config import processors
 from wq_runner.config.layers import ENV_PREFIX, TABLE, find_settings
 from wq_runner.config.nature import Dropped
 from wq_runner.config.options import PER_DATASET, named
@@ -100,6 +101,8 @@ def rest(typed: Typed, missing: Path, datasets: Collection[str], root: Path) -> 
     """Say how to get what is missing of a result, and how to add it."""
     if not typed.is_run:
         return f"{short(missing)} has the rest, as samples: the same with these does it"
+    if "" not in processors.parse(str(typed.options.get("processor") or "")):
+        return f"the same command again does the rest; {short(missing)} has what any of the processors lacks"
     place = root.with_name(f"{root.name}-rest")
     more = ["-o", short(place), *_elsewhere(typed)]
     without = (*ONCE, *named(lambda one: Dropped.REST in one.drop))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from wq_runner import literals
-from wq_runner.config import pocketcoffea
+from wq_runner.config import pocketcoffea, processors
 from wq_runner.config.nature import PathForm, beside
 from wq_runner.errors import UsageError, did_you_mean
 
@@ -145,6 +145,8 @@ def _beside(path: Path, form: PathForm, value: Any) -> Any:
 
 def _shaped(name: str, value: Any, origin: str, known: Known) -> Any:
     if name in known.lists:
+        if isinstance(value, Mapping) and name in known.mappings:
+            return processors.told(value)
         return value if isinstance(value, list) else [value]
     if isinstance(value, list) or (isinstance(value, Mapping) and name not in known.mappings):
         kind = "list" if isinstance(value, list) else "mapping"

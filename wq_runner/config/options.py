@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from wq_runner.config import completion, types
+from wq_runner.config import completion, processors, types
 from wq_runner.config.executors import Backend, parse
 from wq_runner.config.nature import (
     ALL,
@@ -30,7 +30,6 @@ from wq_runner.config.nature import (
     WORK_QUEUE,
     Nature,
     Place,
-    before_colon,
     no_word,
     of_environment,
     of_parsl,
@@ -88,12 +87,16 @@ class RunOptions:
         "-p",
         group=_INPUT,
         nature=Nature(
-            result=True, session=False, limits=False, jobs=False, drop=NEVER, heed=ALL, path=before_colon
+            result=True, session=False, limits=False, jobs=False, drop=NEVER, heed=ALL, path=processors.path
         ),
-        metavar="MODULE:NAME|FILE.py:NAME",
+        type=types.PROCESSOR,
+        multiple=True,
+        callback=types.Processor.joined,
+        metavar="[NAME=]MODULE:NAME|[NAME=]FILE.py:NAME",
         shell_complete=completion.words(files=True),
         help="Processor: a class, an instance, or a function of events. Without it, a survey of the samples "
-        "is run (numbers of events, sums of weights).",
+        "is run (numbers of events, sums of weights). Several, each with a name, read each chunk once "
+        "together: -p ee=analysis.py:EE -p mm=analysis.py:MM.",
     )
     processor_args: tuple[Mapping[str, Any], ...] = _option(
         (),
@@ -104,7 +107,7 @@ class RunOptions:
         type=types.KEY_VALUES,
         help="Keyword arguments of the processor class: name=value, or a JSON object. Repeatable. Literals "
         "(no, None, .5, [a, b]) are read as values, and have to be quoted to stay text; type "
-        "annotations of the class take precedence.",
+        "annotations of the class take precedence. Of one of several processors: ee.name=value.",
     )
     dataset: str | None = _option(
         None,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wq_runner import literals, units
+from wq_runner.config import processors
 from wq_runner.config.executors import check_installed
 from wq_runner.config.nature import Place
 from wq_runner.config.options import AUTO, LIMITS, PER_DATASET, RunOptions, named
@@ -279,7 +280,7 @@ def _environment(options: RunOptions) -> EnvironmentSettings:
             channels=options.channel,
             max_cache=options.max_cache,
         ),
-        processor=options.processor,
+        processor=next(iter(processors.parse(options.processor).values())) if options.processor else None,
         sent=options.on_work_queue,
         unsent="its workers need the same" if options.backend.place else "nothing leaves this machine",
     )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from wq_runner.config import processors
 from wq_runner.config.nature import WATCHED, Place
 from wq_runner.model import PerDataset
 
@@ -39,6 +40,11 @@ class AnalysisSettings:
     arguments: Mapping[str, Any]
     schema: str
     seed: int | None
+
+    @property
+    def processors(self) -> Mapping[str, str]:
+        """The processors by their names; one that has none has the empty name."""
+        return processors.parse(self.processor or SURVEY)
 
 
 @dataclass(frozen=True, kw_only=True)

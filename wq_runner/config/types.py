@@ -10,7 +10,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from wq_runner import literals, units
-from wq_runner.config import executors
+from wq_runner.config import executors, processors
 from wq_runner.config.completion import Complete, executor, words
 from wq_runner.errors import did_you_mean
 from wq_runner.literals import Arguments
@@ -118,7 +118,9 @@ class KeyValues(ParamType):
             if text.startswith("{"):
                 return literals.mapping(text)
             name, equals, rest = text.partition("=")
-            if not equals or not name.strip().isidentifier():
+            if (
+                not equals or not name.strip().replace(".", "_", 1).isidentifier()
+            ):  # of one of several: ee.name
                 raise ValueError(f"{text!r} is not name=value")  # noqa: TRY301 - said as the others are
             return Arguments.of(name.strip(), rest)
         except ValueError as error:
@@ -127,6 +129,27 @@ class KeyValues(ParamType):
     def split_envvar_value(self, rv: str) -> Sequence[str]:
         """Split at blanks that are outside of brackets and quotes."""
         return literals.words(rv)
+
+
+class Processor(ParamType):
+    """A processor, or several by their names: the values of the option are one text, see `processors`."""
+
+    name = "[NAME=]MODULE:NAME|[NAME=]FILE.py:NAME"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            processors.parse(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        return str(value)
+
+    @classmethod
+    def joined(cls, ctx: click.Context, param: click.Parameter, values: Sequence[str] | None) -> str | None:
+        """Make one text of all values: a callback of click."""
+        try:
+            return processors.join(values or ())
+        except ValueError as error:
+            raise click.BadParameter(str(error), ctx, param) from error
 
 
 def _is_none(value: str | bool) -> bool:
@@ -175,23 +198,27 @@ def _catalog(value: Any) -> str:
     return text
 
 
-ONE, PER_DATASET, GROUP, FILES = "one", "per-dataset", "group:", "files:"
+ONE, PER_DATASET, PER_PROCESSOR, GROUP, FILES = "one", "per-dataset", "per-processor", "group:", "files:"
 
 
 def _outputs(value: str) -> str:
     text = str(value).strip()
-    if text in {ONE, PER_DATASET} or (text.startswith(GROUP) and text != GROUP):
+    if text in {ONE, PER_DATASET, PER_PROCESSOR} or (text.startswith(GROUP) and text != GROUP):
         return text
     if text.startswith(FILES):
         return f"{FILES}{units.count(text.removeprefix(FILES))}"
-    known = (ONE, PER_DATASET, GROUP, FILES)
+    known = (ONE, PER_DATASET, PER_PROCESSOR, GROUP, FILES)
     raise ValueError(
         f"unknown value {text!r}.{did_you_mean(text, known)} "
-        f"Known: {ONE}, {PER_DATASET}, {GROUP}KEY, {FILES}N"
+        f"Known: {ONE}, {PER_DATASET}, {PER_PROCESSOR}, {GROUP}KEY, {FILES}N"
     )
 
 
-OUTPUTS = Parsed("one|per-dataset|group:KEY|files:N", _outputs, words(ONE, PER_DATASET, GROUP, FILES))
+OUTPUTS = Parsed(
+    "one|per-dataset|per-processor|group:KEY|files:N",
+    _outputs,
+    words(ONE, PER_DATASET, PER_PROCESSOR, GROUP, FILES),
+)
 CATALOG = Parsed("HOST[:PORT]|local|none", _catalog, words("local", "none"))
 PASSWORD = Parsed("FILE|auto|none", _file, words("auto", "none", files=True))
 PROXY = Parsed("FILE|auto|none", _file, words("auto", "none", files=True))
@@ -212,4 +239,5 @@ SECONDS = Parsed("TIME", units.seconds)
 PORT = Parsed("PORT", units.port)
 PORTS = Parsed("PORT|LOW-HIGH", units.ports)
 KEY_VALUES = KeyValues()
+PROCESSOR = Processor()
 EXECUTOR = ExecutorName()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -63,8 +64,21 @@ def missing_fileset(
             if (dataset.name, file.path) in lacking or (dataset.name, file.path) in unread
         }
         if files:
-            whole[dataset.name] = dataset.document(files)
+            before = whole.get(dataset.plain, {"files": {}})["files"]
+            whole[dataset.plain] = dataset.document(_both(before, files))
     return whole
+
+
+def _both(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the files that several processors lack, with all that any of them lacks of each."""
+    found = {**one, **other}
+    for path in {*one} & {*other}:
+        parts = [entry.get("ranges") for entry in (one[path], other[path])]
+        if None in parts:
+            found[path] = {name: value for name, value in found[path].items() if name != "ranges"}
+        else:
+            found[path] = {**found[path], "ranges": ranges.merged(map(tuple, itertools.chain(*parts)))}
+    return found
 
 
 def _entry(file: InputFile, parts: Sequence[Range] | None, uuid: bytes | None) -> Mapping[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from rich.console import Console
@@ -16,7 +16,7 @@ from wq_runner.directory import remarks
 from wq_runner.errors import OutputError
 from wq_runner.fingerprint import identity
 from wq_runner.fingerprint.identity import Places
-from wq_runner.journal import Accepted, Dropped, Event, Fingerprint, KeptStale, Merged, ReadLate
+from wq_runner.journal import Accepted, Dropped, Event, Fingerprint, Journal, KeptStale, Merged, ReadLate
 from wq_runner.kept_results import Identity
 from wq_runner.ledger import ledger
 from wq_runner.ledger.items import content_of
@@ -119,13 +119,16 @@ def start(
             leave(paths, console)
         forget(paths)
         return Recovered(), {}
+    late = identity.again(found.late, places)
     differing = _differing(found.identity, now, places)
+    edited = identity.outdated(*_both(found.identity, now, late))
     if _is_of_old(found.events):
         differing.append("how input files are told apart")
     if any(isinstance(one, Accepted) and one.late > len(found.late) for one in found.events):
         differing.append("what tasks have read, of which a line is lost,")
     stale = tuple(dict.fromkeys((*found.stale, *differing)))
-    late = identity.again(found.late, places)
+    if edited and stale == tuple(differing) and not settings.accept_stale:
+        return _without(_recover(paths, found, console), edited, differing, console), late
     if not stale:
         if found.identity.fingerprint.get(identity.END) != now.get(identity.END):
             printing.line(
@@ -147,9 +150,39 @@ def start(
 
 def _differing(one: Identity, now: Mapping[str, str], places: Places) -> list[str]:
     """Say what of a result's identity is not as it is now."""
-    before, after = {**one.late, **one.fingerprint}, {**identity.again(one.late, places), **now}
+    return identity.changes(*_both(one, now, identity.again(one.late, places)), places.base.name)
+
+
+def _both(
+    one: Identity, now: Mapping[str, str], late: Mapping[str, str]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Return what a result was made of, and what that is now; `late` is what its tasks read, as it is now."""
     # what is called when all is done has made nothing of what is there
-    return identity.changes(identity.without_end(before), identity.without_end(after), places.base.name)
+    return identity.without_end({**one.late, **one.fingerprint}), identity.without_end({**late, **now})
+
+
+def _without(
+    recovered: Recovered, edited: Collection[str], differing: Sequence[str], console: Console
+) -> Recovered:
+    """Return what there is but for those of several processors that were edited."""
+    old = tuple(one for one in recovered.holdings if one.dataset.partition(":")[0] in edited)
+    count = sum(len(one.items) for one in old)
+    chunks = printing.number(count, "chunk")
+    text = (
+        f"{_and(differing)} changed since the last run: {chunks} of {_and(sorted(edited))} cannot be reused"
+    )
+    if count:
+        printing.line(console, "starting over:", f"{text}; what the other processors did counts")
+    kept = tuple(one for one in recovered.holdings if one not in old)
+    return dataclasses.replace(recovered, holdings=kept, outdated=old)
+
+
+def drop_outdated(paths: RunPaths, record: Journal, recovered: Recovered) -> None:
+    """Write down what does not count any more, before the code of which it is not, and remove it."""
+    if recovered.outdated:
+        names = tuple(one.name for one in recovered.outdated)
+        record.record(Dropped(names=names, reason="of other code"), durable=True)
+        ledger.keep_only(paths.ledger, recovered.holdings, FileStore(root=paths.files))
 
 
 def identity_of(paths: RunPaths) -> Identity:

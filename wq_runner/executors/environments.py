@@ -16,6 +16,7 @@ from wq_runner.config.settings import EnvironmentSettings
 from wq_runner.environment import WorkerEnvironment, shared
 from wq_runner.environment.choice import Wish, analysis_directory, choose
 from wq_runner.environment.remembered import remembered
+from wq_runner.remote import several
 from wq_runner.remote.pinned import Code
 from wq_runner.system import RunPaths
 from wq_runner.terminal import printing
@@ -117,7 +118,7 @@ def _pickled(processor: Any, schema: Any) -> list[bytes]:
     # what cannot be pickled at all is said in better words when the first task is made
     with contextlib.suppress(Exception):
         objects.append(dill.dumps(schema))
-        objects.append(cloudpickle.dumps(processor))
+        objects += map(cloudpickle.dumps, several.each(processor).values())
     return objects
 
 

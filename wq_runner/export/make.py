@@ -59,6 +59,11 @@ def export(request: Request, settings: Settings, console: Console) -> Folder:
         As a run that cannot start.
     """
     output = request.settings.output
+    if "" not in request.processors:
+        raise UsageError(
+            "the batch jobs of an export run one processor, without a name",
+            hint="export each of them by itself",
+        )
     if output.directory is None:
         raise UsageError("where to? wq-run export takes -o JOBDIR, a new folder")
     shape, site = shape_of(settings, request.settings.manager)

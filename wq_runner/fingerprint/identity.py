@@ -6,6 +6,7 @@ import functools
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ from types import FunctionType, MappingProxyType
 from typing import Any
 
 from wq_runner import literals
+from wq_runner.code.arguments import of_processor
 from wq_runner.code.own_modules import Source
 from wq_runner.fingerprint import canonical
 from wq_runner.fingerprint.postprocessing import NAME, Ending
@@ -25,15 +27,16 @@ METADATA = "the metadata of "
 """How the name of the entry with what the samples say of a dataset begins."""
 FORM = "what is compared"  # the name of the entry with
 VERSION = "4"  # raised when the same thing gets another name or hash
+PROCESSOR = "the processor"
 _ATTRIBUTE = "the attribute "
-_PROCESSOR = "the processor"  # its name
 _ITSELF = "the processor itself"  # what it is, where no file says it
+_OF_ONE = re.compile(r"([A-Za-z_]\w*): ")
 _UNKNOWN = "not known"  # and the hash of what is
 
 
 def fingerprint(
     *,
-    processor: str,
+    processors: Mapping[str, str],
     arguments: Mapping[str, Any],
     schema: str,
     naming: str,
@@ -41,18 +44,40 @@ def fingerprint(
     fileset: Fileset,
     seed: int | None = None,
 ) -> dict[str, str]:
-    """Return what results depend on besides the input, without the code."""
+    """Return what results depend on besides the input, without the code; `processors` are by their names."""
     metadata = {dataset.name: dict(dataset.metadata) for dataset in fileset}
     return {
         FORM: VERSION,
-        _PROCESSOR: _placeless(processor),
-        "the arguments of the processor": digest_of(literals.identity(arguments)),
+        **{of_one(name, PROCESSOR): _placeless(place) for name, place in processors.items()},
+        **{
+            of_one(name, "the arguments of the processor"): digest_of(
+                literals.identity(of_processor(arguments, name, processors))
+            )
+            for name in processors
+        },
         "the schema": schema,
         "the naming of files": naming,
         "the environment": environment,
         **({"the seed of random numbers": str(seed)} if seed is not None else {}),
         **{f"{METADATA}{name}": digest_of(values) for name, values in metadata.items()},
     }
+
+
+def of_one(processor: str, name: str) -> str:
+    """Return the name of an entry that one of several processors depends on, and not the others."""
+    return f"{processor}: {name}" if processor else name
+
+
+def owner(name: str) -> str:
+    """Return the one of several processors that an entry is about; empty if it is about all."""
+    found = _OF_ONE.match(name)
+    return found[1] if found else ""
+
+
+def processor_of(values: Mapping[str, str]) -> str:
+    """Return what the processor is called, or all of them."""
+    ends = tuple(of_one(one, PROCESSOR) for one in ("", *map(owner, values)))
+    return ", ".join(value for name, value in sorted(values.items()) if name in ends)
 
 
 def _placeless(processor: str) -> str:
@@ -191,7 +216,7 @@ def _elsewhere(name: str) -> str:
 
 
 def is_attribute(name: str) -> bool:
-    return name.startswith(_ATTRIBUTE)
+    return _OF_ONE.sub("", name, count=1).startswith(_ATTRIBUTE)
 
 
 # -- what differs
@@ -203,7 +228,7 @@ def placeless(fingerprint: Mapping[str, str]) -> dict[str, str]:
     Attributes follow from the rest, or from the node and the time.
     """
     found = {_code_name(name): value for name, value in fingerprint.items() if not is_attribute(name)}
-    return found | {_PROCESSOR: Path(fingerprint[_PROCESSOR]).name}
+    return found | {PROCESSOR: Path(processor_of(fingerprint)).name}
 
 
 def _code_name(name: str) -> str:
@@ -229,24 +254,41 @@ def changes(previous: Mapping[str, str], now: Mapping[str, str], base: str = "")
     if previous.get(FORM) != now.get(FORM):
         return ["the version of wq-runner, which compares other things,"]
     names = differing(previous, now)
-    if _PROCESSOR in names:  # what another one is made of differs, of course
-        names = [name for name in names if name != _ITSELF and not is_attribute(name)]
+    others = {owner(name) for name in names if name == of_one(owner(name), PROCESSOR)}
+    # what another processor is made of differs, of course
+    names = [name for name in names if owner(name) not in others or not _is_of_itself(name)]
     return [_in_words(name, base) for name in names]
 
 
 def differing(previous: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
-    """Return the names of what differs."""
+    """Return the names of what differs. A processor that came or went, as a dataset, is no change."""
+    both = {*map(owner, previous)} & {*map(owner, now)}
     return [
         name
         for name in sorted({*previous, *now})
         if previous.get(name) != now.get(name)
         and not (name.startswith(METADATA) and not (name in previous and name in now))
+        and owner(name) in {"", *both}
     ]
+
+
+def outdated(previous: Mapping[str, str], now: Mapping[str, str]) -> set[str]:
+    """Return those of several processors of which something differs, if nothing does that all depend on."""
+    if previous.get(FORM) != now.get(FORM):
+        return set()
+    found = set(map(owner, differing(previous, now)))
+    return set() if "" in found else found
+
+
+def _is_of_itself(name: str) -> bool:
+    return is_attribute(name) or _OF_ONE.sub("", name, count=1) == _ITSELF
 
 
 def _in_words(name: str, base: str = "") -> str:
     if name == _ITSELF:
         return "the code of the processor"
+    if whose := owner(name):
+        return f"{_in_words(name.removeprefix(of_one(whose, '')), base)} of {whose}"
     kind, rest = _split(name)
     if kind == VARIABLE:
         return f"the variable {rest}"

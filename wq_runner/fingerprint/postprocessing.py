@@ -64,11 +64,9 @@ def of(processor: Any, sources: Mapping[str, Source]) -> Ending | None:
     source = sources[owner.__module__]
     if not _is_its_own(vars(owner)[NAME], owner, source):
         return None
-    hashes = _remembered(
-        source, f"without {owner.__qualname__}", lambda text: _shown(text, owner.__qualname__)
-    )
+    hashes = _remember(source, f"without {owner.__qualname__}", lambda text: _shown(text, owner.__qualname__))
     others = (one for name, one in sources.items() if name != owner.__module__)
-    if not hashes or not all(_remembered(one, "of others", _shown) for one in others):
+    if not hashes or not all(_remember(one, "of others", _shown) for one in others):
         return None
     rest, own = hashes.split()
     return Ending(path=source.path, rest=rest, own=own)
@@ -94,11 +92,11 @@ def _is_seen(kind: type, sources: Mapping[str, Source]) -> bool:
 
 def _defined(source: Source, kind: type) -> str:
     """Return where a class defines its postprocess, or that it does not; empty if it is not known."""
-    return _remembered(source, f"the class {kind.__qualname__}", lambda text: _line(text, kind.__qualname__))
+    return _remember(source, f"the class {kind.__qualname__}", lambda text: _line(text, kind.__qualname__))
 
 
 def _line(text: bytes, qualified: str) -> str:
-    node = _class(_parsed(text), qualified)
+    node = _class(parsed(text), qualified)
     # a decorator may do anything with what the class has; that of dataclasses looks at annotations
     if node is None or not all(_is_dataclass(one) for one in node.decorator_list):
         return ""
@@ -122,7 +120,7 @@ def _is_its_own(method: Any, owner: type, source: Source) -> bool:
 # -- what is in a file
 
 
-def _remembered(source: Source, about: str, find: Callable[[bytes], str]) -> str:
+def _remember(source: Source, about: str, find: Callable[[bytes], str]) -> str:
     """Return what is found out about a file, once for each content; nothing, if that is not known."""
     text = source.text
     if text is None or source.edited:
@@ -137,7 +135,7 @@ def _shown(text: bytes, owner: str = "") -> str:
     Of that which has the class `owner`: the hashes of the file without the body of its postprocess, and of
     this.
     """
-    tree = _parsed(text)
+    tree = parsed(text)
     if tree is None:
         return ""
     own = "none"
@@ -145,12 +143,12 @@ def _shown(text: bytes, owner: str = "") -> str:
         node = _method(_class(tree, owner))
         if node is None or node.decorator_list:
             return ""
-        own = _hash(node)
+        own = hash_of(node)
         node.body = [ast.Pass()]
-    return f"{_hash(tree)} {own}" if _is_apart(tree) else ""
+    return f"{hash_of(tree)} {own}" if _is_apart(tree) else ""
 
 
-def _parsed(text: bytes) -> ast.Module | None:
+def parsed(text: bytes) -> ast.Module | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -180,21 +178,31 @@ def _method(node: ast.ClassDef | None) -> ast.FunctionDef | None:
 def _is_apart(tree: ast.Module) -> bool:
     """Whether nothing in a module refers to a postprocess, but to define one."""
     texts = {id(one.value) for one in ast.walk(tree) if isinstance(one, ast.Expr)}  # of which docstrings are
-    called = {id(one.func): one for one in ast.walk(tree) if isinstance(one, ast.Call)}
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and id(node) not in texts and NAME in str(node.value):
             return False
-        if isinstance(node, ast.Name) and node.id == "getattr" and not _is_plain(called.get(id(node))):
+        if NAME in words_of(node) and not isinstance(node, ast.FunctionDef):
             return False
+    return not looks_around(tree) and not asks_for_any(tree)
+
+
+def looks_around(tree: ast.AST) -> bool:
+    """Whether something in a module may look at what a class or a module has, whatever that is called."""
+    for node in ast.walk(tree):
         if isinstance(node, ast.Name) and node.id in _BUILTIN:
-            return False
+            return True
         is_import = isinstance(node, ast.alias | ast.ImportFrom)
-        for word in _words(node):
+        for word in words_of(node):
             if word in _ANYWHERE or (is_import and word in _MODULES):
-                return False
-            if word == NAME and not isinstance(node, ast.FunctionDef):
-                return False
-    return True
+                return True
+    return False
+
+
+def asks_for_any(tree: ast.AST) -> bool:
+    """Whether something asks for attributes by names that are not written there."""
+    called = {id(one.func): one for one in ast.walk(tree) if isinstance(one, ast.Call)}
+    named = (one for one in ast.walk(tree) if isinstance(one, ast.Name) and one.id == "getattr")
+    return not all(_is_plain(called.get(id(one))) for one in named)
 
 
 def _is_plain(call: ast.Call | None) -> bool:
@@ -202,7 +210,7 @@ def _is_plain(call: ast.Call | None) -> bool:
     return call is not None and len(call.args) > 1 and isinstance(call.args[1], ast.Constant)
 
 
-def _words(node: ast.AST) -> Iterator[str]:
+def words_of(node: ast.AST) -> Iterator[str]:
     """Yield the names that a node has in it, each part of those with dots."""
     if isinstance(node, ast.Constant):
         return
@@ -212,5 +220,5 @@ def _words(node: ast.AST) -> Iterator[str]:
                 yield from one.split(".")
 
 
-def _hash(node: ast.AST) -> str:
+def hash_of(node: ast.AST) -> str:
     return hashlib.blake2b(ast.dump(node).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from wq_runner.journal import Plan
+from wq_runner.remote import several
 
 Key = tuple[str, str, int, int, str]
 """``(path, treename, start, stop, file)``, as in the journal; `file` as `file_id` makes it."""
@@ -26,7 +27,8 @@ class Item:
 
     Items are told apart by identity. `events` is 0 for all but chunks; `uuid` is hexadecimal, as is the
     `identity` of a file, which has so many `entries`, as far as that is known. Results of one `portion` of a
-    dataset are never added to those of another.
+    dataset are never added to those of another. Of several processors it is for one, whose name its `dataset`
+    begins with.
     """
 
     value: Any
@@ -39,6 +41,12 @@ class Item:
     identity: str = ""
     entries: int | None = None
     portion: str = ""
+    processor: str = ""
+
+    @property
+    def group(self) -> str:
+        """The dataset as the samples call it: what is scheduled together, whichever processor it is for."""
+        return self.dataset.removeprefix(f"{self.processor}:") if self.processor else self.dataset
 
     @property
     def events(self) -> int:
@@ -146,6 +154,7 @@ def describe(value: Any) -> Item:
     uuid = getattr(value, "fileuuid", None) or getattr(value, "uuid", b"")
     return Item(
         value=value,
+        processor=several.meant_for(value)[0],
         dataset=str(getattr(value, "dataset", "")),
         path=str(getattr(value, "filename", None) or getattr(value, "path", "")),
         treename=str(getattr(value, "treename", "")),

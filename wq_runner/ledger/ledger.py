@@ -64,13 +64,15 @@ class Recovered:
     """What a journal and a ledger's directory have together.
 
     `holdings` are whole and can be added up; `lost` are those that are gone or damaged, for which `damaged`
-    names the files. `stale` is what changed while they were made, and was accepted.
+    names the files. `stale` is what changed while they were made, and was accepted. `outdated` are those of
+    processors that were edited since, where there are several.
     """
 
     holdings: tuple[Holding, ...] = ()
     lost: tuple[Holding, ...] = ()
     damaged: tuple[str, ...] = ()
     stale: tuple[str, ...] = ()
+    outdated: tuple[Holding, ...] = ()
     last_task: int = 0
 
     @cached_property

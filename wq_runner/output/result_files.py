@@ -22,7 +22,7 @@ from wq_runner.ledger import totals
 from wq_runner.ledger.items import Sum
 from wq_runner.model import Fileset
 from wq_runner.planning import schemes
-from wq_runner.remote import abilities
+from wq_runner.remote import abilities, several
 from wq_runner.remote.reads import recorder
 from wq_runner.system import RunPaths
 
@@ -167,8 +167,27 @@ def is_whole(root: Path, described: Mapping[str, Any]) -> bool:
 def ended(processor: Any, sums: Mapping[Sum, Any], stem: str, apart: str) -> tuple[Any, str]:
     """Add sums up, and end as coffea's Runner does; with a note if that is not what the user may expect.
 
-    `apart` is the hint if they cannot be added.
+    `apart` is the hint if they cannot be added. Of several processors it is the result of each, by its name;
+    in a file of one of them, its result.
     """
+    if not several.is_several(processor):
+        return _ended(processor, sums, stem, apart)
+    of_each: dict[str, dict[Sum, Any]] = {}
+    for of, one in sums.items():
+        of_each.setdefault(processor.of_dataset(of[0])[0], {})[of] = one
+    results = {
+        name: _ended(processor.named(name), of_each[name], f"{name}" if stem == WHOLE else stem, apart)
+        for name in processor
+        if name in of_each
+    }
+    note = next((note for _, note in results.values() if note), "")
+    if stem != WHOLE:
+        ((value, _),) = results.values()
+        return value, note
+    return {name: value for name, (value, _) in results.items()}, note
+
+
+def _ended(processor: Any, sums: Mapping[Sum, Any], stem: str, apart: str) -> tuple[Any, str]:
     results = {
         f"{dataset} ({portion})" if portion else dataset: sums[dataset, portion] for dataset, portion in sums
     }

@@ -27,7 +27,7 @@ def chunks_of(
     dataset: Dataset, files: Iterable[InputFile], facts: Facts, settings: ChunkSettings
 ) -> list[Chunk]:
     """Return the chunks of those files of a dataset whose facts are known, in their order."""
-    size, limit = value_of(settings.chunksize, dataset.name), value_of(settings.limit_chunks, dataset.name)
+    size, limit = value_of(settings.chunksize, dataset.plain), value_of(settings.limit_chunks, dataset.plain)
     found = (
         Chunk(
             dataset=dataset.name,
@@ -89,12 +89,13 @@ def files_to_open(fileset: Fileset, facts: Facts, settings: ChunkSettings) -> li
     With a limit, those are opened at once that suffice even if each gives one chunk only: call
     again with what was learned until nothing is left.
     """
-    return [file for dataset in fileset for file in _of_dataset(dataset, facts, settings)]
+    wanted = (file for dataset in fileset for file in _of_dataset(dataset, facts, settings))
+    return list(dict.fromkeys(wanted))  # a file may be in several datasets
 
 
 def _of_dataset(dataset: Dataset, facts: Facts, settings: ChunkSettings) -> Sequence[InputFile]:
     unknown = [file for file in dataset.files if file not in facts]
-    limit = value_of(settings.limit_chunks, dataset.name)
+    limit = value_of(settings.limit_chunks, dataset.plain)
     if limit is None or not unknown:
         return unknown
     # only chunks before the first unknown file are certain to be among the first ones

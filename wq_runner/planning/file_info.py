@@ -198,12 +198,21 @@ def _open_here(
 def _open_by_tasks(
     fileset: Fileset, files: Sequence[InputFile], session: Session
 ) -> tuple[dict[InputFile, FileFacts], list[BadFile]]:
-    datasets = {file: dataset.name for dataset in fileset for file in dataset.files}
+    datasets: dict[InputFile, str] = {}
+    for dataset in fileset:
+        for file in dataset.files:
+            datasets.setdefault(file, dataset.name)
     items = [
         FileToOpen(number=number, dataset=datasets[file], file=file, reading=session.settings.reads.reading)
         for number, file in enumerate(files)
     ]
     done = session.run(items, open_file, Category.PREPROCESSING)
     found = {files[number]: known for part in done.results.values() for number, known in part.items()}
-    bad = [BadFile(dataset=one.item.dataset, path=one.item.path, reason=one.reason) for one in done.skipped]
+    reasons = {one.item.path: one.reason for one in done.skipped}
+    bad = [
+        BadFile(dataset=dataset.name, path=path, reason=reasons[path])
+        for dataset in fileset
+        for path in dict.fromkeys(file.path for file in dataset.files)
+        if path in reasons
+    ]
     return found, bad

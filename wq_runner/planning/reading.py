@@ -42,7 +42,7 @@ def preloaded(fileset: Fileset, reads: ReadSettings) -> Fileset:
 
 def with_names(settings: LoopSettings, fileset: Fileset) -> LoopSettings:
     """Return the settings with the columns that datasets preload."""
-    named = {dataset.name: frozenset(dataset.preload) for dataset in fileset if dataset.preload is not None}
+    named = {dataset.plain: frozenset(dataset.preload) for dataset in fileset if dataset.preload is not None}
     return dataclasses.replace(settings, reads=dataclasses.replace(settings.reads, named=named))
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from wq_runner import names
-from wq_runner.config.types import FILES, GROUP, PER_DATASET
+from wq_runner.config.types import FILES, GROUP, PER_DATASET, PER_PROCESSOR
 from wq_runner.errors import UsageError, did_you_mean
 from wq_runner.ledger.items import Item
 from wq_runner.model import Fileset
+from wq_runner.remote.several import dataset_of
 
 Portions = Mapping[tuple[str, str], str]
 """By dataset and path of a file: the name under which its results are added up apart."""
@@ -24,6 +25,14 @@ def stems(outputs: str, fileset: Fileset) -> dict[str, str]:
     """
     if outputs == PER_DATASET:
         return names.file_names(dataset.name for dataset in fileset)
+    if outputs == PER_PROCESSOR:
+        if not all(dataset.processor for dataset in fileset):
+            raise UsageError(
+                f"--outputs {outputs}: there is one processor, and it has no name",
+                hint="-p ee=FILE.py:EE -p mm=FILE.py:MM gives names; for one file leave --outputs out",
+            )
+        files = names.file_names(dataset.processor for dataset in fileset)
+        return {dataset.name: files[dataset.processor] for dataset in fileset}
     if not outputs.startswith(GROUP):
         return {}
     key = outputs.removeprefix(GROUP)
@@ -34,8 +43,9 @@ def stems(outputs: str, fileset: Fileset) -> dict[str, str]:
             f"--outputs {outputs}: {lacking[0]} has no {key} in its metadata.{did_you_mean(key, known)}",
             hint=f"known: {', '.join(known) or 'none'}",
         )
-    files = names.file_names(str(dataset.metadata[key]) for dataset in fileset)
-    return {dataset.name: files[str(dataset.metadata[key])] for dataset in fileset}
+    groups = {dataset.name: dataset_of(dataset.processor, str(dataset.metadata[key])) for dataset in fileset}
+    files = names.file_names(groups.values())
+    return {name: files[group] for name, group in groups.items()}
 
 
 def portions(outputs: str, fileset: Fileset) -> Portions:

@@ -11,12 +11,12 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
-from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from . import abilities, baskets, columns, identity, servers
+from . import abilities, baskets, columns, identity, servers, several
 from .ahead import Ahead
 from .columns import Columns
 from .failure import ChangedFileError
@@ -116,12 +116,20 @@ class Trees(Checked):
         self._reader: Any = None  # uproot's class that it is read by, if one was chosen
         self._options: dict[str, Any] = {}  # that it was opened with
         self._following: Following[_Opened] | None = None
+        self._shared: several.Shared | None = None  # arrays of a chunk that is meant for more than one
 
-    def plan(self, items: Sequence[Any], index: int) -> None:
-        """Get ready for an item, and for the one after it."""
-        after = items[index + 1] if index + 1 < len(items) else None
-        self._more = after is not None and path_of(after) == path_of(items[index])
+    def plan(self, item: Any, after: Any) -> None:
+        """Get ready for an item, and for the one after it, None if there is none."""
+        self._more = after is not None and path_of(after) == path_of(item)
         self._next = None if self._more else after
+        chunk = several.chunk_of(item)
+        is_last = after is None or several.chunk_of(after) != chunk
+        if self._shared is not None and self._shared.chunk != chunk:
+            self._shared = None
+        if self._shared is None and chunk is not None and not is_last:
+            self._shared = several.Shared(chunk)
+        if self._shared is not None:
+            self._shared.is_last = is_last
 
     def used_by(self, function: Callable[[Any], Any]) -> Callable[[Any], Any]:
         """Return coffea's work function, however wrapped, with this as the cache of the files that it opens.
@@ -151,6 +159,8 @@ class Trees(Checked):
         """Forget the tree, and close its file."""
         tree, self._tree = self._tree, None
         kept, self._kept = self._kept, None
+        if self._shared is not None:
+            self._shared.clear()  # what comes may be another file
         if tree is not None:
             with contextlib.suppress(Exception):
                 tree.file.close()
@@ -178,6 +188,7 @@ class Trees(Checked):
             self.inputs.compare(self._seen)
         self._tree.file.array_cache = columns.ARRAYS  # no chunk needs what others read
         self._keep_columns(self._tree, self._seen)
+        self._share_columns(self._tree)
         self._foresee(self._tree)
         return self._tree
 
@@ -187,9 +198,15 @@ class Trees(Checked):
             return
         seen = self.inputs.look(value)
         self._keep_columns(value, seen)
+        self._share_columns(value)
         self._foresee(value)
         if self._more and self._kept is not None:
             self._tree, self._seen, self._key = value, seen, key
+
+    def _share_columns(self, tree: Any) -> None:
+        """Read the arrays of a chunk once for all processors that it is meant for."""
+        if self._shared is not None and self.inputs.is_of_item(tree):
+            tree.file.array_cache = self._shared.before(tree.file.array_cache)
 
     def __delitem__(self, key: str) -> None:
         del key

@@ -20,13 +20,14 @@ import os
 import pickle
 import platform
 import time
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from . import abilities, columns, failure, pinned, ready, returned, wire
+from . import abilities, columns, failure, pinned, ready, returned, several, wire
 from .columns import Wish
 from .files import Folder, Scratch
 from .inputs import UNKNOWN, Inputs, Known
@@ -187,9 +188,10 @@ class Function:
         """Call it, as it is wrapped now, with an item; `inputs` are told what the processor is given."""
 
         def prepared(item: Any) -> Any:
-            own, processor = lone(wrapped, inputs.counted)
-            self.seeder.prepare(item, processor)
-            return own(item)
+            own, processor = lone(wrapped, inputs.counted, several.meant_for(item)[0])
+            given = several.as_given(item)
+            self.seeder.prepare(given, processor)
+            return several.as_asked(own(given), item)
 
         return self.settings.call(prepared, item)
 
@@ -258,7 +260,7 @@ def _import_processor(function: Any) -> None:
     """Import what the processor needs, which travels packed in coffea's work function."""
     if isinstance(function, functools.partial):
         if isinstance(packed := function.keywords.get("processor_instance"), bytes):
-            unpacked(packed)
+            several.unpack(unpacked(packed))
         for one in function.args:
             _import_processor(one)
 
@@ -271,19 +273,23 @@ def unpacked(packed: bytes) -> Any:
     return cloudpickle.loads(lz4.frame.decompress(packed))
 
 
-def lone(function: Any, counted: Callable[[Any], Any] = lambda processor: processor) -> tuple[Any, Any]:
+def lone(
+    function: Any, counted: Callable[[Any], Any] = lambda processor: processor, name: str = ""
+) -> tuple[Any, Any]:
     """Return coffea's work function, however wrapped, with a processor of its own, and that processor.
 
-    coffea unpickles it for each chunk, with all that it keeps as it was: what is not to be so is changed
-    before it is used. It is None where there is none.
+    Of several processors it is the one of this `name`. coffea unpickles it for each chunk, with all that it
+    keeps as it was: what is not to be so is changed before it is used. It is None where there is none.
     """
     if not isinstance(function, functools.partial):
         return function, None
-    parts = [lone(one, counted) for one in function.args]
+    parts = [lone(one, counted, name) for one in function.args]
     found = next((one for _, one in parts if one is not None), None)
     keywords = dict(function.keywords)
     if (packed := keywords.get("processor_instance")) is not None and packed != "heavy":
         found = abilities.given_by_user(unpacked(packed) if isinstance(packed, bytes) else packed)
+        if name:
+            found = found.named(name)
         if keywords.get("checkpointer") is None:
             keywords["processor_instance"] = counted(found)
         # what comes from a checkpoint is given to no processor
@@ -321,10 +327,10 @@ def check_versions(wanted: dict[str, str]) -> None:
 class _Batch:
     """The merged results so far, and what became of each item.
 
-    `merged` is the sum that grows, of those that are done and not in `sums`. These are packed as soon as
-    they are whole: a task holds one result at a time, however many sums it has. They are of the first
-    `summed` items that are done, and have `packed` bytes. Items for which there is no room in the answer
-    are not reached.
+    `merged` are the sums that grow, by their labels, of the items in `unpacked`. They are packed as soon as
+    they are whole, and go to `sums`, which have `packed` bytes: a task holds one result at a time, however
+    many sums it has, or one of each processor where there are several. Items for which there is no room in
+    the answer are not reached, nor are those of `spoiled` sums, which could not be made.
     """
 
     folder: Folder
@@ -332,10 +338,12 @@ class _Batch:
     outside: Outside | None = None
     meter: Meter = field(init=False)
     trees: Trees = field(default_factory=Trees)
-    merged: Any = None
+    sweeper: Sweeper = field(init=False)
+    merged: dict[int, Any] = field(default_factory=dict)
+    unpacked: defaultdict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
+    spoiled: set[int] = field(default_factory=set)
     sums: list[tuple[list[int], bytes]] = field(default_factory=list)
     packed: int = 0
-    summed: int = 0
     done: list[int] = field(default_factory=list)
     skipped: list[dict[str, Any]] = field(default_factory=list)
     failures: list[dict[str, Any]] = field(default_factory=list)
@@ -352,52 +360,71 @@ class _Batch:
         notify: Notify,
     ) -> None:
         """Apply the function to each item; what fails is left out of the merged results and reported."""
-        items, known, labels = packed.items, packed.known, packed.labels
+        items = packed.items
+        labels = packed.labels or [0] * len(items)
         self.trees.reading, self.trees.told = function.reading, packed.columns
         wrapped = self.trees.used_by(function.call)
-        sweeper = Sweeper()
-        spoiled: int | None = None  # the label of a sum that could not be made
-        for index, item in enumerate(items):
-            label = labels[index] if labels else 0
-            if label == spoiled:
-                continue
-            if labels and index and label != labels[index - 1]:
-                self._end_sum()
+        self.sweeper = Sweeper()
+        order = several.order(items)
+        left = Counter(labels)
+        for index, after in zip(order, [*order[1:], None], strict=True):
+            label = labels[index]
+            left[label] -= 1
+            if label not in self.spoiled:
+                self._apply(function, wrapped, packed, (index, after), label, notify)
+            if after is not None and not left[label]:
+                self._end_sum(label)
                 if self.packed > ENOUGH:
                     break
-            notify(index)
-            self.trees.plan(items, index)
-            self.trees.inputs.plan(known[index] if known else UNKNOWN)
-            self.meter = Meter(self.outside)
-            try:
-                self.warned.begin()
-                showing = function.settings.warnings(self.warned.show, always=_SKIPPING)
-                with showing, _in_this_process():
-                    out = function.apply(wrapped, self.folder.enter(index, item), self.trees.inputs)
-                if self.merged is None:
-                    returned.check(out)
-                self.folder.keep(index, item, out)
-            except KeyboardInterrupt:
-                raise
-            except BaseException as error:
-                self.failed(error)
-                self.trees.close()  # what its file has to do with it is not known
-                self.folder.drop(index)
-                self.fail(index, error)
-                continue
-            if not self._add(index, out):
-                spoiled = label
-                continue
-            if out is None:  # coffea's way to skip a bad file
-                self.skipped.append({"index": index, "reason": _skip_reason(self.warned.signals)})
-            else:
-                self.done.append(index)
-                self.elsewhere += _read_elsewhere(index, self.warned.signals)
-                self._note_input(index)
-            del out
-            sweeper.look()
-            self.measured.append({"index": index, **self.meter.read()})
-            self.trees.columns.flush()
+
+    def _apply(
+        self,
+        function: Function,
+        wrapped: Callable[[Any], Any],
+        packed: Packed,
+        place: tuple[int, int | None],
+        label: int,
+        notify: Notify,
+    ) -> None:
+        """Apply the function to one item and add what it gives to the sum of this label.
+
+        `place` is that of the item, and of the one after it.
+        """
+        index, after = place
+        item = packed.items[index]
+        notify(index)
+        self.trees.plan(item, None if after is None else packed.items[after])
+        self.trees.inputs.plan(packed.known[index] if packed.known else UNKNOWN)
+        self.meter = Meter(self.outside)
+        try:
+            self.warned.begin()
+            showing = function.settings.warnings(self.warned.show, always=_SKIPPING)
+            with showing, _in_this_process():
+                out = function.apply(wrapped, self.folder.enter(index, item), self.trees.inputs)
+            if self.merged.get(label) is None:
+                returned.check(out)
+            self.folder.keep(index, item, out)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            self.failed(error)
+            self.trees.close()  # what its file has to do with it is not known
+            self.folder.drop(index)
+            self.fail(index, error)
+            return
+        if not self._add(label, index, out):
+            return
+        if out is None:  # coffea's way to skip a bad file
+            self.skipped.append({"index": index, "reason": _skip_reason(self.warned.signals)})
+        else:
+            self.done.append(index)
+            self.unpacked[label].append(index)
+            self.elsewhere += _read_elsewhere(index, self.warned.signals)
+            self._note_input(index)
+        del out
+        self.sweeper.look()
+        self.measured.append({"index": index, **self.meter.read()})
+        self.trees.columns.flush()
 
     def _note_input(self, index: int) -> None:
         inputs = self.trees.inputs
@@ -407,38 +434,39 @@ class _Batch:
                 {"index": index, "identity": identity, "entries": entries, "events": inputs.events}
             )
 
-    def _add(self, index: int, out: Any) -> bool:
-        """Add what an item gave to the sum; False if that cannot be: then nothing of the sum counts."""
+    def _add(self, label: int, index: int, out: Any) -> bool:
+        """Add what an item gave to a sum; False if that cannot be: then nothing of the sum counts."""
         from coffea.processor import accumulate
 
+        merged = self.merged.get(label)
         try:
-            self.merged = out if self.merged is None else accumulate([out], self.merged)
+            self.merged[label] = out if merged is None else accumulate([out], merged)
         except KeyboardInterrupt:
             raise
         except BaseException as error:
             # the sum may hold a part of it now; which item it is, is for the manager to find out
-            self._drop_sum()
+            self._drop_sum(label)
+            self.spoiled.add(label)
             self.folder.drop(index)
             self._fail_unnamed(error)
             return False
         return True
 
-    def _end_sum(self) -> None:
-        """Pack the sum of what was done since the last one, if there is anything."""
+    def _end_sum(self, label: int) -> None:
+        """Pack a sum, if anything of it was done."""
         import cloudpickle
         import lz4.frame
 
-        done = self._of_sum()
+        merged, done = self.merged.pop(label, None), self.unpacked.pop(label, [])
         if not done:
-            self.merged = None
             return
         try:
-            result = cloudpickle.dumps(self.merged, protocol=pickle.HIGHEST_PROTOCOL)
+            result = cloudpickle.dumps(merged, protocol=pickle.HIGHEST_PROTOCOL)
         except KeyboardInterrupt:
             raise
         except BaseException as raised:
-            error = returned.unsent(self.merged, raised)
-            self._drop_sum()
+            error = returned.unsent(merged, raised)
+            self._drop(done)
             if len(done) == 1:
                 self.fail(done[0], error, kind="result")
             else:
@@ -446,19 +474,17 @@ class _Batch:
             return
         self.sums.append((done, lz4.frame.compress(result)))
         self.packed += len(self.sums[-1][1])
-        self.summed += len(done)
-        self.merged = None
         if self.measured:  # what is packed is in memory twice, beside what it is of
             self.measured[-1]["memory"] = max(self.measured[-1]["memory"], self.meter.peak())
 
-    def _of_sum(self) -> list[int]:
-        return self.done[self.summed :]
+    def _drop_sum(self, label: int) -> None:
+        self.merged.pop(label, None)
+        self._drop(self.unpacked.pop(label, []))
 
-    def _drop_sum(self) -> None:
-        for index in self._of_sum():
+    def _drop(self, done: Sequence[int]) -> None:
+        for index in done:
             self.done.remove(index)
             self.folder.drop(index)
-        self.merged = None
 
     def _fail_unnamed(self, error: BaseException) -> None:
         """Say, once, that those have failed of which nothing else is said."""
@@ -473,7 +499,8 @@ class _Batch:
         import cloudpickle
         import lz4.frame
 
-        self._end_sum()
+        for label in list(self.merged):
+            self._end_sum(label)
         packed = [blob for _, blob in self.sums] or [lz4.frame.compress(cloudpickle.dumps(None))]
         errors = [[failure.portable(link) for link in links] for links in self.exceptions]
         answer = {

@@ -219,12 +219,14 @@ def _spans(run: Run) -> Iterator[tuple[tuple[str, ...], _Span]]:
 
 def processor_of(summary: Mapping[str, Any]) -> Any:
     """Return the processor that ends a sum, imported as the run did whose run.json this is."""
-    from wq_runner.code.processor import load_processor
+    from wq_runner.code.processor import load_all
+    from wq_runner.config import processors
     from wq_runner.config.settings import SURVEY
 
     name, given = (summary["options"][one]["value"] for one in ("processor", "processor_args"))
     with _inside(Path(summary["directory"])):
-        return load_processor(name or SURVEY, arguments.again(given, summary.get("arguments", {})))
+        places = processors.parse(name or SURVEY)
+        return load_all(places, arguments.again(given, summary.get("arguments", {})))[0]
 
 
 @contextlib.contextmanager

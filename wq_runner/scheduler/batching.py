@@ -5,10 +5,10 @@ from __future__ import annotations
 import itertools
 import time
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from wq_runner.ledger.items import Item
+from wq_runner.ledger.items import Item, Sum
 from wq_runner.model import Order
 
 AHEAD = 2.0  # seconds of work for each slot; with less, what comes next is tried
@@ -69,11 +69,55 @@ def trial_seconds(settings: ShapeSettings, *, seconds_left: float, slots: int) -
     return min(max(share / settings.rounds, min(settings.least_time, share)), settings.task_time)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Bundle:
+    """A chunk as an item for each of its processors: one task does them all, and reads it once."""
+
+    items: tuple[Item, ...]
+
+    @property
+    def group(self) -> str:
+        return self.items[0].group
+
+    @property
+    def length(self) -> int:
+        """The size of the chunk, as one of its processors sees it."""
+        return self.items[0].size
+
+    @property
+    def size(self) -> int:
+        return self.length * len(self.items)
+
+    def cut(self, fits: Fits) -> tuple[Bundle, ...]:
+        """Cut it for all of them, in two at the most, if it is too large: see `cut`."""
+        parts = zip(*(cut(item, fits) for item in self.items), strict=True)
+        return tuple(map(Bundle, parts))
+
+
+def bundles(items: Iterable[Item]) -> Iterator[Bundle]:
+    """Bundle the items of each chunk, where there are several processors."""
+    chunks: dict[Hashable, list[Item]] = {}
+    for item in items:
+        chunk = (item.group, *item.key) if item.processor else item
+        chunks.setdefault(chunk, []).append(item)
+    return (Bundle(tuple(one)) for one in chunks.values())
+
+
+def loose(batch: Iterable[Bundle]) -> tuple[Item, ...]:
+    """Return the items of a task: those that are added up together after each other."""
+    items = [item for bundle in batch for item in bundle.items]
+    first: dict[Sum, int] = {}
+    for item in items:
+        first.setdefault(item.sum, len(first))
+    several = any(item.processor for item in items)
+    return tuple(sorted(items, key=lambda item: first[item.sum]) if several else items)
+
+
 @dataclass
 class _Queue:
-    """The waiting items of a dataset and their speed, as far as it is known; `cut` if any was too large."""
+    """The waiting chunks of a dataset and their speed, as far as it is known; `cut` if any was too large."""
 
-    items: deque[Item] = field(default_factory=deque)
+    items: deque[Bundle] = field(default_factory=deque)
     size: int = 0
     measured_size: int = 0
     measured_seconds: float = 0.0
@@ -85,9 +129,9 @@ class _Queue:
             return self.measured_seconds / self.measured_size
         return guess
 
-    def put(self, item: Item) -> None:
-        self.items.append(item)
-        self.size += item.size
+    def put(self, bundle: Bundle) -> None:
+        self.items.append(bundle)
+        self.size += bundle.size
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -123,8 +167,8 @@ class Backlog:
         self._queues: dict[str, _Queue] = {}
         self._clock = clock
         self._again: deque[_Batch] = deque()
-        for item in items:
-            self._queues.setdefault(item.dataset, _Queue()).put(item)
+        for bundle in bundles(items):
+            self._queues.setdefault(bundle.group, _Queue()).put(bundle)
         self._size = sum(queue.size for queue in self._queues.values())
         self.order = ranked({name: queue.size for name, queue in self._queues.items()}, settings.order)
         self._rank = {name: place for place, name in enumerate(self.order)}
@@ -144,7 +188,7 @@ class Backlog:
 
     def waiting(self) -> list[Item]:
         """Return everything that waits."""
-        queued = [item for queue in self._queues.values() for item in queue.items]
+        queued = [item for queue in self._queues.values() for bundle in queue.items for item in bundle.items]
         return [*(item for batch in self._again for item in batch.items), *queued]
 
     def put_back(self, *batches: tuple[Item, ...], first: bool = False, delay: float = 0.0) -> None:
@@ -157,6 +201,23 @@ class Backlog:
             self._again.extendleft(reversed(found))
         else:
             self._again.extend(found)
+
+    def drop(self, processor: str) -> list[Item]:
+        """Take away and return all that waits for one of several processors."""
+        dropped = [item for item in self.waiting() if item.processor == processor]
+
+        def kept(items: tuple[Item, ...]) -> tuple[Item, ...]:
+            return tuple(item for item in items if item.processor != processor)
+
+        again = [(kept(batch.items), batch.due) for batch in self._again]
+        self._again = deque(_Batch(items=items, due=due) for items, due in again if items)
+        for name, queue in self._queues.items():
+            queue.items = deque(Bundle(items) for bundle in queue.items if (items := kept(bundle.items)))
+            self._size -= queue.size
+            queue.size = sum(bundle.size for bundle in queue.items)
+            self._size += queue.size
+            self._note(name)
+        return dropped
 
     def learn(self, dataset: str, size: int, seconds: float) -> None:
         queue = self._queues[dataset]
@@ -175,9 +236,12 @@ class Backlog:
         """
         now = self._clock()
         for batch in self._again:
-            if batch.due <= now and allowed(batch.items[0].dataset):
+            if batch.due <= now and allowed(batch.items[0].group):
                 self._again.remove(batch)
                 return self._cut_to_fit(batch.items)
+        return loose(self._next(slots, allowed))
+
+    def _next(self, slots: int, allowed: Callable[[str], bool]) -> tuple[Bundle, ...]:
         # in their order, but what is next is tried in time: only then is it known how it goes on
         trial = next(filter(allowed, tuple(self._untried)), None)
         others = filter(allowed, sorted(self._tried, key=self._rank.__getitem__))
@@ -192,7 +256,7 @@ class Backlog:
             return self._try(trial, slots, allowed)
         return self._fill(itertools.chain((going,), others), seconds)
 
-    def _try(self, first: str, slots: int, allowed: Callable[[str], bool]) -> tuple[Item, ...]:
+    def _try(self, first: str, slots: int, allowed: Callable[[str], bool]) -> tuple[Bundle, ...]:
         """Take the first chunk of a dataset that was not tried yet, and those of more such datasets.
 
         Before anything was measured it is one chunk: nobody knows how long it takes. Where more than that
@@ -221,16 +285,16 @@ class Backlog:
         overall = self.pace
         return queue.speed(self._settings.first_guess if overall is None else overall)
 
-    def _fill(self, names: Iterable[str], seconds: float, *, each_once: bool = False) -> tuple[Item, ...]:
+    def _fill(self, names: Iterable[str], seconds: float, *, each_once: bool = False) -> tuple[Bundle, ...]:
         """Take items that last so many seconds together, at least one, from these datasets in their order.
 
         With `each_once` no more than one item of each.
         """
-        batch: list[Item] = []
+        batch: list[Bundle] = []
         spent = 0.0
         for name in names:
             kind, queue = self._together(name), self._queues[name]
-            if batch and (kind is None or kind != self._together(batch[0].dataset)):
+            if batch and (kind is None or kind != self._together(batch[0].group)):
                 continue
             speed = self._speed(queue) or 0.0
             size = seconds / speed if speed > 0 else float(queue.size)
@@ -244,17 +308,18 @@ class Backlog:
 
     def _cut_to_fit(self, batch: tuple[Item, ...]) -> tuple[Item, ...]:
         """Cut a chunk that is tried again, if it is known by now that it is too large."""
-        queue = self._queues[batch[0].dataset]
+        queue = self._queues[batch[0].group]
         if len(batch) > 1:
             return batch
-        head, *rest = self._cut(batch[0], self._fits_of(queue, batch[0]))
+        bundle = Bundle(batch)
+        head, *rest = self._cut(bundle, self._fits_of(queue, bundle))
         for part in rest:
             queue.items.appendleft(part)
             queue.size += part.size
             self._size += part.size
         if rest:
-            self._note(batch[0].dataset)
-        return (head,)
+            self._note(bundle.group)
+        return head.items
 
     def _note(self, name: str) -> None:
         """Note whether a dataset has items; those that were not tried take turns."""
@@ -266,30 +331,30 @@ class Backlog:
         if queue.items:
             some[name] = None
 
-    def _fits_of(self, queue: _Queue, item: Item) -> Fits:
+    def _fits_of(self, queue: _Queue, bundle: Bundle) -> Fits:
         """Return what is allowed now: what had to be cut once is always cut to what is best."""
-        fits = self._fits(item.dataset)
+        fits = self._fits(bundle.group)
         return Fits(most=fits.best, best=fits.best) if queue.cut else fits
 
-    def _cut(self, item: Item, fits: Fits) -> tuple[Item, ...]:
-        parts = cut(item, fits)
+    def _cut(self, bundle: Bundle, fits: Fits) -> tuple[Bundle, ...]:
+        parts = bundle.cut(fits)
         if len(parts) > 1:
-            self._queues[item.dataset].cut = True
+            self._queues[bundle.group].cut = True
         return parts
 
     def _take(
         self, name: str, size: float, room: float, *, at_least: bool = True, only: int | None = None
-    ) -> list[Item]:
-        """Take items of a dataset for which there is `room` in a task of this size.
+    ) -> list[Bundle]:
+        """Take chunks of a dataset for which there is `room` in a task of this size.
 
         With `at_least` it is one, whatever its size; with `only` so many at the most.
         """
         queue = self._queues[name]
         fits = self._allowed(queue, size)
-        batch: list[Item] = []
+        batch: list[Bundle] = []
         total = 0
         while queue.items and len(batch) != only:
-            head = cut(queue.items[0], fits)[0]
+            head = queue.items[0].cut(fits)[0]
             if total + head.size > room and (batch or not at_least):
                 break
             batch.append(self._pop(queue, fits))
@@ -301,9 +366,11 @@ class Backlog:
         return batch
 
     def _allowed(self, queue: _Queue, size: float) -> Fits:
-        fits = self._fits_of(queue, queue.items[0])
+        head = queue.items[0]
+        fits = self._fits_of(queue, head)
         if not self._settings.adaptive:
             return fits
+        size /= len(head.items)
         if not queue.measured_size:
             most = min(self._settings.first_events, fits.best or self._settings.first_events)
         else:
@@ -311,8 +378,8 @@ class Backlog:
             most = max(1, min(fits.best or int(size), int(size)))
         return Fits(most=most, best=most)
 
-    def _pop(self, queue: _Queue, fits: Fits) -> Item:
-        """Take the next item, or as much of it as is best."""
+    def _pop(self, queue: _Queue, fits: Fits) -> Bundle:
+        """Take the next chunk, or as much of it as is best."""
         head, *rest = self._cut(queue.items.popleft(), fits)
         queue.items.extendleft(rest)
         return head

@@ -50,6 +50,13 @@ def _here() -> list[Path]:
         return []
 
 
+def _failed(item: Item) -> str:
+    """Say that the processor failed, or which of several: the others go on."""
+    if item.processor:
+        return f"the processor {item.processor} failed, so it was given up"
+    return "the processor failed, so the run stopped"
+
+
 def advice(item: Item) -> str:
     """Say how coffea's Runner has a chunk in one process."""
     alone = f"{{{item.dataset!r}: [{item.path!r}]}}"
@@ -90,7 +97,7 @@ def error_of(
             text = trouble.traceback or trouble.message
             lacks = left_here(text, _here()) if trouble.cause is Cause.PROCESSOR else ""
             return ProcessorError(
-                f"the processor failed, so the run stopped ({reason})\n\n{text}\n\nfirst seen in {place}",
+                f"{_failed(items[0])} ({reason})\n\n{text}\n\nfirst seen in {place}",
                 hint="\n".join(filter(None, (lacks, again(items[0])))),
             )
         case Cause.EXHAUSTED:

@@ -7,7 +7,7 @@ import functools
 import logging
 import math
 from collections import Counter
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,10 @@ from wq_runner.code.task_function import write_function
 from wq_runner.engine import answer
 from wq_runner.engine.answer import Answer, DamagedError
 from wq_runner.engine.protocol import Engine, EngineStatus
-from wq_runner.errors import NoWorkersError
+from wq_runner.errors import NoWorkersError, WqRunnerError
 from wq_runner.journal import HostBlocked, PhaseEnded, PhaseStarted
 from wq_runner.ledger.completeness import Completion
-from wq_runner.ledger.items import Item, datasets_of, named, plans, shares
+from wq_runner.ledger.items import Item, named, plans, shares
 from wq_runner.ledger.ledger import Holding
 from wq_runner.ledger.reducer import Reducer
 from wq_runner.model import Category, Ending, Outcome, Task
@@ -46,6 +46,8 @@ log = logging.getLogger(__name__)
 TICK = 0.5  # seconds between looks at workers and signals while nothing ends
 IDLE = 5.0  # seconds after a request to stop in which the engine may still start or report something
 SPARE = 2  # tasks queued beyond the slots, so that a free worker finds one there
+OF_PROCESSOR = frozenset({*policy.OF_THE_CODE, Cause.EXHAUSTED} - {Cause.SCHEMA})
+"""Causes that may be the fault of one processor, and not of what all of them share."""
 AT_LARGEST = 0.95  # of the largest worker's memory: more is not to be had
 
 
@@ -75,6 +77,8 @@ class Loop:
         self._inputs = Inputs()
         self._columns = Columns(settings.reads)
         self._given: Counter[str] = Counter()
+        self._failed: dict[str, WqRunnerError] = {}  # those of several processors that were given up
+        self._dropped: list[Item] = []  # what was to be done for them
         self._status = EngineStatus()
 
     def run(
@@ -94,17 +98,19 @@ class Loop:
             items, self._settings.shape, self._fits, self._together, self._clock, self._prior.pace
         )
         planned = plans(items)
+        groups = {item.dataset: item.group for item in items}
+        rank = {name: place for place, name in enumerate(self._backlog.order)}
         self._journal.record(
             PhaseStarted(
                 category=self._category.value,
-                datasets={name: planned[name] for name in self._backlog.order},
+                datasets={name: planned[name] for name in sorted(planned, key=lambda one: rank[groups[one]])},
             )
         )
         self._note_status()  # the first task may take long, and be done in this process
-        done = sum(holding.events for holding in recovered)
         for holding in recovered:
             self._given[holding.dataset] += holding.given
-        self._attempts = Attempts(items, self._settings.policy, done=done)
+        self._attempts = _attempts(items, recovered, self._settings.policy)
+        self._others_done = any(_processor_of(one, self._attempts) is None for one in recovered)
         self._completion = Completion(items)
         self._reducer = Reducer(
             self._journal,
@@ -146,12 +152,18 @@ class Loop:
             results=results,
             done=tuple(self._done),
             skipped=tuple(self._skipped),
-            left=(*self._backlog.waiting(), *running, *(one.item for one in self._again if stopped)),
+            left=(
+                *self._backlog.waiting(),
+                *running,
+                *self._dropped,
+                *(one.item for one in self._again if stopped),
+            ),
             again=() if stopped else tuple(self._again),
             seen=self._inputs.seen,
             given=self._given,
             running=len(self._running) + self._accumulation.running,
             took=Prior(memory=self._allocator.sample, pace=self._backlog.pace),
+            failed=self._failed,
         )
 
     def _turn(self) -> None:
@@ -204,7 +216,7 @@ class Loop:
         """
         if self._category is not Category.PROCESSING:
             return True
-        if not self._done and self._running and not self._attempts.may_try_more:
+        if not self._done and self._running and not all(one.may_try_more for one in self._attempts.values()):
             return False
         if self._allocator.known(dataset):
             return True
@@ -256,12 +268,13 @@ class Loop:
             ),
             result=self._staging / f"{number}.result",
             resources=allocator.request(
-                [(item.dataset, item.size) for item in batch], self._engine.status.largest, self._least()
+                [(item.group, item.size) for item in batch], self._engine.status.largest, self._least()
             ),
         )
         self._running[number] = (task, batch)
-        self._datasets.update(datasets_of(batch))
-        self._attempts.begin(batch)
+        self._datasets.update(_groups(batch))
+        for item in batch:
+            self._attempts[item.processor].begin((item,))
         # said first: a number that is on record is never used again, whatever happens next
         self._journal.record(*journal_events.submitted(task, batch))
         self._engine.submit(task)
@@ -272,7 +285,7 @@ class Loop:
         if outcome.task_id not in self._running:
             return  # of a phase that was given up
         task, batch = self._running.pop(outcome.task_id)
-        self._datasets -= Counter(datasets_of(batch))  # without those that have none left
+        self._datasets -= Counter(_groups(batch))  # without those that have none left
         found, trouble = _read(task, outcome)
         self._journal.record(*journal_events.ended(task, outcome, batch, found))
         if found is not None:
@@ -304,13 +317,13 @@ class Loop:
             exception = functools.partial(_exception, task.result, number)
             self._fail(task, items, outcome, policy.trouble_of_failure(failure), exception)
         if all(failure.index is not None for failure in found.failures):
-            self._backlog.put_back(unnamed)
+            self._backlog.put_back(self._still_wanted(unnamed))
 
     def _learn(self, batch: tuple[Item, ...], found: Answer) -> None:
         for measured in found.measured:
             item = batch[measured.index]
-            self._backlog.learn(item.dataset, item.size, measured.wall)
-            self._allocator.observe(item.dataset, item.size, measured.memory)
+            self._backlog.learn(item.group, item.size, measured.wall)
+            self._allocator.observe(item.group, item.size, measured.memory)
 
     def _accept(self, task: Task, batch: tuple[Item, ...], found: Answer, outcome: Outcome) -> None:
         if found.done:
@@ -321,7 +334,8 @@ class Loop:
             done = [batch[index] for index in found.done]
             self._done += done
             self._reducer.complete(self._completion.done(done))
-            self._attempts.succeeded()
+            for name in {item.processor for item in done}:
+                self._attempts[name].succeeded()
             self._context.hosts.done(outcome.host, done)
             self._journal.record(*journal_events.read_elsewhere(task, batch, found))
         for index, reason in found.skipped.items():
@@ -337,6 +351,9 @@ class Loop:
         exception: Callable[[], BaseException | None] = lambda: None,
     ) -> None:
         """Try again what failed together: each dataset by itself, as nothing tells which of them it was."""
+        items = self._still_wanted(items)
+        if not items:
+            return
         parts = shares(task.id, items)
         mixed = len(parts) > 1
         self._context.hosts.failed(outcome.host, trouble.cause, items)
@@ -355,7 +372,7 @@ class Loop:
     def _grow(self, items: tuple[Item, ...], trouble: Trouble, task: Task) -> None:
         used = max(trouble.memory, int((task.resources.memory or 0) * MB))
         for item in items if used else ():
-            self._allocator.exhausted(item.dataset, item.size, used)
+            self._allocator.exhausted(item.group, item.size, used)
 
     def _perform(
         self,
@@ -365,17 +382,18 @@ class Loop:
         outcome: Outcome,
         exception: Callable[[], BaseException | None],
     ) -> None:
-        self._attempts.seen(trouble.signature, items)
+        attempts = self._attempts[items[0].processor]
+        attempts.seen(trouble.signature, items)
         action = policy.decide(
             trouble,
             items=len(items),
             events=sum(item.events for item in items),
-            history=self._attempts.history(
-                trouble, items, at_largest=self._at_largest(task, items[0].dataset), others=self._others()
+            history=attempts.history(
+                trouble, items, at_largest=self._at_largest(task, items[0].group), others=self._others()
             ),
             settings=self._settings.policy,
         )
-        self._attempts.failed(trouble.cause, items)
+        attempts.failed(trouble.cause, items)
         if isinstance(action, Skip):
             self._skip(items, trouble, f"{trouble.message} ({action.reason})", task, outcome.host)
             return
@@ -389,7 +407,25 @@ class Loop:
             case Again():
                 self._again += [Skipped(item=item, reason=trouble.message) for item in items]
             case Abort(reason=reason):
-                raise error_of(trouble, reason, items, outcome, self._context.again) from exception()
+                error = error_of(trouble, reason, items, outcome, self._context.again)
+                error.__cause__ = exception()
+                self._end(items, trouble, error)
+
+    def _end(self, items: tuple[Item, ...], trouble: Trouble, error: WqRunnerError) -> None:
+        """End the run with an error, or go on without the one of several processors whose error it is."""
+        name = items[0].processor
+        if name:
+            self._failed[name] = error
+        others = self._others_done or set(self._attempts) - set(self._failed)
+        if not name or trouble.cause not in OF_PROCESSOR or not others:
+            raise error
+        self._dropped += [*items, *self._backlog.drop(name)]
+        log.warning("%s has failed, and is left out; the others go on", name)
+
+    def _still_wanted(self, items: tuple[Item, ...]) -> tuple[Item, ...]:
+        """Return the items of processors that were not given up, and note the others."""
+        self._dropped += [item for item in items if item.processor in self._failed]
+        return tuple(item for item in items if item.processor not in self._failed)
 
     def _split(self, items: tuple[Item, ...]) -> tuple[tuple[Item, ...], ...]:
         if len(items) > 1:
@@ -397,7 +433,7 @@ class Loop:
         if not items[0].divisible:
             return (items,)
         parts = items[0].cut(items[0].events // 2)
-        self._attempts.cut(items[0], parts)
+        self._attempts[items[0].processor].cut(items[0], parts)
         return tuple((part,) for part in parts)
 
     def _at_largest(self, task: Task, dataset: str) -> bool:
@@ -419,7 +455,7 @@ class Loop:
         by_function: bool = False,
     ) -> None:
         self._skipped += [Skipped(item=item, reason=reason, by_function=by_function) for item in items]
-        self._attempts.skipped(items, trouble.signature)
+        self._attempts[items[0].processor].skipped(items, trouble.signature)
         self._journal.record(journal_events.decided("skip", trouble, reason, items, task, host))
 
     # -- in between
@@ -453,6 +489,30 @@ class Loop:
         if status != self._status:
             self._status = status
             self._journal.record(journal_events.workers(status))
+
+
+def _attempts(
+    items: Sequence[Item], recovered: Sequence[Holding], settings: policy.Settings
+) -> dict[str, Attempts]:
+    """Return the attempts of each processor: what one does tells nothing of another."""
+    of: dict[str, list[Item]] = {item.processor: [] for item in items} or {"": []}
+    for item in items:
+        of[item.processor].append(item)
+    done: Counter[str | None] = Counter()
+    for holding in recovered:
+        done[_processor_of(holding, of)] += holding.events
+    return {name: Attempts(some, settings, done=done[name]) for name, some in of.items()}
+
+
+def _processor_of(holding: Holding, names: Collection[str]) -> str | None:
+    """Return which of these processors a result is of."""
+    name = "" if "" in names else holding.dataset.partition(":")[0]
+    return name if name in names else None
+
+
+def _groups(batch: Iterable[Item]) -> list[str]:
+    """Return the datasets of a batch as the samples call them, each once."""
+    return list(dict.fromkeys(item.group for item in batch))
 
 
 def _share(settings: AllocationSettings) -> AllocationSettings:

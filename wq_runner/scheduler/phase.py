@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from wq_runner.errors import WqRunnerError
 from wq_runner.fingerprint.late_reads import LateReads
 from wq_runner.journal import Journal
 from wq_runner.ledger.completeness import Completed
@@ -64,7 +65,8 @@ class LoopResult:
 
     `again` are those that are to be planned again, as their files are not what was planned. `seen` is what
     tasks found files to be, `given` how many events of each dataset the processor was given. `running` is how
-    many tasks the engine still has, which nobody waits for any more. `took` is what chunks took.
+    many tasks the engine still has, which nobody waits for any more. `took` is what chunks took. Of several
+    processors, those that `failed` were given up, with their items among those that are left.
     """
 
     results: dict[Sum, Any]
@@ -76,6 +78,7 @@ class LoopResult:
     given: Mapping[str, int] = field(default_factory=dict)
     running: int = 0
     took: Prior = NOTHING
+    failed: Mapping[str, WqRunnerError] = field(default_factory=dict)
 
 
 @dataclass

@@ -210,14 +210,14 @@ def decide(  # noqa: PLR0912 - one table
 
 # what may be the code's fault in every chunk. Memory is not among these: chunks that are too large for the
 # workers are all cut first
-_OF_THE_CODE = frozenset(
+OF_THE_CODE = frozenset(
     {Cause.PROCESSOR, Cause.SCHEMA, Cause.RESULT, Cause.CRASHED, Cause.DEADLY, Cause.STALLED}
 )
 
 
 def _hopeless(cause: Cause, history: History, settings: Settings) -> str:
     """Say where this very failure was seen, if nothing else was: then it is not these events that do it."""
-    if cause in _OF_THE_CODE and not history.anything_done and history.places >= settings.same_failure:
+    if cause in OF_THE_CODE and not history.anything_done and history.places >= settings.same_failure:
         return f"the same way in {history.places} {history.unit}, and nothing was done"
     return ""
 

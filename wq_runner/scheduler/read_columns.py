@@ -37,7 +37,7 @@ class Columns:
     def of(self, batch: Iterable[Item]) -> Mapping[str, Names]:
         """Return the columns of the datasets of a task, where any are known."""
         found = {}
-        for name in {item.dataset for item in batch}:
+        for name in {item.group for item in batch}:
             known = self._named.get(name) or self._learned.get(name)
             if known:
                 found[name] = known

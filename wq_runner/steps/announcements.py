@@ -49,19 +49,23 @@ def samples(
     plan: Sequence[Chunk],
     seconds: float | None = None,
 ) -> None:
+    fileset = tuple(one for one in fileset if one.processor == fileset[0].processor)  # all have the same
+    names = {dataset.name for dataset in fileset}
+    plan = [chunk for chunk in plan if chunk.dataset in names]
+    left_out = dict.fromkeys((bad.path, bad.reason) for bad in knowledge.bad)
     files = sum(len(dataset.files) for dataset in fileset)
     how = [f"{printing.number(knowledge.cached, 'file')} known from before"] if knowledge.cached else []
     if knowledge.opened and seconds is not None:
         how.append(f"{knowledge.opened:,} opened in {format_seconds(seconds)}")
-    if knowledge.bad:
-        how.append(f"{len(knowledge.bad):,} unreadable")
+    if left_out:
+        how.append(f"{len(left_out):,} unreadable")
     text = f"{printing.number(len(fileset), 'dataset')}, {printing.number(files, 'file')}, {_events(plan)}"
     printing.line(console, "samples", text + (f" ({', '.join(how)})" if how else ""))
     for dataset in fileset:
         if not dataset.files:
-            printing.line(console, "", f"{dataset.name} has no files")
-    for bad in knowledge.bad:
-        printing.line(console, "", f"left out: {bad.reason}")
+            printing.line(console, "", f"{dataset.plain} has no files")
+    for _, reason in left_out:
+        printing.line(console, "", f"left out: {reason}")
     wrong = wrong_claims(knowledge)
     for text in wrong[:_COPIES]:
         printing.line(console, "note", f"{text}: what is in the file counts")
@@ -131,8 +135,11 @@ def ending(
     )
 
 
-def limited(console: Console, left_out: Mapping[str, LeftOut], datasets: int) -> None:
+def limited(console: Console, left_out: Mapping[str, LeftOut], whole_fileset: Fileset) -> None:
     """Print what was left out on purpose, if anything was."""
+    names = [one.name for one in whole_fileset if one.processor == whole_fileset[0].processor]
+    datasets = len(names)
+    left_out = {name: one for name, one in left_out.items() if name in names}
     if not left_out:
         return
     whole = sum(one.files == one.of_files for one in left_out.values())
@@ -221,8 +228,14 @@ def how(
 ) -> None:
     """Print the processor with its arguments and the environment, and why it is these."""
     origin = request.origins["processor"]
-    name = request.settings.analysis.processor or "survey of events and weights (no --processor)"
-    printing.line(console, "processor", name + (f"  ({origin})" if origin != "default" else ""))
+    places = request.processors if request.settings.analysis.processor else {}
+    texts = [f"{name} = {place}" if name else place for name, place in places.items()]
+    name = ", ".join(texts) or "survey of events and weights (no --processor)"
+    printing.line(
+        console,
+        "processor" if len(texts) < 2 else "processors",
+        name + (f"  ({origin})" if origin != "default" else ""),
+    )
     if understood:
         printing.line(console, "arguments", described(understood))
     printing.line(console, "environment", f"{ready.environment.description}  ({ready.environment.reason})")

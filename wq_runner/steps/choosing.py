@@ -101,7 +101,8 @@ def take_up(
 def _keep_copy(paths: RunPaths, recovered: Recovered, asked: Asked, console: Console) -> None:
     """Keep a copy of a result that is about to lose something, or to be mixed with results of other code."""
     more = has_more(recovered.holdings, asked.plan)
-    if not recovered.holdings or not (more or recovered.stale):
+    more = more or bool(recovered.outdated)
+    if not (recovered.holdings or recovered.outdated) or not (more or recovered.stale):
         return
     made_of = resume.identity_of(paths)
     if more or set(recovered.stale) - set(made_of.stale):

@@ -17,8 +17,8 @@ from wq_runner.config import commands
 from wq_runner.config.commands import Typed
 from wq_runner.directory import estimate, finished, remarks
 from wq_runner.directory.missing import missing_fileset, missing_list
-from wq_runner.directory.record import Record, accounts
-from wq_runner.errors import InterruptedRunError, PartialResultError
+from wq_runner.directory.record import Account, Record, accounts
+from wq_runner.errors import InterruptedRunError, PartialResultError, WqRunnerError
 from wq_runner.fingerprint import identity
 from wq_runner.fingerprint.late_reads import LateReads
 from wq_runner.journal import Journal
@@ -106,7 +106,7 @@ def conclude(
         printing.line(console, "note", note)
     remarks.stale(console, record.stale)
     remarks.not_watched(console, record.not_watched)
-    announcements.limited(console, record.limited, len(ready.whole))
+    announcements.limited(console, record.limited, ready.whole)
     view = place.watch.look()
     if ready.probing:
         announcements.probe(
@@ -114,12 +114,28 @@ def conclude(
         )
     else:
         announcements.afterwards(console, view, _chunksize(record), paths)
+    if found.failed:
+        raise _of_processors(found.failed, record.accounts, place.processor)
     if found.left:
         raise InterruptedRunError(announcements.interrupted(record.accounts, paths))
     if not record.complete:
         lacking = {one["dataset"] for one in record.missing}
         rest = commands.rest(place.typed, paths.missing, lacking, paths.root)
         raise PartialResultError(announcements.partial(record.accounts, record.missing, ready.fileset, rest))
+
+
+def _of_processors(
+    failed: Mapping[str, WqRunnerError], accounts: Mapping[str, Account], processor: Any
+) -> WqRunnerError:
+    """Return the error of one of several processors that failed, and say what there is of the others."""
+    error = next(iter(failed.values()))
+    told = []
+    for one in processor:
+        own = [account for dataset, account in accounts.items() if processor.of_dataset(dataset)[0] == one]
+        whole = "complete" if all(account.complete for account in own) else "partial"
+        told.append(f"{one}: {'failed' if one in failed else whole}")
+    error.message = f"{error.message}\n\nin the result: {', '.join(told)}"
+    return error
 
 
 def _chunksize(record: Record) -> int | None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from wq_runner import samples, system
-from wq_runner.code.arguments import understood
 from wq_runner.coffea_adapter.runner import Analysis
 from wq_runner.environment import WorkerEnvironment
 from wq_runner.errors import UsageError
@@ -20,6 +20,7 @@ from wq_runner.planning.chunks import Facts
 from wq_runner.planning.file_info import Knowledge
 from wq_runner.planning.filters import check_patterns, chosen
 from wq_runner.planning.selection import select
+from wq_runner.remote.several import dataset_of
 from wq_runner.samples.cache import FactsCache
 from wq_runner.samples.redirect import idle
 from wq_runner.steps.request import Request
@@ -61,7 +62,8 @@ def prepare(request: Request) -> Prepared:
     for name, value in asked.per_dataset.items():
         check_patterns(name.replace("_", "-"), value, whole)
     fileset = select(chosen(whole, asked.only, asked.skip), asked.select)
-    fileset = chunks.limit_files(fileset, asked.limit_files)
+    fileset = _of_each(chunks.limit_files(fileset, asked.limit_files), request.processors)
+    whole = _of_each(whole, request.processors)
     if not any(dataset.files for dataset in fileset):
         raise UsageError(f"there are no files in {', '.join(request.samples)}", page="samples")
     reading.check(fileset, settings.loop.reads)
@@ -76,7 +78,7 @@ def prepare(request: Request) -> Prepared:
         knowledge=file_info.known_facts(fileset, cache),
         cache=cache,
         fingerprint=identity.fingerprint(
-            processor=request.processor,
+            processors=request.processors,
             arguments=request.arguments,
             schema=settings.analysis.schema,
             naming=settings.output.naming,
@@ -90,19 +92,27 @@ def prepare(request: Request) -> Prepared:
     )
 
 
+def _of_each(fileset: Fileset, processors: Iterable[str]) -> Fileset:
+    """Return the datasets of each processor: those of all of them after each other."""
+    return tuple(
+        dataclasses.replace(dataset, name=dataset_of(name, dataset.name), processor=name)
+        for dataset in fileset
+        for name in processors
+    )
+
+
 def load(request: Request) -> Analysis:
     """Import the processor and the schema; heavy, as it brings coffea."""
     if request.analysis is not None:
         return request.analysis
     with system.uncollected():
-        from wq_runner.code.processor import build, find, load_schema, module_of
+        from wq_runner.code.processor import load_all, load_schema, module_of
 
-        found, schema = find(request.processor), request.settings.analysis.schema
-        arguments = understood(found, request.arguments)
-        named = [request.processor, *([schema] if ":" in schema else [])]
+        schema, places = request.settings.analysis.schema, request.processors
+        processor, arguments = load_all(places, request.arguments)
         return Analysis(
-            processor=build(found, request.processor, arguments),
+            processor=processor,
             schema=load_schema(schema),
             arguments=arguments,
-            modules=tuple(map(module_of, named)),
+            modules=tuple(map(module_of, [*places.values(), *([schema] if ":" in schema else [])])),
         )

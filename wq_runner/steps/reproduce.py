@@ -52,5 +52,5 @@ def selection(item: Item, fileset: Fileset) -> str:
     paths = [file.path for dataset in fileset if dataset.name == item.dataset for file in dataset.files]
     name = item.path.rsplit("/", 1)[-1]
     alone = sum(path.rsplit("/", 1)[-1] == name for path in paths) <= 1
-    text = f"{item.dataset}:{name if alone else item.path}"
+    text = f"{item.group}:{name if alone else item.path}"
     return f"{text}:{item.start}-{item.stop}" if item.events else text

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from wq_runner.coffea_adapter.runner import Analysis
 from wq_runner.config.commands import Typed
-from wq_runner.config.settings import SURVEY, RunSettings
+from wq_runner.config.settings import RunSettings
 from wq_runner.directory.opening import default_directory
 from wq_runner.executors.sessions import Wanted
 from wq_runner.scheduler.session import Session
@@ -50,8 +50,9 @@ class Request:
         return Typed(words=self.command, options=self.options, origins=self.origins, directory=Path.cwd())
 
     @property
-    def processor(self) -> str:
-        return self.settings.analysis.processor or SURVEY
+    def processors(self) -> Mapping[str, str]:
+        """The processors by their names, as they were named; one that has none has the empty name."""
+        return self.settings.analysis.processors
 
     @property
     def arguments(self) -> Mapping[str, Any]:

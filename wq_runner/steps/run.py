@@ -25,8 +25,10 @@ from wq_runner.directory.record import Record
 from wq_runner.engine.inline import InlineEngine
 from wq_runner.executors import backends, environments, proxies, sessions
 from wq_runner.executors.sessions import Wanted
-from wq_runner.journal import Fingerprint, KeptStale
+from wq_runner.fingerprint import identity
+from wq_runner.journal import Fingerprint, Journal, KeptStale
 from wq_runner.ledger.items import Item
+from wq_runner.ledger.ledger import Recovered
 from wq_runner.ledger.side_files import FileStore
 from wq_runner.monitor.display import display
 from wq_runner.output.early_files import Completed
@@ -136,9 +138,7 @@ def run(request: Request, console: Console) -> None:
         record.stale = recovered.stale
         record.not_watched = before_not_watched if recovered.holdings else []
         with recording(request, record, paths, console) as (journal, watch):
-            if record.stale:
-                journal.record(KeptStale(names=record.stale))  # before it could be taken for of one code
-            journal.record(Fingerprint(values=record.fingerprint))
+            _begin(journal, record, paths, recovered)
             environment = environments.prepare(
                 request.settings.environment,
                 made.analysis.processor,
@@ -169,6 +169,14 @@ def run(request: Request, console: Console) -> None:
                 ),
                 console,
             )
+
+
+def _begin(journal: Journal, record: Record, paths: RunPaths, recovered: Recovered) -> None:
+    """Write down what the results are made of from now on; first, what is not of one code with them."""
+    resume.drop_outdated(paths, journal, recovered)
+    if record.stale:
+        journal.record(KeptStale(names=tuple(record.stale)))
+    journal.record(Fingerprint(values=record.fingerprint))
 
 
 def _prepared(request: Request, console: Console) -> Prepared:
@@ -302,7 +310,7 @@ def _beside(ready: Prepared, record: Record, place: Place, session: Session) -> 
 
 def _learned(ready: Prepared, record: Record) -> tuple[Path, str]:
     """Return the file of what was learned, and the processor that it is of."""
-    return ready.cache.path.with_name("learned.json"), record.fingerprint["the processor"]
+    return ready.cache.path.with_name("learned.json"), identity.processor_of(record.fingerprint)
 
 
 @contextlib.contextmanager

@@ -235,7 +235,7 @@ def test_samples_that_are_none(here: Path, samples: Any, said: str) -> None:
     ("processor", "said"),
     [
         (5, "this is an int, not a processor"),
-        ({"a": 1}, "this is a dict, not a processor"),
+        ({"a": 1}, "this is an int, not a processor"),
         (call, "this is a module, not a processor"),
         ([Own()], "this is a list, not a processor"),
     ],
@@ -249,6 +249,19 @@ def test_processors_that_are_none(
     assert caught.value.message == said
     assert "ProcessorABC" in caught.value.hint
     assert [one.name for one in here.iterdir()] == ["a.root"]  # nothing was begun
+
+
+def test_several_processors_are_named_and_built() -> None:
+    chosen = call._options(
+        {"processor": call._named({"a": Own, "b": "x.py:B"}), "processor_args": {"a.factor": 3}}
+    )
+    assert chosen.processor == f"a={Own.__module__}:Own,b=x.py:B"
+    built = call._built({"a": Own, "b": Own(factor=5)}, call._options({"processor_args": {"a.factor": 3}}))
+    assert [built.named(name).factor for name in ("a", "b")] == [3, 5]
+    with pytest.raises(UsageError, match="'a b'"):
+        call._named({"a b": Own})
+    with pytest.raises(UsageError, match="for a processor called c"):
+        call._built({"a": Own}, call._options({"processor_args": {"c.factor": 3}}))
 
 
 def test_a_class_is_built_with_its_arguments() -> None:

@@ -271,7 +271,7 @@ def test_what_opens_files_by_itself_shares_the_tree_and_changes_nothing_for_othe
     trees = Trees()
     wrapped, _ = work.lone(trees.used_by(opening))
     chunk = item_of(tmp_path / "a.root", uuid)
-    trees.plan([chunk, chunk], 0)
+    trees.plan(chunk, chunk)
     _, first = wrapped(item_of(tmp_path / "a.root", uuid))
     _, second = wrapped(item_of(tmp_path / "a.root", uuid))
     trees.close()

@@ -128,7 +128,7 @@ def task(
     trees.told = told or {}
     results = []
     for index, item in enumerate(items):
-        trees.plan(items, index)
+        trees.plan(item, items[index + 1] if index + 1 < len(items) else None)
         function = trees.used_by(
             functools.partial(read, names=names, uproot_options={}, begun=functools.partial(_begin, trees))
         )
@@ -272,7 +272,7 @@ def test_a_file_that_was_written_anew_is_not_read_with_the_old_tree(tmp_path: Pa
     items = [Item(path, 0, 100), Item(path, 100, 200)]
     found = []
     for index, item in enumerate(items):
-        trees.plan(items, index)
+        trees.plan(item, items[index + 1] if index + 1 < len(items) else None)
         found.append(
             trees.used_by(functools.partial(read, names=("a",), uproot_options={}, begun=lambda: None))(item)
         )
