@@ -116,8 +116,9 @@ def _parts(
         for found, view in histogram.view(flow=True, as_dict=True).items():
             yield tuple(map(str, found)), _bins(view, dense, observables, summed, known=True)
         return
-    known = getattr(histogram, "_variance_known", True)
     view = histogram.view(flow=True)
+    # whole numbers were counted, also where sums of histograms do not say so
+    known = getattr(histogram, "_variance_known", True) or view.dtype.kind in "iu"
     order = [place for place, axis in enumerate(histogram.axes) if any(axis is one for one in kept)]
     for combination in itertools.product(*(list(enumerate(axis)) for axis in kept)):
         index: list[Any] = [slice(None)] * view.ndim

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from wq_runner.monitor import words
-from wq_runner.monitor.bins import Bins
+from wq_runner.monitor.bins import Bins, Observable
 from wq_runner.monitor.histograms import Sample
 from wq_runner.monitor.pictures import Picture, band, quantity, split_data, total, variations
 
@@ -70,8 +70,8 @@ def _draw_map(
     axes.figure.colorbar(mesh.pcolormesh, ax=axes, label=f"{unit} / bin")
     axes.set_xlabel(x.label)
     axes.set_ylabel(y.label)
-    _name_ticks(axes.xaxis, x.ticks)
-    _name_ticks(axes.yaxis, y.ticks)
+    _set_ticks(axes.xaxis, x)
+    _set_ticks(axes.yaxis, y)
     if len(shown) < 2:
         return []
     return [f"sum of {len(shown)} datasets" + (" of simulation" if data and expected else "")]
@@ -108,7 +108,7 @@ def _draw_bins(picture: Picture, axes: Any, samples: Mapping[str, Sample], mplhe
             flow="none",
             ax=axes,
         )
-    _name_ticks(axes.xaxis, first.ticks)
+    _set_ticks(axes.xaxis, first)
     handles, labels = axes.get_legend_handles_labels()
     if len(labels) > 1 or picture.varied or data:
         _name_parts(axes, handles, labels)
@@ -159,6 +159,14 @@ def _largest(expected: Mapping[str, Bins], colors: dict[str, str]) -> tuple[dict
     return drawn, {name: COLORS[place % len(COLORS)] for place, name in enumerate(sorted(drawn))}
 
 
-def _name_ticks(axis: Any, names: Sequence[str]) -> None:
+def _set_ticks(axis: Any, observable: Observable) -> None:
+    """Name the bins of categories; where bins have whole numbers, as of jets or runs, show no others."""
+    from matplotlib.ticker import MaxNLocator, ScalarFormatter
+
+    names = observable.ticks
     if names:
         axis.set_ticks(range(len(names)), names, rotation=30 if sum(map(len, names)) > _WIDE else 0)
+    elif all(float(edge).is_integer() for edge in observable.edges):
+        large = float(abs(observable.edges[-1])) >= 10_000
+        axis.set_major_locator(MaxNLocator(nbins=6 if large else 9, integer=True, steps=[1, 2, 5, 10]))
+        axis.set_major_formatter(ScalarFormatter(useOffset=False))

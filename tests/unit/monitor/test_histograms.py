@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import hist
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from wq_runner.errors import UsageError
-from wq_runner.monitor import histograms, pictures
+from wq_runner.monitor import drawing, histograms, pictures
 from wq_runner.monitor.histograms import Sample
 from wq_runner.monitor.pictures import EVENTS, GENERATOR, WEIGHTS, Picture, choose
 
@@ -244,3 +245,40 @@ def test_what_cannot_be_normalized_is_said(samples: dict[str, Sample], text: str
     (picture,) = pictures.pictures(topcoffea(), {}, choose(["channel=2l", "process=DY"]))
     with pytest.raises(UsageError, match=text):
         pictures.normalized(picture, samples, 1.0)
+
+
+@pytest.mark.parametrize(
+    "storage", [hist.storage.Int64(), hist.storage.AtomicInt64()], ids=["Int64", "atomic"]
+)
+def test_whole_numbers_are_counts_also_as_sums_of_histograms(storage: Any) -> None:
+    one, other = (hist.Hist(hist.axis.Regular(4, 0, 100, name="mass"), storage=storage) for _ in range(2))
+    one.fill([10, 60])
+    other.fill([10])
+    (found,) = pictures.pictures({"mass": one + other}, {})
+    assert pictures.quantity(found, {}) == EVENTS
+
+
+@pytest.mark.parametrize(
+    "axis",
+    [
+        hist.axis.Integer(315_252, 315_272, name="run"),
+        hist.axis.Integer(0, 9, name="njets"),
+        hist.axis.Integer(0, 2, name="charge"),
+        hist.axis.Regular(7, 0, 7, name="nb"),
+    ],
+    ids=lambda one: one.name,
+)
+def test_whole_numbers_have_whole_ticks(axis: Any, tmp_path: Path) -> None:
+    pytest.importorskip("mplhep")
+    from matplotlib.figure import Figure
+
+    made = hist.Hist(axis)
+    figure = Figure()
+    axes = figure.add_subplot()
+    (found,) = pictures.pictures({"x": made.fill([int(axis.edges[0])])}, {})
+    axes.set_xlim(axis.edges[0], axis.edges[-1])
+    drawing._set_ticks(axes.xaxis, next(iter(found.parts.values())).observables[0])
+    figure.savefig(tmp_path / "x.png")
+    said = [one.get_text() for one in axes.get_xticklabels() if one.get_text()]
+    assert [one for one in said if not one.lstrip("−-").isdigit()] == []
+    assert not axes.xaxis.get_offset_text().get_text()
