@@ -432,6 +432,11 @@ class RunView:
     log: tuple[str, ...] = ()
 
     @property
+    def mean_event_rate(self) -> float:
+        """Events per second from the first attempt on; 0 of what has none."""
+        return self.total.mean_rate if self.unit == "events" else 0.0
+
+    @property
     def seconds(self) -> float:
         """How long the run has lasted, or lasted."""
         return max(0.0, (self.ended if self.ended is not None else self.updated) - self.started)

@@ -107,10 +107,10 @@ def ending(
     accounts: Mapping[str, Account],
     spent: Spent,
     total: float,
-    processing: float,
+    rate: float,
     paths: RunPaths,
 ) -> None:
-    """Print the table of datasets and where the output is."""
+    """Print the table of datasets and where the output is; `rate` is that which the page says, too."""
     planned = sum(account.planned for account in accounts.values())
     done = sum(account.processed for account in accounts.values())
     complete = all(account.complete for account in accounts.values())
@@ -123,8 +123,7 @@ def ending(
             f"and {len(accounts) - _MANY} more; all are in {printing.path(paths.summary)}", highlight=False
         )
     console.print()
-    rate = format_rate(sum(spent.events.values()) / max(processing, 1e-3))
-    measured = f" ({rate} events/s while processing)" if any(spent.events.values()) else ""
+    measured = f" ({format_rate(rate)} events/s while processing)" if rate else ""
     printing.line(
         console,
         "complete" if complete else "partial",

@@ -101,13 +101,13 @@ def conclude(
     staging.stage(record, paths, form.stage_out, console)
     record.form = vars(form)
     total = record.clock() - record.started
-    announcements.ending(console, record.accounts, record.spent, total, record.phases["processing"], paths)
+    view = place.watch.look()
+    announcements.ending(console, record.accounts, record.spent, total, view.mean_event_rate, paths)
     for note in written.notes:
         printing.line(console, "note", note)
     remarks.stale(console, record.stale)
     remarks.not_watched(console, record.not_watched)
     announcements.limited(console, record.limited, ready.whole)
-    view = place.watch.look()
     if ready.probing:
         announcements.probe(
             console, estimate.probed(ready.fileset, ready.known, view.chunk_memory, record.spent)

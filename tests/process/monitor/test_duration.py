@@ -10,6 +10,7 @@ import pytest
 import running
 
 from wq_runner.monitor import runs
+from wq_runner.units import format_rate
 
 SLOW = """
 import pathlib, time
@@ -44,3 +45,14 @@ def test_one_duration_with_imports_that_are_said(tmp_path: Path) -> None:
     # the clock of all begins with the command, and not when its imports have ended
     assert view.started == pytest.approx(record["started"], abs=1e-3)
     assert 1 <= record["seconds"]["total"] <= view.seconds + 0.1
+
+
+def test_one_rate_which_is_without_the_wait_for_workers(tmp_path: Path) -> None:
+    (tmp_path / "fast.py").write_text("def process(events):\n    return {'events': len(events)}\n")
+    nanoaod.write_simple(tmp_path / "a.root", 1000)
+    options = ("-w", 1, "-p", "fast.py:process", "--schema", "BaseSchema", "-c", 100, "-o", "out", "a.root")
+    ended = running.run_well(*options, cwd=tmp_path)
+    total = json.loads((tmp_path / "out" / "status.json").read_text())["total"]
+    assert f"({format_rate(total['mean_rate'])} events/s while processing)" in ended.out
+    seconds = running.summary(tmp_path / "out")["seconds"]["processing"]
+    assert total["mean_rate"] > 1000 / seconds

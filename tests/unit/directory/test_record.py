@@ -132,7 +132,7 @@ def test_ending(console: Console, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
             ),
         )
     found = record.accounts(FILESET, PLAN, processed(Done("DY", 10), Done("TT", 4), skipped=5), BAD)
-    announcements.ending(console, found, spent, 12.0, 7.0, paths)
+    announcements.ending(console, found, spent, 12.0, 2.0, paths)
     assert shown(console.file)[1:] == [  # type: ignore[arg-type]
         "dataset   files   chunks   events   core time   rate per core   complete",
         "DY            2        2       10       2.0 s             5/s   "
@@ -152,7 +152,7 @@ def test_a_run_of_seconds_ends_with_three_lines(
     paths = RunPaths(root=tmp_path / "out")
     paths.root.mkdir()
     one = record.Account(files=1, files_unreadable=0, chunks=1, planned=300, processed=300, skipped=0)
-    announcements.ending(console, {"DY": one}, record.Spent(), 2.0, 1.0, paths)
+    announcements.ending(console, {"DY": one}, record.Spent(), 2.0, 0.0, paths)
     assert shown(console.file)[1:] == [  # type: ignore[arg-type]
         "complete     300 of 300 events in 2.0 s",  # none of them by this process
         "output       out/output.coffea  report.html  run.json",
