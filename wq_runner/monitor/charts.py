@@ -27,9 +27,12 @@ class Line:
     filled: bool = False
 
 
-def over_time(title: str, lines: Sequence[Line], *, seconds: float, shown: Format) -> Html:
+def over_time(
+    title: str, lines: Sequence[Line], *, seconds: float, shown: Format, of_bytes: bool = False
+) -> Html:
     """Draw lines over the time since the start: each value lasts for an equal part of `seconds`."""
-    top = nice_top(max((max(line.values, default=0.0) for line in lines), default=0.0))
+    most = max((max(line.values, default=0.0) for line in lines), default=0.0)
+    top = nice_size(most) if of_bytes else nice_top(most)
     count = max((len(line.values) for line in lines), default=0)
     seconds = max(seconds, 1e-3)
     parts: list[Html] = [*y_axis(top, shown), *_time_axis(seconds)]
@@ -200,6 +203,13 @@ def nice_top(value: float) -> float:
         return 1.0
     scale = 10.0 ** math.floor(math.log10(value))
     return next(step * scale for step in (1, 2, 4, 5, 8, 10) if step * scale >= value * 0.9999)
+
+
+def nice_size(value: float) -> float:
+    """Return the next of 1, 2, 5, 10, ... kB, MB, GB, of which each is 1,024 of the one before."""
+    unit = 1024.0 ** math.floor(math.log(value, 1024)) if value > 1 and math.isfinite(value) else 1.0
+    top = nice_top(value / unit)
+    return top * unit if top < 1000 else 1024 * unit
 
 
 def round_numbers(low: float, high: float, *, whole: bool = False, about: int = 5) -> list[float]:

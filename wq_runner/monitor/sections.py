@@ -117,12 +117,12 @@ def over_time(view: RunView) -> Html:
 
     flat: list[str] = []
 
-    def drawn(title: str, lines: Sequence[Line], shown: charts.Format) -> Html:
+    def drawn(title: str, lines: Sequence[Line], shown: charts.Format = short_size) -> Html:
         if all(_is_flat(line.values) for line in lines):
             levels = [f"{line.name} {shown(line.values[len(line.values) // 2])}" for line in lines]
             flat.append(f"{title} ({', '.join(levels)})")
             return NOTHING
-        return charts.over_time(title, lines, seconds=seconds, shown=shown)
+        return charts.over_time(title, lines, seconds=seconds, shown=shown, of_bytes=shown is short_size)
 
     if not series.bins:
         return section("time", "Over time", tag("p", "nothing yet"))
@@ -163,7 +163,6 @@ def over_time(view: RunView) -> Html:
                 Line(name="sent to workers", values=series.rates("sent")),
                 Line(name="received", values=series.rates("received")),
             ],
-            lambda value: trimmed(format_size(value)),
         ),
         drawn(
             "memory of the workers",
@@ -171,7 +170,6 @@ def over_time(view: RunView) -> Html:
                 Line(name="allocated", values=gauges["memory_used"], filled=True),
                 Line(name="there", values=gauges["memory"]),
             ],
-            lambda value: trimmed(format_size(value)),
         ),
     ]
     note = tag("p", f"the same all the time: {'; '.join(flat)}", class_="note") if flat else None
@@ -314,6 +312,11 @@ def moment(when: float) -> str:
 def short(value: float) -> str:
     """Return a number for an axis."""
     return trimmed(words.short_count(value)) if value >= 1000 else f"{value:.3g}"
+
+
+def short_size(value: float) -> str:
+    """Return a size for an axis."""
+    return trimmed(format_size(value))
 
 
 def trimmed(text: str) -> str:

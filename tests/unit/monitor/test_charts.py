@@ -36,3 +36,11 @@ def test_what_is_counted_is_whole(
     ]
     assert labels is None or found == labels
     assert ticks is None or below == ticks
+
+
+@pytest.mark.parametrize("most", [1, 700, 1_500_000, 22_763_536_384, 1023, 10 * 2**20])
+def test_sizes_on_an_axis_are_round(most: int) -> None:
+    top = charts.nice_size(most)
+    assert top >= most
+    said = [sections.short_size(part * top) for part in (0, 0.5, 1)]
+    assert [one for one in said if not re.fullmatch(r"[0-9]+(\.5)? [kMGT]?B", one)] == []
