@@ -56,7 +56,8 @@ def test_a_crash_is_cut_out(data: Path, tmp_path: Path, executor: str) -> None:
     args = ("what=exit", "file=f1.root", "entry=70")
     failing = ("-p", f"{TROUBLED}:Troubled", *(word for one in args for word in ("--processor-args", one)))
     options = (*failing, *SUMS[2:], "--min-chunk", 50, "-e", executor, "-w", 2, "-o", "out")
-    ended = running.run(*options, data, cwd=tmp_path)
+    # by its path, as in an environment that is not activated
+    ended = running.run(*options, data, cwd=tmp_path, PATH=os.defpath)
     assert ended.code == 3, ended.out + ended.err
     assert running.output(tmp_path / "out")["entries"] == FILES * EVENTS - 50
     assert "f1.root events 50-100" in ended.error

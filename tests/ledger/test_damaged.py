@@ -14,7 +14,7 @@ import flips
 import pytest
 from flips import World
 
-NUMBER = int(os.environ.get("WQ_TESTS_FLIPS", "15"))
+NUMBER = int(os.environ.get("WQ_TESTS_FLIPS", "10"))
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
+import shlex
+import shutil
 import sys
+import sysconfig
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -92,6 +96,9 @@ def local_config(processes: int, directory: Path) -> Any:
     from parsl.executors import HighThroughputExecutor
     from parsl.providers import LocalProvider
 
+    # Parsl starts its programs by their names, and an environment need not be activated
+    programs = os.pathsep.join([sysconfig.get_path("scripts"), os.environ.get("PATH", os.defpath)])
+    interchange = shutil.which("interchange.py", path=programs) or "interchange.py"
     executor = HighThroughputExecutor(
         label="local",
         address="127.0.0.1",
@@ -102,8 +109,10 @@ def local_config(processes: int, directory: Path) -> Any:
         heartbeat_threshold=_PATIENCE,
         # whoever reaches the port of the interchange could run code as us
         encrypted=True,
-        interchange_launch_cmd=[sys.executable, "-c", _TETHER, "interchange.py"],
-        provider=LocalProvider(init_blocks=1, min_blocks=1, max_blocks=1),
+        interchange_launch_cmd=[sys.executable, "-c", _TETHER, interchange],
+        provider=LocalProvider(
+            init_blocks=1, min_blocks=1, max_blocks=1, worker_init=f"export PATH={shlex.quote(programs)}"
+        ),
     )
     return Config(
         executors=[executor],
