@@ -54,4 +54,4 @@ def _command(name: str) -> str | None:
     if name in {"stop", "kill", "cancel"}:
         return "no such file; wq-run --stop DIR stops a run, as Ctrl-C does"
     near = difflib.get_close_matches(name, _COMMANDS, n=1, cutoff=0.75) if name.isalpha() else []
-    return f"no such file; did you mean the command wq-run {near[0]}?" if near else None
+    return f"no such file; did you mean {near[0]}, a command of wq-run, which goes first?" if near else None

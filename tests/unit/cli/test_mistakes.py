@@ -374,9 +374,9 @@ def test_a_catalog_that_does_not_answer_is_said_first(call: Call) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ("sample a.root", "did you mean the command wq-run samples?"),
-        ("a.root stat", "did you mean the command wq-run status?"),
-        ("reports", "did you mean the command wq-run report?"),
+        ("sample a.root", "did you mean samples, a command of wq-run"),
+        ("a.root stat", "did you mean status, a command of wq-run"),
+        ("reports", "did you mean report, a command of wq-run"),
         ("run a.root", "wq-run runs without a word: leave it out"),
         ("resume", "the command of a run, given again, continues it"),
         ("stop out", "wq-run --stop DIR stops a run"),
