@@ -97,7 +97,7 @@ def test_files_that_are_there_twice_are_named(console: Console) -> None:
 def test_files_that_are_left_out_are_named(console: Console) -> None:
     announcements.samples(console, FILESET[:1], Knowledge(bad=BAD), PLAN)
     assert shown(console.file) == [  # type: ignore[arg-type]
-        "samples      1 dataset, 2 files, 19 events (1 unreadable)",
+        "samples      1 dataset, 2 files, 15 events (1 unreadable)",
         "             left out: cut short",
     ]
 
