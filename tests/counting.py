@@ -90,7 +90,7 @@ def cannot_read_1(chunk: Chunk) -> dict[str, Any]:
 def for_each(processors: Sequence[str], values: Sequence[Chunk]) -> list[Chunk]:
     """Return the chunks of several processors, as `wq-run` plans them."""
     return [
-        replace(one, dataset=f"{name}:{one.dataset}", usermeta={MEANT: (name, one.dataset), "who": name})
+        replace(one, dataset=f"{name}.{one.dataset}", usermeta={MEANT: (name, one.dataset), "who": name})
         for one in values
         for name in processors
     ]

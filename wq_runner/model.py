@@ -66,7 +66,7 @@ class Dataset:
     @property
     def plain(self) -> str:
         """What the samples call it, and the processor."""
-        return self.name.removeprefix(f"{self.processor}:") if self.processor else self.name
+        return self.name.removeprefix(f"{self.processor}.") if self.processor else self.name
 
     def document(self, files: Mapping[str, Any]) -> dict[str, Any]:
         """Return it as filesets of coffea have it, with these files and what is known of each."""

@@ -85,7 +85,7 @@ def chunks_of(directory: Path, since: int = 0) -> Counter[str]:
     """Return how many chunks of each processor were accepted, since an event of the journal."""
     events = running.events_of(directory)[since:]
     accepted = [one for one in events if isinstance(one, Accepted) and one.category == "processing"]
-    return Counter(one.dataset.partition(":")[0] for one in accepted for _ in one.items)
+    return Counter(one.dataset.partition(".")[0] for one in accepted for _ in one.items)
 
 
 def test_killed_and_edited_each_has_the_result_that_it_has_alone(analysis: Path) -> None:
@@ -106,7 +106,7 @@ def test_killed_and_edited_each_has_the_result_that_it_has_alone(analysis: Path)
     assert "of mm changed since the last run" in ended.out
     assert load(out / "output.coffea") == alone(odd=250)
     events = running.events_of(out)[before:]
-    assert {one.dataset for one in events if isinstance(one, TaskSubmitted)} == {"mm:dy", "mm:tt"}
+    assert {one.dataset for one in events if isinstance(one, TaskSubmitted)} == {"mm.dy", "mm.tt"}
     assert chunks_of(out, before) == {"mm": FILES * EVENTS // CHUNK}
 
     # taken back: what was there is there again

@@ -22,6 +22,7 @@ from wq_runner.ledger import ledger
 from wq_runner.ledger.items import content_of
 from wq_runner.ledger.ledger import Recovered
 from wq_runner.ledger.side_files import FileStore
+from wq_runner.remote.several import processor_of
 from wq_runner.system import RunPaths
 from wq_runner.terminal import printing
 
@@ -165,7 +166,7 @@ def _without(
     recovered: Recovered, edited: Collection[str], differing: Sequence[str], console: Console
 ) -> Recovered:
     """Return what there is but for those of several processors that were edited."""
-    old = tuple(one for one in recovered.holdings if one.dataset.partition(":")[0] in edited)
+    old = tuple(one for one in recovered.holdings if processor_of(one.dataset) in edited)
     count = sum(len(one.items) for one in old)
     chunks = printing.number(count, "chunk")
     text = (

@@ -46,7 +46,7 @@ class Item:
     @property
     def group(self) -> str:
         """The dataset as the samples call it: what is scheduled together, whichever processor it is for."""
-        return self.dataset.removeprefix(f"{self.processor}:") if self.processor else self.dataset
+        return self.dataset.removeprefix(f"{self.processor}.") if self.processor else self.dataset
 
     @property
     def events(self) -> int:

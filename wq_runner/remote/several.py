@@ -41,7 +41,7 @@ class Several:
 
     def of_dataset(self, name: str) -> tuple[str, Any]:
         """Return the name of the processor of a dataset of the run, and the processor."""
-        name = name.partition(":")[0]
+        name = processor_of(name)
         return name, self.named(name)
 
 
@@ -68,7 +68,7 @@ def is_several(processor: Any) -> bool:
 
 def dataset_of(processor: str, dataset: str) -> str:
     """Return the name that a dataset of the samples has in the run, as that of one of several processors."""
-    return f"{processor}:{dataset}" if processor else dataset
+    return f"{processor}.{dataset}" if processor else dataset
 
 
 def each(processor: Any) -> dict[str, Any]:
@@ -80,6 +80,11 @@ def unpack(processor: Any) -> None:
     """Unpack all processors, if there are several, for what that imports."""
     for name in processor if is_several(processor) else ():
         processor.named(name)
+
+
+def processor_of(dataset: str) -> str:
+    """Return the one of several processors that has this dataset of the run: no name of one has a dot."""
+    return dataset.partition(".")[0]
 
 
 # -- chunks

@@ -25,6 +25,7 @@ from wq_runner.ledger.ledger import Holding
 from wq_runner.ledger.reducer import Reducer
 from wq_runner.model import Category, Ending, Outcome, Task
 from wq_runner.remote import work
+from wq_runner.remote.several import processor_of
 from wq_runner.scheduler import journal_events, policy
 from wq_runner.scheduler.allocation import AllocationSettings, Allocator
 from wq_runner.scheduler.attempts import Attempts
@@ -506,7 +507,7 @@ def _attempts(
 
 def _processor_of(holding: Holding, names: Collection[str]) -> str | None:
     """Return which of these processors a result is of."""
-    name = "" if "" in names else holding.dataset.partition(":")[0]
+    name = "" if "" in names else processor_of(holding.dataset)
     return name if name in names else None
 
 

@@ -69,7 +69,7 @@ def item(path: Path, processor: str, start: int = 0, stop: int = 100, dataset: s
     with uproot.open(path) as opened:
         uuid = opened.file.uuid.bytes
     meta = {MEANT: (processor, dataset), "xsec": 1.0}
-    return WorkItem(f"{processor}:{dataset}", str(path), "Events", start, stop, uuid, meta)
+    return WorkItem(f"{processor}.{dataset}", str(path), "Events", start, stop, uuid, meta)
 
 
 def answered(directory: Path, processors: Several, items: list[WorkItem], labels: list[int]) -> Any:
@@ -114,7 +114,7 @@ def test_each_has_its_own_events_of_arrays_that_are_read_once(
     }
     assert sum(size >= 400 for size in decompressed) == 2 * 2  # both columns, for each of the two ranges
     # the account has the names of the run, the processor those of the samples
-    assert {one.dataset for one in found[2]["processed"]} == {"two:dy"}
+    assert {one.dataset for one in found[2]["processed"]} == {"two.dy"}
     assert all("'dy'" in told and MEANT not in told for one in found.values() for told in one["out"]["told"])
 
 

@@ -54,7 +54,7 @@ def run(
 
 
 def of(found: LoopResult, processor: str) -> list[tuple[str, int, int]]:
-    return ranges({key: one for key, one in found.results.items() if key[0].startswith(f"{processor}:")})
+    return ranges({key: one for key, one in found.results.items() if key[0].startswith(f"{processor}.")})
 
 
 def test_a_task_has_a_chunk_for_all_and_each_has_its_own_result(tmp_path: Path, record: Journal) -> None:
@@ -67,7 +67,7 @@ def test_a_task_has_a_chunk_for_all_and_each_has_its_own_result(tmp_path: Path, 
 
     found = run(tmp_path, record, for_each(BOTH, plain), script=script)
     assert of(found, "ee") == of(found, "mm") == all_of(plain)
-    assert set(found.results) == {(f"{name}:{dataset}", "") for name in BOTH for dataset in "AB"}
+    assert set(found.results) == {(f"{name}.{dataset}", "") for name in BOTH for dataset in "AB"}
     for attempt in attempts:
         places = [(one.filename, one.entrystart) for one in attempt.values]
         assert all(places.count(one) == 2 for one in places)
@@ -115,7 +115,7 @@ def test_one_that_fails_does_not_keep_the_others_from_their_results(tmp_path: Pa
     submitted = [
         event for _, event in journal.read(tmp_path / "journal.jsonl") if isinstance(event, TaskSubmitted)
     ]
-    tried = sum(event.events for event in submitted if event.dataset.startswith("mm:"))
+    tried = sum(event.events for event in submitted if event.dataset.startswith("mm."))
     assert tried < sum(one.events for one in plain) / 2  # it was given up as soon as it was known
 
 
@@ -143,7 +143,7 @@ def test_chunks_are_cut_for_all_alike() -> None:
 
 def test_chunks_that_are_left_for_one_alone_are_by_themselves() -> None:
     values = for_each(BOTH, chunks("A", 4))
-    items = [describe(one) for one in values if one.dataset == "ee:A" or one.entrystart > 1000]
+    items = [describe(one) for one in values if one.dataset == "ee.A" or one.entrystart > 1000]
     sizes = [len(bundle.items) for bundle in bundles(items)]
     assert sorted(sizes) == [1, 1, 2, 2]
 
