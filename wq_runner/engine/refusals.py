@@ -10,7 +10,8 @@ def failed(settings: QueueSettings, error: Exception) -> Failed:
     if isinstance(error, ImportError):
         return Failed(
             reason=f"the engine is not installed: {error}",
-            hint="conda install -c conda-forge 'ndcctools<8'   (or, on Debian and Ubuntu: make setup)",
+            hint="conda install -c conda-forge 'ndcctools<8'   (or, on Debian and Ubuntu: make setup)\n"
+            "-e futures does without it, with processes of this machine",
         )
     if settings.tls:
         return Failed(
