@@ -23,7 +23,7 @@ def parse(text: str) -> dict[str, str]:
 
 
 def join(texts: Iterable[str]) -> str | None:
-    """Return several such texts as one; None if there are none.
+    """Return several such texts as one; None if there are none. Of those without names the last counts.
 
     Raises
     ------
@@ -31,7 +31,7 @@ def join(texts: Iterable[str]) -> str | None:
         As for `parse`.
     """
     pairs = [pair for text in texts for pair in parse(text).items()]
-    found = _unique(pairs)
+    found = _unique(pairs if any(name for name, _ in pairs) else pairs[-1:])
     return ",".join(f"{name}={place}" if name else place for name, place in found.items()) or None
 
 

@@ -17,6 +17,7 @@ from wq_runner.config import processors
         ([], None),
         (["a.py:A"], {"": "a.py:A"}),
         (["a,b.py:A"], {"": "a,b.py:A"}),
+        (["a.py:A", "b.py:B"], {"": "b.py:B"}),  # as of every option
         (["year=2018/a.py:A"], {"year": "2018/a.py:A"}),
         (["./year=2018/a.py:A"], {"": "./year=2018/a.py:A"}),
         (["ee=a.py:EE", "mm=pkg.b:MM"], {"ee": "a.py:EE", "mm": "pkg.b:MM"}),
@@ -31,7 +32,6 @@ def test_what_is_joined_is_read_again(texts: list[str], found: dict[str, str] | 
 @pytest.mark.parametrize(
     ("texts", "said"),
     [
-        (["a.py:A", "b.py:B"], "need names"),
         (["ee=a.py:A", "b.py:B"], "b.py:B: several processors need names"),
         (["ee=a.py:A,b.py:B"], "need names"),
         (["ee=a.py:A", "ee=b.py:B"], "named ee"),
