@@ -26,6 +26,8 @@ autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
 
 html_theme = "furo"
+html_static_path = ["_static"]
+html_css_files = ["code.css"]
 html_title = "wq-runner"
 html_copy_source = False
 html_show_sphinx = False

@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 import click
 import nanoaod
 import pytest
+from playwright.sync_api import Browser
 
 LOADS = {"img": "src", "script": "src", "link": "href", "iframe": "src", "source": "src"}
 
@@ -55,6 +56,18 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def pages(site: Path) -> dict[Path, Page]:
     return {path: Page(path) for path in site.rglob("*.html")}
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("page", ["install", "guide", "tutorial", "migration/topcoffea", "reference/wq-run"])
+def test_no_code_is_cut(browser: Browser, site: Path, page: str, width: int) -> None:
+    shown = browser.new_page(viewport={"width": width, "height": 900})
+    shown.goto((site / f"{page}.html").as_uri())
+    cut = "[...document.querySelectorAll('pre')].filter(one => one.scrollWidth > one.clientWidth + 1).length"
+    assert shown.evaluate("document.querySelectorAll('pre').length") > 0
+    assert shown.evaluate(cut) == 0
+    assert shown.evaluate("document.documentElement.scrollWidth <= innerWidth"), "it scrolls to the side"
+    shown.close()
 
 
 def test_every_document_has_a_page(site: Path) -> None:
