@@ -123,7 +123,8 @@ def write(
             notes += before.notes
             continue
         try:
-            value, note = ended(processor, {of: sums[of] for of in parts}, stem, apart)
+            value, note, failed = _ended_each(processor, {of: sums[of] for of in parts}, stem, apart)
+            problem = problem or failed
             notes += [note] if note else []
             saved = save(value, place / stem, zipped=form.pkl_gz)
             files += [describe(path, paths.root) for path in saved]
@@ -170,21 +171,37 @@ def ended(processor: Any, sums: Mapping[Sum, Any], stem: str, apart: str) -> tup
     `apart` is the hint if they cannot be added. Of several processors it is the result of each, by its name;
     in a file of one of them, its result.
     """
+    value, note, problem = _ended_each(processor, sums, stem, apart)
+    if problem is not None:
+        raise problem
+    return value, note
+
+
+def _ended_each(
+    processor: Any, sums: Mapping[Sum, Any], stem: str, apart: str
+) -> tuple[Any, str, WqRunnerError | None]:
+    """Do that for each of several processors; one that fails does not keep the others from their results."""
     if not several.is_several(processor):
-        return _ended(processor, sums, stem, apart)
+        return *_ended(processor, sums, stem, apart), None
     of_each: dict[str, dict[Sum, Any]] = {}
     for of, one in sums.items():
-        of_each.setdefault(processor.of_dataset(of[0])[0], {})[of] = one
-    results = {
-        name: _ended(processor.named(name), of_each[name], f"{name}" if stem == WHOLE else stem, apart)
-        for name in processor
-        if name in of_each
-    }
-    note = next((note for _, note in results.values() if note), "")
-    if stem != WHOLE:
-        ((value, _),) = results.values()
-        return value, note
-    return {name: value for name, (value, _) in results.items()}, note
+        of_each.setdefault(several.processor_of(of[0]), {})[of] = one
+    value: dict[str, Any] = {}
+    notes: list[str] = []
+    problems: list[WqRunnerError] = []
+    for name in filter(of_each.__contains__, processor):
+        try:
+            value[name], note = _ended(
+                processor.named(name), of_each[name], name if stem == WHOLE else stem, apart
+            )
+        except WqRunnerError as error:
+            problems.append(error)
+        else:
+            notes += [note] if note else []
+    if not value:
+        raise problems[0]
+    problem = problems[0] if problems else None
+    return value if stem == WHOLE else next(iter(value.values())), "".join(notes[:1]), problem
 
 
 def _ended(processor: Any, sums: Mapping[Sum, Any], stem: str, apart: str) -> tuple[Any, str]:

@@ -39,11 +39,6 @@ class Several:
         found = self._processors[name]
         return found.unpacked() if isinstance(found, _Packed) else found
 
-    def of_dataset(self, name: str) -> tuple[str, Any]:
-        """Return the name of the processor of a dataset of the run, and the processor."""
-        name = processor_of(name)
-        return name, self.named(name)
-
 
 @dataclasses.dataclass(frozen=True)
 class _Packed:
@@ -63,7 +58,7 @@ class _Packed:
 
 def is_several(processor: Any) -> bool:
     """Whether this is `Several`, by name: a worker may have imported this module under another one."""
-    return type(processor).__name__ == Several.__name__ and hasattr(processor, "of_dataset")
+    return type(processor).__name__ == Several.__name__ and hasattr(processor, "named")
 
 
 def dataset_of(processor: str, dataset: str) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from wq_runner import summary, system
+from wq_runner.config import processors
 from wq_runner.directory import resume
 from wq_runner.errors import OutputError, UsageError, did_you_mean
 from wq_runner.ledger import ledger, reducer
@@ -22,6 +23,7 @@ from wq_runner.ledger.items import Sum
 from wq_runner.ledger.ledger import Holding
 from wq_runner.monitor import runs
 from wq_runner.output import result_files
+from wq_runner.remote.several import Several
 from wq_runner.results import merge
 from wq_runner.system import RunPaths
 from wq_runner.terminal import printing
@@ -67,7 +69,7 @@ def peek(
             f"{path} would be among the results of the run, and this is none", hint="choose another directory"
         )
     sums, shares = so_far(paths, patterns)
-    processor = None if raw else _processor(paths)
+    processor = _raw(paths) if raw else _processor(paths)
     value, _ = result_files.ended(
         processor, sums, result_files.WHOLE, "look at one dataset at a time, with --dataset"
     )
@@ -152,6 +154,13 @@ def _holdings(paths: RunPaths, known: set[str], patterns: Sequence[str]) -> list
 
 def _is_wanted(name: str, patterns: Sequence[str]) -> bool:
     return not patterns or any(name == one or fnmatchcase(name, one) for one in patterns)
+
+
+def _raw(paths: RunPaths) -> Any:
+    """Return what does nothing at the end, for each of several processors."""
+    told = (summary.look(paths) or {}).get("options", {}).get("processor", {}).get("value")
+    places = processors.parse(str(told or ""))
+    return None if "" in places else Several(dict.fromkeys(places))
 
 
 def _processor(paths: RunPaths) -> Any:

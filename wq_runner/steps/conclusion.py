@@ -31,6 +31,7 @@ from wq_runner.output.result_files import Form, Written
 from wq_runner.planning.left_out import left_out
 from wq_runner.remote.pinned import Code
 from wq_runner.remote.reads import recorder
+from wq_runner.remote.several import processor_of
 from wq_runner.steps import announcements, staging
 from wq_runner.steps.prepare import Prepared
 from wq_runner.system import RunPaths
@@ -131,7 +132,7 @@ def _of_processors(
     error = next(iter(failed.values()))
     told = []
     for one in processor:
-        own = [account for dataset, account in accounts.items() if processor.of_dataset(dataset)[0] == one]
+        own = [account for dataset, account in accounts.items() if processor_of(dataset) == one]
         whole = "complete" if all(account.complete for account in own) else "partial"
         told.append(f"{one}: {'failed' if one in failed else whole}")
     error.message = f"{error.message}\n\nin the result: {', '.join(told)}"

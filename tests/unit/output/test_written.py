@@ -13,6 +13,7 @@ from wq_runner import system
 from wq_runner.errors import OutputError, ProcessorError
 from wq_runner.output import result_files
 from wq_runner.output.result_files import Form
+from wq_runner.remote.several import Several
 from wq_runner.system import RunPaths
 
 
@@ -50,6 +51,32 @@ def test_what_needs_no_sum_across_datasets_is_written(tmp_path: Path) -> None:
     mixed = result_files.write(SUMS, None, paths, Form(scheme="group:kind", names={**GROUPS, "b": "numbers"}))
     assert mixed.problem is not None
     assert not mixed.files
+
+
+def test_one_of_several_processors_that_fails_keeps_no_other_from_its_result(tmp_path: Path) -> None:
+    paths = RunPaths(root=tmp_path)
+    sums = {
+        (f"{name}.{of}", ""): SUMS[of, ""]
+        for name in ("ee", "mm")
+        for of in ("b", "c")
+        if of == "b" or name == "mm"
+    }
+    both = Several({"ee": Ended(lambda output: output), "mm": Ended(lambda output: output)})
+    written = result_files.write(sums, both, paths, Form())
+    assert load(tmp_path / "output.coffea") == {
+        "ee": {"x": {2}}
+    }  # sets and numbers of mm are not to be added
+    assert isinstance(written.problem, ProcessorError)
+    assert "mm.b" in str(written.problem)
+    fails = Several({"ee": Ended(fails_for_b), "mm": Ended(fails_for_b)})
+    apart = {of: one for of, one in sums.items() if of != ("mm.b", "")}
+    written = result_files.write(apart, fails, paths, Form())
+    assert load(tmp_path / "output.coffea") == {"mm": {"x": 3}}
+    assert "postprocess failed for ee" in str(written.problem)
+    names = {"ee.b": "ee", "mm.c": "mm"}
+    written = result_files.write(apart, fails, paths, Form(scheme="per-processor", names=names))
+    assert [one["path"] for one in written.files] == ["outputs/mm.coffea"]
+    assert load(tmp_path / "outputs/mm.coffea") == {"x": 3}
 
 
 def fails_for_b(output: Any) -> Any:
