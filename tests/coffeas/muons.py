@@ -100,7 +100,9 @@ def main() -> None:
                 except Exception as error:
                     print(f"raised: {error}")
         else:
-            output = util.load(Path(name) / "output.coffea")
+            directory, _, one = name.partition(":")  # of several processors
+            output = util.load(Path(directory) / "output.coffea")
+            output = output[one] if one else output
         print(f"{name}: {'equal' if plain(output) == expected else plain(output)}")
 
 

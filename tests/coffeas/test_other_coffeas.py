@@ -111,6 +111,18 @@ def test_a_function_of_events_is_a_processor(other: Other) -> None:
     assert running.summary(other.place / "function")["complete"]
 
 
+@pytest.mark.parametrize("executor", [LOCAL, ("-e", "iterative")])
+def test_several_processors_have_the_numbers_that_each_has_alone(
+    other: Other, executor: tuple[object, ...]
+) -> None:
+    both = ("-p", "one=muons.py:Muons", "-p", "two=muons.py:Muons")
+    ended = other.run(
+        "wq-run", "-o", "several", "--fresh", "--chunksize", 500, *both, *executor, "samples.json"
+    )
+    assert ended.code == 0, ended.out + ended.err
+    assert other.compare("several:one", "several:two") == ["several:one: equal", "several:two: equal"]
+
+
 def test_pip_changed_no_version_that_was_there(other: Other) -> None:
     if other.bin.parent.parent.name != ".coffeas":
         pytest.skip(f"{OURS} was not made in two steps")
