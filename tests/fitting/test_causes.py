@@ -201,7 +201,7 @@ def test_a_result_that_cannot_be_pickled(trees: Path, tmp_path: Path) -> None:
 def test_a_processor_that_returns_nothing(trees: Path, tmp_path: Path) -> None:
     ended = run(trees, tmp_path, what="nothing")
     assert ended.code == 6
-    assert ended.error.count("Output of process() should not be None") == 1
+    assert ended.error.count("returned None, so that there is nothing to add up") == 1
 
 
 def test_a_chunk_that_returns_nothing(trees: Path, tmp_path: Path) -> None:
@@ -210,7 +210,7 @@ def test_a_chunk_that_returns_nothing(trees: Path, tmp_path: Path) -> None:
     assert ended.code == 3
     ((place, reason),) = missing(tmp_path).items()
     assert place == ("f4.root", 200, 300)
-    assert "Output of process() should not be None" in reason
+    assert "returned None, so that there is nothing to add up" in reason
     assert_all_but(100, tmp_path)
 
 

@@ -78,7 +78,7 @@ def test_small_and_large_chunks_share_workers(tmp_path: Path) -> None:
         fileset[name] = [str(tmp_path / f"{name}.root")]
     samples = tmp_path / "both.json"
     samples.write_text(str(fileset).replace("'", '"'))
-    ended = run(tmp_path, samples, "--chunksize", 1000, "--task-time", 1, small=150, large=1500, seconds=0.4)
+    ended = run(tmp_path, samples, "--chunksize", 1000, "--task-time", 1, small=150, large=1500, seconds=1)
     assert ended.code == 0, ended.out + ended.err
     assert running.output(tmp_path / "out")["entries"] == 50_000
 
