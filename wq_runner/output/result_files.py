@@ -8,7 +8,7 @@ import hashlib
 import itertools
 import shlex
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -163,6 +163,11 @@ def is_whole(root: Path, described: Mapping[str, Any]) -> bool:
         return bool(path.stat().st_size == described["bytes"] and sha256(path) == described["sha256"])
     except OSError:
         return False
+
+
+def without_end(names: Collection[str]) -> Any:
+    """Return what does nothing at the end: for one processor, or for each of several that have names."""
+    return None if "" in names else several.Several(dict.fromkeys(names))
 
 
 def ended(processor: Any, sums: Mapping[Sum, Any], stem: str, apart: str) -> tuple[Any, str]:

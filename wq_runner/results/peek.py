@@ -23,7 +23,6 @@ from wq_runner.ledger.items import Sum
 from wq_runner.ledger.ledger import Holding
 from wq_runner.monitor import runs
 from wq_runner.output import result_files
-from wq_runner.remote.several import Several
 from wq_runner.results import merge
 from wq_runner.system import RunPaths
 from wq_runner.terminal import printing
@@ -160,7 +159,7 @@ def _raw(paths: RunPaths) -> Any:
     """Return what does nothing at the end, for each of several processors."""
     told = (summary.look(paths) or {}).get("options", {}).get("processor", {}).get("value")
     places = processors.parse(str(told or ""))
-    return None if "" in places else Several(dict.fromkeys(places))
+    return result_files.without_end(places)
 
 
 def _processor(paths: RunPaths) -> Any:
