@@ -92,7 +92,7 @@ def _make(staging: Path, chunks: int, size: int, ahead: Semaphore) -> None:
 
 
 def _accepted(number: int, datasets: int) -> object:
-    from wq_runner.journal import Accepted
+    from wq_runner.run_events import Accepted
 
     return Accepted(
         task=number,

@@ -26,8 +26,9 @@ import pyarrow.parquet
 import running
 
 from wq_runner import journal
-from wq_runner.journal import Accepted, Journal
+from wq_runner.journal import Journal
 from wq_runner.ledger import sums
+from wq_runner.run_events import Accepted
 
 DATASETS, FILES, EVENTS, CHUNK = ("one", "two"), 2, 60, 20
 LONGEST = 60  # seconds of a command

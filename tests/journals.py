@@ -7,7 +7,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from wq_runner import journal
-from wq_runner.journal import (
+from wq_runner.monitor.collect import Collector
+from wq_runner.monitor.view import RunView
+from wq_runner.run_events import (
     Accepted,
     Decided,
     Event,
@@ -20,8 +22,6 @@ from wq_runner.journal import (
     TaskSubmitted,
     Workers,
 )
-from wq_runner.monitor.collect import Collector
-from wq_runner.monitor.view import RunView
 
 START = 1_700_000_000.0
 Timed = tuple[float, Event]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from journals import START, Timed, ended, workers
 
-from wq_runner.journal import (
+from wq_runner.run_events import (
     Accepted,
     Decided,
     Event,

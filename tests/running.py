@@ -25,6 +25,7 @@ from typing import Any, TypeVar
 
 from wq_runner import journal
 from wq_runner.cli import pages
+from wq_runner.run_events import Accepted, Event
 
 T = TypeVar("T")
 
@@ -176,7 +177,7 @@ def until(condition: Callable[[], T], what: str = "", patience: float = PATIENCE
 # -- what a run leaves behind --
 
 
-def events_of(directory: Path) -> list[journal.Event]:
+def events_of(directory: Path) -> list[Event]:
     """Return the events of a run's journal so far."""
     path = directory / "journal.jsonl"
     return [event for _, event in journal.read(path)] if path.exists() else []
@@ -187,7 +188,7 @@ def accepted(directory: Path) -> int:
     return sum(
         len(event.items)
         for event in events_of(directory)
-        if isinstance(event, journal.Accepted) and event.category == "processing"
+        if isinstance(event, Accepted) and event.category == "processing"
     )
 
 

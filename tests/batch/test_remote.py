@@ -13,7 +13,7 @@ import running
 import xrootd
 from conftest import ENTRIES, SUMS, Follow, complete
 
-from wq_runner.journal import ReadElsewhere
+from wq_runner.run_events import ReadElsewhere
 
 WORKERS = ("--workers", "local:1", "-o", "out")
 

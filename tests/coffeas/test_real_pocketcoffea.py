@@ -16,7 +16,7 @@ import running
 from documents import snippet
 from others import PACKING, Other
 
-from wq_runner.journal import Accepted
+from wq_runner.run_events import Accepted
 
 PLACE = nanoaod.ROOT / ".coffeas" / "pocketcoffea"
 PAGE = nanoaod.ROOT / "docs" / "migration" / "pocketcoffea.md"

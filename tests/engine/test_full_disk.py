@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import running
 
-from wq_runner.journal import TaskSubmitted, Workers
+from wq_runner.run_events import TaskSubmitted, Workers
 
 MB = 1_000_000
 

@@ -10,7 +10,7 @@ import nanoaod
 import pytest
 import running
 
-from wq_runner import journal
+from wq_runner.run_events import Event, PhaseStarted, TaskSubmitted
 
 SUMS = ("-p", f"{running.ANALYSIS}:Sums", "--schema", "BaseSchema")
 ODD_FILES = {
@@ -76,7 +76,7 @@ def test_300_files_and_then_none_is_opened_again(many_files: Path, tmp_path: Pat
     batches = [
         event
         for event in running.events_of(tmp_path / "first")
-        if isinstance(event, journal.TaskSubmitted) and event.category == "preprocessing"
+        if isinstance(event, TaskSubmitted) and event.category == "preprocessing"
     ]
     assert len(batches) < 100  # many files a task
 
@@ -90,8 +90,8 @@ def test_300_files_and_then_none_is_opened_again(many_files: Path, tmp_path: Pat
     assert running.output(tmp_path / "second")["entries"] == 300
 
 
-def is_phase(event: journal.Event) -> bool:
-    return isinstance(event, journal.PhaseStarted)
+def is_phase(event: Event) -> bool:
+    return isinstance(event, PhaseStarted)
 
 
 def test_one_file(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import nanoaod
 import pytest
 import running
 
-from wq_runner import journal
+from wq_runner.run_events import TaskEnded
 
 PROCESSORS = """
 from coffea import processor
@@ -69,7 +69,7 @@ def test_it_is_the_processors_and_said_once(
     assert f"{place} returned None" in ended.error
     assert "attempt 1 of 1" in ended.error
     assert not any(word in ended.error for word in ("site-packages", "UnusableResultError", "Traceback"))
-    tries = [one for one in running.events_of(tmp_path / "out") if isinstance(one, journal.TaskEnded)]
+    tries = [one for one in running.events_of(tmp_path / "out") if isinstance(one, TaskEnded)]
     assert [one.done for one in tries if one.category == "processing"] == [0]
 
 

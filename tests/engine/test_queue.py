@@ -19,10 +19,10 @@ from wq_runner.engine.messages import QueueSettings
 from wq_runner.engine.protocol import EngineStatus
 from wq_runner.engine.queue_process import refilled
 from wq_runner.engine.work_queue import WorkQueueEngine
-from wq_runner.journal import TaskEnded
 from wq_runner.model import Category, Ending, Outcome, Resources, Task
 from wq_runner.remote import meter
 from wq_runner.remote.bundle import write_bundle
+from wq_runner.run_events import TaskEnded
 from wq_runner.workers.local import LEAST_DISK, LocalSpec, LocalWorkers
 
 IDLE = 2.0  # seconds

@@ -16,7 +16,7 @@ import nanoaod
 import pytest
 import running
 
-from wq_runner import journal
+from wq_runner.run_events import Accepted, RunEnded, RunStarted
 
 CHUNKSIZE = 400
 EXECUTORS = ("work_queue", "iterative", "futures", "dask", "parsl")
@@ -149,11 +149,11 @@ def test_run_json(runs: Callable[[str], Path], dimuon_samples: Path) -> None:
 def test_the_journal_accounts_for_every_event_once(runs: Callable[[str], Path]) -> None:
     for executor in EXECUTORS:
         events = running.events_of(runs(executor))
-        assert isinstance(events[0], journal.RunStarted)
-        assert events[-1] == journal.RunEnded(code=0)
+        assert isinstance(events[0], RunStarted)
+        assert events[-1] == RunEnded(code=0)
         seen: dict[tuple[str, str], list[tuple[int, int]]] = {}
         for event in events:
-            if isinstance(event, journal.Accepted) and event.category == "processing":
+            if isinstance(event, Accepted) and event.category == "processing":
                 for path, _, start, stop, _ in event.items:
                     seen.setdefault((event.dataset, path), []).append((start, stop))
         assert len(seen) == 6
@@ -169,7 +169,7 @@ def test_the_journal_has_what_each_chunk_used(runs: Callable[[str], Path], execu
     accepted = [
         event
         for event in running.events_of(runs(executor))
-        if isinstance(event, journal.Accepted) and event.category == "processing"
+        if isinstance(event, Accepted) and event.category == "processing"
     ]
     for event in accepted:
         for measured in (event.seconds, event.cpu, event.memory, event.read):

@@ -15,7 +15,7 @@ import nanoaod
 import pytest
 import running
 
-from wq_runner import journal
+from wq_runner.run_events import TaskEnded
 
 FILES, EVENTS = 4, 100
 SUMS = ("-p", f"{running.ANALYSIS}:Sums", "--schema", "BaseSchema", "--chunksize", 50, "--task-time", 0)
@@ -37,8 +37,8 @@ def check_complete(directory: Path) -> None:
     assert running.summary(directory)["complete"] is True
 
 
-def attempts(directory: Path, category: str) -> list[journal.TaskEnded]:
-    ended = [event for event in running.events_of(directory) if isinstance(event, journal.TaskEnded)]
+def attempts(directory: Path, category: str) -> list[TaskEnded]:
+    ended = [event for event in running.events_of(directory) if isinstance(event, TaskEnded)]
     return [event for event in ended if event.category == category]
 
 

@@ -12,7 +12,7 @@ import nanoaod
 import releases
 import running
 
-from wq_runner import journal
+from wq_runner.run_events import Workers
 
 FILES, EVENTS = 4, 1000
 
@@ -77,7 +77,5 @@ def test_two_foremen_with_two_workers_each(tmp_path: Path) -> None:
         return
     assert ended.code == 0, ended.out + ended.err
     assert running.output(tmp_path / "out")["entries"] == FILES * EVENTS
-    most = max(
-        event.workers for event in running.events_of(tmp_path / "out") if isinstance(event, journal.Workers)
-    )
+    most = max(event.workers for event in running.events_of(tmp_path / "out") if isinstance(event, Workers))
     assert most <= 2, "workers connected to us and not to a foreman"

@@ -15,7 +15,7 @@ import nanoaod
 import pytest
 import running
 
-from wq_runner.journal import Accepted, Resumed
+from wq_runner.run_events import Accepted, Resumed
 
 BASE = """
 from abc import ABC, abstractmethod

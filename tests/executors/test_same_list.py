@@ -12,7 +12,7 @@ import nanoaod
 import pytest
 import running
 
-from wq_runner import journal
+from wq_runner.run_events import Decided
 
 FILES, EVENTS = 4, 100
 TROUBLES = Path(running.__file__).with_name("troubles.py")
@@ -43,7 +43,7 @@ def test_a_chunk_that_hangs_is_ended_and_costs_nothing(data: Path, tmp_path: Pat
     ended = run(data, tmp_path, "Troubled", *whole, "-e", executor, **given)
     assert ended.code == 0, ended.out + ended.err
     assert running.output(tmp_path / "out")["entries"] == FILES * EVENTS
-    decided = [one for one in running.events_of(tmp_path / "out") if isinstance(one, journal.Decided)]
+    decided = [one for one in running.events_of(tmp_path / "out") if isinstance(one, Decided)]
     assert [(one.action, one.cause) for one in decided] == [("retry", "stalled")]
 
 

@@ -10,7 +10,7 @@ import nanoaod
 import pytest
 import running
 
-from wq_runner import journal
+from wq_runner.run_events import Accepted, Decided
 
 FILES, ENTRIES = 10, 1000
 TROUBLES = Path(__file__).parents[1] / "troubles.py"
@@ -64,7 +64,7 @@ def assert_all_but(lost: int, cwd: Path, files: int = FILES) -> None:
     assert running.output(cwd / "out")["entries"] == wanted
     ranges: dict[str, list[tuple[int, int]]] = {}
     for event in running.events_of(cwd / "out"):
-        if isinstance(event, journal.Accepted) and event.category == "processing":
+        if isinstance(event, Accepted) and event.category == "processing":
             for path, _, start, stop, _ in event.items:
                 ranges.setdefault(path, []).append((start, stop))
     assert sum(stop - start for found in ranges.values() for start, stop in found) == wanted
@@ -72,8 +72,8 @@ def assert_all_but(lost: int, cwd: Path, files: int = FILES) -> None:
         assert all(one[1] <= two[0] for one, two in zip(sorted(found), sorted(found)[1:], strict=False))
 
 
-def decisions(cwd: Path) -> list[journal.Decided]:
-    return [event for event in running.events_of(cwd / "out") if isinstance(event, journal.Decided)]
+def decisions(cwd: Path) -> list[Decided]:
+    return [event for event in running.events_of(cwd / "out") if isinstance(event, Decided)]
 
 
 # -- events that end more than themselves

@@ -16,7 +16,7 @@ import nanoaod
 import pytest
 import running
 
-from wq_runner import journal
+from wq_runner.run_events import Accepted, HostBlocked
 
 TESTS = Path(__file__).parents[1]
 SHORT = ("--schema", "BaseSchema", "-o", "out")
@@ -33,7 +33,7 @@ def assert_exactly_once(directory: Path, entries: int) -> None:
     found = [
         item
         for event in running.events_of(directory / "out")
-        if isinstance(event, journal.Accepted) and event.category == "processing"
+        if isinstance(event, Accepted) and event.category == "processing"
         for item in event.items
     ]
     assert len(found) == len(set(found))
@@ -147,7 +147,7 @@ def test_a_host_that_fails_what_others_do_is_left_alone(tmp_path: Path) -> None:
     ):
         ended = running.finish(process)
     assert ended.code == 0, ended.out + ended.err
-    blocked = [e for e in running.events_of(tmp_path / "out") if isinstance(e, journal.HostBlocked)]
+    blocked = [e for e in running.events_of(tmp_path / "out") if isinstance(e, HostBlocked)]
     assert {event.host for event in blocked} == {"badhost"}
     assert re.search(r"badhost is not used for \d+ s", ended.err)
     said = r"badhost was not used for a while: \d+ attempts in a row failed there \(broken environment\)"

@@ -12,7 +12,7 @@ import nanoaod
 import pytest
 import running
 
-from wq_runner import journal
+from wq_runner.run_events import Accepted, Decided, TaskEnded
 
 TROUBLES = Path(__file__).parents[1] / "troubles.py"
 WORKER = "local:1x4x2GB"
@@ -31,14 +31,12 @@ def run(
     return running.finish(process, timeout=240)  # to fill gigabytes takes long on a busy machine
 
 
-def tasks(directory: Path, dataset: str = "") -> list[journal.TaskEnded]:
+def tasks(directory: Path, dataset: str = "") -> list[TaskEnded]:
     """Return the attempts of processing, in the order in which they ended."""
     return [
         event
         for event in running.events_of(directory / "out")
-        if isinstance(event, journal.TaskEnded)
-        and event.category == "processing"
-        and dataset in ("", event.dataset)
+        if isinstance(event, TaskEnded) and event.category == "processing" and dataset in ("", event.dataset)
     ]
 
 
@@ -47,15 +45,15 @@ def exhausted(directory: Path) -> set[int]:
     return {
         event.task
         for event in running.events_of(directory / "out")
-        if isinstance(event, journal.Decided) and event.cause == "out of resources"
+        if isinstance(event, Decided) and event.cause == "out of resources"
     }
 
 
-def core_seconds(found: Sequence[journal.TaskEnded]) -> float:
+def core_seconds(found: Sequence[TaskEnded]) -> float:
     return sum((task.finished - task.started) * task.cores for task in found)
 
 
-def most_at_once(found: Sequence[journal.TaskEnded]) -> int:
+def most_at_once(found: Sequence[TaskEnded]) -> int:
     """Return how many of these tasks ran at the same time."""
     changes = sorted((when, step) for one in found for when, step in ((one.started, 1), (one.finished, -1)))
     running_now = most = 0
@@ -136,7 +134,7 @@ def test_chunk_sizes_are_learned(tmp_path: Path) -> None:
     chunks = [
         stop - start
         for event in running.events_of(tmp_path / "out")
-        if isinstance(event, journal.Accepted)
+        if isinstance(event, Accepted)
         for _, _, start, stop, _ in event.items
     ]
     assert len(exhausted(tmp_path)) <= 6

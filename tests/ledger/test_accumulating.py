@@ -11,7 +11,7 @@ import nanoaod
 import numpy as np
 import running
 
-from wq_runner import journal
+from wq_runner.run_events import Accepted, Merged, TaskEnded
 
 CHUNKS = 20
 MEGABYTES = 8
@@ -40,11 +40,11 @@ def check(directory: Path) -> None:
     np.testing.assert_allclose(found["block"], sum(blocks), rtol=1e-12)
 
 
-def attempts(directory: Path) -> list[journal.TaskEnded]:
+def attempts(directory: Path) -> list[TaskEnded]:
     return [
         event
         for event in running.events_of(directory / "out")
-        if isinstance(event, journal.TaskEnded) and event.category == "accumulating"
+        if isinstance(event, TaskEnded) and event.category == "accumulating"
     ]
 
 
@@ -54,7 +54,7 @@ def test_tasks_add_up_in_as_much_memory_as_they_need(tmp_path: Path) -> None:
     found = attempts(tmp_path)
     assert len(found) >= CHUNKS // 4
     assert all(task.ending == "returned" for task in found)
-    merged = [event for event in running.events_of(tmp_path / "out") if isinstance(event, journal.Merged)]
+    merged = [event for event in running.events_of(tmp_path / "out") if isinstance(event, Merged)]
     assert len(merged) == len(found)
     assert max(len(event.of) for event in merged) == 4
     # the first measures with all that a worker has; what is learned is enough for those that follow
@@ -66,7 +66,7 @@ def test_tasks_add_up_in_as_much_memory_as_they_need(tmp_path: Path) -> None:
 def test_by_size(tmp_path: Path) -> None:
     running.run_well(*options(write(tmp_path), "--treereduction", f"{3.5 * MEGABYTES}MB"), cwd=tmp_path)
     check(tmp_path)
-    merged = [event for event in running.events_of(tmp_path / "out") if isinstance(event, journal.Merged)]
+    merged = [event for event in running.events_of(tmp_path / "out") if isinstance(event, Merged)]
     assert max(len(event.of) for event in merged) == 3
 
 
@@ -80,6 +80,6 @@ def test_a_run_that_was_killed_while_tasks_added_up(tmp_path: Path) -> None:
     running.run_well(*options(samples, "--treereduction", 4), cwd=tmp_path)
     check(tmp_path)
     events = running.events_of(tmp_path / "out")
-    items = [item for event in events if isinstance(event, journal.Accepted) for item in event.items]
+    items = [item for event in events if isinstance(event, Accepted) for item in event.items]
     assert before > 0
     assert len(items) == len(set(items)), "a chunk ran twice"

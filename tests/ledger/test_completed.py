@@ -10,7 +10,7 @@ import nanoaod
 import pytest
 import running
 
-from wq_runner import journal
+from wq_runner.run_events import Written
 
 COMMON = ("--schema", "BaseSchema", "--chunksize", 50, "--outputs", "per-dataset", "-o", "out")
 
@@ -36,8 +36,8 @@ def samples(tmp_path: Path) -> Path:
     return path
 
 
-def written(directory: Path) -> list[journal.Written]:
-    return [event for event in running.events_of(directory) if isinstance(event, journal.Written)]
+def written(directory: Path) -> list[Written]:
+    return [event for event in running.events_of(directory) if isinstance(event, Written)]
 
 
 @pytest.mark.parametrize("more", [(), ("--treereduction", 2)], ids=["here", "by tasks"])

@@ -24,7 +24,7 @@ import running
 import uproot
 from hypothesis import strategies as st
 
-from wq_runner import journal
+from wq_runner.run_events import Event, TaskEnded
 
 EVENTS = 20
 LIBRARY = Path(_ctypes.__file__).read_bytes()
@@ -217,8 +217,8 @@ def done(directory: Path) -> int:
     return sum(getattr(event, "category", "") == "processing" for event in ended(directory))
 
 
-def ended(directory: Path) -> list[journal.Event]:
-    return [event for event in running.events_of(directory) if isinstance(event, journal.TaskEnded)]
+def ended(directory: Path) -> list[Event]:
+    return [event for event in running.events_of(directory) if isinstance(event, TaskEnded)]
 
 
 @hypothesis.settings(

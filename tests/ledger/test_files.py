@@ -12,7 +12,7 @@ import pyarrow.parquet
 import pytest
 import running
 
-from wq_runner import journal
+from wq_runner.run_events import Accepted, Decided
 
 FILES, EVENTS, CHUNK = 4, 1000, 250
 
@@ -42,10 +42,7 @@ def check(out: Path, files: int = FILES + 1, chunks: int | None = 3) -> list[Pat
     assert sorted(values) == sorted(once * files)
     assert running.output(out)["entries"] == files * EVENTS
     listed = [
-        file.name
-        for event in running.events_of(out)
-        if isinstance(event, journal.Accepted)
-        for file in event.files
+        file.name for event in running.events_of(out) if isinstance(event, Accepted) for file in event.files
     ]
     assert sorted(listed) == [str(path.relative_to(out / "files")) for path in found]
     assert running.output(out)["written"] == len(values)
@@ -100,7 +97,7 @@ def test_once_though_tasks_failed_and_were_split(data: Path, tmp_path: Path) -> 
     """Each chunk fails once, after it wrote: what it left then is not what is kept."""
     ended = run(data, tmp_path, "work_queue", "--processor-args", f'fail_once="{tmp_path / "failed"}"')
     check(tmp_path / "out")
-    decided = [event for event in running.events_of(tmp_path / "out") if isinstance(event, journal.Decided)]
+    decided = [event for event in running.events_of(tmp_path / "out") if isinstance(event, Decided)]
     assert decided, ended.out
 
 

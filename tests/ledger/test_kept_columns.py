@@ -9,7 +9,7 @@ import numpy as np
 import running
 import uproot
 
-from wq_runner.journal import ColumnsUsed
+from wq_runner.run_events import ColumnsUsed
 
 PROCESSOR = """
 import numpy as np

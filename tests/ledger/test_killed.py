@@ -15,9 +15,9 @@ import nanoaod
 import pytest
 import running
 
-from wq_runner import journal
 from wq_runner.ledger import sums
 from wq_runner.planning import ranges
+from wq_runner.run_events import Accepted, PhaseEnded
 
 FILES, CHUNKS = 20, 10
 EVENTS = 100
@@ -58,7 +58,7 @@ def check_each_event_ran_once(directory: Path, files: int = FILES) -> None:
     seen: dict[str, list[tuple[int, int]]] = {}
     tasks = set()
     for event in running.events_of(directory):
-        if isinstance(event, journal.Accepted) and event.category == "processing":
+        if isinstance(event, Accepted) and event.category == "processing":
             assert event.task not in tasks
             tasks.add(event.task)
             for path, _, start, stop, _ in event.items:
@@ -88,7 +88,7 @@ def while_merging(out: Path) -> bool:
 
 def while_writing(out: Path) -> bool:
     """When all tasks are done, and the output is about to be written."""
-    ends = (event for event in running.events_of(out) if isinstance(event, journal.PhaseEnded))
+    ends = (event for event in running.events_of(out) if isinstance(event, PhaseEnded))
     return any(event.category == "processing" for event in ends)
 
 

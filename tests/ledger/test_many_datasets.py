@@ -12,7 +12,7 @@ import nanoaod
 import pytest
 import running
 
-from wq_runner import journal
+from wq_runner.run_events import Accepted, TaskEnded
 
 COUNT, CHUNKS, EVENTS = 40, 3, 100
 TROUBLES = Path(__file__).parents[1] / "troubles.py"
@@ -59,7 +59,7 @@ def check(directory: Path, failed: int = -1) -> None:
     seen = [
         (event.dataset, start)
         for event in running.events_of(directory)
-        if isinstance(event, journal.Accepted) and event.category == "processing"
+        if isinstance(event, Accepted) and event.category == "processing"
         for _, _, start, _, _ in event.items
     ]
     assert len(seen) == len(set(seen)) == CHUNKS * COUNT - (failed >= 0)
@@ -79,7 +79,7 @@ def shared(directory: Path) -> bool:
     first = [
         event.bytes_sent or event.transfer
         for event in running.events_of(directory)
-        if isinstance(event, journal.TaskEnded) and event.category == "processing"
+        if isinstance(event, TaskEnded) and event.category == "processing"
     ]
     return sum(map(bool, first)) < 0.5 * len(first)
 

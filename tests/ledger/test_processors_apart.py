@@ -13,7 +13,7 @@ import pytest
 import running
 from coffea.util import load
 
-from wq_runner.journal import Accepted, TaskSubmitted
+from wq_runner.run_events import Accepted, TaskSubmitted
 
 FILES, EVENTS, CHUNK = 6, 1000, 100
 NAMES = ("ee", "mm")

@@ -17,7 +17,7 @@ import nanoaod
 import pytest
 import running
 
-from wq_runner import journal
+from wq_runner.run_events import Accepted, Decided
 
 FILES, EVENTS = 10, 100
 COMMON = ("-p", f"{running.ANALYSIS}:Gated", "--schema", "BaseSchema", "--chunksize", 50, "--task-time", 0)
@@ -48,7 +48,7 @@ def check_goes_on(data: Path, gate: Path) -> None:
     items = [
         item
         for event in running.events_of(out)
-        if isinstance(event, journal.Accepted) and event.category == "processing"
+        if isinstance(event, Accepted) and event.category == "processing"
         for item in event.items
     ]
     assert len(items) == len(set(items)) == FILES * 2
@@ -156,7 +156,7 @@ def test_ctrl_c_on_a_terminal_is_not_for_the_processes_of_the_pool(
         running.until(lambda: read_all(terminal) or (out / "run.json").exists())
     gate.unlink()
     assert running.summary(out)["exit_code"] == 130
-    assert not [event for event in running.events_of(out) if isinstance(event, journal.Decided)]
+    assert not [event for event in running.events_of(out) if isinstance(event, Decided)]
     check_goes_on(data, gate)
 
 

@@ -17,12 +17,13 @@ from coffea.processor import accumulate
 
 from wq_runner import journal
 from wq_runner.engine.answer import read_result
-from wq_runner.journal import Accepted, Journal
+from wq_runner.journal import Journal
 from wq_runner.ledger import ledger, reducer, sums
 from wq_runner.ledger.reducer import Reducer
 from wq_runner.ledger.side_files import FileStore
 from wq_runner.ledger.sums import TreeSettings
 from wq_runner.remote import wire
+from wq_runner.run_events import Accepted, Dropped
 
 TASKS = 12
 
@@ -86,7 +87,7 @@ class Place:
         with contextlib.closing(Journal(self.journal)) as record:
             if recovered.lost:
                 names = tuple(one.name for one in recovered.lost)
-                record.record(journal.Dropped(names=names, reason="damaged"), durable=True)
+                record.record(Dropped(names=names, reason="damaged"), durable=True)
             reducer = Reducer(record, self.ledger, self.files, self.tree)
             reducer.recover(recovered.holdings)
             left = [task for task in range(TASKS) if task not in done]

@@ -9,12 +9,12 @@ import pytest
 from msgspec import structs
 
 from wq_runner import journal
-from wq_runner.journal import (
+from wq_runner.journal import Journal
+from wq_runner.run_events import (
     Accepted,
     Event,
     Fingerprint,
     HostBlocked,
-    Journal,
     Merged,
     PhaseEnded,
     PhaseStarted,

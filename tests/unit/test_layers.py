@@ -18,7 +18,7 @@ from wq_runner.executors import environments
 PACKAGE = Path(wq_runner.__file__).parent
 
 VALUES = ("errors", "model", "units", "literals", "plain", "clock")
-BASE = (*VALUES, "names", "system", "checksums", "journal", "summary", "kept_results")
+BASE = (*VALUES, "names", "system", "checksums", "run_events", "journal", "summary", "kept_results")
 SENT = ("remote", "guarded")
 WORLD = ("samples", "environment", "engine", "workers", "monitor", "survey")
 CORE = ("code", "fingerprint", "ledger", "scheduler", "coffea_adapter")
@@ -36,7 +36,8 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "names": (),
     "system": VALUES,
     "checksums": ("system",),
-    "journal": (*VALUES, "system", "checksums"),
+    "run_events": (),
+    "journal": (*VALUES, "system", "checksums", "run_events"),
     "summary": (*VALUES, "system", "checksums"),
     "kept_results": (*VALUES, "names", "system", "checksums", "summary"),
     "terminal": BASE,
@@ -67,7 +68,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
 }
 
 # within the scheduler: decisions are pure, the loop performs them; of those who start it nobody below knows
-DECISIONS = ("scheduler.policy", "scheduler.batching", "ledger.items")
+DECISIONS = ("scheduler.policy", "scheduler.batching", "scheduler.bundles", "ledger.items")
 DOORS = ("coffea_adapter", "scheduler.session")
 
 
@@ -114,7 +115,7 @@ def test_imports_go_one_way(module: str) -> None:
 
 
 EDGE = ("config", "cli")  # where options are read, and made into what rooms are told
-KNOW_OPTIONS = {"api.call", "api.keywords"}  # the door of a notebook, where they are keywords
+KNOW_OPTIONS = {"api.call", "api.given", "api.keywords"}  # the door of a notebook, where they are keywords
 
 
 def test_rooms_are_told_values_and_not_options() -> None:

@@ -32,11 +32,11 @@ from wq_runner.errors import (
     WqRunnerError,
     did_you_mean,
 )
-from wq_runner.journal import Event, LeftBehind
 from wq_runner.ledger import totals
 from wq_runner.ledger.items import Sum
 from wq_runner.model import Category
 from wq_runner.remote import abilities
+from wq_runner.run_events import Event, LeftBehind
 from wq_runner.scheduler.phase import LoopResult, Skipped, StopRequest
 from wq_runner.scheduler.session import Session
 from wq_runner.terminal import signals

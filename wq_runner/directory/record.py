@@ -15,12 +15,12 @@ from typing import Any
 from wq_runner.clock import Clock
 from wq_runner.coffea_adapter.runner import Processed
 from wq_runner.errors import EngineError, WqRunnerError
-from wq_runner.journal import Accepted, Event, TaskEnded
 from wq_runner.model import Category, Chunk, Fileset
 from wq_runner.monitor.view import LeftFiles
 from wq_runner.planning.file_info import BadFile
 from wq_runner.planning.left_out import LeftOut
 from wq_runner.remote.seeds import PARTS
+from wq_runner.run_events import Accepted, Event, TaskEnded
 from wq_runner.summary import ENDED, RUNNING
 from wq_runner.workers import program
 from wq_runner.workers.local import PROGRAM, find_program

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from wq_runner.directory.finished import by_dataset
-from wq_runner.journal import Dropped, Journal, Plan
+from wq_runner.journal import Journal
 from wq_runner.ledger import ledger
 from wq_runner.ledger.items import Key
 from wq_runner.ledger.ledger import Holding, Recovered
@@ -17,6 +17,7 @@ from wq_runner.model import Chunk, Range
 from wq_runner.planning import ranges
 from wq_runner.planning.ranges import Place
 from wq_runner.planning.schemes import Portions
+from wq_runner.run_events import Dropped, Plan
 from wq_runner.system import RunPaths
 
 

@@ -16,13 +16,14 @@ from wq_runner.directory import remarks
 from wq_runner.errors import OutputError
 from wq_runner.fingerprint import identity
 from wq_runner.fingerprint.identity import Places
-from wq_runner.journal import Accepted, Dropped, Event, Fingerprint, Journal, KeptStale, Merged, ReadLate
+from wq_runner.journal import Journal
 from wq_runner.kept_results import Identity
 from wq_runner.ledger import ledger
 from wq_runner.ledger.items import content_of
 from wq_runner.ledger.ledger import Recovered
 from wq_runner.ledger.side_files import FileStore
 from wq_runner.remote.several import processor_of
+from wq_runner.run_events import Accepted, Dropped, Event, Fingerprint, KeptStale, Merged, ReadLate
 from wq_runner.system import RunPaths
 from wq_runner.terminal import printing
 

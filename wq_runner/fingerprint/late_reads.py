@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from wq_runner.errors import ProcessorError
-from wq_runner.journal import ReadLate
 from wq_runner.remote.contents import CODE, FILE, SHIPPED, VARIABLE, hash_of
+from wq_runner.run_events import ReadLate
 
 log = logging.getLogger(__name__)
 

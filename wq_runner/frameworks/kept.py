@@ -26,7 +26,7 @@ from wq_runner.directory.opening import open_directory
 from wq_runner.fingerprint import identity
 from wq_runner.fingerprint.identity import Places
 from wq_runner.fingerprint.late_reads import LateReads
-from wq_runner.journal import Dropped, Fingerprint, Journal, Resumed, RunEnded, RunStarted
+from wq_runner.journal import Journal
 from wq_runner.ledger import ledger
 from wq_runner.ledger.items import Item, Place
 from wq_runner.ledger.ledger import Recovered
@@ -34,6 +34,7 @@ from wq_runner.ledger.side_files import FileStore
 from wq_runner.model import Chunk
 from wq_runner.monitor.watch import Watch
 from wq_runner.remote.inputs import UNKNOWN, Known
+from wq_runner.run_events import Dropped, Fingerprint, Resumed, RunEnded, RunStarted
 from wq_runner.scheduler.session import Continued, Session
 
 log = logging.getLogger(__name__)

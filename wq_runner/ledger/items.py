@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from wq_runner.journal import Plan
 from wq_runner.remote import several
+from wq_runner.run_events import Plan
 
 Key = tuple[str, str, int, int, str]
 """``(path, treename, start, stop, file)``, as in the journal; `file` as `file_id` makes it."""

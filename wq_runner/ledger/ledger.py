@@ -24,11 +24,11 @@ from pathlib import Path
 from typing import Any
 
 from wq_runner.engine import answer
-from wq_runner.journal import Accepted, Dropped, Event, Merged, SideFile
 from wq_runner.ledger.items import Key, Sum
 from wq_runner.ledger.side_files import FileStore, put_aside
 from wq_runner.model import Category
 from wq_runner.remote import wire
+from wq_runner.run_events import Accepted, Dropped, Event, Merged, SideFile
 
 log = logging.getLogger(__name__)
 

@@ -20,7 +20,7 @@ from typing import Any
 from wq_runner import guarded, system
 from wq_runner.engine import answer
 from wq_runner.errors import OutputError, ProcessorError, WqRunnerError
-from wq_runner.journal import Accepted, Journal, Merged
+from wq_runner.journal import Journal
 from wq_runner.ledger import ledger
 from wq_runner.ledger.completeness import Completed
 from wq_runner.ledger.items import Sum
@@ -28,6 +28,7 @@ from wq_runner.ledger.ledger import Holding
 from wq_runner.ledger.side_files import FileStore
 from wq_runner.ledger.sums import Batch, Part, Sums, TreeSettings, name_of
 from wq_runner.ledger.totals import added, out_of_memory
+from wq_runner.run_events import Accepted, Merged
 
 AT_ONCE = 16  # answers that are made safe together, and so many more small ones
 SMALL = 64 * 2**10  # bytes of an answer that costs little more than its file

@@ -18,9 +18,9 @@ from uuid import UUID
 from msgspec import structs
 
 from wq_runner import names, system
-from wq_runner.journal import Accepted, SideFile
 from wq_runner.ledger.items import Key, uuid_of
 from wq_runner.remote import wire
+from wq_runner.run_events import Accepted, SideFile
 
 _SUFFIX, _TREE = (
     30,

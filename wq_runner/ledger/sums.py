@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from wq_runner.engine import answer
-from wq_runner.journal import Journal, Merged
+from wq_runner.journal import Journal
 from wq_runner.ledger import ledger
 from wq_runner.ledger.items import Sum
 from wq_runner.ledger.ledger import Holding
 from wq_runner.ledger.totals import added
+from wq_runner.run_events import Merged
 
 MOST_PARTS = 48  # files in the ledger before the largest sums are written
 MOST_BYTES = 512 * 2**20  # the same, by their size

@@ -10,11 +10,11 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from wq_runner.journal import Event, PhaseEnded, PhaseStarted
 from wq_runner.monitor import terminal
 from wq_runner.monitor.console import PlainConsole
 from wq_runner.monitor.ticker import Ticker
 from wq_runner.monitor.view import RunView
+from wq_runner.run_events import Event, PhaseEnded, PhaseStarted
 
 WIDTH, HEIGHT = 110, 40
 FRAME_EVERY = 1.0  # seconds

@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable
 
-from wq_runner.journal import Event, RunStarted
 from wq_runner.monitor import snapshot
 from wq_runner.monitor.event_totals import Sums
 from wq_runner.monitor.view import RunView
+from wq_runner.run_events import Event, RunStarted
 
 
 class Collector:

@@ -13,10 +13,10 @@ from typing import Protocol
 from rich.console import Console
 from rich.live import Live
 
-from wq_runner.journal import Event, PhaseEnded, PhaseStarted
 from wq_runner.monitor import cell, terminal, words
 from wq_runner.monitor.ticker import Ticker
 from wq_runner.monitor.view import RunView
+from wq_runner.run_events import Event, PhaseEnded, PhaseStarted
 
 LINE_EVERY = 30.0  # seconds between lines where there is no terminal
 TERMINAL_BUDGET = 0.0015

@@ -4,7 +4,25 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 
-from wq_runner.journal import (
+from wq_runner.model import Category
+from wq_runner.monitor.incidents import (
+    PROBLEMS_KEPT,
+    ColumnTally,
+    ElsewhereTally,
+    LeftTally,
+    ProblemTally,
+    SaidTally,
+    kind_of,
+    one_line,
+)
+from wq_runner.monitor.lanes import LaneTally
+from wq_runner.monitor.next_time import ChunkTally
+from wq_runner.monitor.sketch import Mean, Sketch
+from wq_runner.monitor.tallies import DatasetTally, Files, HostTally, Rate
+from wq_runner.monitor.timeline import Timeline
+from wq_runner.monitor.usage import Usage, attempt_seconds
+from wq_runner.monitor.view import Phase
+from wq_runner.run_events import (
     Accepted,
     ColumnsUsed,
     Decided,
@@ -24,27 +42,6 @@ from wq_runner.journal import (
     Workers,
     Written,
 )
-from wq_runner.model import Category
-from wq_runner.monitor.lanes import LaneTally
-from wq_runner.monitor.next_time import ChunkTally
-from wq_runner.monitor.sketch import Mean, Sketch
-from wq_runner.monitor.tallies import (
-    PROBLEMS_KEPT,
-    ColumnTally,
-    DatasetTally,
-    ElsewhereTally,
-    Files,
-    HostTally,
-    LeftTally,
-    ProblemTally,
-    Rate,
-    SaidTally,
-    kind_of,
-    one_line,
-)
-from wq_runner.monitor.timeline import Timeline
-from wq_runner.monitor.usage import Usage, attempt_seconds
-from wq_runner.monitor.view import Phase
 
 PROCESSING = Category.PROCESSING.value
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 
-from wq_runner.journal import TaskEnded
 from wq_runner.model import Category
 from wq_runner.monitor.view import Lane, Lanes, Span
+from wq_runner.run_events import TaskEnded
 
 LIMIT = 180
 """The most bins."""

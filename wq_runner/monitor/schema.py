@@ -6,8 +6,8 @@ from typing import Any, get_args
 
 import msgspec
 
-from wq_runner import journal
 from wq_runner.monitor.view import COMPLETE, DIED, FAILED, INTERRUPTED, PARTIAL, RUNNING, RunView
+from wq_runner.run_events import Event
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -38,7 +38,7 @@ def schema() -> dict[str, Any]:
 
 def journal_schema() -> dict[str, Any]:
     """Return the schema of a line of journal.jsonl; events of later versions are not in it."""
-    kinds = get_args(journal.Event)
+    kinds = get_args(Event)
     definitions = _definitions(*kinds)
     for kind in kinds:
         found = definitions[kind.__name__]

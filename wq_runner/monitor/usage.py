@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections import deque
 
-from wq_runner.journal import TaskEnded, TaskSubmitted, Workers
 from wq_runner.model import Category
 from wq_runner.monitor.view import CoreTime
+from wq_runner.run_events import TaskEnded, TaskSubmitted, Workers
 
 _REMEMBERED = 64
 _APART = 60.0  # seconds by which two clocks may differ

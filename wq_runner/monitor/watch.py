@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from wq_runner.clock import Clock
-from wq_runner.journal import Event, RunEnded
 from wq_runner.monitor.collect import Collector
 from wq_runner.monitor.html import Html
 from wq_runner.monitor.server import PageServer
 from wq_runner.monitor.status import Status
 from wq_runner.monitor.view import RunView
+from wq_runner.run_events import Event, RunEnded
 from wq_runner.system import RunPaths
 
 if TYPE_CHECKING:

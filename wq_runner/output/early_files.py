@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from wq_runner import journal
+from wq_runner import run_events
 from wq_runner.engine import answer
 from wq_runner.errors import WqRunnerError
 from wq_runner.journal import Journal
@@ -157,7 +157,7 @@ class Completed:
         files = [result_files.describe(path, self.paths.root) for path in saved]
         self.written[job.stem] = Written(files=files, notes=[note] if note else [])
         datasets = tuple(dict.fromkeys(dataset for dataset, _ in job.sums))
-        self.journal.record(journal.Written(datasets=datasets, events=events, **files[0]))
+        self.journal.record(run_events.Written(datasets=datasets, events=events, **files[0]))
         self._unsaid.append(str(files[0]["path"]))
         self.show(value, datasets[0] if len(datasets) == 1 else "")
 

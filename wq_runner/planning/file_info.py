@@ -10,12 +10,13 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from wq_runner.config.settings import ChunkSettings
-from wq_runner.journal import Decided, Event, Listener
+from wq_runner.journal import Listener
 from wq_runner.ledger.items import Place
 from wq_runner.model import Category, FileFacts, Fileset, InputFile
 from wq_runner.planning import chunks
 from wq_runner.remote.inputs import UNKNOWN, Known
 from wq_runner.remote.opening import Reading
+from wq_runner.run_events import Decided, Event
 from wq_runner.samples.anywhere import PATIENCE, FileToOpen, open_file, probe_anywhere
 from wq_runner.samples.cache import FactsCache, States, states_of
 from wq_runner.scheduler.phase import Skipped, StopRequest

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from wq_runner import summary
+from wq_runner.config.commands import Typed
 from wq_runner.errors import UsageError
 from wq_runner.ledger.ledger import Recovered
 from wq_runner.output import result_files
@@ -92,6 +93,17 @@ def read_run(directory: Path, *, held: bool = False) -> Run:
             hint="the command that made it finds out what is missing, and runs that",
         )
     return Run(paths=paths, summary=record, recovered=recovered)
+
+
+def typed(record: Mapping[str, Any]) -> Typed:
+    """Return the command that made a run, as its run.json has it."""
+    options = record["options"]
+    return Typed(
+        words=record["command"],
+        options={name: one["value"] for name, one in options.items()},
+        origins={name: one["origin"] for name, one in options.items()},
+        directory=Path(record["directory"]),
+    )
 
 
 def disagreement(record: Mapping[str, Any], recovered: Recovered) -> str:

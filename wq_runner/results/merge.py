@@ -5,36 +5,32 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from wq_runner import checksums, journal, names, system
+from wq_runner import checksums, names, system
 from wq_runner.clock import Clock
 from wq_runner.code import arguments
 from wq_runner.config import commands
-from wq_runner.config.commands import Typed
 from wq_runner.config.types import ONE, PER_DATASET
 from wq_runner.directory import resume
 from wq_runner.directory.opening import open_directory
-from wq_runner.directory.record import Account
 from wq_runner.errors import OutputError, PartialResultError, UsageError
-from wq_runner.fingerprint import identity
-from wq_runner.journal import Accepted, Fingerprint, Journal, KeptStale
+from wq_runner.journal import Journal
 from wq_runner.ledger import ledger, reducer, totals
-from wq_runner.ledger.items import Key, Sum, content_of
+from wq_runner.ledger.items import Key, Sum
 from wq_runner.ledger.ledger import Holding
-from wq_runner.model import Category, Range
+from wq_runner.model import Category
 from wq_runner.output import result_files
 from wq_runner.output.result_files import Form
-from wq_runner.planning import ranges, schemes
-from wq_runner.results import ended
+from wq_runner.planning import schemes
+from wq_runner.results import ended, mergeable, sum_summary
 from wq_runner.results.ended import Run
-from wq_runner.summary import ENDED, new_id
+from wq_runner.run_events import Accepted, Fingerprint, KeptStale, SideFile
 from wq_runner.system import RunPaths
 from wq_runner.terminal import printing
 
@@ -65,8 +61,7 @@ def merge(
     if output.resolve() in [directory.resolve() for directory in directories]:
         raise UsageError(f"{output} is one of the runs to be merged")
     with ended.held(directories) as runs:
-        _check_same(runs, accept_stale=accept_stale)
-        _check_disjoint(runs, accept_stale=accept_stale)
+        mergeable.check(runs, accept_stale=accept_stale)
         _merge(runs, output, console, scheme, told or {})
 
 
@@ -81,7 +76,7 @@ def _merge(
     }
     options = {name: entry["value"] for name, entry in summary["options"].items()}
     processor = processor_of(summary)
-    lacking = _still_missing(runs)
+    lacking = sum_summary.still_missing(runs)
     paths, lock = open_directory(output)
     with lock:
         if paths.summary.exists():
@@ -93,13 +88,13 @@ def _merge(
         if result.problem is not None:
             raise result.problem
         written = result.files
-        accounts = _accounts(runs, lacking)
+        accounts = sum_summary.accounts(runs, lacking)
         paths.missing.unlink(missing_ok=True)
         missing_file = None
         if lacking:
             system.write_json(paths.missing, lacking)
             missing_file = result_files.describe(paths.missing, paths.root)
-        told_of_sum = _summary(runs, accounts, lacking, written, form, clock)
+        told_of_sum = sum_summary.summary(runs, accounts, lacking, written, form, clock)
         checksums.write_json(paths.summary, {**summary, **told_of_sum, "missing_file": missing_file})
     done = sum(account.processed for account in accounts.values())
     printing.line(console, "merged", f"{len(runs)} runs, {done:,} events")
@@ -109,26 +104,8 @@ def _merge(
     if lacking:
         raise PartialResultError(
             f"the sum is partial: {sum(len(one['files']) for one in lacking.values())} files are not whole",
-            hint=commands.rest(_typed(summary), paths.missing, set(lacking), paths.root),
+            hint=commands.rest(ended.typed(summary), paths.missing, set(lacking), paths.root),
         )
-
-
-def _anew(run: Run) -> str:
-    """Return the command that makes a run from the beginning."""
-    if not (typed := _typed(run.summary)).is_run:
-        return "what made it, with --fresh,"
-    return typed.again("--fresh", without=("accept_stale",))
-
-
-def _typed(summary: Mapping[str, Any]) -> Typed:
-    """Return the command of the first run, which the others are alike."""
-    options = summary["options"]
-    return Typed(
-        words=summary["command"],
-        options={name: one["value"] for name, one in options.items()},
-        origins={name: one["origin"] for name, one in options.items()},
-        directory=Path(summary["directory"]),
-    )
 
 
 def _stems(runs: Sequence[Run], scheme: str) -> dict[str, str]:
@@ -136,85 +113,6 @@ def _stems(runs: Sequence[Run], scheme: str) -> dict[str, str]:
     if scheme == PER_DATASET:
         return names.file_names(name for run in runs for name in run.summary["datasets"])
     return {name: stem for run in runs for name, stem in run.summary["form"]["names"].items()}
-
-
-def _check_same(runs: Sequence[Run], *, accept_stale: bool) -> None:
-    first = runs[0]
-    for run in runs:
-        if (stale := run.summary.get("stale")) and not accept_stale:
-            raise UsageError(
-                f"{printing.path(run.paths.root)} has results of before and after {', '.join(stale)} changed",
-                hint=f"{_anew(run)} makes them all anew; --accept-stale merges all the same",
-            )
-    for run in runs[1:]:
-        differing = identity.between(first.summary, run.summary)
-        if differing and not accept_stale:
-            raise UsageError(
-                f"{printing.path(first.paths.root)} and {printing.path(run.paths.root)} differ in "
-                f"{', '.join(differing)}",
-                hint="wq-report diff shows it; --accept-stale merges all the same",
-            )
-
-
-def _check_disjoint(runs: Sequence[Run], *, accept_stale: bool) -> None:
-    seen: dict[tuple[str, ...], list[tuple[_Span, Run]]] = defaultdict(list)
-    for run in runs:
-        found = list(_spans(run))
-        for place, one in found:
-            for other, where in seen[place]:
-                if where is not run:
-                    _check_apart((one, run), (other, where), accept_stale=accept_stale)
-        for place, one in found:
-            seen[place].append((one, run))
-
-
-def _check_apart(one: tuple[_Span, Run], other: tuple[_Span, Run], *, accept_stale: bool) -> None:
-    (span, run), (before, where) = one, other
-    places = f"{printing.path(where.paths.root)} and {printing.path(run.paths.root)}"
-    if span.content != before.content:
-        if not accept_stale:
-            raise UsageError(
-                f"{span.path} is not the same file in {places}: it was written anew in between",
-                hint="run what changed again; --accept-stale merges all the same",
-            )
-    elif _overlap(span.range, before.range):
-        first, last = max(span.range[0], before.range[0]), min(span.range[1], before.range[1])
-        as_copy = f" (there as {before.path})" if before.path != span.path else ""
-        raise UsageError(
-            f"{span.dataset}: events {first}-{last} of {span.path}{as_copy} are in {places}",
-            hint="events would count twice: merge runs of different events",
-        )
-
-
-def _overlap(one: Range, other: Range) -> bool:
-    return one == other or max(one[0], other[0]) < min(one[1], other[1])
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Span:
-    """Entries of a file; `content` is the same for its copies, whatever their paths."""
-
-    dataset: str
-    path: str
-    content: str
-    range: Range
-
-
-def _spans(run: Run) -> Iterator[tuple[tuple[str, ...], _Span]]:
-    """Yield what is done of each file: by its path, and by its content, as paths may differ.
-
-    What is empty has no content to be told by.
-    """
-    found: dict[tuple[str, str, str, str], list[Range]] = defaultdict(list)
-    for dataset, keys in run.recovered.done.items():
-        for path, treename, start, stop, file in keys:
-            found[dataset, path, treename, content_of(file) or file].append((start, stop))
-    for (dataset, path, treename, content), parts in found.items():
-        for one in ranges.merged(parts) + ([(0, 0)] if (0, 0) in parts else []):
-            span = _Span(dataset=dataset, path=path, content=content, range=one)
-            yield (dataset, treename, path), span
-            if content and one != (0, 0):
-                yield (dataset, treename, "", content), span
 
 
 def processor_of(summary: Mapping[str, Any]) -> Any:
@@ -244,7 +142,7 @@ def _add_up(runs: Sequence[Run], paths: RunPaths) -> dict[Sum, Any]:
     """Add up what the ledgers hold of each dataset, and leave it as a ledger."""
     resume.forget(paths)
     record = Journal(paths.journal)
-    if stale := _stale(runs):
+    if stale := mergeable.stale_names(runs):
         record.record(KeptStale(names=stale))
     record.record(Fingerprint(values=runs[0].summary["fingerprint"]))
     found: dict[Sum, Any] = {}
@@ -274,13 +172,6 @@ def _add_up(runs: Sequence[Run], paths: RunPaths) -> dict[Sum, Any]:
     return found
 
 
-def _stale(runs: Sequence[Run]) -> tuple[str, ...]:
-    """Return what is not the same for all results, and was accepted."""
-    told = [name for run in runs for name in run.summary.get("stale", ())]
-    differing = [name for run in runs[1:] for name in identity.between(runs[0].summary, run.summary)]
-    return tuple(dict.fromkeys((*told, *differing)))
-
-
 def _sums(runs: Sequence[Run]) -> dict[Sum, list[tuple[Run, list[Holding]]]]:
     """Return what is added up together. Portions of different runs stay apart, with new numbers."""
     written = names.file_names(one.dataset for run in runs for one in run.recovered.holdings)
@@ -297,7 +188,7 @@ def _sums(runs: Sequence[Run]) -> dict[Sum, list[tuple[Run, list[Holding]]]]:
     return found
 
 
-def _link(run: Run, files: Sequence[journal.SideFile], paths: RunPaths) -> Sequence[journal.SideFile]:
+def _link(run: Run, files: Sequence[SideFile], paths: RunPaths) -> Sequence[SideFile]:
     for file in files:
         target = paths.files / file.name
         if target.exists():
@@ -308,114 +199,3 @@ def _link(run: Run, files: Sequence[journal.SideFile], paths: RunPaths) -> Seque
         except OSError:  # another file system
             shutil.copy2(run.paths.files / file.name, target)
     return files
-
-
-def _still_missing(runs: Sequence[Run]) -> dict[str, Any]:
-    """Return what is in no run, as samples: what one lacks and no other has."""
-    done: dict[tuple[str, str], list[Range]] = defaultdict(list)
-    for run in runs:
-        for dataset, keys in run.recovered.done.items():
-            for path, _, start, stop, _ in keys:
-                done[dataset, path].append((start, stop))
-    entries = {(one["dataset"], one["path"]): one["entries"] for run in runs for one in run.summary["files"]}
-    lacking: dict[str, Any] = {}
-    for run in runs:
-        for dataset, body in run.missing.items():
-            for path, entry in body["files"].items():
-                there = ranges.merged(done[dataset, path])
-                parts = _left(entry.get("ranges"), entries.get((dataset, path)), there)
-                if parts or (parts is None and not there):
-                    files = lacking.setdefault(dataset, {**body, "files": {}})["files"]
-                    files[path] = {**entry, "ranges": parts} if parts else entry
-    return lacking
-
-
-def _left(wanted: Any, entries: int | None, there: Sequence[Range]) -> list[list[int]] | None:
-    """Return the ranges that are missing of a file; None if not even its entries are known."""
-    if wanted is None and entries is None:
-        return None
-    parts = [tuple(part) for part in wanted] if wanted is not None else [(0, entries or 0)]
-    return [list(left) for start, stop in parts for left in ranges.subtract((start, stop), there)]
-
-
-def _accounts(runs: Sequence[Run], lacking: Mapping[str, Any]) -> dict[str, Account]:
-    made = {}
-    for dataset in dict.fromkeys(name for run in runs for name in run.summary["datasets"]):
-        keys = [key for run in runs for key in run.recovered.done.get(dataset, ())]
-        done = sum(stop - start for _, _, start, stop, _ in keys)
-        files = lacking.get(dataset, {"files": {}})["files"]
-        left = sum(stop - start for entry in files.values() for start, stop in entry.get("ranges") or ())
-        inputs = {one["path"] for run in runs for one in run.summary["files"] if one["dataset"] == dataset}
-        made[dataset] = Account(
-            files=len(inputs),
-            files_unreadable=sum(not entry.get("ranges") for entry in files.values()),
-            chunks=len(keys),
-            planned=done + left,
-            processed=done,
-            skipped=0,
-            left=left,
-        )
-    return made
-
-
-def _summary(
-    runs: Sequence[Run],
-    accounts: Mapping[str, Account],
-    lacking: Mapping[str, Any],
-    written: Sequence[Mapping[str, Any]],
-    form: Form,
-    clock: Clock,
-) -> dict[str, Any]:
-    finished = clock()
-    planned: Counter[tuple[str, str]] = Counter()
-    for run in runs:
-        for dataset, keys in run.recovered.done.items():
-            for path, _, start, stop, *_ in keys:
-                planned[dataset, path] += stop - start
-    missing = list(_missing_list(lacking))
-    for one in missing:
-        planned[one["dataset"], one["path"]] += one.get("stop", 0) - one.get("start", 0)
-    known = {(one["dataset"], one["path"]): one for run in runs for one in run.summary["files"]}
-    return {
-        "run": new_id(),
-        "state": ENDED,
-        "merged": [{"directory": str(run.paths.root), "command": run.summary["command"]} for run in runs],
-        "exit_code": PartialResultError.exit_code if lacking else 0,
-        "message": "",
-        "complete": not lacking,
-        "started": clock.began,
-        "finished": finished,
-        "seconds": {"total": finished - clock.began},
-        "inputs": "",
-        "files": [{**one, "planned": planned[place]} for place, one in known.items()],
-        "outputs": list(written),
-        "stale": list(_stale(runs)),
-        "files_written": sum(run.summary["files_written"] for run in runs),
-        "form": vars(form),
-        "staged": [],
-        "datasets": {name: account.as_json() for name, account in accounts.items()},
-        "missing": missing,
-        "limited": _limited(runs, known),
-    }
-
-
-def _missing_list(lacking: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    for dataset, body in lacking.items():
-        for path, entry in body["files"].items():
-            about = {"dataset": dataset, "path": path, "reason": "in none of the merged runs"}
-            parts = entry.get("ranges")
-            yield from (
-                ({**about, "start": start, "stop": stop} for start, stop in parts) if parts else (about,)
-            )
-
-
-def _limited(runs: Sequence[Run], known: Iterable[tuple[str, str]]) -> dict[str, Any]:
-    """Return what was left out on purpose of all: of its files, those that are in none of the runs."""
-    there = Counter(dataset for dataset, _ in known)
-    found = {}
-    for run in runs:
-        for dataset, one in run.summary.get("limited", {}).items():
-            files = max(0, one["files"] - there[dataset])
-            if files or not one["files_left_out"]:  # of which other run has its events, nobody knows
-                found[dataset] = {**one, "files_left_out": files, "events_left_out": None}
-    return found

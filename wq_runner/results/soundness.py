@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 from wq_runner import checksums, journal
 from wq_runner.checksums import DamagedRecordError
 from wq_runner.errors import UsageError
-from wq_runner.journal import Accepted, Dropped, Event, Fingerprint, Merged
 from wq_runner.ledger import ledger
 from wq_runner.ledger.ledger import Recovered
 from wq_runner.ledger.side_files import FileStore
 from wq_runner.output import result_files, stageout
+from wq_runner.run_events import Accepted, Dropped, Event, Fingerprint, Merged
 from wq_runner.system import RunPaths
 from wq_runner.terminal import printing
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 import time
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from wq_runner.ledger.items import Item, Sum
+from wq_runner.ledger.items import Item
 from wq_runner.model import Order
+from wq_runner.scheduler.bundles import Bundle, Fits, bundles, loose
 
 AHEAD = 2.0  # seconds of work for each slot; with less, what comes next is tried
 
@@ -34,17 +35,6 @@ class ShapeSettings:
     order: Order = "given"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Fits:
-    """How many events of a dataset fit into a worker at the `most`; and `best`, with all its cores at work.
-
-    None where that is not known.
-    """
-
-    most: int | None = None
-    best: int | None = None
-
-
 def target_seconds(settings: ShapeSettings, *, seconds_left: float, slots: int) -> float:
     """Return how long the next task should take."""
     fair = seconds_left / (max(slots, 1) * settings.rounds)
@@ -67,50 +57,6 @@ def trial_seconds(settings: ShapeSettings, *, seconds_left: float, slots: int) -
     """
     share = seconds_left / max(slots, 1)
     return min(max(share / settings.rounds, min(settings.least_time, share)), settings.task_time)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Bundle:
-    """A chunk as an item for each of its processors: one task does them all, and reads it once."""
-
-    items: tuple[Item, ...]
-
-    @property
-    def group(self) -> str:
-        return self.items[0].group
-
-    @property
-    def length(self) -> int:
-        """The size of the chunk, as one of its processors sees it."""
-        return self.items[0].size
-
-    @property
-    def size(self) -> int:
-        return self.length * len(self.items)
-
-    def cut(self, fits: Fits) -> tuple[Bundle, ...]:
-        """Cut it for all of them, in two at the most, if it is too large: see `cut`."""
-        parts = zip(*(cut(item, fits) for item in self.items), strict=True)
-        return tuple(map(Bundle, parts))
-
-
-def bundles(items: Iterable[Item]) -> Iterator[Bundle]:
-    """Bundle the items of each chunk, where there are several processors."""
-    chunks: dict[Hashable, list[Item]] = {}
-    for item in items:
-        chunk = (item.group, *item.key) if item.processor else item
-        chunks.setdefault(chunk, []).append(item)
-    return (Bundle(tuple(one)) for one in chunks.values())
-
-
-def loose(batch: Iterable[Bundle]) -> tuple[Item, ...]:
-    """Return the items of a task: those that are added up together after each other."""
-    items = [item for bundle in batch for item in bundle.items]
-    first: dict[Sum, int] = {}
-    for item in items:
-        first.setdefault(item.sum, len(first))
-    several = any(item.processor for item in items)
-    return tuple(sorted(items, key=lambda item: first[item.sum]) if several else items)
 
 
 @dataclass
@@ -383,11 +329,3 @@ class Backlog:
         head, *rest = self._cut(queue.items.popleft(), fits)
         queue.items.extendleft(rest)
         return head
-
-
-def cut(item: Item, fits: Fits) -> tuple[Item, ...]:
-    """Cut what is too large in two: the first of equal parts, and the rest."""
-    if fits.most is None or item.size <= fits.most or not item.divisible:
-        return (item,)
-    pieces = -(-item.events // (fits.best or fits.most))
-    return item.cut(-(-item.events // pieces))

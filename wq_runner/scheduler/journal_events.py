@@ -10,7 +10,10 @@ from msgspec import structs
 
 from wq_runner.engine.answer import Answer, ColumnsTold, Elsewhere, Failure, Input, Left, Measurement
 from wq_runner.engine.protocol import EngineStatus
-from wq_runner.journal import (
+from wq_runner.ledger.items import Item, Key, Share, file_id, named, shares
+from wq_runner.model import Outcome, Task
+from wq_runner.remote.servers import server_of
+from wq_runner.run_events import (
     Accepted,
     ColumnsUsed,
     Decided,
@@ -20,9 +23,6 @@ from wq_runner.journal import (
     TaskSubmitted,
     Workers,
 )
-from wq_runner.ledger.items import Item, Key, Share, file_id, named, shares
-from wq_runner.model import Outcome, Task
-from wq_runner.remote.servers import server_of
 from wq_runner.scheduler.policy import Trouble
 from wq_runner.units import MB
 

@@ -7,7 +7,7 @@ import functools
 import logging
 import math
 from collections import Counter
-from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +17,19 @@ from wq_runner.code.task_function import write_function
 from wq_runner.engine import answer
 from wq_runner.engine.answer import Answer, DamagedError
 from wq_runner.engine.protocol import Engine, EngineStatus
-from wq_runner.errors import NoWorkersError, WqRunnerError
-from wq_runner.journal import HostBlocked, PhaseEnded, PhaseStarted
+from wq_runner.errors import NoWorkersError
 from wq_runner.ledger.completeness import Completion
 from wq_runner.ledger.items import Item, named, plans, shares
 from wq_runner.ledger.ledger import Holding
 from wq_runner.ledger.reducer import Reducer
 from wq_runner.model import Category, Ending, Outcome, Task
 from wq_runner.remote import work
-from wq_runner.remote.several import processor_of
+from wq_runner.run_events import HostBlocked, PhaseEnded, PhaseStarted
 from wq_runner.scheduler import journal_events, policy
 from wq_runner.scheduler.allocation import AllocationSettings, Allocator
-from wq_runner.scheduler.attempts import Attempts
-from wq_runner.scheduler.batching import Backlog, Fits
+from wq_runner.scheduler.batching import Backlog
+from wq_runner.scheduler.bundles import Fits
+from wq_runner.scheduler.by_processor import ByProcessor
 from wq_runner.scheduler.failure_messages import error_of
 from wq_runner.scheduler.hosts import Block, Unblock
 from wq_runner.scheduler.known_inputs import Inputs
@@ -47,8 +47,6 @@ log = logging.getLogger(__name__)
 TICK = 0.5  # seconds between looks at workers and signals while nothing ends
 IDLE = 5.0  # seconds after a request to stop in which the engine may still start or report something
 SPARE = 2  # tasks queued beyond the slots, so that a free worker finds one there
-OF_PROCESSOR = frozenset({*policy.OF_THE_CODE, Cause.EXHAUSTED} - {Cause.SCHEMA})
-"""Causes that may be the fault of one processor, and not of what all of them share."""
 AT_LARGEST = 0.95  # of the largest worker's memory: more is not to be had
 
 
@@ -78,8 +76,6 @@ class Loop:
         self._inputs = Inputs()
         self._columns = Columns(settings.reads)
         self._given: Counter[str] = Counter()
-        self._failed: dict[str, WqRunnerError] = {}  # those of several processors that were given up
-        self._dropped: list[Item] = []  # what was to be done for them
         self._status = EngineStatus()
 
     def run(
@@ -110,8 +106,7 @@ class Loop:
         self._note_status()  # the first task may take long, and be done in this process
         for holding in recovered:
             self._given[holding.dataset] += holding.given
-        self._attempts = _attempts(items, recovered, self._settings.policy)
-        self._others_done = any(_processor_of(one, self._attempts) is None for one in recovered)
+        self._processors = ByProcessor(items, recovered, self._settings.policy)
         self._completion = Completion(items)
         self._reducer = Reducer(
             self._journal,
@@ -156,7 +151,7 @@ class Loop:
             left=(
                 *self._backlog.waiting(),
                 *running,
-                *self._dropped,
+                *self._processors.dropped,
                 *(one.item for one in self._again if stopped),
             ),
             again=() if stopped else tuple(self._again),
@@ -164,7 +159,7 @@ class Loop:
             given=self._given,
             running=len(self._running) + self._accumulation.running,
             took=Prior(memory=self._allocator.sample, pace=self._backlog.pace),
-            failed=self._failed,
+            failed=self._processors.failed,
         )
 
     def _turn(self) -> None:
@@ -217,7 +212,7 @@ class Loop:
         """
         if self._category is not Category.PROCESSING:
             return True
-        if not self._done and self._running and not all(one.may_try_more for one in self._attempts.values()):
+        if not self._done and self._running and not self._processors.may_try_more:
             return False
         if self._allocator.known(dataset):
             return True
@@ -274,8 +269,7 @@ class Loop:
         )
         self._running[number] = (task, batch)
         self._datasets.update(_groups(batch))
-        for item in batch:
-            self._attempts[item.processor].begin((item,))
+        self._processors.begin(batch)
         # said first: a number that is on record is never used again, whatever happens next
         self._journal.record(*journal_events.submitted(task, batch))
         self._engine.submit(task)
@@ -318,7 +312,7 @@ class Loop:
             exception = functools.partial(_exception, task.result, number)
             self._fail(task, items, outcome, policy.trouble_of_failure(failure), exception)
         if all(failure.index is not None for failure in found.failures):
-            self._backlog.put_back(self._still_wanted(unnamed))
+            self._backlog.put_back(self._processors.still_wanted(unnamed))
 
     def _learn(self, batch: tuple[Item, ...], found: Answer) -> None:
         for measured in found.measured:
@@ -335,8 +329,7 @@ class Loop:
             done = [batch[index] for index in found.done]
             self._done += done
             self._reducer.complete(self._completion.done(done))
-            for name in {item.processor for item in done}:
-                self._attempts[name].succeeded()
+            self._processors.succeeded(done)
             self._context.hosts.done(outcome.host, done)
             self._journal.record(*journal_events.read_elsewhere(task, batch, found))
         for index, reason in found.skipped.items():
@@ -352,7 +345,7 @@ class Loop:
         exception: Callable[[], BaseException | None] = lambda: None,
     ) -> None:
         """Try again what failed together: each dataset by itself, as nothing tells which of them it was."""
-        items = self._still_wanted(items)
+        items = self._processors.still_wanted(items)
         if not items:
             return
         parts = shares(task.id, items)
@@ -383,7 +376,7 @@ class Loop:
         outcome: Outcome,
         exception: Callable[[], BaseException | None],
     ) -> None:
-        attempts = self._attempts[items[0].processor]
+        attempts = self._processors.attempts(items[0])
         attempts.seen(trouble.signature, items)
         action = policy.decide(
             trouble,
@@ -410,23 +403,9 @@ class Loop:
             case Abort(reason=reason):
                 error = error_of(trouble, reason, items, outcome, self._context.again)
                 error.__cause__ = exception()
-                self._end(items, trouble, error)
-
-    def _end(self, items: tuple[Item, ...], trouble: Trouble, error: WqRunnerError) -> None:
-        """End the run with an error, or go on without the one of several processors whose error it is."""
-        name = items[0].processor
-        if name:
-            self._failed[name] = error
-        others = self._others_done or set(self._attempts) - set(self._failed)
-        if not name or trouble.cause not in OF_PROCESSOR or not others:
-            raise error
-        self._dropped += [*items, *self._backlog.drop(name)]
-        log.warning("%s has failed, and is left out; the others go on", name)
-
-    def _still_wanted(self, items: tuple[Item, ...]) -> tuple[Item, ...]:
-        """Return the items of processors that were not given up, and note the others."""
-        self._dropped += [item for item in items if item.processor in self._failed]
-        return tuple(item for item in items if item.processor not in self._failed)
+                if not self._processors.give_up(items, trouble.cause, error):
+                    raise error
+                self._processors.drop(self._backlog.drop(items[0].processor))
 
     def _split(self, items: tuple[Item, ...]) -> tuple[tuple[Item, ...], ...]:
         if len(items) > 1:
@@ -434,7 +413,7 @@ class Loop:
         if not items[0].divisible:
             return (items,)
         parts = items[0].cut(items[0].events // 2)
-        self._attempts[items[0].processor].cut(items[0], parts)
+        self._processors.attempts(items[0]).cut(items[0], parts)
         return tuple((part,) for part in parts)
 
     def _at_largest(self, task: Task, dataset: str) -> bool:
@@ -456,7 +435,7 @@ class Loop:
         by_function: bool = False,
     ) -> None:
         self._skipped += [Skipped(item=item, reason=reason, by_function=by_function) for item in items]
-        self._attempts[items[0].processor].skipped(items, trouble.signature)
+        self._processors.attempts(items[0]).skipped(items, trouble.signature)
         self._journal.record(journal_events.decided("skip", trouble, reason, items, task, host))
 
     # -- in between
@@ -490,25 +469,6 @@ class Loop:
         if status != self._status:
             self._status = status
             self._journal.record(journal_events.workers(status))
-
-
-def _attempts(
-    items: Sequence[Item], recovered: Sequence[Holding], settings: policy.Settings
-) -> dict[str, Attempts]:
-    """Return the attempts of each processor: what one does tells nothing of another."""
-    of: dict[str, list[Item]] = {item.processor: [] for item in items} or {"": []}
-    for item in items:
-        of[item.processor].append(item)
-    done: Counter[str | None] = Counter()
-    for holding in recovered:
-        done[_processor_of(holding, of)] += holding.events
-    return {name: Attempts(some, settings, done=done[name]) for name, some in of.items()}
-
-
-def _processor_of(holding: Holding, names: Collection[str]) -> str | None:
-    """Return which of these processors a result is of."""
-    name = "" if "" in names else processor_of(holding.dataset)
-    return name if name in names else None
 
 
 def _groups(batch: Iterable[Item]) -> list[str]:

@@ -7,8 +7,9 @@ import re
 from dataclasses import dataclass, field
 
 from wq_runner.engine.answer import Answer, TaskWarning
-from wq_runner.journal import Journal, Printed, Warned
+from wq_runner.journal import Journal
 from wq_runner.model import Outcome, Task
+from wq_runner.run_events import Printed, Warned
 
 log = logging.getLogger(__name__)
 

@@ -17,7 +17,6 @@ from wq_runner.config.settings import ChunkSettings
 from wq_runner.directory import remarks
 from wq_runner.directory.estimate import Probed, suggestion
 from wq_runner.directory.record import Account, Spent
-from wq_runner.journal import ColumnsUsed, Event, LeftBehind
 from wq_runner.model import Chunk, Fileset, PerDataset
 from wq_runner.monitor import tables, words
 from wq_runner.monitor.advice import advice
@@ -26,13 +25,14 @@ from wq_runner.monitor.view import LeftFiles, RunView
 from wq_runner.planning.chunks import copies
 from wq_runner.planning.file_info import Knowledge, wrong_claims
 from wq_runner.planning.left_out import LeftOut
+from wq_runner.run_events import ColumnsUsed, Event, LeftBehind
 from wq_runner.system import RunPaths
 from wq_runner.terminal import printing
 from wq_runner.units import MB, exact_size, format_count, format_rate, format_seconds, format_size
 
 if TYPE_CHECKING:
     from wq_runner.directory.remainder import Remainder
-    from wq_runner.journal import Plan
+    from wq_runner.run_events import Plan
     from wq_runner.steps.prepare import Prepared
     from wq_runner.steps.request import Request
 

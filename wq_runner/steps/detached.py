@@ -17,7 +17,7 @@ from rich.console import Console
 from wq_runner import journal, system
 from wq_runner.config import commands
 from wq_runner.errors import OutputError, UsageError
-from wq_runner.journal import RunEnded, RunStarted
+from wq_runner.run_events import Event, RunEnded, RunStarted
 from wq_runner.system import RunPaths
 from wq_runner.terminal import printing
 
@@ -91,7 +91,7 @@ def stop(root: Path, console: Console) -> None:
         printing.line(console, "ended", f"exit code {ended[-1].code}: {first}")
 
 
-def _events(paths: RunPaths) -> list[journal.Event]:
+def _events(paths: RunPaths) -> list[Event]:
     with contextlib.suppress(FileNotFoundError):
         return [event for _, event in journal.read(paths.journal)]
     return []

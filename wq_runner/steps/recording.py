@@ -15,9 +15,10 @@ from wq_runner.directory import earlier
 from wq_runner.directory.opening import start_logging
 from wq_runner.directory.record import Record
 from wq_runner.errors import InterruptedRunError, WqRunnerError
-from wq_runner.journal import Journal, RunEnded, RunStarted
+from wq_runner.journal import Journal
 from wq_runner.ledger.totals import out_of_memory
 from wq_runner.monitor.watch import Watch
+from wq_runner.run_events import RunEnded, RunStarted
 from wq_runner.steps import choosing
 from wq_runner.steps.request import Request
 from wq_runner.system import RunPaths

@@ -12,12 +12,13 @@ from wq_runner.coffea_adapter.runner import Analysis, Processed, add_up, process
 from wq_runner.directory import remainder, resume
 from wq_runner.directory.remainder import Remainder
 from wq_runner.errors import InterruptedRunError, PartialResultError
-from wq_runner.journal import Journal, Resumed
+from wq_runner.journal import Journal
 from wq_runner.ledger.ledger import Recovered
 from wq_runner.model import Chunk
 from wq_runner.output.early_files import Completed
 from wq_runner.planning import chunks, file_info
 from wq_runner.planning.schemes import Portions
+from wq_runner.run_events import Resumed
 from wq_runner.samples.cache import states_of
 from wq_runner.scheduler.policy import Changed
 from wq_runner.scheduler.session import Session

@@ -26,7 +26,7 @@ from wq_runner.engine.inline import InlineEngine
 from wq_runner.executors import backends, environments, proxies, sessions
 from wq_runner.executors.sessions import Wanted
 from wq_runner.fingerprint import identity
-from wq_runner.journal import Fingerprint, Journal, KeptStale
+from wq_runner.journal import Journal
 from wq_runner.ledger.items import Item
 from wq_runner.ledger.ledger import Recovered
 from wq_runner.ledger.side_files import FileStore
@@ -36,6 +36,7 @@ from wq_runner.planning import chunks, file_info, reading, schemes
 from wq_runner.planning.left_out import files_left_out
 from wq_runner.remote.reads import recorder
 from wq_runner.results import filling, soundness
+from wq_runner.run_events import Fingerprint, KeptStale
 from wq_runner.scheduler.phase import LoopSettings
 from wq_runner.scheduler.session import Session
 from wq_runner.steps import announcements, choosing, debugger, obstacles, reproduce, staging

@@ -11,12 +11,12 @@ from pathlib import Path
 import journals
 from rich.console import Console
 
-from wq_runner.journal import RunEnded
 from wq_runner.monitor import report, runs, terminal, ticker
 from wq_runner.monitor.collect import Collector
 from wq_runner.monitor.display import TERMINAL_BUDGET
 from wq_runner.monitor.status import Status
 from wq_runner.monitor.view import RunView
+from wq_runner.run_events import RunEnded
 from wq_runner.system import RunPaths
 
 TASKS_A_SECOND = 100

@@ -11,6 +11,7 @@ from journals import view_of
 import wq_runner
 from wq_runner import journal
 from wq_runner.monitor import sections, words
+from wq_runner.run_events import PhaseStarted
 
 MOMENTS = 5  # events of a journal between two looks
 
@@ -23,7 +24,7 @@ def test_nothing_is_said_of_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         ["a.root"], "counting.py:process", schema="BaseSchema", chunksize=10, executor="iterative", output="o"
     )
     events = list(journal.read(Path("o/journal.jsonl")))
-    began = next(place for place, (_, one) in enumerate(events) if isinstance(one, journal.PhaseStarted))
+    began = next(place for place, (_, one) in enumerate(events) if isinstance(one, PhaseStarted))
     for stop in (*range(began + 2, len(events), MOMENTS), len(events)):
         view = view_of(events[:stop])
         assert words.status(view).startswith("in this process"), words.status(view)

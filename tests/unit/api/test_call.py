@@ -16,7 +16,8 @@ import pytest
 from coffea.processor import ProcessorABC
 
 import wq_runner
-from wq_runner.api import call
+from wq_runner.api import call, given
+from wq_runner.api.keeper import Keeper
 from wq_runner.config.options import RunOptions, defaulted
 from wq_runner.config.resolved import resolve
 from wq_runner.engine.inline import InlineEngine
@@ -31,7 +32,7 @@ from wq_runner.system import RunPaths
 
 
 @pytest.mark.parametrize(
-    ("given", "names"),
+    ("samples", "names"),
     [
         ("a.cfg", ["a.cfg"]),
         (Path("a.cfg"), ["a.cfg"]),
@@ -39,44 +40,46 @@ from wq_runner.system import RunPaths
         ((Path(name) for name in ("a.root", "b.root")), ["a.root", "b.root"]),  # as of a glob
     ],
 )
-def test_one_or_several_names(given: Any, names: list[str]) -> None:
-    assert call._names(given) == names
+def test_one_or_several_names(samples: Any, names: list[str]) -> None:
+    assert given.sample_names(samples) == names
 
 
 def test_a_fileset() -> None:
-    [name] = call._names({"A": {"files": ["a.root"]}})
+    [name] = given.sample_names({"A": {"files": ["a.root"]}})
     assert json.loads(Path(name).read_text()) == {"A": {"files": ["a.root"]}}
 
 
 def test_a_processor_is_none() -> None:
     with pytest.raises(UsageError, match="the samples are object: run\\(\\) takes the samples first"):
-        call._names(object())
+        given.sample_names(object())
 
 
 def test_values_of_python_go_to_the_processor_as_they_are() -> None:
-    given = {"syst": "False", "era": 2018}
-    for form in (given, [given]):
-        [found] = call._options({"processor_args": form}).processor_args
-        assert (found, type(found)) == (given, dict)
-    [found] = call._options({"processor_args": "syst=False"}).processor_args
+    values = {"syst": "False", "era": 2018}
+    for form in (values, [values]):
+        [found] = given.options_of({"processor_args": form}).processor_args
+        assert (found, type(found)) == (values, dict)
+    [found] = given.options_of({"processor_args": "syst=False"}).processor_args
     assert found == {"syst": False}
 
 
 def test_numbers_mean_what_they_mean_elsewhere() -> None:
-    found = call._options({"memory": 2000, "chunksize": 5000, "port": 9200, "task_time": 30, "workers": None})
+    found = given.options_of(
+        {"memory": 2000, "chunksize": 5000, "port": 9200, "task_time": 30, "workers": None}
+    )
     assert (found.memory, found.chunksize, found.port) == (2000 * 2**20, 5000, (9200, 9200))
     with pytest.raises(UsageError, match="memory: 2 alone is not GB here but MB, which is too little"):
-        call._options({"memory": 2})
+        given.options_of({"memory": 2})
 
 
 def test_what_is_said_beside_test_counts() -> None:
-    plain = defaulted(call._options({"test": True}), ("test",))
+    plain = defaulted(given.options_of({"test": True}), ("test",))
     assert (plain.executor, plain.limit_files, plain.limit_chunks) == ("iterative", 1, 1)
     said = {"test": True, "executor": "futures", "scaleout": 2, "limit_files": 3}
-    found = defaulted(call._options(said), said)
+    found = defaulted(given.options_of(said), said)
     assert (found.executor, found.workers, found.limit_files) == ("futures", "2", 3)
     at = {"test": True, "executor": "work_queue@lpc", "scaleout": 2}
-    assert defaulted(call._options(at), at).workers == "condor@lpc:2"
+    assert defaulted(given.options_of(at), at).workers == "condor@lpc:2"
 
 
 class Started(InlineEngine):
@@ -117,7 +120,7 @@ def test_failed_starts_leave_nothing_that_nobody_reaches(
         return Session(engine=made[-1])
 
     monkeypatch.setattr(sessions, "make_session", make_session)
-    keeper = call.Keeper()
+    keeper = Keeper()
     for _ in range(3):
         with pytest.raises(EngineError):
             keeper.make_session(wanted)
@@ -133,7 +136,7 @@ def test_what_a_run_hooks_into_a_kept_session_ends_with_it(
 ) -> None:
     kept = Session(engine=Started(failing=False))
     monkeypatch.setattr(sessions, "make_session", lambda _: kept)
-    keeper, own = call.Keeper(), kept.on_tick
+    keeper, own = Keeper(), kept.on_tick
     for _ in range(2):
         session = keeper.make_session(wanted)
         assert (session.engine, session.on_tick) == (kept.engine, own)
@@ -169,7 +172,7 @@ def test_what_there_is_can_be_completed() -> None:
     ],
 )
 def test_workers_of_python(options: dict[str, Any], workers: str) -> None:
-    assert call._options(options).workers == workers
+    assert given.options_of(options).workers == workers
 
 
 @pytest.mark.parametrize(
@@ -252,28 +255,28 @@ def test_processors_that_are_none(
 
 
 def test_several_processors_are_named_and_built() -> None:
-    chosen = call._options(
-        {"processor": call._named({"a": Own, "b": "x.py:B"}), "processor_args": {"a.factor": 3}}
+    chosen = given.options_of(
+        {"processor": given.processor_option({"a": Own, "b": "x.py:B"}), "processor_args": {"a.factor": 3}}
     )
     assert chosen.processor == f"a={Own.__module__}:Own,b=x.py:B"
-    built = call._built({"a": Own, "b": Own(factor=5)}, call._options({"processor_args": {"a.factor": 3}}))
+    built = given.built({"a": Own, "b": Own(factor=5)}, given.options_of({"processor_args": {"a.factor": 3}}))
     assert [built.named(name).factor for name in ("a", "b")] == [3, 5]
     with pytest.raises(UsageError, match="'a b'"):
-        call._named({"a b": Own})
+        given.processor_option({"a b": Own})
     with pytest.raises(UsageError, match="for a processor called c"):
-        call._built({"a": Own}, call._options({"processor_args": {"c.factor": 3}}))
+        given.built({"a": Own}, given.options_of({"processor_args": {"c.factor": 3}}))
 
 
 def test_a_class_is_built_with_its_arguments() -> None:
-    chosen = call._options({"processor_args": {"factor": 3}})
-    assert call._built(Own, chosen).factor == 3
-    assert call._built(Own, RunOptions()).factor == 1
+    chosen = given.options_of({"processor_args": {"factor": 3}})
+    assert given.built(Own, chosen).factor == 3
+    assert given.built(Own, RunOptions()).factor == 1
     with pytest.raises(UsageError, match=r"Own cannot be built with .'times': 2"):
-        call._built(Own, call._options({"processor_args": {"times": 2}}))
+        given.built(Own, given.options_of({"processor_args": {"times": 2}}))
     built = Own()
-    assert call._built(built, RunOptions()) is built
+    assert given.built(built, RunOptions()) is built
     with pytest.raises(UsageError, match="the processor is built already"):
-        call._built(built, chosen)
+        given.built(built, chosen)
 
 
 @pytest.mark.parametrize(
@@ -281,6 +284,6 @@ def test_a_class_is_built_with_its_arguments() -> None:
     [("mine:Own", "Own"), ("mine.py:Own", "Own"), ("", "samples"), ("m:f.<locals>.g", None)],
 )
 def test_a_fileset_is_called_after_the_processor(processor: str, name: str | None) -> None:
-    [path] = call._names({"A": {"files": ["a.root"]}}, processor)
+    [path] = given.sample_names({"A": {"files": ["a.root"]}}, processor)
     assert Path(path).parent.is_dir()
     assert name is None or Path(path).name == f"{name}.json"

@@ -14,7 +14,7 @@ from coffea import processor
 
 import wq_runner
 from wq_runner import WorkQueueExecutor
-from wq_runner.api.call import _options
+from wq_runner.api.given import options_of
 from wq_runner.config.options import RunOptions
 from wq_runner.errors import UsageError
 
@@ -60,7 +60,7 @@ def test_of_run(options: dict[str, Any], said: str) -> None:
     ],
 )
 def test_what_is_understood(given: dict[str, Any], read: dict[str, Any]) -> None:
-    found = _options(given)
+    found = options_of(given)
     assert {name: getattr(found, name) for name in read} == read
 
 

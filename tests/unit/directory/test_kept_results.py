@@ -19,8 +19,9 @@ from wq_runner.directory import resume
 from wq_runner.directory.opening import open_directory
 from wq_runner.errors import OutputError
 from wq_runner.fingerprint.identity import Places
-from wq_runner.journal import Accepted, Fingerprint, Journal
+from wq_runner.journal import Journal
 from wq_runner.kept_results import Identity
+from wq_runner.run_events import Accepted, Fingerprint
 from wq_runner.system import RunPaths
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from wq_runner import journal
 from wq_runner.coffea_adapter.runner import Processed
 from wq_runner.config.settings import ChunkSettings
 from wq_runner.directory import record
@@ -18,6 +17,7 @@ from wq_runner.errors import EngineError, WqRunnerError
 from wq_runner.ledger.items import Item
 from wq_runner.model import Chunk, Dataset, InputFile
 from wq_runner.planning.file_info import BadFile, Knowledge
+from wq_runner.run_events import TaskEnded
 from wq_runner.scheduler.phase import Skipped
 from wq_runner.steps import announcements
 from wq_runner.system import RunPaths
@@ -119,7 +119,7 @@ def test_ending(console: Console, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     for dataset, seconds, events in (("DY", 1.5, 8), ("TT", 4.0, 4), ("DY", 0.5, 2)):
         spent(
             0.0,
-            journal.TaskEnded(
+            TaskEnded(
                 task=1,
                 category="processing",
                 dataset=dataset,

@@ -10,17 +10,17 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from wq_runner import journal
 from wq_runner.config.options import RunOptions
 from wq_runner.config.resolved import resolve
 from wq_runner.directory import resume
 from wq_runner.errors import OutputError
 from wq_runner.fingerprint import identity
 from wq_runner.fingerprint.identity import Places
-from wq_runner.journal import Accepted, Fingerprint, Journal, KeptStale, ReadLate
+from wq_runner.journal import Journal
 from wq_runner.ledger import ledger
 from wq_runner.ledger.ledger import Recovered
 from wq_runner.model import Category
+from wq_runner.run_events import Accepted, Event, Fingerprint, KeptStale, ReadLate
 from wq_runner.system import RunPaths
 
 NOW = {"file a.py": "1", "the schema": "x"}
@@ -33,7 +33,7 @@ class Directory:
     paths: RunPaths
     said: io.StringIO = field(default_factory=io.StringIO)
 
-    def write(self, values: Mapping[str, str] = NOW, *more: journal.Event, file: str = "ab.cd") -> None:
+    def write(self, values: Mapping[str, str] = NOW, *more: Event, file: str = "ab.cd") -> None:
         self.paths.ledger.mkdir(parents=True)
         record = Journal(self.paths.journal)
         record.record(Fingerprint(values=values), *more)

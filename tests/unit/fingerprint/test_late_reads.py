@@ -16,8 +16,9 @@ from wq_runner.errors import ProcessorError
 from wq_runner.fingerprint import identity
 from wq_runner.fingerprint.identity import Places
 from wq_runner.fingerprint.late_reads import LateReads
-from wq_runner.journal import Accepted, Fingerprint, Journal
+from wq_runner.journal import Journal
 from wq_runner.remote.contents import hash_of
+from wq_runner.run_events import Accepted, Fingerprint
 from wq_runner.system import RunPaths
 
 

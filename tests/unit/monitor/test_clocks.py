@@ -8,8 +8,8 @@ import journals
 import pytest
 
 from wq_runner.clock import Clock
-from wq_runner.journal import PhaseStarted, Plan, RunEnded, RunStarted, TaskEnded, TaskSubmitted
 from wq_runner.monitor.usage import attempt_seconds
+from wq_runner.run_events import PhaseStarted, Plan, RunEnded, RunStarted, TaskEnded, TaskSubmitted
 
 DAY = 86400.0
 START = journals.START

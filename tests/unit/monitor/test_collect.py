@@ -8,7 +8,10 @@ import journals
 import pytest
 from journals import START, ended, item, long, view_of, workers
 
-from wq_runner.journal import (
+from wq_runner.monitor import words
+from wq_runner.monitor.collect import Collector
+from wq_runner.monitor.view import USES, RunView
+from wq_runner.run_events import (
     Accepted,
     Decided,
     PhaseStarted,
@@ -19,9 +22,6 @@ from wq_runner.journal import (
     RunStarted,
     TaskEnded,
 )
-from wq_runner.monitor import words
-from wq_runner.monitor.collect import Collector
-from wq_runner.monitor.view import USES, RunView
 
 
 def test_events_and_attempts(simple: RunView) -> None:

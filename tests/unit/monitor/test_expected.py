@@ -8,9 +8,9 @@ import journals
 import pytest
 from rich.console import Console
 
-from wq_runner.journal import Accepted, PhaseStarted, Plan, Resumed, RunStarted, TaskSubmitted, Written
 from wq_runner.monitor import terminal, words
 from wq_runner.monitor.view import RunView
+from wq_runner.run_events import Accepted, PhaseStarted, Plan, Resumed, RunStarted, TaskSubmitted, Written
 
 
 def view() -> RunView:

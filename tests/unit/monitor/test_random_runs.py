@@ -19,12 +19,12 @@ from random_runs import RandomRun
 from rich.console import Console
 from test_agree import Numbers
 
-from wq_runner.journal import TaskSubmitted
 from wq_runner.monitor import metrics, page, report, status, terminal, words
 from wq_runner.monitor import runs as loading
 from wq_runner.monitor.collect import Collector
 from wq_runner.monitor.sketch import Sketch
 from wq_runner.monitor.view import USES, RunView
+from wq_runner.run_events import TaskSubmitted
 from wq_runner.system import RunPaths
 
 AGREE = settings(

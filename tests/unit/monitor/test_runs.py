@@ -17,10 +17,10 @@ import pytest
 
 from wq_runner import journal
 from wq_runner.errors import UsageError
-from wq_runner.journal import RunEnded, RunStarted
 from wq_runner.monitor import runs, schema, status
 from wq_runner.monitor.follow import Follower
 from wq_runner.monitor.view import RunView
+from wq_runner.run_events import RunEnded, RunStarted
 from wq_runner.system import RunPaths
 
 SCHEMAS = Path(__file__).parents[3] / "docs" / "schemas"

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from journals import START, workers
 from rich.console import Console
 
-from wq_runner.journal import PhaseEnded, PhaseStarted, Plan, RunStarted
 from wq_runner.monitor import display, terminal, words
 from wq_runner.monitor.collect import Collector
 from wq_runner.monitor.view import Phase, Progress, RunView, WorkersNow
+from wq_runner.run_events import PhaseEnded, PhaseStarted, Plan, RunStarted
 
 
 def drawn(view: RunView, *, width: int = 100, height: int = 24) -> list[str]:

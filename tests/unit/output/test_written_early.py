@@ -11,12 +11,12 @@ import pytest
 
 from wq_runner.engine import answer
 from wq_runner.journal import Journal
-from wq_runner.journal import Written as Said
 from wq_runner.ledger.items import Sum
 from wq_runner.model import Dataset
 from wq_runner.output import result_files
 from wq_runner.output.early_files import Completed
 from wq_runner.output.result_files import Form
+from wq_runner.run_events import Written as Said
 from wq_runner.system import RunPaths
 
 DATASETS = ("A", "B", "C")

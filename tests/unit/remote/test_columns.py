@@ -19,14 +19,14 @@ from rich.console import Console
 
 from wq_runner import units
 from wq_runner.errors import UsageError
-from wq_runner.journal import ColumnsUsed
 from wq_runner.monitor import words
-from wq_runner.monitor.tallies import ColumnTally
+from wq_runner.monitor.incidents import ColumnTally
 from wq_runner.monitor.view import RunView
 from wq_runner.remote import baskets, identity, opening, packs, shelf
 from wq_runner.remote.columns import Columns, Counts, Wish
 from wq_runner.remote.packs import DamagedPackError, Key, Piece
 from wq_runner.remote.shelf import FullError, Shelf, ShelfError
+from wq_runner.run_events import ColumnsUsed
 from wq_runner.scheduler import kept_columns
 from wq_runner.steps import announcements
 from wq_runner.workers import columns as columns_here

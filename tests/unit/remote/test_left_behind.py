@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from wq_runner.journal import LeftBehind
 from wq_runner.monitor import words
-from wq_runner.monitor.tallies import LeftTally
+from wq_runner.monitor.incidents import LeftTally
 from wq_runner.remote import files
 from wq_runner.remote.files import Folder, Scratch
+from wq_runner.run_events import LeftBehind
 from wq_runner.steps import announcements
 
 

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from wq_runner.ledger.items import Item
 from wq_runner.model import Order
-from wq_runner.scheduler.batching import Backlog, Fits, ShapeSettings, cut, target_seconds
+from wq_runner.scheduler.batching import Backlog, ShapeSettings, target_seconds
+from wq_runner.scheduler.bundles import Fits, cut
 
 SETTINGS = ShapeSettings(task_time=60, least_time=2)
 

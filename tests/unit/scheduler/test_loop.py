@@ -20,11 +20,12 @@ from scripted import Act, Attempt, Clock, Cost, ScriptedEngine, Worker
 
 from wq_runner import journal
 from wq_runner.errors import EngineError, InputError, NoWorkersError, ProcessorError
-from wq_runner.journal import Accepted, Decided, Event, HostBlocked, Journal, TaskSubmitted
+from wq_runner.journal import Journal
 from wq_runner.ledger.items import describe
 from wq_runner.ledger.sums import TreeSettings
 from wq_runner.model import Category, Ending
 from wq_runner.remote.pinned import Code
+from wq_runner.run_events import Accepted, Decided, Event, HostBlocked, TaskEnded, TaskSubmitted
 from wq_runner.scheduler import policy
 from wq_runner.scheduler.allocation import AllocationSettings
 from wq_runner.scheduler.batching import ShapeSettings
@@ -247,7 +248,7 @@ def test_one_heavy_dataset_of_three_hundred(phase: Make) -> None:
     )
     found = run.run(values)
     assert ranges(found.results) == all_of(values)
-    exhausted = [one for one in run.events(journal.TaskEnded) if one.ending == Ending.EXHAUSTED.value]
+    exhausted = [one for one in run.events(TaskEnded) if one.ending == Ending.EXHAUSTED.value]
     assert len({(one.started, one.host) for one in exhausted}) <= 3
 
 

@@ -16,12 +16,14 @@ from scripted import Act, Attempt, Clock, Cost, ScriptedEngine, Worker
 
 from wq_runner import journal
 from wq_runner.errors import InputError, ProcessorError
-from wq_runner.journal import Accepted, Journal, TaskSubmitted
+from wq_runner.journal import Journal
 from wq_runner.ledger.items import describe
 from wq_runner.model import Category, Ending
 from wq_runner.remote.pinned import Code
+from wq_runner.run_events import Accepted, TaskSubmitted
 from wq_runner.scheduler import policy
-from wq_runner.scheduler.batching import Backlog, Fits, ShapeSettings, bundles
+from wq_runner.scheduler.batching import Backlog, ShapeSettings
+from wq_runner.scheduler.bundles import Fits, bundles
 from wq_runner.scheduler.loop import Loop
 from wq_runner.scheduler.phase import Context, LoopResult, LoopSettings
 from wq_runner.units import MB

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from wq_runner.engine.answer import Answer, TaskWarning
-from wq_runner.journal import Event, Journal, Printed, Warned
+from wq_runner.journal import Journal
 from wq_runner.model import Category, Ending, Outcome, Task
 from wq_runner.monitor import words
-from wq_runner.monitor.tallies import PRINT_KEPT, PRINTS_KEPT, SaidTally
+from wq_runner.monitor.incidents import PRINT_KEPT, PRINTS_KEPT, SaidTally
 from wq_runner.monitor.view import RunView
+from wq_runner.run_events import Event, Printed, Warned
 from wq_runner.scheduler import sayings
 from wq_runner.scheduler.sayings import Sayings
 
