@@ -1,25 +1,37 @@
 """Every error that ends a run, and the exit code it ends with.
 
-WqRunnerError            1
-├── UsageError           2   the command line, an option, a settings file
-│   ├── SamplesError     2   a samples file; all its problems at once
-│   ├── InputError       2   an input file cannot be read, and may not be skipped
-│   └── OutputError      2   the output directory cannot be used
-├── PartialResultError   3   output written, part of the input is missing from it
-├── WorkerEnvironmentError 4 the environment for the workers could not be built
-├── EngineError          5   the engine could not start, or was lost for good
-│   └── NoWorkersError   5   no worker came in time
-├── ProcessorError       6   code of the user's could not be imported, or failed
-└── InterruptedRunError  130 Ctrl-C or SIGTERM
+WqRunnerError               1
+├── UsageError              2    the command line, and what fits none of the following
+│   ├── OptionError         2    a value of an option, wherever it was set
+│   ├── SamplesError        2    a samples file; all its problems at once
+│   ├── SelectionError      2    nothing is what was chosen of the samples
+│   ├── InputError          2    an input file cannot be read, and may not be skipped
+│   ├── NoProcessorError    2    what is named as the processor is none, or is not there
+│   ├── ExecutorSetupError  2    an executor is unknown here, or what sets it up makes none
+│   ├── ExecutorArgumentError 2  an argument of our executor in somebody's own program
+│   ├── WorkersError        2    workers are asked for in a way that makes none
+│   ├── SiteError           2    a site is not known, or is described wrongly
+│   ├── PackageListError    2    a list of packages makes no environment
+│   ├── OutputError         2    the output directory cannot be used
+│   ├── ExportError         2    batch jobs without a manager cannot be made, or joined
+│   ├── RunDirectoryError   2    directories of runs cannot be used for what is asked of them
+│   ├── DamagedResultError  2    what a directory holds is not what the run wrote
+│   └── ReportError         2    what is asked of a report or its pictures is not there
+├── PartialResultError      3    output written, part of the input is missing from it
+├── WorkerEnvironmentError  4    the environment for the workers could not be built
+├── EngineError             5    the engine could not start, or was lost for good
+│   ├── NoWorkersError      5    no worker came in time
+│   └── BatchSystemError    5    a batch system is not there, or takes no jobs
+├── ProcessorError          6    code of the user's could not be imported, or failed
+└── InterruptedRunError     130  Ctrl-C or SIGTERM
 
 A message says what happened with which value; `hint` says what to do next. docs/errors.md has a section for
-each kind: `page` names it where the kind, or the place in the code, says more than the room it was raised in.
+each kind, and `page` is its name: that of the class, unless the place that raises it says another.
 """
 
 from __future__ import annotations
 
 import difflib
-import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -32,14 +44,13 @@ class WqRunnerError(RuntimeError):
     """
 
     exit_code: ClassVar[int] = 1
-    page: str = ""
+    page: str = "bugs"
 
     def __init__(self, message: str, *, hint: str = "", page: str = "") -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
         self.page = page or self.page
-        self.raised_in = _module_of_caller()
 
     def __str__(self) -> str:
         return f"{self.message}\n{self.hint}" if self.hint else self.message
@@ -51,6 +62,11 @@ class WqRunnerError(RuntimeError):
 
 class UsageError(WqRunnerError):
     exit_code = 2
+    page = "command-line"
+
+
+class OptionError(UsageError):
+    page = "options"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +98,50 @@ class OutputError(UsageError):
     page = "output"
 
 
+class SelectionError(UsageError):
+    page = "choosing-datasets"
+
+
+class NoProcessorError(UsageError):
+    page = "processor-not-found"
+
+
+class ExecutorSetupError(UsageError):
+    page = "executors"
+
+
+class ExecutorArgumentError(UsageError):
+    page = "engine"
+
+
+class WorkersError(UsageError):
+    page = "workers"
+
+
+class SiteError(UsageError):
+    page = "sites"
+
+
+class PackageListError(UsageError):
+    page = "lists-of-packages"
+
+
+class ExportError(UsageError):
+    page = "exports"
+
+
+class RunDirectoryError(UsageError):
+    page = "merging"
+
+
+class DamagedResultError(UsageError):
+    page = "damaged-files"
+
+
+class ReportError(UsageError):
+    page = "reports"
+
+
 class PartialResultError(WqRunnerError):
     exit_code = 3
     page = "partial-results"
@@ -89,14 +149,20 @@ class PartialResultError(WqRunnerError):
 
 class WorkerEnvironmentError(WqRunnerError):
     exit_code = 4
+    page = "environment"
 
 
 class EngineError(WqRunnerError):
     exit_code = 5
+    page = "engine"
 
 
 class NoWorkersError(EngineError):
     page = "no-workers"
+
+
+class BatchSystemError(EngineError):
+    page = "batch-systems"
 
 
 class ProcessorError(WqRunnerError):
@@ -107,14 +173,6 @@ class ProcessorError(WqRunnerError):
 class InterruptedRunError(WqRunnerError):
     exit_code = 130
     page = "interrupted"
-
-
-def _module_of_caller() -> str:
-    """Return the name of the module that makes an error: its room says what it is about."""
-    frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals.get("__name__") == __name__:
-        frame = frame.f_back
-    return str(frame.f_globals.get("__name__", ""))
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

@@ -23,7 +23,7 @@ from typing import Any
 
 from wq_runner import units
 from wq_runner.config import pocketcoffea as keys
-from wq_runner.errors import UsageError
+from wq_runner.errors import ExecutorSetupError
 from wq_runner.workers import spec
 
 log = logging.getLogger(__name__)
@@ -132,7 +132,7 @@ _TIMES = ("walltime", "max-run-time")
 def _workers(said: Mapping[str, Any], executor: str) -> spec.Form:
     name, _, site = executor.partition("@")
     if name not in _OURS:
-        raise UsageError(
+        raise ExecutorSetupError(
             f"-e {executor}: this setup has work_queue, not {name}",
             hint="-e work_queue@SITE starts workers in the site's batch system (wq-workers sites list), "
             "-e work_queue here; -e iterative and -e futures are PocketCoffea's",
@@ -160,7 +160,7 @@ def _number(said: Mapping[str, Any], key: str, parse: Callable[[Any], int]) -> i
     try:
         return parse(value)
     except ValueError as error:
-        raise UsageError(f"the run option {key}: {error}") from error
+        raise ExecutorSetupError(f"the run option {key}: {error}") from error
 
 
 def _several(value: Any) -> Sequence[Any]:
@@ -199,7 +199,7 @@ def duration(value: Any, key: str = "walltime") -> int:
     try:
         return round(units.seconds(value))
     except ValueError as error:
-        raise UsageError(f"the run option {key}: {value!r} is not a time such as 6:00:00") from error
+        raise ExecutorSetupError(f"the run option {key}: {value!r} is not a time such as 6:00:00") from error
 
 
 # -- what is said and done

@@ -17,7 +17,7 @@ from typing import Any
 import filelock
 
 from wq_runner import checksums
-from wq_runner.errors import UsageError
+from wq_runner.errors import DamagedResultError, RunDirectoryError
 from wq_runner.system import RunPaths
 
 RUNNING, ENDED = "running", "ended"
@@ -71,14 +71,13 @@ def read_ended(paths: RunPaths, path: Path | None = None, *, held: bool = False)
     try:
         found = checksums.read_json(path or paths.summary)
     except ValueError as error:
-        raise UsageError(
+        raise DamagedResultError(
             f"{path or paths.summary}: {error}",
             hint="the command of the run, started again, makes it anew",
-            page="damaged-files",
         ) from error
     except OSError as error:
         there = f"; other results are in {paths.kept}/" if paths.kept.is_dir() else ""
-        raise UsageError(
+        raise RunDirectoryError(
             f"{paths.root} is not the directory of a run that ended: {error}{there}",
             hint="wq-status shows what runs",
         ) from error
@@ -93,11 +92,11 @@ def refuse_running(paths: RunPaths, record: object, *, held: bool = False) -> No
     before = f"; the result of the run before is in {paths.earlier}" if paths.earlier.is_dir() else ""
     before += f"; other results are in {paths.kept}/" if paths.kept.is_dir() else ""
     if not held and is_held(paths):
-        raise UsageError(
+        raise RunDirectoryError(
             f"a wq-run works in {paths.root}: it has no result yet{before}",
             hint=f"wait for it: wq-status {shlex.quote(str(paths.root))}",
         )
-    raise UsageError(
+    raise RunDirectoryError(
         f"the run in {paths.root} was killed before its end: it has no result{before}",
         hint="the same command goes on where it was",
     )
@@ -125,7 +124,7 @@ def held(directory: Path) -> Iterator[RunPaths]:
     try:
         lock = _lock(paths)
     except filelock.Timeout as error:
-        raise UsageError(
+        raise RunDirectoryError(
             f"a wq-run works in {paths.root}",
             hint=f"wait for it: wq-status {shlex.quote(str(paths.root))}",
         ) from error

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import importlib
 import re
+import sys
+import types
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +16,7 @@ import running
 
 import wq_runner
 from wq_runner.cli import explain, pages
-from wq_runner.errors import Problem, SamplesError, UsageError, WqRunnerError
+from wq_runner.errors import BatchSystemError, Problem, SamplesError, UsageError, WqRunnerError
 
 PACKAGE = Path(wq_runner.__file__).parent
 
@@ -49,7 +51,7 @@ def places() -> Iterator[tuple[str, str]]:
             if name in known:
                 said = [one.value for one in node.keywords if one.arg == "page"]
                 own = ast.literal_eval(said[0]) if said else known[name].page
-                yield f"{path}:{node.lineno}", own or pages.page_of_module(module_of(path))
+                yield f"{path}:{node.lineno}", own
 
 
 def test_every_place_has_a_page() -> None:
@@ -61,20 +63,40 @@ def test_every_place_has_a_page() -> None:
     assert sections.keys() == set(found.values())
 
 
-def test_the_room_that_raises_is_known() -> None:
-    from wq_runner.config.layers import check_environment
-    from wq_runner.workers.spec import parse
+def test_every_class_has_a_page() -> None:
+    found = kinds()
+    assert {"BuildError", "OptionError", "NoWorkersError"} <= found.keys()  # those of single rooms too
+    assert {name for name, kind in found.items() if kind.page not in pages.sections()} == set()
 
-    with pytest.raises(UsageError) as caught:
-        check_environment({"WQ_RUNNER_CHUNKSIZ": "1"}, ["chunksize"])
-    assert pages.page_of(caught.value) == "options"
-    with pytest.raises(UsageError) as caught:
-        parse("nowhere")
-    assert pages.page_of(caught.value) == "workers"
+
+def test_a_class_of_somebody_elses_has_that_of_its_family() -> None:
+    class FullError(BatchSystemError):
+        """Of a plug-in."""
+
+    assert FullError("no room").page == "batch-systems"
+    assert FullError("no room", page="surroundings").page == "surroundings"
+
+
+def test_a_module_that_is_moved_leads_to_the_same_page() -> None:
+    """Its errors are raised in code of another name, as if it were another module."""
+    from wq_runner.workers import spec
+
+    moved = types.ModuleType("somewhere.else")
+    sys.modules[moved.__name__] = moved  # dataclasses look there
+    try:
+        exec(compile(Path(spec.__file__).read_text(), "else.py", "exec"), vars(moved))
+    finally:
+        del sys.modules[moved.__name__]
+    for parse in (spec.parse, moved.parse):
+        with pytest.raises(UsageError) as caught:
+            parse("nowhere")
+        assert caught.value.page == "workers"
+
+
+def test_the_place_that_raises_says_more_than_the_class() -> None:
     problems = [Problem(where="a.cfg:1", text="no such file")]
-    assert pages.page_of(SamplesError("a.cfg", problems)) == "samples"
-    assert pages.page_of(SamplesError("a.cfg", problems, page="factory-files")) == "factory-files"
-    assert pages.page_of(UsageError("of a plug-in")) == "bugs"
+    assert SamplesError("a.cfg", problems).page == "samples"
+    assert SamplesError("a.cfg", problems, page="factory-files").page == "factory-files"
 
 
 def test_the_message_leads_to_the_page(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ COMMAND = re.compile(
 )
 ENDS = re.compile(r"[(),:;]\s")  # here a sentence goes on
 
-BY_ITSELF = ("page_of(error)", "key", "entry.key")
+BY_ITSELF = ("error.page", "key", "entry.key")
 """What is put into commands that needs no quotes: names of pages, and hashes."""
 
 

@@ -15,10 +15,10 @@ from wq_runner.api.keywords import Keywords, told
 from wq_runner.config.options import RunOptions, defaulted
 from wq_runner.config.resolved import resolve
 from wq_runner.errors import (
+    ExecutorSetupError,
     InterruptedRunError,
     PartialResultError,
     SamplesError,
-    UsageError,
     WqRunnerError,
 )
 from wq_runner.monitor.console import PlainConsole
@@ -115,10 +115,9 @@ def _run(samples: Any, processor: Any, schema: Any, options: dict[str, Any]) -> 
     if processor is not None:
         options["processor"] = given.processor_option(processor)
     if not isinstance(named := options.get("executor"), str | None):
-        raise UsageError(
+        raise ExecutorSetupError(
             f"executor: run() takes the name of one, and not an object ({type(named).__name__})",
             hint='executor="futures", for instance; an executor of coffea goes into coffea\'s own Runner',
-            page="executors",
         )
     chosen = defaulted(given.options_of(options), options)
     names = given.sample_names(samples, given.title(processor))

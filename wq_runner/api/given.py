@@ -19,7 +19,7 @@ from wq_runner.coffea_adapter.runner import Analysis
 from wq_runner.config import habits, processors
 from wq_runner.config.options import RunOptions
 from wq_runner.config.types import KEY_VALUES
-from wq_runner.errors import UsageError, did_you_mean
+from wq_runner.errors import NoProcessorError, OptionError, UsageError, did_you_mean
 from wq_runner.remote import several
 from wq_runner.remote.several import Several
 from wq_runner.scheduler.session import temporary_directory
@@ -32,7 +32,7 @@ def options_of(given: Mapping[str, Any]) -> RunOptions:
     values: dict[str, Any] = {}
     for name, value in given.items():
         if name not in known:
-            raise UsageError(
+            raise OptionError(
                 f"run() has no option {name}.{_meant(name, known)}",
                 hint="help(wq_runner.run) and wq-run --help-all list the options",
             )
@@ -71,7 +71,7 @@ def _yes_or_no(name: str, value: Any) -> bool:
         return bool(_converted(click.BOOL, name, value))
     if isinstance(value, bool) or value in (0, 1):
         return bool(value)
-    raise UsageError(f"{name}: {value!r} is not True or False", hint="wq-run --help-all explains it")
+    raise OptionError(f"{name}: {value!r} is not True or False", hint="wq-run --help-all explains it")
 
 
 def _converted(kind: Any, name: str, value: Any) -> Any:
@@ -80,9 +80,9 @@ def _converted(kind: Any, name: str, value: Any) -> Any:
     try:
         return kind.convert(value, None, None)
     except click.BadParameter as error:
-        raise UsageError(f"{name}: {error.message}", hint="wq-run --help-all explains it") from error
+        raise OptionError(f"{name}: {error.message}", hint="wq-run --help-all explains it") from error
     except (AttributeError, TypeError) as error:
-        raise UsageError(
+        raise OptionError(
             f"{name}: {value!r} is not understood", hint="wq-run --help-all explains what it can be"
         ) from error
 
@@ -90,7 +90,7 @@ def _converted(kind: Any, name: str, value: Any) -> Any:
 def _workers(value: Any, executor: Any) -> Any:
     """Return the form of workers: a number alone is one of this machine, unless the executor has a place."""
     if isinstance(value, bool) or not isinstance(value, numbers.Integral | str | None):
-        raise UsageError(f"workers: {value!r} is not understood", hint='workers=4, "local:4", "slurm:20"')
+        raise OptionError(f"workers: {value!r} is not understood", hint='workers=4, "local:4", "slurm:20"')
     here = executor in {None, "work_queue"}
     if not here:
         return None if value is None else str(value)
@@ -130,10 +130,9 @@ def processor_option(processor: Any) -> list[str]:
     if not isinstance(processor, Mapping):
         return [_place(processor)]
     if not processor or not all(isinstance(name, str) and name.isidentifier() for name in processor):
-        raise UsageError(
+        raise NoProcessorError(
             f"the names of the processors are {', '.join(map(repr, processor)) or 'missing'}",
             hint='names are words: run(samples, {"ee": EE, "mm": MM})',
-            page="processor-not-found",
         )
     return processors.told({name: _place(one) for name, one in processor.items()})
 
@@ -161,7 +160,7 @@ def _joined(texts: Iterable[str]) -> str | None:
     try:
         return processors.join(texts)
     except ValueError as error:
-        raise UsageError(f"processor: {error}") from error
+        raise OptionError(f"processor: {error}") from error
 
 
 def built(processor: Any, options: RunOptions) -> Any:
@@ -186,10 +185,9 @@ def _built_one(processor: Any, arguments: Mapping[str, Any]) -> Any:
         return load_processor(processor, arguments)
     name = import_name(processor) if isinstance(processor, type) else type(processor).__name__
     if arguments and not isinstance(processor, type):
-        raise UsageError(
+        raise NoProcessorError(
             f"the processor is built already ({name}), so processor_args have no effect",
             hint="give its class: run(samples, Class, processor_args={...})",
-            page="processor-not-found",
         )
     return build(processor, name, arguments)
 

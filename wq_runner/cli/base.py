@@ -11,8 +11,14 @@ import click
 
 from wq_runner.cli.leave import leave
 from wq_runner.cli.manual import Manual, ManualGroup
-from wq_runner.cli.pages import page_of
-from wq_runner.errors import EngineError, InterruptedRunError, UsageError, WqRunnerError, did_you_mean
+from wq_runner.errors import (
+    EngineError,
+    InterruptedRunError,
+    OptionError,
+    UsageError,
+    WqRunnerError,
+    did_you_mean,
+)
 from wq_runner.plain import echo
 from wq_runner.system import open_standard_streams, refused
 
@@ -83,7 +89,7 @@ def main(command: click.Command, arguments: Sequence[str] | None = None) -> NoRe
 def report(error: WqRunnerError) -> int:
     """Print an error to standard error and return its exit code."""
     echo(error, label="error:", err=True)
-    click.echo(click.style(f"more: wq-run explain {page_of(error)}", dim=True), err=True)
+    click.echo(click.style(f"more: wq-run explain {error.page}", dim=True), err=True)
     return error.exit_code
 
 
@@ -101,7 +107,7 @@ def _translated(error: click.ClickException) -> WqRunnerError:
     if isinstance(error, click.UsageError) and error.ctx is not None:
         hint = f"see {error.ctx.command_path} --help"
     if isinstance(error, click.BadParameter) and isinstance(error.param, click.Option):
-        return UsageError(f"{max(error.param.opts, key=len)}: {error.message}", hint=hint, page="options")
+        return OptionError(f"{max(error.param.opts, key=len)}: {error.message}", hint=hint)
     return UsageError(error.format_message(), hint=hint)
 
 

@@ -11,7 +11,7 @@ from click.shell_completion import CompletionItem
 
 from wq_runner import names, summary
 from wq_runner.cli import base, report_runs
-from wq_runner.errors import UsageError
+from wq_runner.errors import ReportError, UsageError
 from wq_runner.plain import echo
 from wq_runner.system import RunPaths
 
@@ -309,7 +309,7 @@ def _writing(path: Path, write: Any) -> Any:
     try:
         return write()
     except OSError as error:
-        raise UsageError(
+        raise ReportError(
             f"cannot write {path}: {error.strerror or error}", hint="choose another place with -o"
         ) from error
 

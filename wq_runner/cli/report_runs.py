@@ -10,7 +10,7 @@ import click
 from wq_runner import summary
 from wq_runner.cli import base
 from wq_runner.config.types import ONE, PER_DATASET
-from wq_runner.errors import PartialResultError, UsageError
+from wq_runner.errors import PartialResultError, RunDirectoryError
 from wq_runner.plain import echo
 from wq_runner.system import RunPaths
 from wq_runner.units import format_size
@@ -78,7 +78,7 @@ def merge(
         join(directories[0], output, PlainConsole(), accept_stale=accept_stale, scheme=scheme)
         return
     if len(directories) < 2 and scheme is None:
-        raise UsageError(
+        raise RunDirectoryError(
             "there is nothing to merge in one run",
             hint="name two or more directories, or with --outputs the form in which it is to be written",
         )
@@ -174,7 +174,7 @@ def _join(directories: tuple[Path, ...], kind: str, output: Path | None) -> None
     from wq_runner.results import ended
 
     if len(directories) > 1:
-        raise UsageError(
+        raise RunDirectoryError(
             f"--kind {kind} takes one run", hint="merge the runs first, then the files of the sum"
         )
     paths = RunPaths(root=directories[0].absolute())
@@ -205,5 +205,5 @@ def _summary(directory: Path) -> dict[str, object]:
     path = directory if directory.is_file() else directory / "run.json"
     found = summary.read_ended(RunPaths(root=path.parent.absolute()), path)
     if "files" not in found or "options" not in found:
-        raise UsageError(f"{path} was not written by this version of wq-run")
+        raise RunDirectoryError(f"{path} was not written by this version of wq-run")
     return found

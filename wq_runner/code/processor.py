@@ -16,7 +16,7 @@ from coffea.processor import ProcessorABC
 from wq_runner import guarded
 from wq_runner.code import own_modules, starters
 from wq_runner.code.arguments import of_processor, understood
-from wq_runner.errors import ProcessorError, UsageError, WqRunnerError, did_you_mean
+from wq_runner.errors import NoProcessorError, ProcessorError, UsageError, WqRunnerError, did_you_mean
 from wq_runner.remote.several import Several
 
 
@@ -64,17 +64,16 @@ def find(name: str) -> Any:
     place, _, attribute = name.rpartition(":") if ":" in name else (name, "", "")
     if name.count(":") > 1 or not place:
         parts = [part for part in name.split(":") if part]
-        raise UsageError(
+        raise NoProcessorError(
             f"the processor {name!r} is not FILE.py:NAME or MODULE:NAME, with one colon",
             hint=f"perhaps {':'.join(parts)}" if len(parts) == 2 else "",
-            page="processor-not-found",
         )
     module = _import_file(Path(place)) if place.endswith(".py") else _import_module(place)
     with guarded.code(f"the processor {name} cannot be imported"):
         found = getattr(module, attribute, None) if attribute else _only_processor(module)
     if found is None:
         there = ", ".join(_processors(module))
-        raise UsageError(
+        raise NoProcessorError(
             f"{place} has no {attribute}.{did_you_mean(attribute, _public(module))}",
             hint=f"processors in it: {there}" if there else "",
         )
@@ -132,7 +131,7 @@ def _schemas(module: ModuleType) -> list[str]:
 def _import_file(path: Path) -> ModuleType:
     if not path.is_file():
         others = [str(other.relative_to(path.parent)) for other in path.parent.glob("*.py")]
-        raise UsageError(
+        raise NoProcessorError(
             f"the processor's file {path} does not exist.{did_you_mean(path.name, others)}",
             hint=f"looked in {path.resolve().parent}",
         )
@@ -142,7 +141,7 @@ def _import_file(path: Path) -> ModuleType:
     module = _run_import(path.stem, str(path))
     file = getattr(module, "__file__", None)
     if file is None or Path(file).resolve() != path.resolve():
-        raise UsageError(
+        raise NoProcessorError(
             f"{path} has the name of a module that is imported already: {file or 'one of Python itself'}",
             hint="rename the file",
         )
@@ -167,7 +166,7 @@ def _run_import(name: str, shown: str) -> ModuleType:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name is not None and name.split(".")[: error.name.count(".") + 1] == error.name.split("."):
-            raise UsageError(
+            raise NoProcessorError(
                 f"no module {error.name} for the processor {shown}",
                 hint=f"looked in {Path.cwd()} and in {sys.prefix}{_with_a_colon(name)}",
             ) from error
@@ -207,7 +206,7 @@ def _only_processor(module: ModuleType) -> Any:
     classes = _processors(module)
     if len(classes) != 1:
         many = f"several processor classes ({', '.join(classes)})" if classes else "no processor class"
-        raise UsageError(
+        raise NoProcessorError(
             f"{module.__name__} has {many}", hint=f"name one: --processor {module.__name__}:NAME"
         )
     return next(iter(classes.values()))
@@ -243,17 +242,17 @@ def build(found: Any, name: str, args: Mapping[str, Any]) -> Any:
                 found = found(**args)
             except TypeError as error:
                 if guarded.is_in_call(error):
-                    raise UsageError(
+                    raise NoProcessorError(
                         f"{name} cannot be built with {dict(args)}: {error}",
                         hint=_lacking(found) or _taken(found, args),
                     ) from error
                 raise
     elif args:
-        raise UsageError(f"{name} is not a class, so it takes no --processor-args")
+        raise NoProcessorError(f"{name} is not a class, so it takes no --processor-args")
     if not isinstance(found, ProcessorABC) and not callable(found):
         kind = type(found).__name__
         what = "this" if name == kind else name
-        raise UsageError(
+        raise NoProcessorError(
             f"{what} is {'an' if kind[:1].lower() in 'aeiou' else 'a'} {kind}, not a processor",
             hint="a processor derives from coffea.processor.ProcessorABC, or is a function of events",
         )

@@ -26,6 +26,7 @@ from wq_runner.coffea_adapter.inherited import Inherited, Understood, ports, sev
 from wq_runner.environment import WorkerEnvironment
 from wq_runner.environment.choice import Wish, script_directory
 from wq_runner.errors import (
+    ExecutorArgumentError,
     InterruptedRunError,
     PartialResultError,
     UsageError,
@@ -213,13 +214,13 @@ def _called_with_names(cls: _C) -> _C:
     def checked(self: Any, workers: Any = None, *more: Any, **named: Any) -> None:
         if more:
             given = ", ".join(map(repr, (workers, *more)))
-            raise UsageError(
+            raise ExecutorArgumentError(
                 f"{cls.__name__}({given}): all but the first, which is `workers`, need their names",
                 hint=f'such as {cls.__name__}("local:4", manager_name="me-coffea")',
             )
         for name in named:
             if name not in known:
-                raise UsageError(
+                raise ExecutorArgumentError(
                     f"{cls.__name__} has no argument {name}.{did_you_mean(name, known)}",
                     hint=f"help({cls.__name__}) lists them",
                 )
@@ -333,7 +334,9 @@ class WorkQueueExecutor(EngineExecutor, Inherited):
         )
         seed: Any = self.seed
         if seed is not None and (isinstance(seed, bool) or not isinstance(seed, Integral)):
-            raise UsageError(f"seed={seed!r} is not a whole number", hint="seed=1, or leave it out")
+            raise ExecutorArgumentError(
+                f"seed={seed!r} is not a whole number", hint="seed=1, or leave it out"
+            )
         if self.password_file is not None and not Path(self.password_file).is_file():
             raise UsageError(
                 f"password_file={str(self.password_file)!r}: no such file",
@@ -344,7 +347,7 @@ class WorkQueueExecutor(EngineExecutor, Inherited):
         workers = spec.meant(form) if form else None
         if not isinstance(workers, spec.BatchSpec) and (self.queue or self.batch_options):
             word = f"queue={self.queue!r}" if self.queue else f"batch_options={self.batch_options!r}"
-            raise UsageError(
+            raise ExecutorArgumentError(
                 f"{word} is for a batch system, and no workers are started by one",
                 hint='name it: workers="condor:20", "slurm@SITE:20"',
             )

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NoReturn, get_args
 
 from wq_runner import units
-from wq_runner.errors import UsageError, did_you_mean
+from wq_runner.errors import ExecutorArgumentError, did_you_mean
 from wq_runner.model import ResourcesMode
 from wq_runner.scheduler.allocation import AllocationSettings
 from wq_runner.units import MB
@@ -159,7 +159,9 @@ def ports(value: int | str | Sequence[int] | None, default: tuple[int, int]) -> 
         numbers = list(value) if isinstance(value, Iterable) else [value]
         return units.ports("-".join(str(int(one)) for one in (numbers[0], numbers[-1])))
     except (ValueError, IndexError, TypeError) as error:
-        raise UsageError(f"port={value!r} is not a port, or the lowest and the highest to try") from error
+        raise ExecutorArgumentError(
+            f"port={value!r} is not a port, or the lowest and the highest to try"
+        ) from error
 
 
 def _agreed(said: Mapping[str, str | None]) -> str | None:
@@ -167,7 +169,7 @@ def _agreed(said: Mapping[str, str | None]) -> str | None:
     values = {name: value for name, value in said.items() if value}
     if len(set(values.values())) > 1:
         both = " and ".join(f"{name}={value!r}" for name, value in values.items())
-        raise UsageError(f"{both} say two things", hint="leave one of them out")
+        raise ExecutorArgumentError(f"{both} say two things", hint="leave one of them out")
     return next(iter(values.values()), None)
 
 
@@ -182,7 +184,7 @@ def _one_of(value: Any, name: str, same: Mapping[Any, str], known: Sequence[str]
 
 
 def _unknown(value: Any, name: str, same: Mapping[Any, str], known: Sequence[str]) -> NoReturn:
-    raise UsageError(
+    raise ExecutorArgumentError(
         f"{name}={value!r} is not known.{did_you_mean(str(value), known)}",
         hint=f"known: {', '.join((*known, *(one for one in same if isinstance(one, str))))}",
     )
@@ -196,7 +198,9 @@ def _whole(value: float | str | None, name: str) -> int | None:
     except ValueError:
         number = 0.0
     if number < 1 or number != int(number):
-        raise UsageError(f"{name}={value!r} is not a number of them", hint=f"write {name}=1, or leave it out")
+        raise ExecutorArgumentError(
+            f"{name}={value!r} is not a number of them", hint=f"write {name}=1, or leave it out"
+        )
     return int(number)
 
 
@@ -206,14 +210,14 @@ def _megabytes(value: float | str | None, name: str) -> float | None:
         return None
     if not isinstance(value, str):
         if name == "memory" and value < units.LEAST_MEMORY / MB:
-            raise UsageError(
+            raise ExecutorArgumentError(
                 f"memory={value!r} is MB, less than Python needs", hint=f'write memory="{value:g}GB"'
             )
         return float(value)
     try:
         return units.size(value) / MB
     except ValueError as error:
-        raise UsageError(f"{name}={value!r}: {error}") from error
+        raise ExecutorArgumentError(f"{name}={value!r}: {error}") from error
 
 
 def _notes(given: Inherited, compression: int | None) -> list[str]:

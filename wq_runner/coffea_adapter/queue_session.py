@@ -18,7 +18,7 @@ from wq_runner.coffea_adapter.inherited import Understood
 from wq_runner.engine.messages import QueueSettings
 from wq_runner.engine.work_queue import WorkQueueEngine
 from wq_runner.environment import WorkerEnvironment
-from wq_runner.errors import UsageError
+from wq_runner.errors import ExecutorArgumentError
 from wq_runner.remote.bundle import write_bundle
 from wq_runner.scheduler import kept_columns
 from wq_runner.scheduler.phase import LoopSettings
@@ -93,7 +93,7 @@ def make(wanted: Wanted) -> Session:
         logs.make()
         staging = temporary_directory() if wanted.directory is None else _below(wanted.directory)
     except OSError as error:
-        raise UsageError(
+        raise ExecutorArgumentError(
             f"{error.filename or wanted.directory} cannot be used: {error.strerror or error}"
         ) from error
     queue = QueueSettings(
@@ -187,7 +187,9 @@ def carry_proxy(session: Session, values: Iterable[Any], said: str | Path | bool
     found = proxy.find(named)
     if found is None or not found.expires:
         if named is not None:
-            raise UsageError(f"x509_proxy={str(named)!r}: there is no certificate in it", hint=proxy.RENEW)
+            raise ExecutorArgumentError(
+                f"x509_proxy={str(named)!r}: there is no certificate in it", hint=proxy.RENEW
+            )
         return
     courier = proxy.Courier(found, session.staging_directory() / "proxy")
     engine.carry(courier.copy)

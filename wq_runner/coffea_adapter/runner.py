@@ -161,7 +161,9 @@ def _work_items(fileset: Fileset, plan: Sequence[Chunk]) -> list[Any]:
 def _format(plan: Sequence[Chunk]) -> str:
     kinds = {content.kind(path) == content.PARQUET for path in {chunk.path for chunk in plan}}
     if len(kinds) > 1:
-        raise UsageError("ROOT and parquet files cannot be mixed in one run", hint="run them one by one")
+        raise UsageError(
+            "ROOT and parquet files cannot be mixed in one run", hint="run them one by one", page="samples"
+        )
     if kinds == {True} and not abilities.reads_ranges_of_parquet():
         raise UsageError(
             f"{plan[0].path} cannot be read in chunks: the coffea of this environment reads parquet files "

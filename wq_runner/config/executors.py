@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from wq_runner.errors import UsageError, did_you_mean
+from wq_runner.errors import ExecutorSetupError, did_you_mean
 
 LIMITS = "limits memory or ends what hangs"
 LEARNED = "limits memory, unless --memory does"
@@ -139,7 +139,7 @@ def check_installed(name: str, extra: tuple[str, ...] = ()) -> None:
     wanted = EXECUTORS[name]
     missing = [one for one in (*wanted.modules, *extra) if importlib.util.find_spec(one) is None]
     if missing:
-        raise UsageError(
+        raise ExecutorSetupError(
             f"--executor {name} needs {' and '.join(missing)}, which this Python does not have",
             hint=f'pip install "{wanted.pip}"\nor: conda install -c conda-forge {wanted.conda}',
         )

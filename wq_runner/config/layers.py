@@ -11,7 +11,7 @@ from typing import Any
 from wq_runner import literals
 from wq_runner.config import pocketcoffea, processors
 from wq_runner.config.nature import PathForm, beside
-from wq_runner.errors import UsageError, did_you_mean
+from wq_runner.errors import OptionError, UsageError, did_you_mean
 
 ENV_PREFIX = "WQ_RUNNER"
 TABLE = "wq-runner"
@@ -84,7 +84,7 @@ def check_environment(environ: Mapping[str, str], names: Sequence[str]) -> None:
     known = [f"{ENV_PREFIX}_{name.upper()}" for name in names]
     for variable in environ:
         if variable.startswith(f"{ENV_PREFIX}_") and variable not in known:
-            raise UsageError(
+            raise OptionError(
                 f"no option for the environment variable {variable}.{did_you_mean(variable, known)}"
             )
 
@@ -109,7 +109,9 @@ def _layer(path: Path, origin: str, values: Mapping[str, Any], known: Known) -> 
             unknown.append(str(key))
             continue
         if name in found:
-            raise UsageError(f"{origin}: {key} is there twice, under two names", hint="leave one of them out")
+            raise OptionError(
+                f"{origin}: {key} is there twice, under two names", hint="leave one of them out"
+            )
         if value is None:
             continue  # as if it were not there
         shaped = _shaped(name, value, origin, known)
@@ -125,12 +127,12 @@ def _no_options(keys: Sequence[str], origin: str, known: Known) -> UsageError:
     meant = {key: pocketcoffea.misspelt(key, options) for key in keys}
     if len(meant) == 1:
         ((key, one),) = meant.items()
-        return UsageError(
+        return OptionError(
             f"{origin}: no option {key}." + (f" Did you mean {one}?" if one else ""),
             hint="" if one else "wq-run --help-all has all, and --write-options FILE writes them",
         )
     lines = [f"  {key}{f': did you mean {one}?' if one else ''}" for key, one in meant.items()]
-    return UsageError(
+    return OptionError(
         "\n".join([f"{origin}: {len(meant)} keys are no options", *lines]),
         hint="wq-run --help-all has all, and --write-options FILE writes them",
     )
@@ -150,7 +152,7 @@ def _shaped(name: str, value: Any, origin: str, known: Known) -> Any:
         return value if isinstance(value, list) else [value]
     if isinstance(value, list) or (isinstance(value, Mapping) and name not in known.mappings):
         kind = "list" if isinstance(value, list) else "mapping"
-        raise UsageError(f"{origin}: {name.replace('_', '-')} takes one value, not a {kind}")
+        raise OptionError(f"{origin}: {name.replace('_', '-')} takes one value, not a {kind}")
     return value
 
 
@@ -163,7 +165,7 @@ def _toml_table(path: Path) -> Mapping[str, Any] | None:
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(f"{path} cannot be read: {error}") from error
+        raise OptionError(f"{path} cannot be read: {error}") from error
     table: Mapping[str, Any] | None = content.get("tool", {}).get(TABLE)
     return table
 
@@ -175,11 +177,11 @@ def _yaml_mapping(path: Path) -> Mapping[str, Any]:
         text = path.read_text(encoding="utf-8")
         content = yaml.safe_load(text) or {}
     except FileNotFoundError as error:
-        raise UsageError(f"{path}: no such file of run options") from error
+        raise OptionError(f"{path}: no such file of run options") from error
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UsageError(f"{path} cannot be read: {error}") from error
+        raise OptionError(f"{path} cannot be read: {error}") from error
     if not isinstance(content, Mapping):
-        raise UsageError(f"{path} is not a mapping of options to values")
+        raise OptionError(f"{path} is not a mapping of options to values")
     return {**content, **_arguments(text)}
 
 

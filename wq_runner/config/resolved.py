@@ -25,7 +25,7 @@ from wq_runner.config.settings import (
     RunSettings,
     TaskSize,
 )
-from wq_runner.errors import UsageError
+from wq_runner.errors import ExecutorSetupError, UsageError
 from wq_runner.model import PerDataset, value_of
 from wq_runner.units import GB, MB
 from wq_runner.workers.local import LocalSpec
@@ -139,21 +139,19 @@ def _check_executor(options: RunOptions) -> None:
         wanted = options.started
         assert isinstance(wanted, BatchSpec)
         if (system := wanted.system) not in jobqueue.CLASSES:
-            raise UsageError(
+            raise ExecutorSetupError(
                 f"--executor {options.executor}: Dask cannot start workers by {system}",
                 hint=f"it can by {' and '.join(jobqueue.CLASSES)}; or -e work_queue@{name}",
-                page="executors",
             )
         return
     check_installed(backend.name)
     if backend.name == "parsl" and backend.place and not Path(backend.place).is_file():
         system = backend.place.partition("/")[0]  # as HiggsDNA and BTV have it: parsl/condor/naf_lite
         other = f"\nworkers of Work Queue are started there by --workers {system}:20"
-        raise UsageError(
+        raise ExecutorSetupError(
             f"--executor {options.executor}: no such file {backend.place}",
             hint=f"looked in {Path.cwd()}; it has to define `config`, a parsl.config.Config"
             f"{other if system in BATCH_SYSTEMS else ''}",
-            page="executors",
         )
 
 

@@ -82,6 +82,7 @@ class DaskEngine(FuturesEngine):
             raise EngineError(
                 f"no Dask scheduler answers at {found}: {str(error).splitlines()[0]}",
                 hint="look at what `dask scheduler` printed, and name it: -e dask@tcp://HOST:PORT",
+                page="executors",
             ) from error
 
     def _call(self, function: Any, argument: Any) -> Future:
@@ -93,7 +94,9 @@ class DaskEngine(FuturesEngine):
     def _check(self) -> None:
         if self._client.status not in {"running", "connecting"}:
             raise EngineError(
-                "the Dask scheduler went away", hint="the same command continues where this run stopped"
+                "the Dask scheduler went away",
+                hint="the same command continues where this run stopped",
+                page="executors",
             )
         check_jobs = getattr(self._cluster, "check_jobs", None)  # of a batch system
         if check_jobs is not None:

@@ -53,6 +53,7 @@ class ParslEngine(FuturesEngine):
             raise EngineError(
                 f"Parsl did not start: {type(error).__name__}: {error}",
                 hint=f"its logs are in {config.run_dir}",
+                page="executors",
             ) from error
         self._status = self._look()
 

@@ -163,7 +163,9 @@ def suffix_of(archive: Path) -> str:
     for suffix in ARCHIVES:
         if archive.name.endswith(suffix):
             return suffix
-    raise UsageError(f"{archive} is no archive of an environment", hint=f"known: {', '.join(ARCHIVES)}")
+    raise UsageError(
+        f"{archive} is no archive of an environment", hint=f"known: {', '.join(ARCHIVES)}", page="environment"
+    )
 
 
 def venv_hint(installed: Installed) -> str:

@@ -68,13 +68,16 @@ def choose(wish: Wish, prefix: Path | None = None) -> tuple[Mode, str]:
     prefix = prefix or Path(sys.prefix)
     if wish.path is not None:
         if not wish.path.exists():
-            raise UsageError(f"--environment {wish.path}: no such file", hint=f"looked in {Path.cwd()}")
+            raise UsageError(
+                f"--environment {wish.path}: no such file", hint=f"looked in {Path.cwd()}", page="environment"
+            )
         return Mode.PACKED, "as asked for"
     modes = [mode.value for mode in Mode]
     if wish.environment not in modes:
         raise UsageError(
             f"no environment {wish.environment}.{did_you_mean(wish.environment, modes)}",
             hint=f"known: {', '.join(modes)}, a packed one (*.tar.gz), a list of packages (*.yml)",
+            page="environment",
         )
     mode = Mode(wish.environment)
     if mode is not Mode.AUTO:

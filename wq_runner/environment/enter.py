@@ -30,7 +30,9 @@ def enter(store: Store, entries: Sequence[Stored], command: Sequence[str]) -> No
     overlay = next((one for one in entries if one.layer is Layer.OVERLAY), None)
     if base is None:
         raise UsageError(
-            "an overlay alone has no Python", hint="wq-env shell BASE OVERLAY; wq-env list shows both"
+            "an overlay alone has no Python",
+            hint="wq-env shell BASE OVERLAY; wq-env list shows both",
+            page="stored-environments",
         )
     for entry in filter(None, (base, overlay)):
         damage = entry.damage()
@@ -38,6 +40,7 @@ def enter(store: Store, entries: Sequence[Stored], command: Sequence[str]) -> No
             raise WorkerEnvironmentError(
                 f"{entry.key}: {damage}",
                 hint=f"what made it makes it again: wq-run, or wq-env build; or wq-env clean {entry.key}",
+                page="stored-environments",
             )
     archive = archive_of(base)
     launch = Launch(

@@ -374,11 +374,14 @@ def extra_files(names: Iterable[Path]) -> tuple[tuple[str, Path], ...]:
     found: dict[str, Path] = {}
     for path in names:
         if not path.exists():
-            raise UsageError(f"--extra-file {path}: no such file", hint=f"looked in {Path.cwd()}")
+            raise UsageError(
+                f"--extra-file {path}: no such file", hint=f"looked in {Path.cwd()}", page="environment"
+            )
         resolved = Path(os.path.abspath(path))  # noqa: PTH100 - a link keeps its own name
         if found.get(resolved.name, resolved) != resolved:
             raise UsageError(
-                f"two --extra-file are called {resolved.name}: {found[resolved.name]} and {path}"
+                f"two --extra-file are called {resolved.name}: {found[resolved.name]} and {path}",
+                page="environment",
             )
         found[resolved.name] = resolved
         if resolved.is_relative_to(Path.cwd()) and resolved != Path.cwd():

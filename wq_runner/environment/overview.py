@@ -30,10 +30,15 @@ def find(store: Store, key: str) -> Stored:
     if len(found) == 1:
         return found[0]
     if found:
-        raise UsageError(f"{key} may be {', '.join(entry.key for entry in found[:5])}", hint="say more of it")
+        raise UsageError(
+            f"{key} may be {', '.join(entry.key for entry in found[:5])}",
+            hint="say more of it",
+            page="stored-environments",
+        )
     raise UsageError(
         f"no environment {key} in {store.root}.{did_you_mean(key, [entry.key for entry in entries])}",
         hint="wq-env list shows all",
+        page="stored-environments",
     )
 
 
@@ -147,7 +152,10 @@ def compare(one: Stored, other: Stored) -> Difference:
         If one is a base and the other is not.
     """
     if one.layer is not other.layer:
-        raise UsageError(f"{one.key} is a {_LAYERS[one.layer]}, {other.key} a {_LAYERS[other.layer]}")
+        raise UsageError(
+            f"{one.key} is a {_LAYERS[one.layer]}, {other.key} a {_LAYERS[other.layer]}",
+            page="stored-environments",
+        )
     before, after = _contents(one), _contents(other)
     return Difference(
         removed=[f"{name} {before[name]}".rstrip() for name in sorted(before.keys() - after.keys())],

@@ -183,7 +183,9 @@ class Store:
             with self._writing(), self._locked(f"{entry.layer.value}-{entry.key}"):
                 if self.find(entry.layer, entry.key) is None:
                     raise WorkerEnvironmentError(
-                        f"{entry.key} was deleted from {self.root} just now", hint="start again"
+                        f"{entry.key} was deleted from {self.root} just now",
+                        hint="start again",
+                        page="stored-environments",
                     )
                 directory = self._uses(entry)
                 directory.mkdir(parents=True, exist_ok=True)
@@ -267,6 +269,7 @@ class Store:
             raise WorkerEnvironmentError(
                 f"{error.filename or self.root}: {error.strerror or error}",
                 hint=f"{self.root} holds environments; wq-env clean makes room, XDG_CACHE_HOME moves it",
+                page="stored-environments",
             ) from error
 
     @contextlib.contextmanager

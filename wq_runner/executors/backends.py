@@ -27,7 +27,7 @@ from wq_runner.engine.parsl import ParslEngine, local_config
 from wq_runner.engine.pool import PoolEngine
 from wq_runner.engine.protocol import Engine
 from wq_runner.environment.overlay import extra_files
-from wq_runner.errors import UsageError
+from wq_runner.errors import ExecutorSetupError
 from wq_runner.system import RunPaths
 from wq_runner.terminal import printing
 from wq_runner.workers import jobqueue
@@ -88,7 +88,7 @@ def _users_config(path: Path) -> Any:
     from parsl.config import Config
 
     if not isinstance(found, Config):
-        raise UsageError(
+        raise ExecutorSetupError(
             f"{path} defines no `config` that is a parsl.config.Config, but {type(found).__name__}",
             hint="config = Config(executors=[...]), or a function config() that returns it",
         )

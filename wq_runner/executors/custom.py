@@ -21,7 +21,7 @@ from wq_runner.engine.inline import InlineEngine
 from wq_runner.engine.parsl import ParslEngine
 from wq_runner.engine.pool import PoolEngine
 from wq_runner.engine.protocol import Engine
-from wq_runner.errors import UsageError, did_you_mean
+from wq_runner.errors import ExecutorSetupError, did_you_mean
 from wq_runner.executors import backends
 from wq_runner.system import RunPaths
 
@@ -69,7 +69,7 @@ def make_factory(settings: ExecutorSettings, paths: RunPaths) -> Any:
     module = backends.load(path)
     function = getattr(module, _FUNCTION, None)
     if function is None:
-        raise UsageError(
+        raise ExecutorSetupError(
             f"{path} defines no {_FUNCTION}.{did_you_mean(_FUNCTION, vars(module))}",
             hint=f"def {_FUNCTION}(executor_name, run_options, **kwargs): ... returns a factory with get()",
         )
@@ -77,12 +77,12 @@ def make_factory(settings: ExecutorSettings, paths: RunPaths) -> Any:
     with guarded.code(f"{path} makes no factory for {name}", page="executors"):
         factory = function(name, run_options=dict(settings.run_options), outputdir=str(paths.root))
     if factory is None or not callable(getattr(factory, "get", None)):
-        raise UsageError(
+        raise ExecutorSetupError(
             f"{path} has no executor {name}: {_FUNCTION} returned {type(factory).__name__}",
             hint="it has to return a factory, which has a method get()",
         )
     if getattr(factory, "handles_submission", False):
-        raise UsageError(
+        raise ExecutorSetupError(
             f"the factory of {path} submits jobs of its own, which are PocketCoffea's",
             hint="with `handles_submission = False` and get() it gives an executor",
         )
@@ -127,7 +127,9 @@ def engine_on(executor: Any) -> Engine:
     distributed: Any = sys.modules.get("distributed")
     match executor:
         case EngineExecutor():
-            raise UsageError("the factory gives wq-runner's own executor", hint="-e work_queue is the same")
+            raise ExecutorSetupError(
+                "the factory gives wq-runner's own executor", hint="-e work_queue is the same"
+            )
         case processor.IterativeExecutor():
             return InlineEngine()
         case processor.FuturesExecutor(pool=concurrent.futures.Executor() as pool):
@@ -144,7 +146,7 @@ def engine_on(executor: Any) -> Engine:
             return BorrowedPool(executor)
         case _ if distributed is not None and isinstance(executor, distributed.Client):
             return DaskEngine(lambda: executor)
-    raise UsageError(
+    raise ExecutorSetupError(
         f"the factory's get() returned {type(executor).__name__}, which nothing can run on",
         hint="it has to be an executor of coffea, a client of Dask, or a pool of concurrent.futures",
     )

@@ -37,12 +37,15 @@ def choose(settings: ProxySettings, fileset: Fileset) -> Proxy | None:
     if found is not None and found.expires:
         return found
     if settings.file is not None:
-        raise UsageError(f"--proxy {settings.file}: there is no certificate in it", hint=proxy.RENEW)
+        raise UsageError(
+            f"--proxy {settings.file}: there is no certificate in it", hint=proxy.RENEW, page="proxies"
+        )
     if settings.needed_at:
         looked = ", ".join(map(str, proxy.places()))
         raise UsageError(
             f"no X509 proxy, and {settings.needed_at} needs one for root:// files (looked at {looked})",
             hint=f"{proxy.RENEW}, or --proxy FILE; --proxy none goes on without",
+            page="proxies",
         )
     return None
 

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from wq_runner import checksums
 from wq_runner.config import commands
-from wq_runner.errors import PartialResultError, UsageError, WqRunnerError
+from wq_runner.errors import DamagedResultError, PartialResultError, UsageError, WqRunnerError
 from wq_runner.export import folder as folders
 from wq_runner.export.deliver import fetch
 from wq_runner.export.folder import Export, Slice
@@ -147,10 +147,9 @@ def _resubmit(exported: Export, bad: Sequence[Verdict]) -> Path:
     """Put aside what they brought, so that it is not taken for the new one, and write the submit files."""
     folder = exported.folder
     if altered := [name for one in bad if (name := exported.altered(one.job.name))]:
-        raise UsageError(
+        raise DamagedResultError(
             f"{', '.join(altered[:5])}: not what was exported, so that these jobs cannot run again",
             hint="wq-run export -o ANOTHER makes it anew",
-            page="damaged-files",
         )
     number = 1 + sum(1 for _ in folder.root.glob("resubmit-*-submit.sh"))
     for one in bad:

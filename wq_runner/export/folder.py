@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from wq_runner import checksums
-from wq_runner.errors import UsageError
+from wq_runner.errors import ExportError
 
 FORMAT = 1
 
@@ -126,12 +126,12 @@ def read(directory: Path) -> Export:
         content = checksums.read_json(folder.record)
         found = content["format"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UsageError(
+        raise ExportError(
             f"{directory} is not the folder of an export: {error}",
             hint="wq-run export condor|slurm -o JOBDIR makes one",
         ) from error
     if found != FORMAT:
-        raise UsageError(f"{folder.record} has format {found}, but this version of wq-runner reads {FORMAT}")
+        raise ExportError(f"{folder.record} has format {found}, but this version of wq-runner reads {FORMAT}")
     return Export(folder=folder, content=content)
 
 

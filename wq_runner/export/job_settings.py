@@ -7,7 +7,7 @@ from pathlib import Path
 
 from wq_runner import system
 from wq_runner.config.settings import ManagerSettings, RunSettings
-from wq_runner.errors import UsageError
+from wq_runner.errors import ExportError
 from wq_runner.model import Fileset, PerDataset, value_of
 from wq_runner.workers import proxy, sites
 from wq_runner.workers.batch.job import Job
@@ -47,7 +47,7 @@ def shape_of(settings: Settings, manager: ManagerSettings) -> tuple[Job, sites.S
     """
     site = sites.find(settings.site) if settings.site else None
     if site is not None and site.system != settings.system:
-        raise UsageError(f"{site.name} has {site.system}, not {settings.system}")
+        raise ExportError(f"{site.name} has {site.system}, not {settings.system}")
     default = Job(count=1)
     extra = [site.batch_options, *_proxy(site)] if site else []
     extra.append(manager.workers.batch_options or "")
@@ -83,7 +83,7 @@ def code_of(processor: str | None, remote: str, checkout: Path) -> Code:
         return Code(name=_absolute_file(processor))
     url, at, ref = remote.rpartition("@")
     if not at or not url or not ref or ("/" in ref and ":" in ref):
-        raise UsageError(
+        raise ExportError(
             f"--remote-repo {remote} is not URL@REF",
             hint="REF is a branch, a tag or a commit: https://host.example/me/analysis.git@v1.2",
         )
@@ -92,7 +92,7 @@ def code_of(processor: str | None, remote: str, checkout: Path) -> Code:
         system.run(["git", "-C", str(checkout), "checkout", "--quiet", "--detach", ref])
         commit = system.run(["git", "-C", str(checkout), "rev-parse", "HEAD"]).strip()
     except (system.CommandError, OSError) as error:
-        raise UsageError(f"--remote-repo {remote} cannot be checked out: {error}") from error
+        raise ExportError(f"--remote-repo {remote} cannot be checked out: {error}") from error
     return Code(name=processor, repository=url, commit=commit)
 
 

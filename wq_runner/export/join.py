@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from wq_runner.config import commands
-from wq_runner.errors import UsageError
+from wq_runner.errors import ExportError
 from wq_runner.export import folder as folders
 from wq_runner.export.check import DONE, verdicts_of
 from wq_runner.export.deliver import fetch
@@ -41,7 +41,7 @@ def join(
     bad = [one for one in verdicts_of(exported) if one.state != DONE]
     if bad:
         few = ", ".join(one.job.name for one in bad[:5]) + (", ..." if len(bad) > 5 else "")
-        raise UsageError(
+        raise ExportError(
             f"{len(bad):,} of {len(exported.jobs):,} jobs are not done ({few})",
             hint=commands.resubmit(directory),
         )
@@ -75,7 +75,7 @@ def _check_code(runs: Sequence[Run]) -> None:
         differing = identity.changes(first[1], values)
         if differing:
             names = f"job {first[0].paths.root.name} and job {run.paths.root.name}"
-            raise UsageError(
+            raise ExportError(
                 f"{names} differ in {', '.join(differing)}",
                 hint="--accept-stale merges all the same",
             )

@@ -21,7 +21,7 @@ from wq_runner.config.layers import LITERALS
 from wq_runner.config.options import named
 from wq_runner.config.settings import RunSettings
 from wq_runner.environment import WorkerEnvironment
-from wq_runner.errors import OutputError, PartialResultError, UsageError
+from wq_runner.errors import ExportError, OutputError, PartialResultError
 from wq_runner.executors import environments, sessions
 from wq_runner.executors.sessions import Wanted
 from wq_runner.export import folder as folders
@@ -60,12 +60,12 @@ def export(request: Request, settings: Settings, console: Console) -> Folder:
     """
     output = request.settings.output
     if "" not in request.processors:
-        raise UsageError(
+        raise ExportError(
             "the batch jobs of an export run one processor, without a name",
             hint="export each of them by itself",
         )
     if output.directory is None:
-        raise UsageError("where to? wq-run export takes -o JOBDIR, a new folder")
+        raise ExportError("where to? wq-run export takes -o JOBDIR, a new folder")
     shape, site = shape_of(settings, request.settings.manager)
     ready = prepare(_kept_here(request))
     if output.stage_out is not None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from wq_runner.errors import UsageError
+from wq_runner.errors import ReportError
 from wq_runner.monitor.bins import is_category, is_histogram, name_of
 from wq_runner.monitor.words import count
 
@@ -54,9 +54,9 @@ def load(path: Path) -> Any:
         with lz4.frame.open(path, "rb") as stream:
             return cloudpickle.load(stream)
     except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror or error}") from error
+        raise ReportError(f"{path} cannot be read: {error.strerror or error}") from error
     except Exception as error:
-        raise UsageError(
+        raise ReportError(
             f"{path} is not an output of coffea: {type(error).__name__}: {error}",
             hint="if a class of yours is missing, run this where the analysis can be imported",
         ) from error

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from wq_runner.errors import UsageError, did_you_mean
+from wq_runner.errors import ReportError, did_you_mean
 from wq_runner.monitor.bins import Bins, Content, content, is_histogram
 from wq_runner.monitor.histograms import Leaf, Sample, leaves
 from wq_runner.monitor.words import count
@@ -75,7 +75,7 @@ def choose(axes: Iterable[str], overlay: str = "") -> Choice:
     for text in axes:
         name, equal, found = text.partition("=")
         if not (name and equal and found):
-            raise UsageError(
+            raise ReportError(
                 f"--axis {text}: it has no value",
                 hint="--axis region=sr keeps what is of it, --axis region=sum adds up all regions",
             )
@@ -233,14 +233,14 @@ def _check(choice: Choice, seen: Mapping[str, set[str]]) -> None:
     for axis in (*choice.values, *sorted(choice.summed), *([choice.overlay] if choice.overlay else [])):
         if axis not in seen:
             known = did_you_mean(axis, seen)
-            raise UsageError(
+            raise ReportError(
                 f"no histogram has an axis called {axis}.{known}",
                 hint=f"there are: {', '.join(sorted(seen)) or 'none'}",
             )
     for axis, patterns in choice.values.items():
         for one in patterns:
             if not any(fnmatch.fnmatchcase(value, one) for value in seen[axis]):
-                raise UsageError(
+                raise ReportError(
                     f"--axis {axis}={one}: no histogram has it.{did_you_mean(one, seen[axis])}",
                     hint=f"{axis} has: {', '.join(sorted(seen[axis])) or 'ranges, which cannot be chosen'}",
                 )
@@ -269,12 +269,14 @@ def normalized(picture: Picture, samples: Mapping[str, Sample], luminosity: floa
 def _factor(name: str, samples: Mapping[str, Sample], luminosity: float) -> float:
     sample = samples.get(name)
     if sample is None:
-        raise UsageError(f"nothing is known of {name}: it cannot be normalized.{did_you_mean(name, samples)}")
+        raise ReportError(
+            f"nothing is known of {name}: it cannot be normalized.{did_you_mean(name, samples)}"
+        )
     if sample.is_data:
         return 1.0
     if sample.xsec is None or not sample.sum_of_weights:
         lacking = "xsec" if sample.xsec is None else "nSumOfWeights"
-        raise UsageError(
+        raise ReportError(
             f"{name} cannot be normalized: its sample has no {lacking}",
             hint="a run without --processor counts nSumOfWeights; wq-samples list shows what samples say",
         )

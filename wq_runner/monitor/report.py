@@ -9,7 +9,7 @@ from typing import Any
 
 from wq_runner import checksums, system
 from wq_runner.checksums import DamagedRecordError
-from wq_runner.errors import UsageError
+from wq_runner.errors import DamagedResultError
 from wq_runner.monitor import charts, datasets, sections, stream, troubles, words
 from wq_runner.monitor.advice import advice
 from wq_runner.monitor.html import NOTHING, Child, Html, document, facts, section, table, tag
@@ -52,10 +52,9 @@ def read_record(paths: RunPaths) -> Record:
     except OSError:
         return {}
     except DamagedRecordError as error:
-        raise UsageError(
+        raise DamagedResultError(
             f"{paths.summary}: {error}",
             hint="the command of the run, given again, writes it anew",
-            page="damaged-files",
         ) from error
 
 

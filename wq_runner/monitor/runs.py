@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from wq_runner import checksums, journal, system
-from wq_runner.errors import UsageError
+from wq_runner.errors import ReportError
 from wq_runner.monitor.collect import Collector
 from wq_runner.monitor.status import tail
 from wq_runner.monitor.view import DIED, FORMAT, RUNNING, RunView
@@ -42,7 +42,7 @@ def paths_of(place: Path) -> RunPaths:
             if there
             else "name the directory of a run, as wq-run -o says it"
         )
-        raise UsageError(f"{place} is not the directory of a run: it has no {paths.journal.name}", hint=hint)
+        raise ReportError(f"{place} is not the directory of a run: it has no {paths.journal.name}", hint=hint)
     return paths
 
 

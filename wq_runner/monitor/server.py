@@ -21,7 +21,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from wq_runner.errors import UsageError
+from wq_runner.errors import ReportError
 from wq_runner.monitor.metrics import CONTENT_TYPE, metrics
 from wq_runner.monitor.status import Snapshot
 
@@ -118,7 +118,7 @@ def _listen(port: int, pages: PageServer) -> ThreadingHTTPServer:
             return _Server((ADDRESS, number), Handler)
         except OSError as error:
             reason = error.strerror or str(error)
-    raise UsageError(f"no port for the status page: {reason}", hint="run without --http")
+    raise ReportError(f"no port for the status page: {reason}", hint="run without --http")
 
 
 class _Server(ThreadingHTTPServer):

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from wq_runner.errors import UsageError
+from wq_runner.errors import ReportError
 
 POINTS = 1500
 """More lines than this are thinned out: no picture has more columns."""
@@ -58,9 +58,9 @@ def read(path: Path) -> StatsLog:
                 if names and row is not None and len(row) == len(names):
                     rows.append(row)
     except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror or error}") from error
+        raise ReportError(f"{path} cannot be read: {error.strerror or error}") from error
     if "timestamp" not in names or not rows:
-        raise UsageError(
+        raise ReportError(
             f"{path} is not a log of Work Queue's statistics: "
             + ("it has no lines yet" if "timestamp" in names else "its first line does not name the columns"),
             hint="wq-run writes one to DIR/stats.log",

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from wq_runner.errors import UsageError
+from wq_runner.errors import RunDirectoryError, UsageError
 from wq_runner.output import join_parquet, join_root
 from wq_runner.samples import content
 from wq_runner.system import RunPaths
@@ -39,7 +39,7 @@ def join(paths: RunPaths, kind: str, output: Path, files: Sequence[Path]) -> Joi
     """
     groups = grouped(paths.files, kind, files)
     if not groups:
-        raise UsageError(f"there are no {kind} files below {paths.files}")
+        raise RunDirectoryError(f"there are no {kind} files below {paths.files}")
     made, notes, left_out = [], _others(paths.files, kind, files), []
     for name, together in groups.items():
         target = output / name

@@ -128,7 +128,9 @@ def destination(url: str) -> Destination:
         filesystem, root = fsspec.core.url_to_fs(url)
     except (ImportError, ValueError) as error:
         hint = "conda install -c conda-forge fsspec-xrootd" if url.startswith("root:") else ""
-        raise UsageError(f"--stage-out {url}: {error}", hint=hint) from error
+        raise UsageError(f"--stage-out {url}: {error}", hint=hint, page="staging-out") from error
     except OSError as error:
-        raise UsageError(f"--stage-out {url} cannot be reached: {error}", hint="look at its host") from error
+        raise UsageError(
+            f"--stage-out {url} cannot be reached: {error}", hint="look at its host", page="staging-out"
+        ) from error
     return Destination(url=url, filesystem=filesystem, root=str(root).rstrip("/"))

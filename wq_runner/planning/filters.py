@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-from wq_runner.errors import UsageError, did_you_mean
+from wq_runner.errors import SelectionError, did_you_mean
 from wq_runner.model import Dataset, Fileset, PerDataset
 
 _MANY = 8  # values that are listed
@@ -26,7 +26,9 @@ class Pattern:
         """Raise UsageError if the text says nothing."""
         key, equals, value = text.rpartition("=")
         if not value.strip() or bool(key.strip()) != bool(equals):
-            raise UsageError(f"pattern {text!r} not understood", hint="NAME or KEY=VALUE, such as year=2018")
+            raise SelectionError(
+                f"pattern {text!r} not understood", hint="NAME or KEY=VALUE, such as year=2018"
+            )
         return cls(value=value.strip(), key=key.strip())
 
     def __str__(self) -> str:
@@ -52,7 +54,7 @@ def chosen(fileset: Fileset, only: Sequence[str], skip: Sequence[str]) -> Filese
     wanted, unwanted = [[Pattern.parse(text) for text in texts] for texts in (only, skip)]
     for option, pattern in (*(("only", one) for one in wanted), *(("skip", one) for one in unwanted)):
         if not any(pattern.matches(dataset) for dataset in fileset):
-            raise UsageError(f"--{option} {pattern}: {_nothing(pattern, fileset)}")
+            raise SelectionError(f"--{option} {pattern}: {_nothing(pattern, fileset)}")
     by_key: defaultdict[str, list[Pattern]] = defaultdict(list)
     for one in wanted:
         by_key[one.key].append(one)
@@ -64,7 +66,7 @@ def chosen(fileset: Fileset, only: Sequence[str], skip: Sequence[str]) -> Filese
     )
     if not kept:
         said = [f"--only {one}" for one in wanted] + [f"--skip {one}" for one in unwanted]
-        raise UsageError(
+        raise SelectionError(
             f"no dataset is left by {' '.join(said)}",
             hint="patterns for the same key are alternatives, those for different keys must all match",
         )
@@ -84,7 +86,7 @@ def check_patterns(option: str, value: Any, fileset: Fileset) -> None:
     names = [dataset.name for dataset in fileset]
     for pattern, _ in value.patterns:
         if not any(_alike(name, pattern) for name in names):
-            raise UsageError(f"--{option}: no dataset {pattern}.{did_you_mean(pattern, names)}")
+            raise SelectionError(f"--{option}: no dataset {pattern}.{did_you_mean(pattern, names)}")
 
 
 def _alike(text: str, pattern: str) -> bool:

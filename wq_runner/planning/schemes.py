@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from wq_runner import names
 from wq_runner.config.types import FILES, GROUP, PER_DATASET, PER_PROCESSOR
-from wq_runner.errors import UsageError, did_you_mean
+from wq_runner.errors import SelectionError, did_you_mean
 from wq_runner.ledger.items import Item
 from wq_runner.model import Fileset
 from wq_runner.remote.several import dataset_of
@@ -27,7 +27,7 @@ def stems(outputs: str, fileset: Fileset) -> dict[str, str]:
         return names.file_names(dataset.name for dataset in fileset)
     if outputs == PER_PROCESSOR:
         if not all(dataset.processor for dataset in fileset):
-            raise UsageError(
+            raise SelectionError(
                 f"--outputs {outputs}: there is one processor, and it has no name",
                 hint="-p ee=FILE.py:EE -p mm=FILE.py:MM gives names; for one file leave --outputs out",
             )
@@ -39,7 +39,7 @@ def stems(outputs: str, fileset: Fileset) -> dict[str, str]:
     lacking = [dataset.name for dataset in fileset if key not in dataset.metadata]
     if lacking:
         known = sorted({name for dataset in fileset for name in dataset.metadata})
-        raise UsageError(
+        raise SelectionError(
             f"--outputs {outputs}: {lacking[0]} has no {key} in its metadata.{did_you_mean(key, known)}",
             hint=f"known: {', '.join(known) or 'none'}",
         )

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from wq_runner.errors import UsageError, did_you_mean
+from wq_runner.errors import SelectionError, did_you_mean
 from wq_runner.model import Dataset, Fileset, InputFile, Range
 from wq_runner.planning.ranges import merged
 
@@ -28,10 +28,10 @@ class Selection:
         """Raise UsageError if the text is not understood."""
         match = re.fullmatch(r"([^:]+)(?::(.+?))??(?::(\d+)-(\d+))?", text.strip())
         if match is None:
-            raise UsageError(f"selection {text!r} not understood", hint="DATASET[:FILE[:START-STOP]]")
+            raise SelectionError(f"selection {text!r} not understood", hint="DATASET[:FILE[:START-STOP]]")
         dataset, file, start, stop = match.groups()
         if start is not None and int(start) >= int(stop):
-            raise UsageError(f"selection {text!r} has no events", hint="STOP is behind the last event")
+            raise SelectionError(f"selection {text!r} has no events", hint="STOP is behind the last event")
         return cls(
             dataset=dataset, file=file or "*", range=(int(start), int(stop)) if start is not None else None
         )
@@ -89,9 +89,9 @@ def _check(selection: Selection, fileset: Fileset) -> None:
     names = [dataset.name for dataset in fileset]
     datasets = [one for one in fileset if selection.names(one)]
     if not datasets:
-        raise UsageError(f"no dataset {selection.dataset}.{did_you_mean(selection.dataset, names)}")
+        raise SelectionError(f"no dataset {selection.dataset}.{did_you_mean(selection.dataset, names)}")
     if not any(selection.matches(file) for dataset in datasets for file in dataset.files):
         files = [file.path.rsplit("/", 1)[-1] for dataset in datasets for file in dataset.files]
-        raise UsageError(
+        raise SelectionError(
             f"no file {selection.file} in {selection.dataset}.{did_you_mean(selection.file, files)}"
         )

@@ -12,7 +12,7 @@ from typing import Any
 
 from wq_runner import summary
 from wq_runner.config.commands import Typed
-from wq_runner.errors import UsageError
+from wq_runner.errors import DamagedResultError, RunDirectoryError
 from wq_runner.ledger.ledger import Recovered
 from wq_runner.output import result_files
 from wq_runner.results import soundness
@@ -35,16 +35,15 @@ class Run:
             return {}  # it may have no output: it failed when that was made
         written = self.summary.get("missing_file")
         if written is not None and not result_files.is_whole(self.paths.root, written):
-            raise UsageError(
+            raise DamagedResultError(
                 f"{printing.path(self.paths.missing)} is not what the run wrote: it is damaged, or was "
                 "changed",
                 hint=soundness.AGAIN,
-                page="damaged-files",
             )
         try:
             found: Mapping[str, Any] = json.loads(self.paths.missing.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise UsageError(
+            raise RunDirectoryError(
                 f"{printing.path(self.paths.root)} is partial, and what it lacks is not to be read: {error}",
                 hint="the command that made it writes it again",
             ) from error
@@ -63,7 +62,7 @@ def held(directories: Sequence[Path]) -> Iterator[list[Run]]:
     roots = [directory.resolve() for directory in directories]
     for root in roots:
         if roots.count(root) > 1:
-            raise UsageError(f"{root} is named twice: its events would count twice")
+            raise RunDirectoryError(f"{root} is named twice: its events would count twice")
     with contextlib.ExitStack() as stack:
         for one in dict.fromkeys(summary.home(RunPaths(root=root)).root for root in roots):
             stack.enter_context(summary.held(one))
@@ -81,14 +80,14 @@ def read_run(directory: Path, *, held: bool = False) -> Run:
     paths = RunPaths(root=directory.absolute())
     record = summary.read_ended(paths, held=held)
     if not record.get("datasets"):
-        raise UsageError(
+        raise RunDirectoryError(
             f"the run in {directory} ended before it was accounted for (exit code {record.get('exit_code')})",
             hint="the same command goes on where it was",
         )
     recovered = soundness.read_ledger(paths)
     problem = disagreement(record, recovered)
     if problem:
-        raise UsageError(
+        raise RunDirectoryError(
             f"{directory}: {problem}",
             hint="the command that made it finds out what is missing, and runs that",
         )

@@ -19,7 +19,7 @@ from wq_runner.config import commands
 from wq_runner.config.types import ONE, PER_DATASET
 from wq_runner.directory import resume
 from wq_runner.directory.opening import open_directory
-from wq_runner.errors import OutputError, PartialResultError, UsageError
+from wq_runner.errors import OutputError, PartialResultError, RunDirectoryError
 from wq_runner.journal import Journal
 from wq_runner.ledger import ledger, reducer, totals
 from wq_runner.ledger.items import Key, Sum
@@ -59,7 +59,7 @@ def merge(
         If the sum still lacks something.
     """
     if output.resolve() in [directory.resolve() for directory in directories]:
-        raise UsageError(f"{output} is one of the runs to be merged")
+        raise RunDirectoryError(f"{output} is one of the runs to be merged")
     with ended.held(directories) as runs:
         mergeable.check(runs, accept_stale=accept_stale)
         _merge(runs, output, console, scheme, told or {})

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from wq_runner.errors import UsageError
+from wq_runner.errors import RunDirectoryError
 from wq_runner.fingerprint import identity
 from wq_runner.ledger.items import content_of
 from wq_runner.model import Range
@@ -46,14 +46,14 @@ def _check_same(runs: Sequence[Run], *, accept_stale: bool) -> None:
     first = runs[0]
     for run in runs:
         if (stale := run.summary.get("stale")) and not accept_stale:
-            raise UsageError(
+            raise RunDirectoryError(
                 f"{printing.path(run.paths.root)} has results of before and after {', '.join(stale)} changed",
                 hint=f"{_anew(run)} makes them all anew; --accept-stale merges all the same",
             )
     for run in runs[1:]:
         differing = identity.between(first.summary, run.summary)
         if differing and not accept_stale:
-            raise UsageError(
+            raise RunDirectoryError(
                 f"{printing.path(first.paths.root)} and {printing.path(run.paths.root)} differ in "
                 f"{', '.join(differing)}",
                 hint="wq-report diff shows it; --accept-stale merges all the same",
@@ -77,14 +77,14 @@ def _check_apart(one: tuple[_Span, Run], other: tuple[_Span, Run], *, accept_sta
     places = f"{printing.path(where.paths.root)} and {printing.path(run.paths.root)}"
     if span.content != before.content:
         if not accept_stale:
-            raise UsageError(
+            raise RunDirectoryError(
                 f"{span.path} is not the same file in {places}: it was written anew in between",
                 hint="run what changed again; --accept-stale merges all the same",
             )
     elif _overlap(span.range, before.range):
         first, last = max(span.range[0], before.range[0]), min(span.range[1], before.range[1])
         as_copy = f" (there as {before.path})" if before.path != span.path else ""
-        raise UsageError(
+        raise RunDirectoryError(
             f"{span.dataset}: events {first}-{last} of {span.path}{as_copy} are in {places}",
             hint="events would count twice: merge runs of different events",
         )

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from wq_runner import checksums, journal
 from wq_runner.checksums import DamagedRecordError
-from wq_runner.errors import UsageError
+from wq_runner.errors import DamagedResultError
 from wq_runner.ledger import ledger
 from wq_runner.ledger.ledger import Recovered
 from wq_runner.ledger.side_files import FileStore
@@ -75,24 +75,24 @@ def read_ledger(paths: RunPaths) -> Recovered:
     try:
         events = list(_of_ledger(paths, reader))
     except OSError as error:
-        raise UsageError(
+        raise DamagedResultError(
             f"{printing.path(paths.root)} is not the directory of a run: {error}",
             hint="wq-status shows what runs",
         ) from error
     if reader.damaged or not reader.sealed:
         lines = f"{reader.damaged} lines are damaged" if reader.sealed else "its lines have no checksums"
-        raise UsageError(f"{printing.path(paths.journal)} cannot be relied on: {lines}", hint=AGAIN)
+        raise DamagedResultError(f"{printing.path(paths.journal)} cannot be relied on: {lines}", hint=AGAIN)
     store = FileStore(root=paths.files)
     found = ledger.look(paths.ledger, events, store)
     if found.lost:
-        raise UsageError(
+        raise DamagedResultError(
             f"{printing.path(paths.root)}: the result is damaged or incomplete ({_few(found.damaged)})",
             hint=AGAIN,
         )
     others = store.others(file for one in found.holdings for file in one.files)
     if others:
         names = _few([path.relative_to(paths.root).as_posix() for path in others])
-        raise UsageError(
+        raise DamagedResultError(
             f"{printing.path(paths.root)}: no result that counts has these files: {names}",
             hint=f"they are of tasks that did not end, or not the run's: {AGAIN}, and they are removed",
         )
@@ -122,11 +122,11 @@ def check_output(path: Path) -> None:
         try:
             outputs_ = checksums.read_json(paths.summary)["outputs"]
         except DamagedRecordError as error:
-            raise UsageError(f"{printing.path(paths.summary)}: {error}", hint=AGAIN) from error
+            raise DamagedResultError(f"{printing.path(paths.summary)}: {error}", hint=AGAIN) from error
         except (OSError, KeyError):
             continue
         for one in outputs_:
             if root / one["path"] == path.absolute() and not result_files.is_whole(root, one):
-                raise UsageError(
+                raise DamagedResultError(
                     f"{printing.path(path)} is damaged: it is not what the run wrote", hint=AGAIN
                 )

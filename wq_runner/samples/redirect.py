@@ -6,7 +6,7 @@ import dataclasses
 import re
 from collections.abc import Callable, Sequence
 
-from wq_runner.errors import UsageError, did_you_mean
+from wq_runner.errors import OptionError, did_you_mean
 from wq_runner.model import Fileset, InputFile
 from wq_runner.samples import paths
 
@@ -29,7 +29,7 @@ def redirected(fileset: Fileset, rules: Sequence[Rule]) -> Fileset:
     for _, after in rules:
         problem = paths.url_problem(after) if paths.is_url(after) else None
         if problem:
-            raise UsageError(f"--redirector: {problem}")
+            raise OptionError(f"--redirector: {problem}")
 
     def moved(path: str) -> str:
         for before, after in rules:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from wq_runner import units
-from wq_runner.errors import UsageError
+from wq_runner.errors import ExecutorArgumentError
 from wq_runner.remote.columns import AUTO, NOTHING, OFF, Wish
 
 
@@ -18,7 +18,7 @@ def wish(text: str) -> Wish:
     try:
         text = units.column_cache(text)
     except ValueError as error:
-        raise UsageError(f"column cache: {error}") from error
+        raise ExecutorArgumentError(f"column cache: {error}") from error
     if text == OFF:
         return NOTHING
     if text == AUTO:

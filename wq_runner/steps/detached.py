@@ -75,10 +75,10 @@ def stop(root: Path, console: Console) -> None:
     paths = RunPaths(root=root.absolute())
     found = living(paths)
     if found is None:
-        raise UsageError(f"no wq-run works in {root}")
+        raise UsageError(f"no wq-run works in {root}", page="output")
     if found.host != platform.node():
         there = commands.line("wq-run", "--stop", str(paths.root))
-        raise UsageError(f"the run in {root} is on {found.host}", hint=f"there: {there}")
+        raise UsageError(f"the run in {root} is on {found.host}", hint=f"there: {there}", page="output")
     os.kill(found.pid, signal.SIGTERM)
     printing.line(
         console, "stopping", f"process {found.pid} ends what runs and saves; once more ends it at once"

@@ -87,7 +87,9 @@ def found(request: Request) -> Iterator[WqRunnerError]:
     # a session that is kept from run to run has a port already
     needed = executor.on_work_queue and request.keeper is None and manager.needs_its_ports
     if needed and (taken := _taken(*manager.ports)):
-        yield EngineError(f"the queue could not start: {taken}", hint="try --port 0, which takes any")
+        yield EngineError(
+            f"the queue could not start: {taken}", hint="try --port 0, which takes any", page="command-line"
+        )
 
 
 def unheard(request: Request) -> str:

@@ -107,7 +107,9 @@ def parse(text: str) -> Address:
     if not colon:
         host, port = port, str(PORT)
     if not host or not port.isdecimal() or not 0 < int(port) < 2**16:
-        raise UsageError(f"catalog {text!r} not understood", hint="HOST:PORT, local, or none")
+        raise UsageError(
+            f"catalog {text!r} not understood", hint="HOST:PORT, local, or none", page="names-and-catalogs"
+        )
     return Address(host=host, port=int(port))
 
 
@@ -163,9 +165,11 @@ def records(address: Address, query: str = "", *, timeout: float = _TIMEOUT) -> 
         return [dict(one) for one in json.loads(connection.getresponse().read())]
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise EngineError(f"catalog {address} does not answer: {reason}") from error
+        raise EngineError(
+            f"catalog {address} does not answer: {reason}", page="names-and-catalogs"
+        ) from error
     except (ValueError, TypeError) as error:
-        raise EngineError(f"what answers at {address} is no catalog") from error
+        raise EngineError(f"what answers at {address} is no catalog", page="names-and-catalogs") from error
     finally:
         connection.close()
 
@@ -237,6 +241,7 @@ class PrivateCatalog:
                 raise EngineError(
                     f"no catalog could be started on port {self.address.port}, which may be taken",
                     hint=f"another port: CATALOG_PORT=9098. What it said is in {self._log}",
+                    page="names-and-catalogs",
                 )
             time.sleep(0.05)
 
@@ -277,7 +282,7 @@ def free_address() -> Address:
             except (OSError, OverflowError):
                 continue
             return Address(host=_LOOPBACK, port=port)
-    raise EngineError("there are no two free ports in a row for a catalog")
+    raise EngineError("there are no two free ports in a row for a catalog", page="names-and-catalogs")
 
 
 def _datagrams() -> socket.socket:

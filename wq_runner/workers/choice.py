@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from wq_runner import units
-from wq_runner.errors import EngineError, UsageError
+from wq_runner.errors import EngineError, WorkersError
 from wq_runner.workers import Workers, catalog, factory, local, passwords, sites, spec
 from wq_runner.workers.batch.job import Job
 from wq_runner.workers.catalog import Address, PrivateCatalog
@@ -134,16 +134,18 @@ def _wanted(wish: Wish) -> spec.Wanted | None:
     """Return the workers that are asked for, if the options do not contradict each other."""
     wanted = wish.workers
     if wanted is not None and wish.password_file is not None:
-        raise UsageError("--password-file is for workers that are started elsewhere, not for those of a run")
+        raise WorkersError(
+            "--password-file is for workers that are started elsewhere, not for those of a run"
+        )
     if isinstance(wanted, spec.BatchSpec):
         return wanted
     if wish.queue:
-        raise UsageError(
+        raise WorkersError(
             f"the queue {wish.queue} is one of a batch system, and no workers are started by one",
             hint="name it: --workers condor, condor@SITE or slurm (wq-workers sites list), with --scaleout N",
         )
     if wish.batch_options:
-        raise UsageError("--batch-options is for workers of a batch system: --workers condor:N or slurm:N")
+        raise WorkersError("--batch-options is for workers of a batch system: --workers condor:N or slurm:N")
     return wanted
 
 
@@ -160,9 +162,9 @@ def _log(directory: Path) -> Path:
 def _provided(wish: Wish, wanted: spec.BatchSpec, site: Site, provider: Provider, directory: Path) -> Choice:
     """Workers that a package starts: they are told host and port, so that no catalog is needed."""
     if wish.batch_options:
-        raise UsageError(f"--batch-options is for batch systems, and {site.name} starts workers by itself")
+        raise WorkersError(f"--batch-options is for batch systems, and {site.name} starts workers by itself")
     if wanted.system != site.system:
-        raise UsageError(f"{site.name} has {site.system}, not {wanted.system}", hint=f"{site.name}:N")
+        raise WorkersError(f"{site.name} has {site.system}, not {wanted.system}", hint=f"{site.name}:N")
     cores = wanted.cores or site.cores
     memory = wanted.memory or site.memory // site.cores * cores
     job = Job(count=wanted.count, cores=cores, memory=memory, disk=wanted.disk or site.disk)

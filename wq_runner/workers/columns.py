@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 
-from wq_runner.errors import UsageError
+from wq_runner.errors import WorkersError
 from wq_runner.remote import packs, shelf
 from wq_runner.remote.shelf import Pack, Shelf, ShelfError
 from wq_runner.units import format_seconds, format_size
@@ -27,7 +27,7 @@ def found(directory: str) -> Shelf | None:
     try:
         return Shelf(place, limit=0)
     except ShelfError as error:
-        raise UsageError(str(error)) from error
+        raise WorkersError(str(error)) from error
 
 
 def listing(kept: Shelf | None) -> list[str]:
@@ -57,7 +57,7 @@ def clean(kept: Shelf, most: int | None) -> tuple[int, int]:
     try:
         return kept.clean() if most is None else kept.shrink(most)
     except OSError as error:
-        raise UsageError(f"{kept.place} cannot be cleaned: {error.strerror or error}") from error
+        raise WorkersError(f"{kept.place} cannot be cleaned: {error.strerror or error}") from error
 
 
 def _described(pack: Pack) -> str:

@@ -10,7 +10,7 @@ import socket
 from urllib.parse import urlsplit
 
 from wq_runner import system
-from wq_runner.errors import EngineError
+from wq_runner.errors import BatchSystemError, EngineError
 
 PATIENCE = 30.0  # seconds; a controller that has a lot to do takes some
 _CONNECT = 5.0
@@ -28,13 +28,12 @@ def silent(batch_system: str) -> EngineError | None:
         system.run(command, patience=PATIENCE)
     except system.CommandError as error:
         said = [line.strip() for line in error.output.splitlines() if line.strip()] or ["no word"]
-        return EngineError(
+        return BatchSystemError(
             f"{_CALLED[batch_system]} does not answer here: {' '.join(command)}: {said[-1]}",
             hint="when it does, start again; workers of this machine need none: --workers local:4",
-            page="batch-systems",
         )
     except OSError as error:
-        return EngineError(f"{command[0]} cannot be run: {error.strerror}", page="batch-systems")
+        return BatchSystemError(f"{command[0]} cannot be run: {error.strerror}")
     return None
 
 
@@ -62,4 +61,5 @@ def silent_scheduler(url: str) -> EngineError | None:
     return EngineError(
         f"no Dask scheduler answers at {url}: {why}",
         hint="look at what `dask scheduler` printed, and name it: -e dask@tcp://HOST:PORT",
+        page="workers",
     )

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from wq_runner import system
-from wq_runner.errors import EngineError
+from wq_runner.errors import BatchSystemError
 from wq_runner.remote import leftovers
 from wq_runner.units import MB, format_size
 from wq_runner.workers import factory_file, kit, managers
@@ -130,10 +130,9 @@ def find_commands(batch_system: str) -> None:
     """
     for needed in _COMMANDS[batch_system]:
         if shutil.which(needed) is None:
-            raise EngineError(
+            raise BatchSystemError(
                 f"{needed} is not on PATH, so no {batch_system} workers can be started here",
                 hint="start wq-run where jobs are submitted, or workers by hand: wq-workers local 4",
-                page="batch-systems",
             )
 
 
@@ -223,7 +222,7 @@ class FactoryWorkers:
         self._orphaned = True
         self._restarts += 1
         if self._restarts > RESTARTS:
-            raise EngineError(
+            raise BatchSystemError(
                 f"the {self.settings.system} factory ends as soon as it starts (exit code {code})",
                 hint=f"what it said is in {self.log}",
             )

@@ -314,10 +314,12 @@ def scale(path: Path, changes: Mapping[str, int]) -> str:
         after = edit(before, changes)
     except NotUnderstoodError as error:
         hint = f"wq-workers check {shlex.quote(str(path))}"
-        raise UsageError(f"{path}:{error.line}: {error}", hint=hint) from error
+        raise UsageError(f"{path}:{error.line}: {error}", hint=hint, page="factory-files") from error
     wrong = _wrong_together(parse(after).values)
     if wrong:
-        raise UsageError(f"{path} would be wrong: {'; '.join(wrong)}; nothing was changed")
+        raise UsageError(
+            f"{path} would be wrong: {'; '.join(wrong)}; nothing was changed", page="factory-files"
+        )
     with system.replacing(path, "w") as stream:
         stream.write(after)
     return after

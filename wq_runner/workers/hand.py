@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wq_runner import system
-from wq_runner.errors import EngineError, UsageError
+from wq_runner.errors import BatchSystemError, UsageError
 from wq_runner.workers import kit
 from wq_runner.workers.batch import SYSTEMS
 from wq_runner.workers.batch.job import Job
@@ -49,6 +49,7 @@ def check(target: Target) -> None:
             f"{find_program()} has no TLS, and workers of it cannot come to a run that has --tls",
             hint="conda-forge's release has it (conda install -c conda-forge 'ndcctools<8'); the run needs "
             "the same one",
+            page="batch-systems",
         )
 
 
@@ -73,7 +74,7 @@ def run_local(
     failed = [process.returncode for process in processes if process.returncode not in {0, -15}]
     if failed:
         text = logs[0].read_text(errors="replace").strip().splitlines()[-3:]
-        raise EngineError(f"{len(failed)} workers failed (exit code {failed[0]}): {'; '.join(text)}")
+        raise BatchSystemError(f"{len(failed)} workers failed (exit code {failed[0]}): {'; '.join(text)}")
     say(f"{count} workers ended: no work came in {timeout} s, or the manager let them go")
 
 
@@ -118,17 +119,19 @@ def submit(name: str, submission: Submission) -> str:
     """
     program = SYSTEMS[name].program
     if shutil.which(program) is None:
-        raise EngineError(
+        raise BatchSystemError(
             f"{program} is not on PATH, so nothing can be submitted to {name} here",
             hint="run this where jobs are submitted; --dry-run shows what would be",
         )
     kit.write(submission.kit, submission.script)
     if name == "slurm" and submission.script.stat().st_size > MOST_SCRIPT:
-        raise EngineError("the worker is too large for a job's script; use work_queue_factory -Tslurm")
+        raise BatchSystemError("the worker is too large for a job's script; use work_queue_factory -Tslurm")
     if submission.file is not None:
         with system.replacing(submission.file, "w") as stream:
             stream.write(submission.text)
     try:
         return system.run(submission.command).strip()
     except system.CommandError as error:
-        raise EngineError(f"{program} refused (exit code {error.code}): {error.output.strip()}") from error
+        raise BatchSystemError(
+            f"{program} refused (exit code {error.code}): {error.output.strip()}"
+        ) from error

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wq_runner import system, units
-from wq_runner.errors import EngineError, UsageError
+from wq_runner.errors import EngineError, WorkersError
 from wq_runner.remote import leftovers
 from wq_runner.units import MB, format_size
 
@@ -53,7 +53,7 @@ class LocalSpec:
         """Refuse what would bring this machine down, such as the number of events of a chunk."""
         here, wanted = os.cpu_count() or 1, self.count * self.cores
         if wanted > max(MOST, here * MOST_OF_A_CORE):
-            raise UsageError(
+            raise WorkersError(
                 f"{self.count:,} workers are too many for this machine: {wanted:,} cores, and it has {here}",
                 hint=f"--workers local:{here} takes all of it, condor:{self.count} or slurm:{self.count} go "
                 "elsewhere; how many events a chunk has is said by --chunksize (-c)",
@@ -116,6 +116,7 @@ def find_program(name: str = PROGRAM) -> str:
         raise EngineError(
             f"{name} is not on PATH (nor in {beside})",
             hint="it comes with ndcctools (conda-forge), or coop-computing-tools (Debian, Ubuntu)",
+            page="workers",
         )
     return found
 
@@ -208,6 +209,7 @@ class LocalWorkers:
                 raise EngineError(
                     f"local workers end as soon as they start (exit code {process.returncode}){said}",
                     hint=f"what they said is in {self._logs}; they work in {self._scratch.parent}",
+                    page="workers",
                 )
             if not self._has_room():
                 continue
@@ -238,6 +240,7 @@ class LocalWorkers:
             f"no room for local workers in {self._scratch.parent}: {units.format_size(self._free())} are "
             f"free, and they need {units.format_size(self._least)} at least",
             hint="make room there, or name another place by the variable TMPDIR",
+            page="workers",
         )
 
     def _free(self) -> int:

@@ -43,8 +43,10 @@ def chosen(value: str | None) -> Path | None:
     path = user_password() if value == AUTO else Path(value)
     if path.stat().st_mode & 0o077:
         raise UsageError(
-            f"others may read the password file {path}", hint=f"chmod 600 {shlex.quote(str(path))}"
+            f"others may read the password file {path}",
+            hint=f"chmod 600 {shlex.quote(str(path))}",
+            page="passwords",
         )
     if not path.stat().st_size:
-        raise UsageError(f"the password file {path} is empty")
+        raise UsageError(f"the password file {path} is empty", page="passwords")
     return path.resolve()

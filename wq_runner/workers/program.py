@@ -19,9 +19,11 @@ def told(path: str) -> str:
         return system.run([path, "--version"])
     except system.CommandError as error:
         said = " ".join(error.output.split()).removeprefix(f"{path}: ")
-        raise EngineError(f"{path} does not start: {said or f'exit code {error.code}'}") from error
+        raise EngineError(
+            f"{path} does not start: {said or f'exit code {error.code}'}", page="workers"
+        ) from error
     except OSError as error:
-        raise EngineError(f"{path} does not start: {error.strerror}") from error
+        raise EngineError(f"{path} does not start: {error.strerror}", page="workers") from error
 
 
 def release() -> str | None:

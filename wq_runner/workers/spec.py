@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from wq_runner import units
-from wq_runner.errors import UsageError, did_you_mean
+from wq_runner.errors import WorkersError, did_you_mean
 from wq_runner.workers.local import LocalSpec
 
 LOCAL = "local"
@@ -115,7 +115,7 @@ def read(text: str) -> Form:
     named, sized = _NAME.fullmatch(name), _NUMBERS.fullmatch(numbers)
     if not (named or alone) or (colon and not sized):
         kind = re.split(r"[@:]", text)[0]
-        raise UsageError(f"--workers {text!r} is not understood.{did_you_mean(kind, KINDS)}", hint=_HINT)
+        raise WorkersError(f"--workers {text!r} is not understood.{did_you_mean(kind, KINDS)}", hint=_HINT)
     form = Form(kind=named["kind"], site=named["site"] or "") if named else Form()
     if sized is None:
         return form
@@ -123,10 +123,10 @@ def read(text: str) -> Form:
         memory = units.worker_memory(sized["memory"]) if sized["memory"] else None
         disk = units.worker_size(sized["disk"]) if sized["disk"] else None
     except ValueError as error:
-        raise UsageError(f"--workers {text!r}: {error}", hint=_HINT) from error
+        raise WorkersError(f"--workers {text!r}: {error}", hint=_HINT) from error
     count, cores = int(sized["count"]), int(sized["cores"]) if sized["cores"] else None
     if count < 1 or cores == 0:
-        raise UsageError(
+        raise WorkersError(
             f"--workers {text!r} asks for no {'workers' if count < 1 else 'cores'}: at least 1 is needed",
             hint=_HINT,
         )
@@ -150,13 +150,13 @@ def meant(form: Form) -> Wanted:
 
         known = sites.known()
         if system not in known or site:
-            raise UsageError(
+            raise WorkersError(
                 f"no workers {system!r}.{did_you_mean(system, (*KINDS, *known))}",
                 hint=_HINT,
             )
         system, site = known[system].system, system
     if form.count is None:
-        raise UsageError(f"how many workers of {form}?", hint=f"--scaleout N, or --workers {form}:N")
+        raise WorkersError(f"how many workers of {form}?", hint=f"--scaleout N, or --workers {form}:N")
     return BatchSpec(system=system, count=form.count, cores=form.cores, site=site, **sizes)
 
 
@@ -193,7 +193,7 @@ def processes(form: Form | None) -> LocalSpec:
     """
     wanted = meant(form) if form else LocalSpec(count=os.cpu_count() or 1)
     if not isinstance(wanted, LocalSpec):
-        raise UsageError(
+        raise WorkersError(
             f"--workers {form}: this executor has processes of this machine only",
             hint="--workers 4 starts four; -e work_queue starts workers by a batch system",
         )
@@ -213,7 +213,7 @@ def at_site(name: str, form: Form | None) -> Form:
     system = sites.find(name).system
     if form is None or form.kind or form.count is None:
         said = f" --workers {form} does not say it" if form else ""
-        raise UsageError(
+        raise WorkersError(
             f"how many workers to start at {name}?{said}",
             hint="--workers 20, or 20x4x8GB for 4 cores and 8 GB each",
         )
@@ -232,7 +232,7 @@ def of_python(workers: Any) -> Form | None:
         return Form(kind=LOCAL) if workers else None
     if isinstance(workers, numbers.Real):
         if workers < 1:  # "-1" would be a name
-            raise UsageError(f"workers={workers} asks for no workers: at least 1 is needed", hint=_HINT)
+            raise WorkersError(f"workers={workers} asks for no workers: at least 1 is needed", hint=_HINT)
         workers = f"{float(workers):g}"
     form = read(str(workers))
     return form if form.kind else replace(form, kind=LOCAL)

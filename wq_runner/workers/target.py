@@ -62,7 +62,7 @@ def find(
     if place is not None:
         host, _, port = place.rpartition(":")
         if not host or not port.isdecimal():
-            raise UsageError(f"{place!r} is not HOST:PORT")
+            raise UsageError(f"{place!r} is not HOST:PORT", page="names-and-catalogs")
         here = next((one for one in managers.running() if one.place == place), None)
         if here is not None and password_option is None and here.password_file:
             password = Path(here.password_file)
@@ -76,5 +76,8 @@ def find(
         return Target(name=name, place=one.place, password_file=password, tls=tls or one.tls)
     address = catalog.chosen(catalog_option)
     if address is None:
-        raise UsageError("without a catalog, workers need the manager's place: --manager HOST:PORT")
+        raise UsageError(
+            "without a catalog, workers need the manager's place: --manager HOST:PORT",
+            page="names-and-catalogs",
+        )
     return Target(name=name, catalog=str(address), password_file=password, tls=tls)

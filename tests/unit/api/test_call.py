@@ -196,7 +196,7 @@ def test_a_mistake_in_python_is_its_message_and_not_our_lines(
     assert error.__cause__ is None
     frames = traceback.extract_tb(error.__traceback__)
     assert [Path(one.filename).name for one in frames] == ["test_call.py", "call.py"]
-    assert error._render_traceback_() == [f"UsageError: {error}"]
+    assert error._render_traceback_() == [f"{type(error).__name__}: {error}"]
 
 
 class Own(ProcessorABC):

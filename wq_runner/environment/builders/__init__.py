@@ -18,7 +18,7 @@ from wq_runner.environment.builders import conda, pip, rattler
 from wq_runner.environment.builders.request import Builder, BuildError, Request, read_request
 from wq_runner.environment.packing import Progress, quiet
 from wq_runner.environment.store import Layer, Store
-from wq_runner.errors import UsageError, WorkerEnvironmentError, did_you_mean
+from wq_runner.errors import PackageListError, WorkerEnvironmentError, did_you_mean
 
 # in the order in which they are looked for: the fastest first
 BUILDERS: dict[str, Builder] = {
@@ -88,14 +88,14 @@ def choose(name: str | None, request: Request) -> Builder:
         If there is none.
     """
     if name is not None and name not in BUILDERS:
-        raise UsageError(
+        raise PackageListError(
             f"no builder {name}.{did_you_mean(name, BUILDERS)}", hint=f"known: {', '.join(BUILDERS)}"
         )
     for candidate in [BUILDERS[name]] if name else BUILDERS.values():
         if candidate.understands(request) and candidate.available():
             return candidate
     tried = name or ", ".join(key for key, one in BUILDERS.items() if one.understands(request))
-    raise UsageError(
+    raise PackageListError(
         f"nothing is here that makes an environment of {request.file}: looked for {tried}",
         hint="pip install py-rattler, or install micromamba",
     )
@@ -110,11 +110,14 @@ def _make(tool: Builder, request: Request, prefix: Path, store: Store) -> None:
         raise WorkerEnvironmentError(
             f"{tool.name} could not make an environment of {request.file}: {error.what}\n{last}",
             hint=f"all output is in {log}",
+            page="lists-of-packages",
         ) from error
     _keep(tool.name, output, store)
     if not (prefix / "bin" / "python").exists():
         raise WorkerEnvironmentError(
-            f"the environment of {request.file} has no python", hint="add python to its dependencies"
+            f"the environment of {request.file} has no python",
+            hint="add python to its dependencies",
+            page="lists-of-packages",
         )
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlparse
 
-from wq_runner.errors import UsageError
+from wq_runner.errors import PackageListError
 
 EXPLICIT = "@EXPLICIT"
 _SUFFIXES = (".conda", ".tar.bz2")
@@ -106,7 +106,7 @@ def read_explicit(path: Path, lines: Iterable[str]) -> tuple[str, ...]:
         except ValueError as error:
             problems.append(str(error))
     if problems:
-        raise UsageError("\n  ".join([f"{path} is no list of packages:", *problems]))
+        raise PackageListError("\n  ".join([f"{path} is no list of packages:", *problems]))
     return urls
 
 
@@ -131,12 +131,12 @@ def read_conda_lock(path: Path, content: Mapping[str, Any]) -> tuple[tuple[str, 
         urls = tuple(_with_hash(one) for one in mine if one["manager"] == "conda")
         wheels = tuple(_requirement(one) for one in mine if one["manager"] == "pip")
     except (KeyError, TypeError, AttributeError) as error:
-        raise UsageError(
+        raise PackageListError(
             f"{path} is not understood as a lock of conda-lock: {type(error).__name__} {error}",
             hint="conda-lock of version 1 and later writes what is read here",
         ) from error
     if not urls:
-        raise UsageError(
+        raise PackageListError(
             f"{path} locks no packages for {here}, only for {', '.join(known) or 'nothing'}",
             hint=f"conda-lock --platform {here} adds them",
         )

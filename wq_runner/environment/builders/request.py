@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import yaml
 
 from wq_runner.environment.builders import lock
-from wq_runner.errors import UsageError, WqRunnerError
+from wq_runner.errors import PackageListError, WqRunnerError
 
 DEFAULT_CHANNELS = ("conda-forge",)
 _NO_DEFAULTS = "nodefaults"
@@ -29,6 +29,8 @@ class Request:
 
 class BuildError(WqRunnerError):
     """A tool failed: `what` in a few words, and all that it printed."""
+
+    page = "lists-of-packages"
 
     def __init__(self, what: str, output: str) -> None:
         super().__init__(what)
@@ -71,7 +73,7 @@ def read_request(path: Path, channels: Sequence[str] = ()) -> Request:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} cannot be read: {error}") from error
+        raise PackageListError(f"{path} cannot be read: {error}") from error
     lines = [line.strip() for line in text.splitlines()]
     lines = [line for line in lines if line and not line.startswith("#")]
     if lock.EXPLICIT in lines:
@@ -85,13 +87,13 @@ def _of_yaml(path: Path, text: str, channels: Sequence[str]) -> Request:
     try:
         content = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise UsageError(f"{path} is not YAML: {error}") from error
+        raise PackageListError(f"{path} is not YAML: {error}") from error
     if lock.is_conda_lock(content):
         urls, wheels = lock.read_conda_lock(path, content)
         return Request(file=path, channels=(), urls=urls, pip=wheels)
     dependencies = content.get("dependencies") if isinstance(content, dict) else None
     if not isinstance(dependencies, list):
-        raise UsageError(
+        raise PackageListError(
             f"{path} has no list of dependencies",
             hint="it has to look like environments/worker.yml, or be a lock of conda-lock",
         )
@@ -105,5 +107,7 @@ def _of_yaml(path: Path, text: str, channels: Sequence[str]) -> Request:
 def _pip_of(path: Path, entry: dict[str, Any]) -> list[str]:
     unknown = set(entry) - {"pip"}
     if unknown or not isinstance(entry.get("pip"), list):
-        raise UsageError(f"{path}: {entry} is not understood", hint="besides names, only a list of pip is")
+        raise PackageListError(
+            f"{path}: {entry} is not understood", hint="besides names, only a list of pip is"
+        )
     return [str(line) for line in entry["pip"]]

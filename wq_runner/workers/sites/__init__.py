@@ -17,7 +17,7 @@ from typing import Any
 import platformdirs
 
 from wq_runner import units
-from wq_runner.errors import UsageError, did_you_mean, nearest
+from wq_runner.errors import SiteError, did_you_mean, nearest
 from wq_runner.units import MB
 from wq_runner.workers.factory import FactorySettings
 from wq_runner.workers.provided import METHODS, Provider, is_provider
@@ -68,7 +68,7 @@ def find(name: str) -> Site:
     """
     found = known()
     if name not in found:
-        raise UsageError(
+        raise SiteError(
             f"there is no site {name}.{did_you_mean(name, found)}",
             hint=f"known: {', '.join(sorted(found))}   (wq-workers sites list)",
         )
@@ -84,7 +84,7 @@ def applied(site: Site, settings: FactorySettings) -> FactorySettings:
         If the site has another batch system.
     """
     if site.system != settings.system:
-        raise UsageError(f"{site.name} has {site.system}, not {settings.system}")
+        raise SiteError(f"{site.name} has {site.system}, not {settings.system}")
     return dataclasses.replace(
         settings,
         cores=site.cores,
@@ -150,14 +150,14 @@ def _loaded(point: importlib.metadata.EntryPoint) -> Site:
         site = site() if callable(site) else site
         text = site.describe() if is_provider(site) else ""
     except (Exception, SystemExit) as error:
-        raise UsageError(
+        raise SiteError(
             f"the entry point {point.value} of {GROUP} cannot be loaded: {type(error).__name__}: {error}",
             hint="repair the package that brings it, or remove it",
         ) from error
     if is_provider(site):
         return Site(name=point.name, system=PYTHON, description=text, provider=site)
     if not isinstance(site, Site):
-        raise UsageError(
+        raise SiteError(
             f"the entry point {point.value} of {GROUP} is {type(site).__name__}: neither a Site, nor has it "
             f"{', '.join(METHODS)}"
         )
@@ -170,27 +170,27 @@ def _sites(text: str, origin: str) -> dict[str, Site]:
     try:
         content = yaml.safe_load(text) or {}
     except yaml.YAMLError as error:
-        raise UsageError(f"{origin} cannot be read: {error}") from error
+        raise SiteError(f"{origin} cannot be read: {error}") from error
     if not isinstance(content, Mapping):
-        raise UsageError(f"{origin} is not a mapping of sites")
+        raise SiteError(f"{origin} is not a mapping of sites")
     return {str(name): _site(str(name), values, origin) for name, values in content.items()}
 
 
 def _site(name: str, values: Any, origin: str) -> Site:
     if not isinstance(values, Mapping):
-        raise UsageError(f"{origin}: {name} is not a mapping")
+        raise SiteError(f"{origin}: {name} is not a mapping")
     names = [one.name for one in dataclasses.fields(Site) if one.name not in {"name", "origin", "provider"}]
     read = {str(key).replace("-", "_"): value for key, value in values.items()}
     for key in read:
         if key not in names:
-            raise UsageError(f"{origin}: {name} has no {key}; nearest: {nearest(key, names) or names}")
+            raise SiteError(f"{origin}: {name} has no {key}; nearest: {nearest(key, names) or names}")
     if read.get("system") not in {"condor", "slurm"}:
-        raise UsageError(f"{origin}: {name} needs a system, condor or slurm")
+        raise SiteError(f"{origin}: {name} needs a system, condor or slurm")
     try:
         for key in {"memory", "disk"} & read.keys():
             read[key] = (units.worker_memory if key == "memory" else units.worker_size)(read[key])
     except ValueError as error:
-        raise UsageError(f"{origin}: {name}: {error}") from error
+        raise SiteError(f"{origin}: {name}: {error}") from error
     for key in {"notes", "redirectors"} & read.keys():
         read[key] = tuple(map(str, read[key]))
     return Site(name=name, origin=origin, **read)
