@@ -22,7 +22,8 @@ def other(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     if not (programs / "wq-run").exists():
         pytest.skip(f"no environment with coffea {request.param}: environments/setup.sh coffeas makes it")
     place = tmp_path_factory.mktemp("other")
-    shutil.copy(HERE / "muons.py", place)
+    for name in ("muons.py", "reading.py"):
+        shutil.copy(HERE / name, place)
     found = Other(bin=programs, place=place)
     made = found.run("python", "-c", "import pathlib, muons; muons.write(pathlib.Path())")
     assert made.code == 0, made.err

@@ -34,6 +34,16 @@ def test_every_executor_has_the_numbers_of_coffeas_own(
     assert "is there already" in again.out
 
 
+def test_the_tree_of_a_file_is_read_once_for_the_chunks_of_a_task(other: Other) -> None:
+    """And the form of each branch is made once, though every coffea asks for it with each chunk."""
+    ended = other.run("python", "reading.py")
+    assert ended.code == 0, ended.out + ended.err
+    found = json.loads(ended.out)
+    assert (found["done"], found["failures"]) == ([0, 1, 2], [])
+    assert found["trees"] == 1
+    assert 0 < found["branches"] < 40
+
+
 @pytest.mark.parametrize("other", ["0.7.29"], indirect=True)
 @pytest.mark.timeout(PACKING)
 def test_a_packed_environment_has_them_too(other: Other) -> None:

@@ -227,12 +227,18 @@ def open_with(
 
 
 class _Uproot:
-    """uproot, but for how it opens files."""
+    """uproot, but for how it opens files.
+
+    A work function may name the class that reads local files: `mmap` is a wish of the user's, and the other
+    one is what uproot takes by itself, so that ours takes its place.
+    """
 
     def __init__(self, uproot: Any, options: Mapping[str, Any]) -> None:
         self._uproot = uproot
         # no frame of ours stands between coffea and uproot, where it is looked whose failure one is
         self.open = functools.partial(uproot.open, **options)
+        if "file_handler" in options:
+            self.MultithreadedFileSource = options["file_handler"]
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._uproot, name)

@@ -21,6 +21,7 @@ from .ahead import Ahead
 from .columns import Columns
 from .failure import ChangedFileError
 from .following import Following
+from .forms import Forms, kept_by
 from .inputs import UNKNOWN, Inputs, Known, state_of
 from .opening import HANDLERS, Reading, is_of_server
 
@@ -117,6 +118,7 @@ class Trees(Checked):
         self._options: dict[str, Any] = {}  # that it was opened with
         self._following: Following[_Opened] | None = None
         self._shared: several.Shared | None = None  # arrays of a chunk that is meant for more than one
+        self._forms = Forms(lambda: self._tree)
 
     def plan(self, item: Any, after: Any) -> None:
         """Get ready for an item, and for the one after it, None if there is none."""
@@ -158,6 +160,7 @@ class Trees(Checked):
     def close(self) -> None:
         """Forget the tree, and close its file."""
         tree, self._tree = self._tree, None
+        self._forms.clear()
         kept, self._kept = self._kept, None
         if self._shared is not None:
             self._shared.clear()  # what comes may be another file
@@ -227,7 +230,7 @@ class Trees(Checked):
         name = lent.option(self.path)
         self._reader = options.get(name)
         try:
-            with lent.by(self):
+            with lent.by(self), kept_by(self._forms):
                 out = function(item, uproot_options={**options, name: lent.Lent})
         except BaseException:
             self.close()  # who tries once more opens it anew
