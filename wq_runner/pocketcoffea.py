@@ -25,6 +25,7 @@ from wq_runner import units
 from wq_runner.config import pocketcoffea as keys
 from wq_runner.errors import ExecutorSetupError
 from wq_runner.workers import spec
+from wq_runner.workers.batch import SYSTEMS
 
 log = logging.getLogger(__name__)
 
@@ -104,11 +105,10 @@ def planned(options: Mapping[str, Any], executor: str) -> Wanted:
     ]
     batch = spec.meant(form)
     queue, batch_options = said.get("queue") or None, said.get("batch-options") or None
-    limits = [_limit(batch, said[key], key) for key in _TIMES if not keys.asks_for_nothing(said.get(key))]
+    limits = [duration(said[key], key) for key in _TIMES if not keys.asks_for_nothing(said.get(key))]
     if isinstance(batch, spec.BatchSpec):
-        batch_options = ("\n" if batch.system == "condor" else " ").join(
-            filter(None, (*limits[:1], batch_options))
-        )
+        system = SYSTEMS[batch.system]
+        batch_options = system.joined(*map(system.time_limit, limits[:1]), batch_options)
         if batch.count == 1:
             notes.append("one worker is started: -s N (scaleout) says how many")
     elif queue or limits:
@@ -146,10 +146,10 @@ def _workers(said: Mapping[str, Any], executor: str) -> spec.Form:
     if said.get("workers"):
         form = spec.of_python(said["workers"]) or spec.Form()
     elif site:
-        batch = name in spec.BATCH_SYSTEMS
+        batch = name in SYSTEMS
         form = spec.Form(kind=name, site=site) if batch else spec.at_site(site, spec.Form(count=count))
     else:
-        form = spec.Form(kind=name if name in spec.BATCH_SYSTEMS else spec.LOCAL)
+        form = spec.Form(kind=name if name in SYSTEMS else spec.LOCAL)
     return form.filled(count=count, **sizes)
 
 
@@ -173,15 +173,6 @@ def _proxy(said: Mapping[str, Any]) -> str | bool | None:
     if said.get("ignore-grid-certificate") in {True, "true", "True"}:
         return False
     return said.get("voms-proxy") or None
-
-
-def _limit(batch: Any, value: Any, key: str) -> str:
-    """Return what tells the batch system how long a worker may live."""
-    seconds = duration(value, key)
-    if not isinstance(batch, spec.BatchSpec) or batch.system == "condor":
-        return f"+MaxRuntime = {seconds}"
-    minutes, rest = divmod(seconds, 60)
-    return f"--time={minutes // 60}:{minutes % 60:02}:{rest:02}"
 
 
 def duration(value: Any, key: str = "walltime") -> int:

@@ -15,8 +15,8 @@ COMMAND = re.compile(
 )
 ENDS = re.compile(r"[(),:;]\s")  # here a sentence goes on
 
-BY_ITSELF = ("error.page", "key", "entry.key")
-"""What is put into commands that needs no quotes: names of pages, and hashes."""
+BY_ITSELF = ("error.page", "key", "entry.key", "NAMES", "chosen.name")
+"""What is put into commands that needs no quotes: names of pages and of batch systems, and hashes."""
 
 
 def pieces(text: str) -> Iterator[tuple[str, str]]:

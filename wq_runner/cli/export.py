@@ -13,9 +13,10 @@ from wq_runner.cli import base
 from wq_runner.cli.layered import LayeredCommand, click_options, origin_of
 from wq_runner.config import completion, types
 from wq_runner.config.options import RunOptions, defaulted
+from wq_runner.workers.batch import NAMES, SYSTEMS
 
 _JOBS = "Jobs"
-_SYSTEMS = ("condor", "slurm")
+_FORM = f"{NAMES}[@SITE]"
 
 _EXAMPLES = """
 wq-run export slurm -o jobs -p analysis.py:Analysis --files-per-job 20 --memory 4GB samples.cfg
@@ -27,7 +28,7 @@ wq-report merge jobs                             the sum of all, in jobs/merged
 
 
 class _SystemAtSite(types.ParamType):
-    name = "condor|slurm[@SITE]"
+    name = _FORM
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
@@ -35,13 +36,13 @@ class _SystemAtSite(types.ParamType):
         if isinstance(value, tuple):
             return value
         system, _, site = str(value).partition("@")
-        return types.Choice(_SYSTEMS).convert(system, param, ctx), site
+        return types.Choice(tuple(SYSTEMS)).convert(system, param, ctx), site
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
         found = completion.workers(ctx, param, incomplete)
-        return [one for one in found if one.value.partition("@")[0] in _SYSTEMS]
+        return [one for one in found if one.value.partition("@")[0] in SYSTEMS]
 
 
 def _option(*names: str, **kwargs: Any) -> base.Option:
@@ -52,7 +53,7 @@ def _option(*names: str, **kwargs: Any) -> base.Option:
     cls=LayeredCommand,
     name="wq-run export",
     params=[
-        click.Argument(["batch"], type=_SystemAtSite(), metavar="condor|slurm[@SITE]"),
+        click.Argument(["batch"], type=_SystemAtSite(), metavar=_FORM),
         click.Argument(
             ["samples"], nargs=-1, required=True, metavar="SAMPLES...", shell_complete=completion.samples()
         ),

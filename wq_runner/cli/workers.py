@@ -15,6 +15,7 @@ from wq_runner.config import completion, types
 from wq_runner.errors import SamplesError, UsageError
 from wq_runner.plain import echo
 from wq_runner.units import MB
+from wq_runner.workers.batch import NAMES, OPTIONS, QUEUES, SYSTEMS, USUAL
 
 if TYPE_CHECKING:
     from wq_runner.workers.target import Target
@@ -166,8 +167,8 @@ def local(count: int, timeout: float, **values: Any) -> None:
     "-T",
     "--batch-type",
     "batch",
-    type=types.Choice(("condor", "slurm", "local")),
-    default="condor",
+    type=types.Choice((*SYSTEMS, "local")),
+    default=USUAL,
     show_default=True,
     help="Batch system that the factory submits to.",
 )
@@ -202,7 +203,7 @@ def factory(batch: str, name: str | None, output: Path | None, timeout: float, *
     least, most, memory = values["least"], values["most"], values["memory"]
     if least > most:
         raise UsageError(f"--min {least} is above --max {most}")
-    slurm = batch == "slurm"
+    option = SYSTEMS[batch].memory(memory // MB) if batch in SYSTEMS else ""
     text = factory_file.text_of(
         factory_file.FactoryFile(
             manager_name=factory_file.escaped(name or default_name()),
@@ -210,7 +211,7 @@ def factory(batch: str, name: str | None, output: Path | None, timeout: float, *
             min_workers=least,
             workers_per_cycle=values["per_cycle"] or factory_file.ALL,
             cores=values["cores"],
-            memory=None if slurm else memory // MB,
+            memory=None if option else memory // MB,
             disk=values["disk"] // MB,
             timeout=int(timeout),
             condor_requirements=values["requirements"],
@@ -225,7 +226,7 @@ def factory(batch: str, name: str | None, output: Path | None, timeout: float, *
             stream.write(text)
     known = managers.running(name or default_name())
     door = starting.Door.of(known[0]) if known else starting.Door(host="", port=0)
-    more = [f"-B--mem={memory // MB}M"] if slurm else []
+    more = [f"-B{option}"] if option else []
     echo(f"start it:  {starting.factory(door, batch, more, str(output))}", err=True)
 
 
@@ -268,7 +269,7 @@ def scale(file: Path, most: int | None, least: int | None, per_cycle: int | None
     wq-workers submit condor 50 --queue workday --dry-run
     """
 )
-@click.argument("batch", metavar="condor|slurm", type=types.Choice(("condor", "slurm")))
+@click.argument("batch", metavar=NAMES, type=types.Choice(tuple(SYSTEMS)))
 @click.argument("count", metavar="N", type=types.COUNT)
 @_target_options
 @_size_options
@@ -277,7 +278,7 @@ def scale(file: Path, most: int | None, least: int | None, per_cycle: int | None
     group=_JOBS,
     metavar="NAME",
     default="",
-    help="Queue: Slurm's partition, HTCondor's job flavour.",
+    help=f"Queue: {QUEUES}.",
 )
 @_option(
     "--time",
@@ -293,7 +294,7 @@ def scale(file: Path, most: int | None, least: int | None, per_cycle: int | None
     group=_JOBS,
     metavar="TEXT",
     default="",
-    help="Options of sbatch, or lines of a condor submit file.",
+    help=f"Text for the batch system: {OPTIONS}.",
 )
 @_option(
     "--worker-image",

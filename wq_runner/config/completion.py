@@ -13,11 +13,11 @@ from click.shell_completion import CompletionItem
 
 from wq_runner.config import executors
 from wq_runner.errors import WqRunnerError
+from wq_runner.workers.batch import SYSTEMS
 
 Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 
 _DOCUMENTS = (".cfg", ".json", ".json.gz", ".yaml", ".yml")
-_SYSTEMS = ("condor", "slurm")
 
 
 def words(*known: str, files: bool = False) -> Complete:
@@ -58,7 +58,7 @@ def workers(ctx: click.Context, param: click.Parameter, incomplete: str) -> list
     sites = _sites()
     if at:
         return begun((f"{system}@{name}" for name, its in sites.items() if its == system), incomplete)
-    return begun(("local", *_SYSTEMS, *sites), incomplete)
+    return begun(("local", *SYSTEMS, *sites), incomplete)
 
 
 def site(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG001

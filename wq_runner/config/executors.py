@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from wq_runner.errors import ExecutorSetupError, did_you_mean
+from wq_runner.workers.batch import SYSTEMS, USUAL
 
 LIMITS = "limits memory or ends what hangs"
 LEARNED = "limits memory, unless --memory does"
@@ -58,7 +59,11 @@ EXECUTORS: Mapping[str, Executor] = {
 WITHOUT = ("taskvine",)
 """Executors of coffea that are known and are not here."""
 
-_STARTERS = {"condor": "condor", "htcondor": "condor", "slurm": "slurm", "local": "local", "batch": "condor"}
+_STARTERS = {
+    **{called: name for name, one in SYSTEMS.items() for called in (name, one.title.lower())},
+    "local": "local",
+    "batch": USUAL,
+}
 _OTHERS = {
     "distributed": "dask",
     "concurrent.futures": "futures",

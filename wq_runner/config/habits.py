@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from wq_runner.config import pocketcoffea
+from wq_runner.workers.batch import SYSTEMS, several
 
 _WORKERS = "--workers local:{value} (-w) or --scaleout {value} (-s) sets the number of workers"
 _EVENTS = "events are limited by chunks: --limit-chunks 1 --chunksize {value}, of each dataset"
@@ -88,7 +89,9 @@ _BY_HABIT: Mapping[str, str] = {
     **dict.fromkeys(
         ("--local", "--interactive"), "--workers local:4 runs on this machine, -e iterative in one process"
     ),
-    **dict.fromkeys(("--condor", "--slurm"), "--workers {key}:20 starts workers in the batch system"),
+    **dict.fromkeys(
+        (f"--{name}" for name in SYSTEMS), "--workers {key}:20 starts workers in the batch system"
+    ),
     **dict.fromkeys(("--prefix", "-r", "--xrd"), _PREFIX),
     **dict.fromkeys(("--index", "--fsize"), _ALL),
     "--save": "output.coffea in the directory of --output (-o) is always written",
@@ -96,7 +99,7 @@ _BY_HABIT: Mapping[str, str] = {
     "--validate": "wq-samples check SAMPLES opens the files, and changes nothing",
     "--chunk": "--chunksize {value} (-c) sets the events of a chunk",
     **dict.fromkeys(_OF_PROCESSORS, _ARGUMENT),
-    "--cluster": "--workers condor:20 or slurm:20 starts workers in a batch system (wq-workers sites list)",
+    "--cluster": f"--workers {several('{}:20')} starts workers in a batch system (wq-workers sites list)",
 }
 
 

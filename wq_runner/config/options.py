@@ -38,6 +38,7 @@ from wq_runner.config.nature import (
 from wq_runner.errors import UsageError
 from wq_runner.model import Order, PerDataset, ResourcesMode
 from wq_runner.units import GB
+from wq_runner.workers.batch import NAMES, OPTIONS, QUEUES
 
 if TYPE_CHECKING:
     from wq_runner.workers.local import LocalSpec
@@ -228,7 +229,7 @@ class RunOptions:
         nature=Nature(
             result=False, session=True, limits=False, jobs=False, drop=NEVER, heed=SCALED, path=None
         ),
-        metavar="local|condor|slurm|SITE:N[xCORES[xMEMORY]]",
+        metavar=f"local|{NAMES}|SITE:N[xCORES[xMEMORY]]",
         shell_complete=completion.workers,
         help="Workers to start: local:4 on this machine, condor:50 in a batch system, condor@SITE:50 as a "
         "site needs them. They end with the run. Without it, the run waits for workers that you start. "
@@ -276,7 +277,7 @@ class RunOptions:
             result=False, session=True, limits=False, jobs=False, drop=NEVER, heed=SIZED, path=None
         ),
         metavar="NAME",
-        help="Queue of the batch system of --workers: HTCondor's job flavour, Slurm's partition.",
+        help=f"Queue of the batch system of --workers: {QUEUES}.",
     )
     cores_per_worker: int | None = _option(
         None,
@@ -423,7 +424,7 @@ class RunOptions:
             result=False, session=True, limits=False, jobs=False, drop=NEVER, heed=SIZED, path=None
         ),
         metavar="TEXT",
-        help="Text for the batch system of --workers: options of sbatch, or lines of a condor submit file.",
+        help=f"Text for the batch system of --workers: {OPTIONS}.",
     )
     wait_time: float | None = _option(
         None,

@@ -10,6 +10,7 @@ from typing import Any
 
 from wq_runner import units
 from wq_runner.errors import nearest
+from wq_runner.workers.batch import SYSTEMS
 
 ALIASES = {
     "custom_setup_commands": "setup_command",
@@ -23,7 +24,9 @@ VALUES: Mapping[str, Mapping[Any, tuple[str, Any]]] = {
 }
 """Keys of which a value means one of an option here, and wins there; other values ask for nothing."""
 
-_TIME = "not used; --batch-options '--time={time}' says it to Slurm, '+MaxRuntime = {seconds}' to HTCondor"
+_TIME = "not used; --batch-options says it: " + ", ".join(
+    f"'{one.time_option}' to {one.title}" for one in SYSTEMS.values()
+)
 _OWN_ENVIRONMENT = "not used; the active environment is taken by itself, shipped or in place: --environment"
 _ATTEMPTS = (
     "each cause of failure has its own number of attempts here, so this is not used; "

@@ -28,8 +28,9 @@ from wq_runner.config.settings import (
 from wq_runner.errors import ExecutorSetupError, UsageError
 from wq_runner.model import PerDataset, value_of
 from wq_runner.units import GB, MB
+from wq_runner.workers.batch import SYSTEMS
 from wq_runner.workers.local import LocalSpec
-from wq_runner.workers.spec import BATCH_SYSTEMS, BatchSpec
+from wq_runner.workers.spec import BatchSpec
 
 if TYPE_CHECKING:
     from wq_runner.engine.care import Care
@@ -151,7 +152,7 @@ def _check_executor(options: RunOptions) -> None:
         raise ExecutorSetupError(
             f"--executor {options.executor}: no such file {backend.place}",
             hint=f"looked in {Path.cwd()}; it has to define `config`, a parsl.config.Config"
-            f"{other if system in BATCH_SYSTEMS else ''}",
+            f"{other if system in SYSTEMS else ''}",
         )
 
 

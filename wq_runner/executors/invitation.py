@@ -6,6 +6,7 @@ import os
 
 from rich.text import Text
 
+from wq_runner.workers.batch import SYSTEMS
 from wq_runner.workers.starting import Door
 
 
@@ -14,7 +15,7 @@ def invitation(door: Door, *, quiet: bool = False) -> Text:
     rows = [("here", door.here), ("by port", door.by_port)]
     if door.name:
         rows.insert(1, ("by name", door.by_name))
-    rows += [("HTCondor", door.condor), ("Slurm", door.jobs("slurm"))]
+    rows += [(batch.title, door.jobs(batch)) for batch in SYSTEMS.values()]
     if door.factory:
         rows.append(("factory", door.factory))
     lines = [f"waiting for workers{f' as {door.name}' if door.name else ''}, port {door.port}. Start some:"]

@@ -9,6 +9,7 @@ from typing import Any
 
 from wq_runner import checksums
 from wq_runner.errors import ExportError
+from wq_runner.workers.batch import NAMES
 
 FORMAT = 1
 
@@ -128,7 +129,7 @@ def read(directory: Path) -> Export:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ExportError(
             f"{directory} is not the folder of an export: {error}",
-            hint="wq-run export condor|slurm -o JOBDIR makes one",
+            hint=f"wq-run export {NAMES} -o JOBDIR makes one",
         ) from error
     if found != FORMAT:
         raise ExportError(f"{folder.record} has format {found}, but this version of wq-runner reads {FORMAT}")

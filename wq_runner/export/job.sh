@@ -7,7 +7,7 @@ PATH=${PATH:+$PATH:}/usr/bin:/bin:/usr/local/bin
 export PATH
 job=$1
 home=$(cd "$(dirname "$0")" && pwd) || exit 1
-scratch=${scratch:-${_CONDOR_SCRATCH_DIR:-${SLURM_TMPDIR:-${TMPDIR:-/tmp}}}}
+scratch=${scratch:-$node_scratch}
 work=$(mktemp -d "$scratch/wq-job-XXXXXX") || exit 1
 trap 'rm -rf "$work"' EXIT
 result=$work/result

@@ -10,6 +10,7 @@ from wq_runner.config.settings import ManagerSettings, RunSettings
 from wq_runner.errors import ExportError
 from wq_runner.model import Fileset, PerDataset, value_of
 from wq_runner.workers import proxy, sites
+from wq_runner.workers.batch import SYSTEMS
 from wq_runner.workers.batch.job import Job
 
 
@@ -48,10 +49,9 @@ def shape_of(settings: Settings, manager: ManagerSettings) -> tuple[Job, sites.S
     site = sites.find(settings.site) if settings.site else None
     if site is not None and site.system != settings.system:
         raise ExportError(f"{site.name} has {site.system}, not {settings.system}")
-    default = Job(count=1)
-    extra = [site.batch_options, *_proxy(site)] if site else []
+    batch, default = SYSTEMS[settings.system], Job(count=1)
+    extra = [site.batch_options, _proxy(site)] if site else []
     extra.append(manager.workers.batch_options or "")
-    separator = "\n" if settings.system == "condor" else " "
     return (
         Job(
             count=1,
@@ -60,7 +60,7 @@ def shape_of(settings: Settings, manager: ManagerSettings) -> tuple[Job, sites.S
             disk=manager.task.disk or (site.disk // site.cores if site else default.disk),
             queue=manager.workers.queue or (site.queue if site else ""),
             requirements=settings.requirements or (site.requirements if site else ""),
-            batch_options=separator.join(part for part in extra if part),
+            batch_options=batch.joined(*extra),
             time=settings.time,
         ),
         site,
@@ -73,9 +73,9 @@ def memory_of(memory: int | PerDataset[int | None] | None, fileset: Fileset) -> 
     return {name: memory for name, memory in found.items() if memory is not None}
 
 
-def _proxy(site: sites.Site) -> list[str]:
-    found = proxy.find() if site.proxy and site.system == "condor" else None
-    return [f"x509userproxy = {found.path}"] if found else []
+def _proxy(site: sites.Site) -> str:
+    found = proxy.find() if site.proxy else None
+    return SYSTEMS[site.system].proxy(found.path) if found else ""
 
 
 def code_of(processor: str | None, remote: str, checkout: Path) -> Code:

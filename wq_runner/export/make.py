@@ -29,7 +29,7 @@ from wq_runner.export import texts
 from wq_runner.export.folder import Export, Folder, Slice
 from wq_runner.export.job_settings import Code, Settings, as_module, code_of, memory_of, shape_of
 from wq_runner.export.split import split
-from wq_runner.export.texts import SYSTEMS, Node
+from wq_runner.export.texts import Node
 from wq_runner.journal import Journal
 from wq_runner.model import Chunk, value_of
 from wq_runner.output import ownership, stageout
@@ -43,6 +43,7 @@ from wq_runner.summary import new_id
 from wq_runner.system import RunPaths
 from wq_runner.terminal import printing
 from wq_runner.workers import sites
+from wq_runner.workers.batch import SYSTEMS
 from wq_runner.workers.batch.job import Job
 
 _ALSO_NEEDED = ("wq_runner.cli.run", "wq_runner.steps.run", "wq_runner.export.deliver")
@@ -193,13 +194,13 @@ def write_submission(
     shape = Job(**content["shape"])
     files = []
     for name, some in texts.clusters(jobs, content["cluster_per"]).items():
-        path = place.submit / f"{prefix}{name}{chosen.suffix}"
+        path = place.submit / f"{prefix}{name}{chosen.jobs_suffix}"
         sized = dataclasses.replace(shape, memory=content["memory"].get(some[0].dataset, shape.memory))
-        text = chosen.text(exported.folder, some, sized, content["inputs"])
+        text = chosen.jobs_text(texts.cluster(exported.folder, some, content["inputs"]), sized)
         path.write_text(text, encoding="utf-8")
         files.append(path)
     script = place.root / f"{prefix}submit.sh"
-    script.write_text(texts.submit_script(chosen.program, [path.name for path in files]), encoding="utf-8")
+    script.write_text(texts.submit_script(chosen.submit, [path.name for path in files]), encoding="utf-8")
     script.chmod(0o755)
     return script, files
 

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 
 from wq_runner import names
 from wq_runner.export.folder import Folder, Slice
-from wq_runner.workers.batch import condor, slurm
-from wq_runner.workers.batch.job import Job
+from wq_runner.workers.batch import SCRATCH
+from wq_runner.workers.batch.job import Cluster
 
 MOST_JOBS = 1000
 """In one array of Slurm, whose MaxArraySize is 1001 unless it was changed."""
 
 _RUN = 'exec {python} -c "from wq_runner.cli.run import main; main()" -ro "$1-options.json" -o "$2" "$1.json"'
-_OF_JOB = ("samples/$(job).json", "samples/$(job)-options.json")
 _DELIVER = 'exec {python} -m wq_runner.export.deliver "$1" "$2" "$3"'
 
 
@@ -53,66 +52,27 @@ def job_script(node: Node) -> str:
         "image": node.image,
     }
     head = [f"{name}={shlex.quote(value)}" for name, value in values.items()]
+    head.append(f"node_scratch={SCRATCH}")
     if node.pythonpath:
         head += [f"PYTHONPATH={shlex.quote(':'.join(node.pythonpath))}", "export PYTHONPATH"]
     body = files(__package__).joinpath("job.sh").read_text(encoding="utf-8")
     return "\n".join(["#!/bin/sh", *head, "", body])
 
 
-def condor_text(folder: Folder, jobs: Sequence[Slice], shape: Job, inputs: Sequence[str]) -> str:
-    """Return the submit description of some jobs."""
-    travelling = [str(folder.root / path) for path in (*inputs, *_OF_JOB)]
-    lines = [
-        "universe = vanilla",
-        f"executable = {folder.script}",
-        "arguments = $(job)",
-        f"initialdir = {folder.results}",
-        "should_transfer_files = yes",
-        "when_to_transfer_output = on_exit",
-        f"transfer_input_files = {','.join(travelling)}",
-        "transfer_output_files = $(job)",
-        f"output = {folder.logs}/$(job).out",
-        f"error = {folder.logs}/$(job).err",
-        f"log = {folder.logs}/condor.log",
-        *condor.resource_lines(shape),
-    ]
-    return "\n".join([*lines, f"queue job in ({' '.join(job.name for job in jobs)})", ""])
-
-
-def slurm_text(folder: Folder, jobs: Sequence[Slice], shape: Job, inputs: Sequence[str]) -> str:  # noqa: ARG001 - as of all systems
-    """Return the batch script of some jobs: an array, if they are several."""
-    array = f"--array=0-{len(jobs) - 1}"
-    options = [
-        f"--job-name={names.file_name(jobs[0].dataset)}",
-        *([array] if len(jobs) > 1 else []),
-        f"--output={folder.logs}/%x-%A_%a.log" if len(jobs) > 1 else f"--output={folder.logs}/%x-%j.log",
-        *slurm.resource_options(shape),
-    ]
-    return "\n".join(
-        [
-            "#!/bin/sh",
-            *(f"#SBATCH {shlex.quote(option)}" for option in options),
-            f"set -- {' '.join(job.name for job in jobs)}",
-            'shift "${SLURM_ARRAY_TASK_ID:-0}"',
-            f'exec /bin/sh {shlex.quote(str(folder.script))} "$1"',
-            "",
-        ]
+def cluster(folder: Folder, jobs: Sequence[Slice], inputs: Sequence[str]) -> Cluster:
+    """Return what a batch system is told of some jobs; `inputs` are paths below the folder that all read."""
+    return Cluster(
+        name=names.file_name(jobs[0].dataset),
+        jobs=[job.name for job in jobs],
+        script=folder.script,
+        results=folder.results,
+        logs=folder.logs,
+        inputs=lambda job: [
+            *(folder.root / path for path in inputs),
+            folder.samples_of(job),
+            folder.options_of(job),
+        ],
     )
-
-
-@dataclass(frozen=True, kw_only=True)
-class System:
-    """How a batch system takes jobs that need no manager."""
-
-    program: str
-    suffix: str
-    text: Callable[[Folder, Sequence[Slice], Job, Sequence[str]], str]
-
-
-SYSTEMS: Mapping[str, System] = {
-    "condor": System(program="condor_submit", suffix=".submit", text=condor_text),
-    "slurm": System(program="sbatch", suffix=".sbatch", text=slurm_text),
-}
 
 
 def clusters(jobs: Iterable[Slice], per: str) -> dict[str, list[Slice]]:

@@ -35,7 +35,7 @@ def answer(name: str) -> str | None:
     if re.fullmatch(rf"{_NAME}=.*", name):
         option = "--only" if name.startswith(("year=", "era=", "sample=", "dataset=")) else "--processor-args"
         return f"no such file; each NAME=VALUE needs an option of its own: {option} {name}"
-    if re.fullmatch(r"(local|condor|slurm)(@[\w.-]+)?:\d.*", name):
+    if re.fullmatch(r"[A-Za-z][\w-]*(@[\w.-]+)?:\d+(x\w*)*", name):
         return f"workers are asked for by an option: --workers {name} (-w)"
     if Path(name).suffix in _LISTS and Path(name).is_file():
         return (

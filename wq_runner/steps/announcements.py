@@ -29,6 +29,7 @@ from wq_runner.run_events import ColumnsUsed, Event, LeftBehind
 from wq_runner.system import RunPaths
 from wq_runner.terminal import printing
 from wq_runner.units import MB, exact_size, format_count, format_rate, format_seconds, format_size
+from wq_runner.workers.batch import SYSTEMS
 
 if TYPE_CHECKING:
     from wq_runner.directory.remainder import Remainder
@@ -185,7 +186,7 @@ def probe(console: Console, found: Sequence[Probed]) -> None:
         console,
         "suggested",
         f"--chunksize {best.chunksize} --workers local:{best.workers}x1x{memory}   "
-        f"(condor:{best.workers}x1x{memory}, slurm:{best.workers}x1x{memory})",
+        f"({', '.join(f'{name}:{best.workers}x1x{memory}' for name in SYSTEMS)})",
     )
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from wq_runner import units
 from wq_runner.errors import EngineError, WorkersError
 from wq_runner.workers import Workers, catalog, factory, local, passwords, sites, spec
+from wq_runner.workers.batch import SYSTEMS, several
 from wq_runner.workers.batch.job import Job
 from wq_runner.workers.catalog import Address, PrivateCatalog
 from wq_runner.workers.factory import FactorySettings, FactoryWorkers
@@ -145,7 +146,7 @@ def _wanted(wish: Wish) -> spec.Wanted | None:
             hint="name it: --workers condor, condor@SITE or slurm (wq-workers sites list), with --scaleout N",
         )
     if wish.batch_options:
-        raise WorkersError("--batch-options is for workers of a batch system: --workers condor:N or slurm:N")
+        raise WorkersError(f"--batch-options is for workers of a batch system: --workers {several('{}:N')}")
     return wanted
 
 
@@ -215,18 +216,12 @@ def _settings(
         settings = sites.applied(site, settings)
         ports = units.ports(site.ports) if site.ports else None
     elif wish.queue:
-        queue = sites.batch_options(sites.Site(name="", system=wanted.system, queue=wish.queue))
-        settings = replace(settings, batch_options=queue)
+        settings = replace(settings, batch_options=SYSTEMS[wanted.system].queue(wish.queue))
     settings = replace(
         settings,
         cores=wanted.cores or settings.cores,
         memory=wanted.memory or (settings.memory // settings.cores) * (wanted.cores or settings.cores),
         disk=wanted.disk or settings.disk,
-        batch_options=_joined(settings, wish.batch_options),
+        batch_options=SYSTEMS[settings.system].joined(settings.batch_options, wish.batch_options),
     )
     return settings, ports
-
-
-def _joined(settings: FactorySettings, more: str | None) -> str:
-    parts = [part for part in (settings.batch_options, more) if part]
-    return ("\n" if settings.system == "condor" else " ").join(parts)

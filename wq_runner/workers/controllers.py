@@ -11,17 +11,16 @@ from urllib.parse import urlsplit
 
 from wq_runner import system
 from wq_runner.errors import BatchSystemError, EngineError
+from wq_runner.workers.batch import SYSTEMS
 
 PATIENCE = 30.0  # seconds; a controller that has a lot to do takes some
 _CONNECT = 5.0
-# what only asks, and is quick where all is well
-_ASKING = {"slurm": ("scontrol", "ping"), "condor": ("condor_q", "-totals")}
-_CALLED = {"slurm": "Slurm", "condor": "HTCondor"}
 
 
 def silent(batch_system: str) -> EngineError | None:
     """Return the error of a batch system that does not answer; None if it does, or cannot be asked."""
-    command = _ASKING[batch_system]
+    asked = SYSTEMS[batch_system]
+    command = asked.ask
     if shutil.which(command[0]) is None:
         return None
     try:
@@ -29,7 +28,7 @@ def silent(batch_system: str) -> EngineError | None:
     except system.CommandError as error:
         said = [line.strip() for line in error.output.splitlines() if line.strip()] or ["no word"]
         return BatchSystemError(
-            f"{_CALLED[batch_system]} does not answer here: {' '.join(command)}: {said[-1]}",
+            f"{asked.title} does not answer here: {' '.join(command)}: {said[-1]}",
             hint="when it does, start again; workers of this machine need none: --workers local:4",
         )
     except OSError as error:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import re
 import shlex
 import shutil
 import tempfile
@@ -18,6 +17,7 @@ from wq_runner.errors import BatchSystemError
 from wq_runner.remote import leftovers
 from wq_runner.units import MB, format_size
 from wq_runner.workers import factory_file, kit, managers
+from wq_runner.workers.batch import SYSTEMS
 from wq_runner.workers.catalog import Address
 from wq_runner.workers.factory_file import FactoryFile
 from wq_runner.workers.factory_words import JOBS, SAID, Complaints, FileWatch, Unable
@@ -29,7 +29,6 @@ log = logging.getLogger(__name__)
 GRACE = 60.0  # seconds a factory may take to remove its jobs
 RESTARTS = 3
 LOOK_INTERVAL = 2.0
-_COMMANDS = {"condor": ("condor_submit", "condor_rm"), "slurm": ("sbatch", "scancel")}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,27 +53,26 @@ class FactorySettings:
 def file_of(settings: FactorySettings) -> FactoryFile:
     """Return what the factory's file says."""
     memory, disk = settings.memory // MB, settings.disk // MB
-    slurm = settings.system == "slurm"
+    batch = SYSTEMS[settings.system]
     return FactoryFile(
         manager_name=factory_file.escaped(settings.name),
         max_workers=settings.count,
         min_workers=settings.count,  # not by what the catalog says, which is up to a minute old
         workers_per_cycle=factory_file.ALL,
         cores=settings.cores,
-        memory=None if slurm else memory,
+        memory=None if batch.memory(memory) else memory,
         disk=disk,
         timeout=settings.timeout,
-        condor_requirements=settings.requirements or None if not slurm else None,
+        condor_requirements=settings.requirements or None if batch.takes_requirements else None,
         worker_extra_options=factory_file.extra_options(settings.system, settings.memory),
     )
 
 
 def batch_options(settings: FactorySettings) -> str:
     """Return the options for the batch system; what jobs say on standard error comes back, for `Unable`."""
-    if settings.system == "slurm":
-        own = f"--mem={settings.memory // MB}M --error={JOBS}%j{SAID}"
-        return f"{own} {settings.batch_options}".strip()
-    return f"error = {JOBS}$(Cluster).$(Process){SAID}\n{settings.batch_options}".strip()
+    batch = SYSTEMS[settings.system]
+    memory = batch.memory(settings.memory // MB)
+    return batch.joined(memory, batch.errors(JOBS, SAID), settings.batch_options)
 
 
 def command(
@@ -128,7 +126,7 @@ def find_commands(batch_system: str) -> None:
     EngineError
         If one is not here.
     """
-    for needed in _COMMANDS[batch_system]:
+    for needed in (SYSTEMS[batch_system].submit, SYSTEMS[batch_system].remove):
         if shutil.which(needed) is None:
             raise BatchSystemError(
                 f"{needed} is not on PATH, so no {batch_system} workers can be started here",
@@ -253,18 +251,8 @@ class FactoryWorkers:
 
     def _remove_orphans(self) -> None:
         """Remove the jobs of factories that could not do so any more."""
-        found = [job for scratch in self._directory.glob("factory-*") for job in jobs(scratch)]
+        batch = SYSTEMS[self.settings.system]
+        found = [job for scratch in self._directory.glob("factory-*") for job in batch.left(scratch)]
         if found:
             with contextlib.suppress(system.CommandError):  # they ended by themselves
-                system.run([_COMMANDS[self.settings.system][1], *found])
-
-
-def jobs(scratch: Path) -> list[str]:
-    """Return the jobs that a factory submitted, by what it leaves in its directory."""
-    found = [path.suffix[1:] for path in scratch.glob("slurm.status.*")]
-    log_file = scratch / "condor.logfile"
-    if log_file.exists():
-        text = log_file.read_text(errors="replace")
-        ended = set(re.findall(r"^(?:005|009) \(0*(\d+)\.", text, re.MULTILINE))
-        found += [job for job in re.findall(r"^000 \(0*(\d+)\.", text, re.MULTILINE) if job not in ended]
-    return sorted(set(found))
+                system.run([batch.remove, *found])

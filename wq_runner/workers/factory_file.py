@@ -18,6 +18,7 @@ from typing import Any
 from wq_runner import system
 from wq_runner.errors import Problem, UsageError, did_you_mean
 from wq_runner.units import MB
+from wq_runner.workers.batch import SYSTEMS
 
 TEXTS = ("manager-name", "foremen-name", "worker-extra-options", "condor-requirements", "factory-name")
 NUMBERS = (
@@ -328,10 +329,12 @@ def scale(path: Path, changes: Mapping[str, int]) -> str:
 def extra_options(system: str, memory: int) -> str | None:
     """Return what workers are told beside the file's own keys.
 
-    Memory of Slurm is not a key: release 9.9 writes it so that sbatch does not understand it. Workers of
+    Where the batch system is told of memory by an option, and not by the file, so is the worker. Workers of
     a local factory outlive it, unless they are told not to.
     """
-    return {"slurm": f"--memory={memory // MB}", "local": "--parent-death"}.get(system)
+    if system == "local":
+        return "--parent-death"
+    return f"--memory={memory // MB}" if SYSTEMS[system].memory(memory // MB) else None
 
 
 def escaped(name: str) -> str:

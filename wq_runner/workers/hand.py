@@ -14,7 +14,6 @@ from wq_runner.errors import BatchSystemError, UsageError
 from wq_runner.workers import kit
 from wq_runner.workers.batch import SYSTEMS
 from wq_runner.workers.batch.job import Job
-from wq_runner.workers.batch.slurm import MOST_SCRIPT
 from wq_runner.workers.local import WorkerShape, find_program
 from wq_runner.workers.target import Target
 
@@ -96,7 +95,7 @@ def plan(name: str, job: Job, target: Target, *, directory: Path, image: str, sc
     place = bool(target.place)
     return Submission(
         command=chosen.command(job, script),
-        file=directory / chosen.file_name if chosen.has_file else None,
+        file=directory / chosen.file if chosen.file else None,
         text=chosen.text(job, script),
         script=script,
         kit=kit.Kit(
@@ -117,15 +116,18 @@ def submit(name: str, submission: Submission) -> str:
     EngineError
         If the batch system is not here, or refuses.
     """
-    program = SYSTEMS[name].program
+    chosen = SYSTEMS[name]
+    program = chosen.submit
     if shutil.which(program) is None:
         raise BatchSystemError(
             f"{program} is not on PATH, so nothing can be submitted to {name} here",
             hint="run this where jobs are submitted; --dry-run shows what would be",
         )
     kit.write(submission.kit, submission.script)
-    if name == "slurm" and submission.script.stat().st_size > MOST_SCRIPT:
-        raise BatchSystemError("the worker is too large for a job's script; use work_queue_factory -Tslurm")
+    if submission.script.stat().st_size > chosen.most_script:
+        raise BatchSystemError(
+            f"the worker is too large for a job's script; use work_queue_factory -T{chosen.name}"
+        )
     if submission.file is not None:
         with system.replacing(submission.file, "w") as stream:
             stream.write(submission.text)

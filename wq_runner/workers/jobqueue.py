@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import re
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,12 +12,14 @@ from wq_runner import units
 from wq_runner.errors import EngineError
 from wq_runner.units import MB
 from wq_runner.workers import sites
+from wq_runner.workers.batch import SYSTEMS
+from wq_runner.workers.batch.job import Job
 from wq_runner.workers.sites import Site
 from wq_runner.workers.spec import BatchSpec
 
 log = logging.getLogger(__name__)
 
-CLASSES = {"condor": "HTCondorCluster", "slurm": "SLURMCluster"}
+CLASSES = {name: one.dask_cluster for name, one in SYSTEMS.items() if one.dask_cluster}
 PATIENCE = 120  # seconds after which a worker ends whose scheduler is gone
 _LINES = 3  # of what a command says
 
@@ -66,8 +67,9 @@ def arguments(
 ) -> dict[str, Any]:
     """Return what dask-jobqueue is told. A job is a worker, one process of one thread for each core.
 
-    `more` are lines of a condor submit file or options of sbatch, after those of the site.
+    `more` are options of the batch system, after those of the site.
     """
+    batch = SYSTEMS[site.system]
     cores = wanted.cores or site.cores
     memory = wanted.memory or (site.memory // site.cores) * cores
     told: dict[str, Any] = {
@@ -86,17 +88,15 @@ def arguments(
     if site.ports:
         scheduler["port"], _ = units.ports(site.ports)
     told["scheduler_options"] = scheduler
-    lines = sites.batch_options(site)
-    if site.system == "slurm":
-        told["job_mem"] = f"{memory // MB}M"
-        told["job_directives_skip"] = ["#SBATCH -t "]  # half an hour, where the queue has its own limit
-        told["job_extra_directives"] = [*shlex.split(lines), *shlex.split(more)]
-    else:
-        told["disk"] = f"{(wanted.disk or site.disk) // MB} MiB"
-        extra = dict(_pair(line) for line in (*lines.splitlines(), *more.splitlines()) if line.strip())
-        if site.requirements:
-            extra["requirements"] = site.requirements
-        told["job_extra_directives"] = extra
+    job = Job(
+        count=wanted.count,
+        cores=cores,
+        memory=memory,
+        disk=wanted.disk or site.disk,
+        requirements=site.requirements,
+        batch_options=batch.joined(sites.batch_options(site), more),
+    )
+    told.update(batch.dask_arguments(job))
     return told
 
 
@@ -144,8 +144,3 @@ def _said(error: Exception) -> str:
     code = re.search(r"^Exit code: (\S+)", text, re.MULTILINE)
     nothing = f"it ended with exit code {code[1]}, and said nothing" if code else type(error).__name__
     return "; ".join(lines[:_LINES]) or nothing
-
-
-def _pair(line: str) -> tuple[str, str]:
-    name, _, value = line.partition("=")
-    return name.strip(), value.strip()

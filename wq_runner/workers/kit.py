@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wq_runner import system
+from wq_runner.workers.batch import SCRATCH
 from wq_runner.workers.local import find_program
 
 _MARK = "__WORKER__"
@@ -50,7 +51,7 @@ if [ -n "$managers" ]; then
 fi
 set -- {arguments} "$@"
 
-[ -n "$scratch" ] || scratch=${{_CONDOR_SCRATCH_DIR:-${{SLURM_TMPDIR:-${{TMPDIR:-/tmp}}}}}}
+[ -n "$scratch" ] || scratch={place}
 place=$(mktemp -d "$scratch/wq-worker-XXXXXX") || exit 1
 trap 'rm -rf "$place"' EXIT
 
@@ -119,6 +120,7 @@ def script(kit: Kit, program: bytes) -> str:
         password=shlex.quote(kit.password),
         image=shlex.quote(kit.image),
         scratch=shlex.quote(kit.scratch),
+        place=SCRATCH,
         arguments=shlex.join(kit.arguments),
         mark=_MARK,
         unable=UNABLE,

@@ -18,6 +18,7 @@ from wq_runner import system, units
 from wq_runner.errors import EngineError, WorkersError
 from wq_runner.remote import leftovers
 from wq_runner.units import MB, format_size
+from wq_runner.workers.batch import several
 
 log = logging.getLogger(__name__)
 
@@ -55,8 +56,9 @@ class LocalSpec:
         if wanted > max(MOST, here * MOST_OF_A_CORE):
             raise WorkersError(
                 f"{self.count:,} workers are too many for this machine: {wanted:,} cores, and it has {here}",
-                hint=f"--workers local:{here} takes all of it, condor:{self.count} or slurm:{self.count} go "
-                "elsewhere; how many events a chunk has is said by --chunksize (-c)",
+                hint=f"--workers local:{here} takes all of it, "
+                f"{several(f'{{}}:{self.count}')} go elsewhere; how many events a chunk has is said by "
+                "--chunksize (-c)",
             )
 
 

@@ -10,11 +10,11 @@ from typing import Any
 
 from wq_runner import units
 from wq_runner.errors import WorkersError, did_you_mean
+from wq_runner.workers.batch import SYSTEMS
 from wq_runner.workers.local import LocalSpec
 
 LOCAL = "local"
-BATCH_SYSTEMS = ("condor", "slurm")
-KINDS = (LOCAL, *BATCH_SYSTEMS)
+KINDS = (LOCAL, *SYSTEMS)
 
 _NAME = re.compile(r"(?P<kind>[\w.-]+)(?:@(?P<site>[\w.-]+))?")
 _NUMBERS = re.compile(
@@ -145,7 +145,7 @@ def meant(form: Form) -> Wanted:
     if form.kind in {"", LOCAL} and not form.site:
         return LocalSpec(count=form.count or os.cpu_count() or 1, cores=form.cores or 1, **sizes)
     system, site = form.kind, form.site or None
-    if system not in BATCH_SYSTEMS:
+    if system not in SYSTEMS:
         from wq_runner.workers import sites
 
         known = sites.known()

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wq_runner.workers import factory_file
+from wq_runner.workers.batch import USUAL
+from wq_runner.workers.batch.batch_system import BatchSystem
 from wq_runner.workers.managers import Manager
 
 ONE = ("--cores", "1", "--memory", "4000", "--disk", "8000")
@@ -59,29 +61,22 @@ class Door:
         """Workers on this machine, which take the rest from the list of this user's runs."""
         return shlex.join(["wq-workers", "local", "4", *self._listed])
 
-    def jobs(self, system: str) -> str:
-        """Jobs that carry their worker and the password."""
-        return shlex.join(["wq-workers", "submit", system, "10", *LARGE, *self._listed])
+    def jobs(self, batch: BatchSystem) -> str:
+        """Jobs of the engine's own program if there is one, or jobs that carry their worker and the password.
 
-    @property
-    def condor(self) -> str:
-        """Jobs of the engine's own program, or with a password of ours.
-
-        Release 9.9's writes the path of the password's file here into the arguments of jobs, which have it
-        under its name alone; and it looks for a name alone in a directory of its own.
+        Release 9.9's own program writes the path of the password's file here into the arguments of jobs,
+        which have it under its name alone; and it looks for a name alone in a directory of its own.
         """
-        if self.password_file is not None:
-            return self.jobs("condor")
+        if not batch.submit_workers or self.password_file is not None:
+            return shlex.join(["wq-workers", "submit", batch.name, "10", *LARGE, *self._listed])
         ssl = ["-E", "--ssl"] if self.tls else []  # an option and its value: -E--ssl is not understood
         where = [*ssl, *self._place] if self.here_only or not self.name else self._named
-        return shlex.join(["condor_submit_workers", *LARGE, *where, "10"])
+        return shlex.join([batch.submit_workers, *LARGE, *where, "10"])
 
     @property
     def factory(self) -> str:
-        """A factory of HTCondor; empty where its workers could not ask for the name, which they have to."""
-        return (
-            "" if self.here_only or not self.name else factory(self, "condor", [f"-W{MOST}", "-w0", *LARGE])
-        )
+        """A factory; empty where its workers could not ask for the name, which they have to."""
+        return "" if self.here_only or not self.name else factory(self, USUAL, [f"-W{MOST}", "-w0", *LARGE])
 
     @property
     def _listed(self) -> list[str]:

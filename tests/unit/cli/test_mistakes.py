@@ -89,7 +89,10 @@ def call(here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
         ("--index 3", "no option --index: a run goes on by itself, over all files: the same command"),
         ("--xrd root://h/", "no option --xrd: a line in a .cfg goes before the names of files"),
         ("--outpath histos", "no option --outpath: --output histos (-o) sets the directory of the output"),
-        ("--walltime 12:00:00", "no option --walltime: not used; --batch-options '--time=12:00:00' says it"),
+        (
+            "--walltime 12:00:00",
+            "no option --walltime: not used; --batch-options says it: '+MaxRuntime = 43200'",
+        ),
         ("--partition long", "no option --partition: --queue long (-q) sets the queue or partition"),
         (
             "--account cms",

@@ -423,8 +423,7 @@ def test_the_queue_is_the_batch_systems(
     memory: int | None,
     disk: int,
 ) -> None:
-    monkeypatch.setitem(factory._COMMANDS, "condor", ())  # nothing is submitted here
-    monkeypatch.setitem(factory._COMMANDS, "slurm", ())
+    monkeypatch.setattr(factory, "find_commands", lambda _: None)  # nothing is submitted here
     found = choose(wish(workers), tmp_path).workers
     assert isinstance(found, FactoryWorkers)
     assert found.settings.batch_options == options

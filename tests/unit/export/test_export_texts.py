@@ -16,6 +16,7 @@ from wq_runner.fingerprint.identity import placeless
 from wq_runner.model import Chunk, Dataset, FileFacts, InputFile
 from wq_runner.planning import chunks
 from wq_runner.samples import load
+from wq_runner.workers.batch import condor, slurm
 from wq_runner.workers.batch.job import Job
 
 UUID = bytes(range(16))
@@ -109,9 +110,8 @@ def test_what_is_submitted_together() -> None:
 
 def test_the_submit_description_of_condor() -> None:
     folder = Folder(root=Path("/home/me/jobs"))
-    text = texts.condor_text(
-        folder, JOBS[:2], SHAPE, ["environment/environment.sh", "environment/base.tar.gz"]
-    )
+    some = texts.cluster(folder, JOBS[:2], ["environment/environment.sh", "environment/base.tar.gz"])
+    text = condor.jobs_text(some, SHAPE)
     lines = dict(line.split(" = ", 1) for line in text.splitlines() if " = " in line)
     assert lines["executable"] == "/home/me/jobs/job.sh"
     assert lines["transfer_input_files"] == (
@@ -124,12 +124,12 @@ def test_the_submit_description_of_condor() -> None:
 
 
 def test_the_batch_script_of_slurm() -> None:
-    text = texts.slurm_text(Folder(root=Path("/home/me/my jobs")), JOBS[:2], SHAPE, [])
+    text = slurm.jobs_text(texts.cluster(Folder(root=Path("/home/me/my jobs")), JOBS[:2], []), SHAPE)
     assert "#SBATCH --array=0-1\n" in text
     assert "#SBATCH '--output=/home/me/my jobs/logs/%x-%A_%a.log'\n" in text
     assert "#SBATCH --time=120\n" in text
     assert text.endswith("exec /bin/sh '/home/me/my jobs/job.sh' \"$1\"\n")
-    assert "--array" not in texts.slurm_text(Folder(root=Path("/x")), JOBS[:1], SHAPE, [])
+    assert "--array" not in slurm.jobs_text(texts.cluster(Folder(root=Path("/x")), JOBS[:1], []), SHAPE)
 
 
 @pytest.mark.parametrize("value", ["", 'it\'s $HOME; `rm` "x"'])

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from wq_runner.executors.invitation import invitation
+from wq_runner.workers.batch import SYSTEMS
 from wq_runner.workers.starting import Door, factory
 
 PLAIN = Door(host="here.example", port=9123, name="me-workqueue-coffea")
@@ -44,7 +45,7 @@ def test_waiting_says_what_to_paste() -> None:
     ids=["plain", "password", "TLS"],
 )
 def test_jobs_of_condor(door: Door, expected: str) -> None:
-    assert door.condor == expected
+    assert door.jobs(SYSTEMS["condor"]) == expected
 
 
 def test_who_is_told_the_place_is_told_of_tls() -> None:

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from wq_runner.workers.batch.job import Job
+from wq_runner.units import MB
+from wq_runner.workers.batch.batch_system import BatchSystem
+from wq_runner.workers.batch.job import Cluster, Job
+
+_FILE = "workers.submit"
 
 
 def submit_text(job: Job, script: Path) -> str:
@@ -34,7 +41,7 @@ def resource_lines(job: Job) -> list[str]:
         f"request_disk = {job.disk // 1024}KB",
     ]
     if job.queue:
-        lines.append(f'+JobFlavour = "{job.queue}"')
+        lines.append(_queue(job.queue))
     if job.time is not None:
         lines.append(f"+MaxRuntime = {int(job.time)}")
     if job.requirements:
@@ -44,4 +51,78 @@ def resource_lines(job: Job) -> list[str]:
 
 def command(job: Job, script: Path) -> list[str]:  # noqa: ARG001 - as of all systems
     """Return the command that submits the description, which lies beside the script."""
-    return ["condor_submit", str(script.parent / "workers.submit")]
+    return ["condor_submit", str(script.parent / _FILE)]
+
+
+def jobs_text(cluster: Cluster, shape: Job) -> str:
+    """Return the submit description of some jobs of an export."""
+    lines = [
+        "universe = vanilla",
+        f"executable = {cluster.script}",
+        "arguments = $(job)",
+        f"initialdir = {cluster.results}",
+        "should_transfer_files = yes",
+        "when_to_transfer_output = on_exit",
+        f"transfer_input_files = {','.join(map(str, cluster.inputs('$(job)')))}",
+        "transfer_output_files = $(job)",
+        f"output = {cluster.logs}/$(job).out",
+        f"error = {cluster.logs}/$(job).err",
+        f"log = {cluster.logs}/condor.log",
+        *resource_lines(shape),
+    ]
+    return "\n".join([*lines, f"queue job in ({' '.join(cluster.jobs)})", ""])
+
+
+def left(scratch: Path) -> list[str]:
+    """Return the jobs that did not end, of the log that a factory has them write."""
+    log = scratch / "condor.logfile"
+    if not log.exists():
+        return []
+    text = log.read_text(errors="replace")
+    ended = set(re.findall(r"^(?:005|009) \(0*(\d+)\.", text, re.MULTILINE))
+    begun = set(re.findall(r"^000 \(0*(\d+)\.", text, re.MULTILINE))
+    return sorted(begun - ended)
+
+
+def dask_arguments(job: Job) -> Mapping[str, Any]:
+    """Return what dask-jobqueue's class is told: lines of a submit description are a dict to it."""
+    extra = dict(_pair(line) for line in job.batch_options.splitlines() if line.strip())
+    if job.requirements:
+        extra["requirements"] = job.requirements
+    return {"disk": f"{job.disk // MB} MiB", "job_extra_directives": extra}
+
+
+def _pair(line: str) -> tuple[str, str]:
+    name, _, value = line.partition("=")
+    return name.strip(), value.strip()
+
+
+def _queue(name: str) -> str:
+    return f'+JobFlavour = "{name}"'
+
+
+CONDOR = BatchSystem(
+    name="condor",
+    title="HTCondor",
+    queue_word="job flavour",
+    options_word="lines of a condor submit file",
+    submit="condor_submit",
+    remove="condor_rm",
+    ask=("condor_q", "-totals"),
+    submit_workers="condor_submit_workers",
+    scratch_variable="_CONDOR_SCRATCH_DIR",
+    separator="\n",
+    queue=_queue,
+    time_option="+MaxRuntime = {seconds}",
+    proxy=lambda path: f"x509userproxy = {path}",
+    errors=lambda begin, end: f"error = {begin}$(Cluster).$(Process){end}",
+    takes_requirements=True,
+    left=left,
+    command=command,
+    file=_FILE,
+    text=submit_text,
+    jobs_suffix=".submit",
+    jobs_text=jobs_text,
+    dask_cluster="HTCondorCluster",
+    dask_arguments=dask_arguments,
+)

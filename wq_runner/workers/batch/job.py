@@ -1,8 +1,10 @@
-"""A number of equal workers, as a batch system is asked for them."""
+"""What a batch system is asked for: a number of equal workers, or jobs of an export."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from wq_runner.units import MB
 
@@ -37,3 +39,18 @@ class Job:
             f"--disk={self.disk // MB}",
             f"--timeout={self.timeout}",
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cluster:
+    """Jobs of an export that are submitted together, each of which runs `script` with its name.
+
+    `inputs` returns what the job of a name reads; `results` is where it finds and leaves its own.
+    """
+
+    name: str
+    jobs: Sequence[str]
+    script: Path
+    results: Path
+    logs: Path
+    inputs: Callable[[str], Sequence[Path]]

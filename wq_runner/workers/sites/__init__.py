@@ -19,6 +19,7 @@ import platformdirs
 from wq_runner import units
 from wq_runner.errors import SiteError, did_you_mean, nearest
 from wq_runner.units import MB
+from wq_runner.workers.batch import SYSTEMS, several
 from wq_runner.workers.factory import FactorySettings
 from wq_runner.workers.provided import METHODS, Provider, is_provider
 
@@ -30,8 +31,8 @@ PYTHON = "python"  # the system of a site that has a provider
 class Site:
     """What is particular to a place. Memory and disk are those of a worker, in bytes.
 
-    `requirements` is HTCondor's expression; `batch_options` are lines of a condor submit file or options
-    of sbatch. `notes` are for people. A `provider` starts the workers instead of a batch system.
+    `requirements` is HTCondor's expression; `batch_options` are in the words of the batch system. `notes`
+    are for people. A `provider` starts the workers instead of a batch system.
     """
 
     name: str
@@ -99,11 +100,8 @@ def applied(site: Site, settings: FactorySettings) -> FactorySettings:
 
 def batch_options(site: Site) -> str:
     """Return what the batch system is told, the queue in its own words."""
-    if site.system == "slurm":
-        queue = f"--partition={site.queue}" if site.queue else ""
-        return f"{queue} {site.batch_options}".strip()
-    queue = f'+JobFlavour = "{site.queue}"' if site.queue else ""
-    return "\n".join(part for part in (queue, site.batch_options) if part)
+    batch = SYSTEMS[site.system]
+    return batch.joined(batch.queue(site.queue) if site.queue else "", site.batch_options)
 
 
 def described(site: Site) -> list[tuple[str, str]]:
@@ -184,8 +182,8 @@ def _site(name: str, values: Any, origin: str) -> Site:
     for key in read:
         if key not in names:
             raise SiteError(f"{origin}: {name} has no {key}; nearest: {nearest(key, names) or names}")
-    if read.get("system") not in {"condor", "slurm"}:
-        raise SiteError(f"{origin}: {name} needs a system, condor or slurm")
+    if read.get("system") not in SYSTEMS:
+        raise SiteError(f"{origin}: {name} needs a system, {several('{}')}")
     try:
         for key in {"memory", "disk"} & read.keys():
             read[key] = (units.worker_memory if key == "memory" else units.worker_size)(read[key])
