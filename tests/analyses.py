@@ -200,7 +200,7 @@ def equal(one: Path, other: Path) -> dict[str, Any]:
     return dict(second)
 
 
-def _bins(histogram: hist.Hist) -> dict[tuple[str, ...], list[float]]:
+def _bins(histogram: Any) -> dict[tuple[str, ...], list[float]]:
     """Return the contents by their categories, which stand in the order in which chunks came."""
     names = [axis.name for axis in histogram.axes if isinstance(axis, hist.axis.StrCategory)]
     keys = itertools.product(*(histogram.axes[name] for name in names))

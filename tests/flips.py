@@ -214,7 +214,7 @@ def _die_after(count: int) -> None:
         if done >= count:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    Journal.record = recording  # type: ignore[method-assign, assignment]
+    Journal.record = recording  # type: ignore[method-assign]
 
 
 # -- damage --
@@ -278,7 +278,7 @@ def flip(path: Path, place: int, bit: int) -> None:
     write_behind(path, content)
 
 
-def write_behind(path: Path, content: bytes) -> None:
+def write_behind(path: Path, content: bytes | bytearray) -> None:
     """Write a file as a bad disk does: it does not tell."""
     times = path.stat()
     path.write_bytes(content)

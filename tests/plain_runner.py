@@ -18,13 +18,13 @@ from coffea.nanoevents import NanoAODSchema
 from wq_runner import WorkQueueExecutor
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "examples" / "dimuon"))
-from processor import Dimuon as Base  # type: ignore[attr-defined]  # the example's, not coffea's
+from processor import Dimuon as Base  # type: ignore[import-not-found]  # the example's, not coffea's
 
 warnings.simplefilter("ignore", RuntimeWarning)  # NanoAOD without some collections
 LOWEST = 20.0
 
 
-class Dimuon(Base):  # type: ignore[misc]
+class Dimuon(Base):
     def __init__(self) -> None:
         super().__init__(min_pt=LOWEST)
 

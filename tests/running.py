@@ -165,7 +165,7 @@ def on_terminal(*arguments: object, cwd: Path, columns: int = 100) -> Ended:
     return Ended(code=code, out=text.replace("\r", ""), err="", seconds=time.monotonic() - began)
 
 
-def until(condition: Callable[[], T], what: str = "", patience: float = PATIENCE) -> T:
+def until(condition: Callable[[], T | None], what: str = "", patience: float = PATIENCE) -> T:
     """Wait until a condition holds, and return its value."""
     end = time.monotonic() + patience
     while not (value := condition()):
@@ -190,6 +190,11 @@ def accepted(directory: Path) -> int:
         for event in events_of(directory)
         if isinstance(event, Accepted) and event.category == "processing"
     )
+
+
+def accepts(directory: Path, count: int) -> None:
+    """Wait until so many chunks are in the result."""
+    until(lambda: accepted(directory) >= count, f"{count} chunks")
 
 
 def summary(directory: Path) -> dict[str, Any]:

@@ -7,6 +7,7 @@ takes, how much memory it uses, and how it ends. Nothing sleeps: the clock goes 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import heapq
 import itertools
 import math
@@ -175,7 +176,7 @@ class ScriptedEngine:
 
     def start(self) -> None:
         for worker in self._workers:
-            self._at(self._clock.now + worker.joins, lambda worker=worker: self._join(worker))
+            self._at(self._clock.now + worker.joins, functools.partial(self._join, worker))
         while self._events and self._events[0][0] <= self._clock.now:
             heapq.heappop(self._events)[2]()
         self._status = None

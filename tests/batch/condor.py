@@ -176,7 +176,8 @@ def _words(text: str) -> list[str]:
         return text.split()
     # single quotes group, two of them are one: as a shell does, if the two are escaped
     inner = text[1:-1].replace('""', '"')
-    found, word, grouped, place = [], "", False, 0
+    found: list[str] = []
+    word, grouped, place = "", False, 0
     while place < len(inner):
         one = inner[place]
         if one == "'" and grouped and inner[place + 1 : place + 2] == "'":
@@ -227,3 +228,5 @@ if __name__ == "__main__":
         case ["rm", *clusters]:
             for one in clusters:
                 remove(one, place)
+        case others:
+            sys.exit(f"not one of HTCondor's commands that tests need: {others}")

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import needs
 import running
+from batch import needs
 
 _CONF = """\
 ClusterName=tests

@@ -8,8 +8,8 @@ from pathlib import Path
 import analyses
 import pytest
 import running
-from conftest import Follow
-from slurm import Slurm
+from batch.following import Follow
+from batch.slurm import Slurm
 
 
 @pytest.mark.parametrize(

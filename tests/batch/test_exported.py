@@ -11,10 +11,10 @@ from pathlib import Path
 import nanoaod
 import pytest
 import running
-import xrootd
-from condor import Pool
-from conftest import Follow
-from slurm import Slurm
+from batch import xrootd
+from batch.condor import Pool
+from batch.following import Follow
+from batch.slurm import Slurm
 
 COMMON = (
     "-p", "mine.py:Sums", "--schema", "BaseSchema", "--chunksize", 50, "--memory", "500MB", "--disk", "1GB"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import loaders
 import pytest
-from conftest import SUMS, Follow
+from batch.following import SUMS, Follow
 
 FIXTURE = {"condor": "pool", "slurm": "cluster"}
 

@@ -6,7 +6,7 @@ import uuid
 from pathlib import Path
 
 import running
-from conftest import SUMS, Follow, complete, ports
+from batch.following import SUMS, Follow, complete, ports
 
 from wq_runner.workers import catalog
 from wq_runner.workers.catalog import Address

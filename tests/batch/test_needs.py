@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
-import needs
 import pytest
+from batch import needs
 
 
 @pytest.mark.parametrize(

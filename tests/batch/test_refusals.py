@@ -2,35 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import socket
-from collections.abc import Iterator
 from pathlib import Path
 
 import running
-from conftest import SUMS, Follow, Followed, complete, ports
+from batch.following import SIZE, SUMS, Follow, complete, password, port_of, ports, talking
 
-SIZE = ("--cores", "1", "--memory", "2000", "--disk", "2000", "-t", "60")
 OPTIONS = (*ports(), "--catalog", "none", "-o", "out")
-
-
-def port_of(run: Followed) -> int:
-    text = run.says("waiting for workers, port ")
-    return int(text.partition("waiting for workers, port ")[2].partition(".")[0])
-
-
-def password(directory: Path, name: str, text: str) -> Path:
-    path = directory / name
-    path.touch(0o600)
-    path.write_text(text)
-    return path
-
-
-@contextlib.contextmanager
-def talking(port: int, text: bytes = b"") -> Iterator[socket.socket]:
-    with socket.create_connection(("127.0.0.1", port)) as sock:
-        sock.sendall(text)
-        yield sock
 
 
 def test_the_wrong_password(follow: Follow, samples: Path, tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ import delays
 import nanoaod
 import pytest
 import running
-import xrootd
-from conftest import ENTRIES, SUMS, Follow, complete
+from batch import xrootd
+from batch.following import ENTRIES, SUMS, Follow, complete
 
 from wq_runner.run_events import ReadElsewhere
 

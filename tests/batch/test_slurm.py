@@ -7,8 +7,8 @@ import uuid
 from pathlib import Path
 
 import running
-from conftest import ENTRIES, SUMS, Follow, complete, ports
-from slurm import Slurm
+from batch.following import ENTRIES, SUMS, Follow, complete, ports
+from batch.slurm import Slurm
 
 from wq_runner.workers.catalog import Address
 

@@ -6,15 +6,13 @@ import os
 import socket
 import stat
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
-import condor
 import pytest
 import releases
 import running
-from conftest import SUMS, Follow, complete, ports
-from test_refusals import SIZE, password, port_of, talking
+from batch import condor
+from batch.following import SIZE, SUMS, Follow, complete, password, port_of, ports, talking
 
 from wq_runner.workers.catalog import Address
 
@@ -27,7 +25,7 @@ def secret(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def options(secret: Path) -> Iterator[tuple[object, ...]]:
+def options(secret: Path) -> tuple[object, ...]:
     """Return those of a run that waits for workers."""
     return (*SUMS, "--tls", "--password-file", secret, *ports(), "--catalog", "none", "-o", "out")
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import nanoaod
 import pytest
 import running
+from batch.slurm import Slurm
 from releases import makes_setup
-from slurm import Slurm
 
 PAGE = nanoaod.ROOT / "docs" / "tutorial.md"
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)

@@ -16,8 +16,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import needs
 import running
+from batch import needs
 
 _CONF = """\
 xrd.port {port}

@@ -6,10 +6,11 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
+from browser.visiting import Visit
 from playwright.sync_api import Browser, expect, sync_playwright
-from visiting import Visit
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _OPTIONS = (
@@ -42,7 +43,8 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 @pytest.fixture
 def visit(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Visit]:
     """Open pages on a screen, by default a wide and light one; `request.param` may say (width, scheme)."""
-    width, scheme = getattr(request, "param", (1280, "light"))
+    screen: tuple[int, Literal["light", "dark"]] = getattr(request, "param", (1280, "light"))
+    width, scheme = screen
     context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
     page = context.new_page()
     page.set_default_timeout(30_000)

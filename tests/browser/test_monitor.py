@@ -102,12 +102,11 @@ def test_watching_ends_with_the_run(data: Path, tmp_path: Path) -> None:
 
 def test_the_page_over_http(data: Path, tmp_path: Path) -> None:
     with running.running(*arguments(data, "--http"), cwd=tmp_path, PYTHONUNBUFFERED="1") as process:
-        assert process.stdout is not None
-        line = running.until(
-            lambda: next((one for one in process.stdout if one.startswith("page")), ""), "the URL"
-        )
+        said = process.stdout
+        assert said is not None
+        line = running.until(lambda: next((one for one in said if one.startswith("page")), ""), "the URL")
         url = line.split()[1]
-        assert "ssh -N -L" in process.stdout.readline()
+        assert "ssh -N -L" in said.readline()
         assert b'data-state="running"' in read(url)
         assert json.loads(read(url.replace("/?", "/status.json?")))["state"] == "running"
         assert b"wq_runner_run_state" in read(url.replace("/?", "/metrics?"))

@@ -13,8 +13,8 @@ import journals
 import nanoaod
 import pytest
 import running
+from browser.visiting import Visit
 from playwright.sync_api import expect
-from visiting import Visit
 
 from wq_runner import checksums
 from wq_runner.monitor.histograms import Sample

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import nanoaod
 import pytest
-from others import OURS, VERSIONS, Other
+from coffeas.others import OURS, VERSIONS, Other
 
 HERE = Path(__file__).parent
 

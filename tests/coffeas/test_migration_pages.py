@@ -5,8 +5,8 @@ from __future__ import annotations
 import textwrap
 
 import pytest
+from coffeas.others import Other
 from documents import ROOT, snippet
-from others import Other
 
 PAGES = ROOT / "docs" / "migration"
 OLD = pytest.mark.parametrize("other", ["0.7.29"], indirect=True)

@@ -8,7 +8,7 @@ import uuid
 
 import pytest
 import running
-from others import OURS, PACKING, Other
+from coffeas.others import OURS, PACKING, Other
 
 LOCAL = ("-w", "local:2")
 

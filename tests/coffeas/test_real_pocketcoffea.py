@@ -13,8 +13,8 @@ from pathlib import Path
 import nanoaod
 import pytest
 import running
+from coffeas.others import PACKING, Other
 from documents import snippet
-from others import PACKING, Other
 
 from wq_runner.run_events import Accepted
 

@@ -7,6 +7,9 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 import running
@@ -21,16 +24,17 @@ except ImportError as error:
 if not shutil.which("work_queue_worker") and not os.environ.get("CI"):
     pytest.skip("no work_queue_worker on PATH. Run: make setup", allow_module_level=True)
 
+Start = Callable[..., subprocess.Popen[bytes]]
 PATIENCE = 60  # seconds until a test gives up; nothing takes as long
 
 
 @pytest.fixture(autouse=True)
-def no_public_catalog(monkeypatch):
+def no_public_catalog(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CATALOG_HOST", "127.0.0.1")
 
 
 @pytest.fixture
-def queue(tmp_path):
+def queue(tmp_path: Path) -> Iterator[Any]:
     with wq.WorkQueue(
         port=0, stats_log=str(tmp_path / "stats.log"), transactions_log=str(tmp_path / "transactions.log")
     ) as queue:
@@ -38,10 +42,12 @@ def queue(tmp_path):
 
 
 @pytest.fixture
-def start_worker(tmp_path):
-    workers = []
+def start_worker(tmp_path: Path) -> Iterator[Start]:
+    workers: list[subprocess.Popen[bytes]] = []
 
-    def start(queue, *options, cores=1, memory=500, disk=500):
+    def start(
+        queue: Any, *options: str, cores: int = 1, memory: int = 500, disk: int = 500
+    ) -> subprocess.Popen[bytes]:
         scratch = tmp_path / f"worker-{len(workers)}"
         scratch.mkdir()
         sizes = ["--cores", str(cores), "--memory", str(memory), "--disk", str(disk)]
@@ -65,7 +71,7 @@ def start_worker(tmp_path):
 
 
 @pytest.fixture
-def lasting(tmp_path):
+def lasting(tmp_path: Path) -> Iterator[str]:
     """Return a command that lasts until the end of the test, whatever happens to its worker."""
     marker = tmp_path / "lasting"
     marker.touch()
@@ -73,9 +79,9 @@ def lasting(tmp_path):
     marker.unlink(missing_ok=True)
 
 
-def until(queue, condition):
+def until(queue: Any, condition: Callable[[list[Any]], object]) -> list[Any]:
     """Let the queue work until a condition holds, and return the tasks that finished meanwhile."""
-    finished = []
+    finished: list[Any] = []
     end = time.monotonic() + PATIENCE
     while not condition(finished):
         assert time.monotonic() < end, f"it did not happen: {queue.stats}"
@@ -84,13 +90,13 @@ def until(queue, condition):
     return finished
 
 
-def run(queue, *tasks):
+def run(queue: Any, *tasks: Any) -> list[Any]:
     for task in tasks:
         queue.submit(task)
     return until(queue, lambda finished: len(finished) == len(tasks))
 
 
-def command(text, **needs):
+def command(text: str, **needs: Any) -> Any:
     task = wq.Task(text)
     for name, value in needs.items():
         getattr(task, f"specify_{name}")(value)
@@ -100,20 +106,20 @@ def command(text, **needs):
 # ports
 
 
-def test_listens_on_the_first_free_port_of_a_range():
+def test_listens_on_the_first_free_port_of_a_range() -> None:
     port = running.free_port()
     with wq.WorkQueue(port=[port, port + 10]) as first, wq.WorkQueue(port=[port, port + 10]) as second:
         assert port <= first.port < second.port <= port + 10
 
 
-def test_taken_port_is_an_exception(queue):
+def test_taken_port_is_an_exception(queue: Any) -> None:
     with pytest.raises(Exception, match="queue"):
         wq.WorkQueue(port=[queue.port, queue.port])
     with pytest.raises(Exception, match="queue"):
         wq.WorkQueue(port=queue.port)
 
 
-def test_port_is_free_after_the_queue():
+def test_port_is_free_after_the_queue() -> None:
     with wq.WorkQueue(port=0) as queue:
         port = queue.port
         assert queue.name is None
@@ -124,7 +130,7 @@ def test_port_is_free_after_the_queue():
 # a task and what is known of it
 
 
-def test_files_buffers_and_environment(queue, start_worker, tmp_path):
+def test_files_buffers_and_environment(queue: Any, start_worker: Start, tmp_path: Path) -> None:
     (tmp_path / "in put é.txt").write_text("file")
     task = command("cat a.txt b.txt > out.txt; echo $NAME; echo error >&2; exit 3", cores=1, tag="nine")
     task.specify_category("processing")
@@ -160,13 +166,13 @@ def test_files_buffers_and_environment(queue, start_worker, tmp_path):
     assert done.total_bytes_received >= len("filebuffer")
 
 
-def test_output_that_is_not_text(queue, start_worker):
+def test_output_that_is_not_text(queue: Any, start_worker: Start) -> None:
     start_worker(queue)
     (task,) = run(queue, command(r"printf 'a\377b'"))
     assert task.output == "a\udcffb"
 
 
-def test_cached_file_travels_once(queue, start_worker, tmp_path):
+def test_cached_file_travels_once(queue: Any, start_worker: Start, tmp_path: Path) -> None:
     big = tmp_path / "big"
     big.write_bytes(bytes(100_000))
     tasks = [command("wc -c < big") for _ in range(2)]
@@ -178,7 +184,7 @@ def test_cached_file_travels_once(queue, start_worker, tmp_path):
     assert first.total_bytes_sent >= 100_000 > second.total_bytes_sent
 
 
-def test_endings_of_commands(queue, start_worker, tmp_path):
+def test_endings_of_commands(queue: Any, start_worker: Start, tmp_path: Path) -> None:
     start_worker(queue)
     fails = command("exit 7", tag="fails")
     killed = command("kill -9 $$", tag="killed")
@@ -196,7 +202,7 @@ def test_endings_of_commands(queue, start_worker, tmp_path):
     assert done["no input"].result == wq.WORK_QUEUE_RESULT_INPUT_MISSING
 
 
-def test_many_tasks_each_returned_once(queue, start_worker):
+def test_many_tasks_each_returned_once(queue: Any, start_worker: Start) -> None:
     start_worker(queue, cores=2)
     for number in range(300):
         queue.submit(command(f"echo {number}", cores=1, memory=1, disk=1))
@@ -207,7 +213,7 @@ def test_many_tasks_each_returned_once(queue, start_worker):
     assert len({task.id for task in done}) == 300
 
 
-def test_queue_keeps_the_tasks_it_has(queue, start_worker):
+def test_queue_keeps_the_tasks_it_has(queue: Any, start_worker: Start) -> None:
     ids = {queue.submit(command(f"echo {number}")) for number in range(5)}
     gc.collect()
     start_worker(queue)
@@ -215,7 +221,7 @@ def test_queue_keeps_the_tasks_it_has(queue, start_worker):
     gc.collect()
 
 
-def test_queue_may_end_before_its_tasks(start_worker, lasting):
+def test_queue_may_end_before_its_tasks(start_worker: Start, lasting: str) -> None:
     with wq.WorkQueue(port=0) as queue:
         tasks = [command(lasting), command("true")]
         for task in tasks:
@@ -229,7 +235,7 @@ def test_queue_may_end_before_its_tasks(start_worker, lasting):
 # resources
 
 
-def test_allocation_is_what_was_asked_for(queue, start_worker):
+def test_allocation_is_what_was_asked_for(queue: Any, start_worker: Start) -> None:
     start_worker(queue, cores=2, memory=400, disk=400)
     (task,) = run(queue, command("echo $CORES $MEMORY $DISK", cores=2, memory=300, disk=200))
     requested, allocated = task.resources_requested, task.resources_allocated
@@ -240,7 +246,7 @@ def test_allocation_is_what_was_asked_for(queue, start_worker):
     assert task.output.split()[0] == "2"
 
 
-def test_two_tasks_share_a_worker_by_their_cores(queue, start_worker, lasting):
+def test_two_tasks_share_a_worker_by_their_cores(queue: Any, start_worker: Start, lasting: str) -> None:
     start_worker(queue, cores=2)
     for _ in range(2):
         queue.submit(command(lasting, cores=1))
@@ -248,7 +254,7 @@ def test_two_tasks_share_a_worker_by_their_cores(queue, start_worker, lasting):
     assert queue.stats.workers_busy == 1
 
 
-def test_monitor_measures(queue, start_worker):
+def test_monitor_measures(queue: Any, start_worker: Start) -> None:
     assert queue.enable_monitoring(watchdog=False)
     start_worker(queue)
     (task,) = run(queue, command("sleep 0.3", cores=1, memory=50, disk=50))
@@ -261,7 +267,7 @@ def test_monitor_measures(queue, start_worker):
     assert task.limits_exceeded is None
 
 
-def test_watchdog_ends_what_takes_too_much(queue, start_worker, lasting):
+def test_watchdog_ends_what_takes_too_much(queue: Any, start_worker: Start, lasting: str) -> None:
     queue.enable_monitoring(watchdog=True)
     queue.specify_category_mode("greedy", wq.WORK_QUEUE_ALLOCATION_MODE_FIXED)
     queue.tune("force-proportional-resources", 0)  # raises the limit, in the releases that know it
@@ -277,7 +283,7 @@ def test_watchdog_ends_what_takes_too_much(queue, start_worker, lasting):
     assert task.resources_measured.memory > 150
 
 
-def test_settings_are_taken(queue, start_worker):
+def test_settings_are_taken(queue: Any, start_worker: Start) -> None:
     queue.specify_category_mode("c", wq.WORK_QUEUE_ALLOCATION_MODE_MAX)
     queue.specify_category_max_resources("c", {"cores": 1, "memory": 200, "disk": 200})
     queue.specify_category_min_resources("c", {"memory": 20})
@@ -303,7 +309,7 @@ def test_settings_are_taken(queue, start_worker):
 # workers
 
 
-def test_password(queue, start_worker, tmp_path):
+def test_password(queue: Any, start_worker: Start, tmp_path: Path) -> None:
     right, wrong = tmp_path / "right", tmp_path / "wrong"
     right.write_text("secret\n")
     wrong.write_text("guess\n")
@@ -317,7 +323,7 @@ def test_password(queue, start_worker, tmp_path):
     assert task.output == "done\n"
 
 
-def test_task_of_a_lost_worker_runs_elsewhere(queue, start_worker):
+def test_task_of_a_lost_worker_runs_elsewhere(queue: Any, start_worker: Start) -> None:
     victim = start_worker(queue)
     # ends with its worker: until then it holds the connection, and the manager sees no loss
     queue.submit(command("while kill -0 $PPID; do sleep 0.1; done 2>/dev/null"))
@@ -331,8 +337,8 @@ def test_task_of_a_lost_worker_runs_elsewhere(queue, start_worker):
 
 
 def test_task_that_outlives_its_worker_runs_elsewhere_after_the_keepalive(
-    queue, start_worker, lasting, tmp_path
-):
+    queue: Any, start_worker: Start, lasting: str, tmp_path: Path
+) -> None:
     queue.specify_keepalive_interval(1)
     queue.specify_keepalive_timeout(2)
     victim = start_worker(queue)
@@ -347,7 +353,7 @@ def test_task_that_outlives_its_worker_runs_elsewhere_after_the_keepalive(
     assert (task.result, task.return_status) == (0, 0)
 
 
-def test_blocked_host_gets_no_task(queue, start_worker):
+def test_blocked_host_gets_no_task(queue: Any, start_worker: Start) -> None:
     start_worker(queue)
     (task,) = run(queue, command("true"))
     queue.block_host(task.hostname)
@@ -360,7 +366,7 @@ def test_blocked_host_gets_no_task(queue, start_worker):
     assert task.output == "again\n"
 
 
-def test_shutdown_ends_workers(queue, start_worker):
+def test_shutdown_ends_workers(queue: Any, start_worker: Start) -> None:
     worker = start_worker(queue)
     until(queue, lambda _: queue.stats.workers_idle)
     assert queue.shutdown_workers(0) == 1
@@ -370,7 +376,7 @@ def test_shutdown_ends_workers(queue, start_worker):
 # statistics and logs
 
 
-def test_statistics(queue, start_worker):
+def test_statistics(queue: Any, start_worker: Start) -> None:
     start_worker(queue, cores=2, memory=400, disk=300)
     run(queue, command("true", cores=1, category="c"))
     stats = queue.stats
@@ -397,7 +403,7 @@ def test_statistics(queue, start_worker):
     assert queue.hungry() > 0
 
 
-def test_logs(queue, start_worker, tmp_path):
+def test_logs(queue: Any, start_worker: Start, tmp_path: Path) -> None:
     start_worker(queue)
     (task,) = run(queue, command("true", category="logged"))
     queue.shutdown_workers(0)

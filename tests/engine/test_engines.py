@@ -71,8 +71,8 @@ class WithWorkers(WorkQueueEngine):
         if not began:
             self._workers.start(self.port)
 
-    def close(self) -> None:
-        super().close()
+    def close(self, *, release_workers: bool = False) -> None:
+        super().close(release_workers=release_workers)
         self._workers.stop()
         self._began = False
 

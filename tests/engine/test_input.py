@@ -10,7 +10,7 @@ import nanoaod
 import pytest
 import running
 
-from wq_runner.run_events import Event, PhaseStarted, TaskSubmitted
+from wq_runner.run_events import PhaseStarted, TaskSubmitted
 
 SUMS = ("-p", f"{running.ANALYSIS}:Sums", "--schema", "BaseSchema")
 ODD_FILES = {
@@ -71,8 +71,7 @@ def test_300_files_and_then_none_is_opened_again(many_files: Path, tmp_path: Pat
     assert "1 dataset, 300 files, 3,000 events (300 opened in " in ended.out
     found = running.output(tmp_path / "first")
     assert (found["entries"], found["sum"], len(found["files"])) == (3000, 300 * 45, 300)
-    phases = [event for event in running.events_of(tmp_path / "first") if is_phase(event)]
-    assert [event.category for event in phases] == ["preprocessing", "processing"]
+    assert phases(tmp_path / "first") == ["preprocessing", "processing"]
     batches = [
         event
         for event in running.events_of(tmp_path / "first")
@@ -85,13 +84,12 @@ def test_300_files_and_then_none_is_opened_again(many_files: Path, tmp_path: Pat
     options = ("-e", "iterative", "--limit-files", 30, "-o", "second")
     ended = running.run_well(*SUMS, *options, many_files, cwd=tmp_path, **cache)
     assert "(30 files known from before)" in ended.out
-    phases = [event for event in running.events_of(tmp_path / "second") if is_phase(event)]
-    assert [event.category for event in phases] == ["processing"]
+    assert phases(tmp_path / "second") == ["processing"]
     assert running.output(tmp_path / "second")["entries"] == 300
 
 
-def is_phase(event: Event) -> bool:
-    return isinstance(event, PhaseStarted)
+def phases(directory: Path) -> list[str]:
+    return [one.category for one in running.events_of(directory) if isinstance(one, PhaseStarted)]
 
 
 def test_one_file(tmp_path: Path) -> None:

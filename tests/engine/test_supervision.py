@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import os
 import random
@@ -85,11 +86,14 @@ def test_the_queue_is_killed_twice(run: Gated) -> None:
     def restarts() -> int:
         return max(getattr(event, "restarts", 0) for event in running.events_of(run.out))
 
+    def goes_on(wanted: int) -> None:
+        running.until(lambda: run.alive() and restarts() == wanted, "another queue instead")
+
     for number in range(2):
         run.await_work()
         (queue,) = running.until(lambda: running.queues(run.mark))
         running.kill(queue)
-        running.until(lambda wanted=number + 1: run.alive() and restarts() == wanted, "another queue instead")
+        goes_on(number + 1)
     ended = run.finish()
     assert ended.out.count("complete ") == 1
 
@@ -113,6 +117,10 @@ def test_the_queue_is_lost_before_it_listens(tmp_path: Path, number: signal.Sign
         run.finish()
 
 
+def none_is_left(mark: str) -> None:
+    running.until(lambda: not running.marked(mark), "no process is left", patience=20)
+
+
 def test_the_queue_is_lost_at_any_moment(tmp_path: Path) -> None:
     """From the start of its process to the end of the run: it ends by itself, with all that is in it once."""
     dice = random.Random()
@@ -124,7 +132,7 @@ def test_the_queue_is_lost_at_any_moment(tmp_path: Path) -> None:
         mark, out = uuid.uuid4().hex, f"out-{number}"
         options = (*slow, "--schema", "BaseSchema", "-c", 10, "--task-time", 0, "-w", "local:2", "-o", out)
         with running.running(*options, "data", cwd=tmp_path, **{running.MARK: mark}) as process:
-            (queue,) = running.until(lambda mark=mark: running.queues(mark))
+            (queue,) = running.until(functools.partial(running.queues, mark))
             time.sleep(moment)
             with contextlib.suppress(ProcessLookupError):  # the run has ended
                 os.kill(queue, kind)
@@ -136,7 +144,7 @@ def test_the_queue_is_lost_at_any_moment(tmp_path: Path) -> None:
         assert ended.code == 0, text
         found = running.output(tmp_path / out)
         assert (found["entries"], found["sum"]) == (2 * ENTRIES, ENTRIES * (ENTRIES - 1)), text
-        running.until(lambda mark=mark: not running.marked(mark), "no process is left", patience=20)
+        none_is_left(mark)
 
 
 def test_wq_run_is_killed(run: Gated) -> None:

@@ -39,7 +39,7 @@ def listening_at(port: int) -> list[str]:
     return found
 
 
-def output_of(process: subprocess.Popen[str], path: Path) -> str:
+def output_of(process: subprocess.Popen[bytes], path: Path) -> str:
     """Return what a process that writes to a file said so far."""
     assert process.poll() is None, path.read_text()
     return path.read_text()

@@ -214,7 +214,7 @@ def test_the_exception_of_the_worker_is_the_cause(
     executor: WorkQueueExecutor, simple: dict[str, Any]
 ) -> None:
     def broken(events: Any) -> Any:
-        return {}["no such key"]
+        return dict[str, int]()["no such key"]
 
     runner = processor.Runner(executor=executor, schema=BaseSchema)
     with pytest.raises(ProcessorError) as caught:

@@ -7,6 +7,7 @@ import re
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import nanoaod
 import pytest
@@ -97,7 +98,7 @@ def test_what_is_learned_of_some_datasets_is_used_for_others(tmp_path: Path) -> 
         write_trees(tmp_path, name, 2)
     samples = tmp_path / "many.json"
     samples.write_text(json.dumps({name: [str(tmp_path / f"{name}.root")] for name in names}))
-    used = dict.fromkeys(names, 120) | {"d9": 1200}
+    used: dict[str, Any] = dict.fromkeys(names, 120) | {"d9": 1200}
     options = ("--chunksize", 1000, "--task-time", 0.01)
     ended = run(tmp_path, samples, *options, seconds=1, **used)
     assert ended.code == 0, ended.out + ended.err

@@ -64,10 +64,11 @@ def test_files_that_only_our_own_code_names_are_nothing_of_the_result(tmp_path: 
     write(tmp_path / "samples.json", {"one": [nanoaod.write_simple(tmp_path / "0.root", 100)]})
     (tmp_path / "mine.py").write_text(running.ANALYSIS.read_text())  # which has tables opened unseen
     command = ("-p", "mine.py:Sums", *COMMON[2:], "samples.json")
+    said = []
     for content in ("1", "2"):
         (tmp_path / "overlay.tar.gz").write_text(content)
-        ended = running.run_well(*command, cwd=tmp_path, PYTHONPATH=str(tmp_path / "site"))
-    assert "is there already" in ended.out
+        said.append(running.run_well(*command, cwd=tmp_path, PYTHONPATH=str(tmp_path / "site")).out)
+    assert "is there already" in said[-1]
 
 
 def test_files_that_were_datasets_are_one_now_and_were_not_thrown_away(tmp_path: Path) -> None:

@@ -85,7 +85,7 @@ def test_once_though_the_run_was_killed_and_cut_otherwise(data: Path, tmp_path: 
     )
     for count in (3, 20):
         with running.running("-p", f"{running.ANALYSIS}:Writer", *options, data, cwd=tmp_path) as process:
-            running.until(lambda count=count: running.accepted(out) >= count)
+            running.accepts(out, count)
             process.kill()
             process.communicate()
     ended = run(data, tmp_path, executor, "--chunksize", 125)

@@ -125,7 +125,7 @@ def test_going_back_brings_the_result_to_where_it_is_staged_out(out: Path) -> No
     assert not ran.exists()
 
 
-class Scaled(processor.ProcessorABC):  # type: ignore[misc] # coffea has no types
+class Scaled(processor.ProcessorABC):
     """Counts events, and how often it was called."""
 
     calls = 0

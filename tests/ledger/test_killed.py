@@ -176,7 +176,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     """Return a directory on a file system of 4 MB."""
     place = tmp_path / "small"
     place.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "none", place]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "none", str(place)]
     mounted = subprocess.run(mount, check=False, capture_output=True)
     if mounted.returncode:
         pytest.skip("mounting a file system is not allowed here")

@@ -78,13 +78,14 @@ def test_what_is_accepted_so_far(samples: Path, tmp_path: Path) -> None:
 
 
 def test_of_a_run_that_was_killed_and_one_that_has_nothing(samples: Path, tmp_path: Path) -> None:
-    command = (*GATED, "--processor-args", f"gate={tmp_path / 'gate'}", "-o", "out", samples)
+    gate = f"gate={tmp_path / 'gate'}"
+    command: tuple[object, ...] = (*GATED, "--processor-args", gate, "-o", "out", samples)
     with running.running(*command, cwd=tmp_path) as run:
         running.until(lambda: running.accepted(tmp_path / "out") >= 1, "a first chunk")
         run.kill()
     assert peek("out", cwd=tmp_path).code == 0
     assert 0 < load(tmp_path / "out-partial.coffea")["entries"] < 400
-    command = (*GATED, *(f"--processor-args={one}" for one in (f"gate={tmp_path / 'gate'}", "free=0")))
+    command = (*GATED, *(f"--processor-args={one}" for one in (gate, "free=0")))
     with running.running(*command, "-o", "none", samples, cwd=tmp_path) as run:
         running.until((tmp_path / "none" / "journal.jsonl").exists, "a run")
         ended = peek("none", cwd=tmp_path)

@@ -98,8 +98,8 @@ def test_another_number_of_files(samples: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("scheme", ["group:year", "files:2"])
 def test_interrupted_and_resumed(scheme: str, samples: Path, tmp_path: Path) -> None:
     gate = tmp_path / "gate"
-    command = (*COMMON, "-p", f"{running.ANALYSIS}:Gated", "--processor-args", f"gate={gate}")
-    command = (*command, "--workers", "local:1", "--task-time", 0, "--outputs", scheme, "-o", "out", samples)
+    gated = (*COMMON, "-p", f"{running.ANALYSIS}:Gated", "--processor-args", f"gate={gate}")
+    command = (*gated, "--workers", "local:1", "--task-time", 0, "--outputs", scheme, "-o", "out", samples)
     with running.running(*command, cwd=tmp_path) as process:
         running.until(lambda: running.accepted(tmp_path / "out") >= 2, "the first chunks")
         running.kill(process.pid)

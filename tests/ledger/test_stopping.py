@@ -10,7 +10,7 @@ import signal
 import subprocess
 import termios
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import nanoaod
@@ -136,8 +136,17 @@ def on_terminal(*arguments: object, cwd: Path, before: tuple[str, ...] = ()) -> 
         process.wait()
 
 
+def until(terminal: int, condition: Callable[[], bool]) -> None:
+    """Wait for a condition, and take what is printed, so that the program never waits for its reader."""
+
+    def holds() -> bool:
+        read_all(terminal)
+        return condition()
+
+    running.until(holds)
+
+
 def read_all(terminal: int) -> None:
-    """Take what was printed, so that the program never waits for its reader."""
     with contextlib.suppress(OSError):  # nothing there, or, under nohup, nobody
         while os.read(terminal, 1 << 16):
             pass
@@ -149,11 +158,11 @@ def test_ctrl_c_on_a_terminal_is_not_for_the_processes_of_the_pool(
 ) -> None:
     gate, out = tmp_path / "gate", tmp_path / "out"
     with on_terminal(*options(gate, executor), data, cwd=tmp_path) as (terminal, _):
-        running.until(lambda: read_all(terminal) or running.accepted(out) >= 2)
+        until(terminal, lambda: running.accepted(out) >= 2)
         os.write(terminal, b"\x03")
         time.sleep(0.5)
         gate.touch()
-        running.until(lambda: read_all(terminal) or (out / "run.json").exists())
+        until(terminal, (out / "run.json").exists)
     gate.unlink()
     assert running.summary(out)["exit_code"] == 130
     assert not [event for event in running.events_of(out) if isinstance(event, Decided)]
@@ -163,7 +172,7 @@ def test_ctrl_c_on_a_terminal_is_not_for_the_processes_of_the_pool(
 def test_a_lost_terminal_ends_a_run_well(data: Path, tmp_path: Path) -> None:
     gate, out = tmp_path / "gate", tmp_path / "out"
     with on_terminal(*options(gate), data, cwd=tmp_path) as (terminal, _):
-        running.until(lambda: read_all(terminal) or running.accepted(out) >= 2)
+        until(terminal, lambda: running.accepted(out) >= 2)
         os.close(terminal)
         time.sleep(0.5)
         gate.touch()
@@ -175,7 +184,7 @@ def test_a_lost_terminal_ends_a_run_well(data: Path, tmp_path: Path) -> None:
 def test_under_nohup_a_lost_terminal_does_not_matter(data: Path, tmp_path: Path) -> None:
     gate, out = tmp_path / "gate", tmp_path / "out"
     with on_terminal(*options(gate), data, cwd=tmp_path, before=("nohup",)) as (terminal, _):
-        running.until(lambda: read_all(terminal) or running.accepted(out) >= 2)
+        until(terminal, lambda: running.accepted(out) >= 2)
         os.close(terminal)
         time.sleep(0.5)
         gate.touch()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import nanoaod
 import pytest
-from making import Built, Clean, build
+from packages.making import Built, Clean, build
 
 # what must not come from the environment of the tests: the engine, and this clone
 _OURS = ("ndcctools", "wq_runner", "_wq_runner", "__editable__", "_editable_impl_wq_runner")

@@ -10,7 +10,7 @@ import zipfile
 from pathlib import Path
 
 import nanoaod
-from making import Built, Clean, build
+from packages.making import Built, Clean, build
 
 DIMUON = nanoaod.ROOT / "examples" / "dimuon"
 

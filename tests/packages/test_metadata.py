@@ -5,13 +5,14 @@ from __future__ import annotations
 import ast
 import re
 import sys
+from email.message import Message
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import nanoaod
 import yaml
-from making import Built
+from packages.making import Built
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -220,7 +221,7 @@ def test_the_lock_has_all_that_is_installed_within_its_bounds() -> None:
 
 def test_links_of_the_description_lead_to_the_repository(built: Built) -> None:
     [info] = metadata.distributions(path=[str(built.wheel)])
-    text = str(info.metadata["Description"] or info.metadata.get_payload())
+    text = str(info.metadata["Description"] or cast(Message, info.metadata).get_payload())
     links = re.findall(r"\]\(([^)\s]+)\)", text)
     assert len(links) > 10
     assert [one for one in links if not one.startswith("https://")] == []

@@ -8,9 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import condas
-import foreign
 import pytest
 import running
+from packed import foreign
 
 from wq_runner.environment import base
 from wq_runner.environment.store import Layer, Store

@@ -15,7 +15,7 @@ import condas
 import nanoaod
 import pytest
 import running
-from foreign import PATIENCE, manager, unpacked, worker
+from packed.foreign import PATIENCE, manager, unpacked, worker
 from repositories import Repository
 
 from wq_runner.environment import base
@@ -254,10 +254,9 @@ def test_a_file_that_somebody_packed(
     """And a worker that is told where things are unpacked already."""
     archive = tmp_path / "theirs.tar.gz"
     shutil.copyfile(packed.archive, archive)
-    there = {"WQ_WORKER_CACHE": str(store.unpacked)}
     with (
         manager(analysis, cache, "--environment", archive) as (port, ended),
-        worker(port, tmp_path / "workdir", **there),
+        worker(port, tmp_path / "workdir", WQ_WORKER_CACHE=str(store.unpacked)),
     ):
         output, summary = ended()
     (prefix,) = output["prefix"]

@@ -115,18 +115,20 @@ def test_none_ships_the_code_only(run: Run, analysis: Repository, tmp_path: Path
 
 
 def test_packed_runs_the_code_as_it_is(run: Run, analysis: Repository, packed: Path, tmp_path: Path) -> None:
-    keys = []
+    runs = []
     for value in ("first", "second", "first"):
         analysis.write("helper.py", f"VALUE = {value!r}\n")
         ended = run("--environment", packed)
         output, details = well(ended, tmp_path)
         assert output["value"] == {value}
         assert output["marker"] != {""}
-        keys.append(details["overlay"])
+        runs.append((ended, details))
         assert details["base"].startswith("standin-")
         (patch,) = (tmp_path / "out" / "code").glob("analysis-*.patch")
         assert f"+VALUE = '{value}'" in patch.read_text()
+    ended, details = runs[-1]
     assert f"base {details['base']} (cached" in ended.out
+    keys = [one["overlay"] for _, one in runs]
     shown = running.run(
         "show", keys[1], cwd=tmp_path, name="wq-env", XDG_CACHE_HOME=str(tmp_path / "cache")
     ).out
@@ -202,8 +204,10 @@ def test_bits_that_flip_in_what_is_kept(run: Run, analysis: Repository, packed: 
     well(run("--environment", packed), tmp_path)
     store = tmp_path / "cache" / "wq-runner" / "environments"
     # 1 becomes 0 in an unpacked file, which then is as good Python as before
-    places = ("overlays/*/overlay.tar.gz", "overlays/*/manifest.json", "bases/*/manifest.json")
-    places += ("unpacked/*/analysis/helper.py", "unpacked/*/bin/python", "installed/*.json", "scripts/*.sh")
+    places = (
+        *("overlays/*/overlay.tar.gz", "overlays/*/manifest.json", "bases/*/manifest.json"),
+        *("unpacked/*/analysis/helper.py", "unpacked/*/bin/python", "installed/*.json", "scripts/*.sh"),
+    )
     for pattern in places:
         found = [path for path in store.glob(pattern) if not path.parents[1].is_symlink()]
         assert found or pattern.startswith("installed"), pattern

@@ -14,7 +14,7 @@ import analyses
 import condas
 import pytest
 import running
-from foreign import PATIENCE, worker
+from packed.foreign import PATIENCE, worker
 
 
 def install(python: Path, project: Path) -> None:

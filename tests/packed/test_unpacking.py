@@ -14,7 +14,7 @@ from pathlib import Path
 import condas
 import pytest
 import running
-from foreign import a_task, start_task, unpacked
+from packed.foreign import a_task, start_task, unpacked
 
 from wq_runner.environment import base, packing
 from wq_runner.environment.spec import Kind

@@ -153,7 +153,7 @@ def test_a_file_of_weights_that_is_damaged_is_not_the_chunks(data: Path) -> None
 
 
 def test_a_schema_that_does_not_fit_is_neither_the_files_nor_the_processors(data: Path) -> None:
-    class Strict(NanoAODSchema):  # type: ignore[misc]
+    class Strict(NanoAODSchema):
         def __init__(self, base_form: Any, *more: Any) -> None:
             if "nMuon" not in base_form["fields"]:
                 raise RuntimeError("Missing branch nMuon")

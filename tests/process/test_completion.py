@@ -58,9 +58,10 @@ class Terminal:
         environ = {**os.environ, "PATH": f"{PROGRAMS}:{os.environ['PATH']}", "HOME": str(place)}
         environ |= {"TERM": "xterm", "PS1": "> ", "COLUMNS": "200", "LINES": "50", "ZDOTDIR": str(place)}
         environ |= {f"XDG_{one}_HOME": str(place / "home") for one in ("CONFIG", "DATA")}
-        streams = dict.fromkeys(("stdin", "stdout", "stderr"), theirs)
         command = ["setsid", "--ctty", *command]  # fish wants a terminal of its own
-        self._process = subprocess.Popen(command, cwd=place, env=environ, **streams)
+        self._process = subprocess.Popen(
+            command, cwd=place, env=environ, stdin=theirs, stdout=theirs, stderr=theirs
+        )
         os.close(theirs)
         self.said = ""
         self.types(f"{setup}; echo re''ady\n")

@@ -46,7 +46,7 @@ def test_an_addition_and_its_test(title: str, tmp_path: Path) -> None:
         "PYTHONPATH": os.pathsep.join([str(tmp_path), str(nanoaod.ROOT / "tests")]),
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
     }
-    command = [sys.executable, "-m", "pytest", "-q", "-c", os.devnull, "--rootdir", tmp_path, *tests]
+    command = [sys.executable, "-m", "pytest", "-q", "-c", os.devnull, "--rootdir", str(tmp_path), *tests]
     done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
     assert re.search(r"[1-9] passed", done.stdout)

@@ -28,7 +28,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 def run(path: Path, chunksize: int = EVENTS, entries: int = EVENTS, **metadata: Any) -> dict[str, Any]:
-    return nanoaod.process(Dimuon(), path, chunksize, entries, **metadata)["test"]
+    found: dict[str, Any] = nanoaod.process(Dimuon(), path, chunksize, entries, **metadata)["test"]
+    return found
 
 
 @pytest.fixture(scope="module")

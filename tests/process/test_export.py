@@ -206,8 +206,8 @@ def test_code_that_travels(place: Path, plain: Path) -> None:
     """Where nothing of this machine is but a python3 with coffea, and other options in the shell."""
     export(place, "--environment", "none", system="condor")
     shutil.move(place / "mine.py", place / "gone.py")
-    python = {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "WQ_RUNNER_CHUNKSIZE": "7"}
-    run(place, *JOBS, **python)
+    path = f"{Path(sys.executable).parent}:/usr/bin:/bin"
+    run(place, *JOBS, PATH=path, WQ_RUNNER_CHUNKSIZE="7")
     shutil.move(place / "gone.py", place / "mine.py")
     assert report("merge", "jobs", place=place).code == 0
     assert running.output(place / "jobs" / "merged") == running.output(plain)

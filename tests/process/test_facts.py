@@ -32,9 +32,7 @@ class Workers:
         self.settings = LoopSettings()
         self._most = most  # so many files are opened before somebody stops it
 
-    def run(
-        self, values: Sequence[file_info.FileToOpen], function: Callable[[Any], Any], category: Category
-    ) -> LoopResult:
+    def run(self, values: Sequence[Any], function: Callable[[Any], Any], category: Category) -> LoopResult:
         assert category is Category.PREPROCESSING
         result: dict[int, FileFacts] = {}
         skipped = []
@@ -48,7 +46,7 @@ class Workers:
             except BadFileError as error:
                 item = Item(value=value, dataset=value.dataset, path=value.path)
                 skipped.append(Skipped(item=item, reason=error.text))
-        return LoopResult(results={"d": result} if result else {}, done=(), skipped=tuple(skipped))
+        return LoopResult(results={("d", ""): result} if result else {}, done=(), skipped=tuple(skipped))
 
 
 @pytest.fixture

@@ -170,7 +170,7 @@ def test_the_memory_of_a_program_counts(tmp_path: Path) -> None:
 def test_memory_that_copies_of_a_process_share_counts_once(tmp_path: Path) -> None:
     def share(_: Notify) -> None:
         block = np.ones(200 * MB, np.int8)
-        for _ in range(4):
+        for _number in range(4):
             if os.fork() == 0:
                 time.sleep(60)
         time.sleep(1.5)
@@ -262,10 +262,10 @@ def test_a_task_ends_with_its_worker(tmp_path: Path) -> None:
     )
     try:
         running.until((tmp_path / "started").exists)
-        pids = running.until(lambda: (tmp_path / "pids").exists() and (tmp_path / "pids").read_text().split())
+        written = tmp_path / "pids"
+        pids = running.until(lambda: written.read_text().split() if written.exists() else [])
         process.kill()
-        for pid in map(int, pids):
-            running.until(lambda pid=pid: not running.command_of(pid), patience=5)
+        running.until(lambda: not any(running.command_of(int(pid)) for pid in pids), patience=5)
     finally:
         process.kill()
         process.wait()

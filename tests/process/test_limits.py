@@ -77,6 +77,7 @@ def test_nothing_starts_for_a_pattern_that_matches_nothing(
 
 
 def test_a_probe_says_what_the_whole_takes(dimuon_samples: Path, tmp_path: Path) -> None:
+    options: list[str] = []
     for _ in range(2):  # it measures each time
         ended = running.run_well("--probe", 2, "-c", 250, dimuon_samples, cwd=tmp_path)
         rows = {line.split()[0]: line.split() for line in ended.out.splitlines() if line}

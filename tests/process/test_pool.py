@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 
 from wq_runner.engine.pool import PoolEngine
-from wq_runner.model import Task
+from wq_runner.model import Category, Task
 
 
 def test_no_thread_is_left_to_race_with_the_end_of_the_interpreter(tmp_path: Path) -> None:
@@ -18,7 +18,7 @@ def test_no_thread_is_left_to_race_with_the_end_of_the_interpreter(tmp_path: Pat
         engine.submit(
             Task(
                 id=number,
-                category="processing",
+                category=Category.PROCESSING,
                 items="[]",
                 function=tmp_path / "missing",
                 result=tmp_path / f"{number}",

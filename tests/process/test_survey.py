@@ -22,7 +22,8 @@ def drell_yan(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def survey(path: Path, chunksize: int = 10_000, entries: int = 1000, **options: object) -> dict[str, object]:
-    return nanoaod.process(Survey(), path, chunksize, entries, **options)["test"]
+    found: dict[str, object] = nanoaod.process(Survey(), path, chunksize, entries, **options)["test"]
+    return found
 
 
 def test_simulation(drell_yan: Path) -> None:

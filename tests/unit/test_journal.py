@@ -145,7 +145,7 @@ def test_a_listener_that_fails_is_dropped_and_the_others_hear_on() -> None:
         raise RuntimeError("no ears")
 
     kept = Journal(listeners=[deaf, lambda now, event: heard.append(event)])
-    events = [
+    events: list[Event] = [
         PhaseStarted(category="processing", datasets={}),
         Accepted(task=1, category="processing", dataset="DY", events=10, items=(ITEM,)),
     ]
@@ -231,7 +231,8 @@ def test_lines_that_are_not_alone(tmp_path: Path, change: str) -> None:
         case "zeroed":  # a block that a file system lost
             lines[2:4] = [bytes(len(lines[2]) + 20) + lines[3][20:]]
             del whole[2:4]
-        case "joined":
+        case _:
+            assert change == "joined"
             lines[2] = lines[2].rstrip(b"\n")
             del whole[2:4]
     path.write_bytes(b"".join(lines))

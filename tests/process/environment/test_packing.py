@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from wq_runner.environment import base, packing
+from wq_runner.environment import base, packing, smoke
 from wq_runner.environment.base import Base, venv_hint
 from wq_runner.environment.editables import find_editables
 from wq_runner.environment.spec import Installed, Kind
@@ -155,7 +155,12 @@ def test_a_bare_interpreter(tmp_path: Path, store: Store) -> None:
 
 def test_archives_of_others(tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     tested: list[Path] = []
-    monkeypatch.setattr(base.smoke, "try_base", lambda archive, *_: tested.append(archive) or 5)
+
+    def tries(archive: Path, *_: object) -> int:
+        tested.append(archive)
+        return 5
+
+    monkeypatch.setattr(smoke, "try_base", tries)
 
     def take(text: str) -> Base:
         (tmp_path / "theirs.tar.zst").write_text(text)

@@ -6,6 +6,7 @@ import io
 import itertools
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import journals
@@ -69,7 +70,7 @@ def test_a_report_takes_little_more_than_to_read_the_journal(tmp_path: Path) -> 
     assert paths.report.stat().st_size < 5_000_000
 
 
-def cpu(call) -> float:
+def cpu(call: Callable[[], object]) -> float:
     before = time.thread_time()
     call()
     return time.thread_time() - before

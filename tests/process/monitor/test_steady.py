@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -24,7 +25,7 @@ open({done!r}, "w").write("done")
 
 
 @pytest.mark.parametrize("hangup", [False, True])
-def test_it_goes_on_when_nobody_reads(tmp_path, hangup: bool) -> None:
+def test_it_goes_on_when_nobody_reads(tmp_path: Path, hangup: bool) -> None:
     done = tmp_path / "done"
     program = PROGRAM.format(hangup=hangup, done=str(done))
     process = subprocess.Popen(

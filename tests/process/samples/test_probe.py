@@ -4,6 +4,7 @@ import hashlib
 import pickle
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -73,7 +74,9 @@ def test_a_tree_that_cannot_be_read_without_its_branches(
     known = {name: dict(getattr(model, "known_versions", {})) for name, model in uproot.classes.items()}
     mine = headers.classes()
 
-    class Model_Unreadable(mine["TObjArray"]):  # type: ignore[misc, valid-type]  # noqa: N801
+    base: Any = mine["TObjArray"]
+
+    class Model_Unreadable(base):  # noqa: N801
         def read_members(self, *_: object) -> None:
             raise uproot.DeserializationError("refers to a branch", None, None, {}, "a.root")
 

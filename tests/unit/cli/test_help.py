@@ -11,7 +11,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from wq_runner.cli import completion, manual
+from wq_runner.cli import base, completion, manual
 from wq_runner.errors import WqRunnerError
 
 TOP = (*completion.COMMANDS, *(f"wq-run {part}" for part in ("export", "explain", "completion")))
@@ -108,7 +108,9 @@ def test_options_are_in_groups_and_common_ones_come_first(monkeypatch: pytest.Mo
     ]
     text = help_of("wq-run", 120, monkeypatch, "--help-all").partition("Examples:")[0]
     assert re.findall(r"^(\w[\w ]+):$", text, re.MULTILINE) == groups
-    common = COMMANDS["wq-run"].usual
+    command = COMMANDS["wq-run"]
+    assert isinstance(command, base.Command)
+    common = command.usual
     for param in COMMANDS["wq-run"].params:
         if param.name in common and isinstance(param, click.Option):
             before = text[: text.index(f"{param.opts[0]}")].rpartition(":\n")[2]

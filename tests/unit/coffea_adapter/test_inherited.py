@@ -199,6 +199,6 @@ def test_the_module_is_coffeas_but_for_the_executor() -> None:
 )
 def test_a_keyword_that_is_not_known_is_answered_with_the_nearest(name: str, near: str) -> None:
     with pytest.raises(UsageError, match=f"WorkQueueExecutor has no argument {name}") as caught:
-        WorkQueueExecutor(**{name: 2})
+        WorkQueueExecutor(**dict[str, Any]({name: 2}))
     assert f"Did you mean {near}?" in caught.value.message or not near
     assert "help(WorkQueueExecutor)" in str(caught.value.hint)

@@ -217,7 +217,7 @@ def test_only_what_changes_a_result_is_a_reason_for_another() -> None:
 def test_what_needs_another_manager() -> None:
     kept = resolved.lasting(RunOptions())
     for name, one in NATURES.items():
-        other = dataclasses.replace(RunOptions(), **{name: ("another",)})
+        other = dataclasses.replace(RunOptions(), **dict[str, Any]({name: ("another",)}))
         assert (resolved.lasting(other) != kept) == one.session, name
 
 

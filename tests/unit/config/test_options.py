@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from wq_runner.cli import run as command
-from wq_runner.config import options as declared
+from wq_runner.cli.layered import origin_of
 from wq_runner.config.layers import find_settings
 from wq_runner.config.options import RunOptions, default_name, defaulted
 from wq_runner.errors import UsageError
@@ -27,7 +28,7 @@ def resolve(here: Path, monkeypatch: pytest.MonkeyPatch) -> Resolve:
     found: list[tuple[RunOptions, dict[str, str]]] = []
 
     def take(ctx: Any, samples: Any, options: RunOptions, **_: Any) -> None:
-        found.append((options, {name: command.origin_of(ctx, name) for name in vars(options)}))
+        found.append((options, {name: origin_of(ctx, name) for name in vars(options)}))
 
     monkeypatch.setattr(command, "_run", take)
 
@@ -276,7 +277,7 @@ def test_the_name_is_the_users(monkeypatch: pytest.MonkeyPatch) -> None:
     def nobody() -> str:
         raise KeyError("getpwuid(): uid not found: 12345")
 
-    monkeypatch.setattr(declared.getpass, "getuser", nobody)
+    monkeypatch.setattr(getpass, "getuser", nobody)
     assert default_name() == "user-workqueue-coffea"
 
 
@@ -322,7 +323,7 @@ def test_who_starts_none(executor: str) -> None:
 
 
 def test_a_setup_of_ones_own_has_its_own_words_for_workers() -> None:
-    own = {"executor": "mine", "executor_custom_setup": Path("setup.py")}
+    own: dict[str, Any] = {"executor": "mine", "executor_custom_setup": Path("setup.py")}
     assert RunOptions(workers="as many as you like", **own).started is None
     assert RunOptions(workers="3", **own).started == LocalSpec(count=3)
     assert defaulted(RunOptions(workers="a b", **own)).workers == "a b"

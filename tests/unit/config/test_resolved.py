@@ -158,4 +158,4 @@ def test_a_setup_is_told_all_options_by_both_names() -> None:
 )
 def test_what_is_wrong_is_wrong_with_every_executor(name: str, value: str, said: str, executor: str) -> None:
     with pytest.raises(UsageError, match=re.escape(said)):
-        resolve(defaulted(RunOptions(executor=executor, **{name: value}), {"executor"}))
+        resolve(defaulted(RunOptions(executor=executor, **dict[str, Any]({name: value})), {"executor"}))

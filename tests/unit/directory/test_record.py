@@ -21,6 +21,7 @@ from wq_runner.run_events import TaskEnded
 from wq_runner.scheduler.phase import Skipped
 from wq_runner.steps import announcements
 from wq_runner.system import RunPaths
+from wq_runner.workers import program
 
 
 @dataclass
@@ -171,7 +172,7 @@ def test_what_lacks_is_said_once() -> None:
 def test_the_release_of_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(record, "find_program", lambda: "/opt/bin/work_queue_worker")
     monkeypatch.setattr(
-        record.program,
+        program,
         "told",
         lambda path: f"{path} version 7.17.3 FINAL (released 2026-01-01)\nBuilt by\n",
     )

@@ -48,7 +48,7 @@ def test_work_queue_at_a_site_is_workers_of_its_batch_system() -> None:
 
 
 def test_sizes_of_workers_that_are_said_by_themselves() -> None:
-    said = {"scaleout": 20, "cores_per_worker": 4, "mem_per_worker": 8 * GB}
+    said: dict[str, Any] = {"scaleout": 20, "cores_per_worker": 4, "mem_per_worker": 8 * GB}
     assert defaulted(RunOptions(executor="work_queue@lpc", **said)).workers == "condor@lpc:20x4x8GB"
     assert defaulted(RunOptions(executor="dask@lpc", **said)).workers == "20x4x8GB"
     assert defaulted(RunOptions(executor="dask", scaleout=3)).workers == "3"

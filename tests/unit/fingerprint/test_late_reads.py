@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -92,7 +93,7 @@ def test_a_result_does_not_count_without_what_its_task_has_read(tmp_path: Path) 
     paths = RunPaths(root=tmp_path)
     record = Journal(paths.journal)
     record.record(Fingerprint(values={"a": "1"}))
-    kept = {"task": 1, "category": "processing", "dataset": "d", "events": 1}
+    kept: dict[str, Any] = {"task": 1, "category": "processing", "dataset": "d", "events": 1}
     record.record(Accepted(**kept, items=(("a.root", "t", 0, 1, "u.i"),), late=1))
     record.close()
     found = resume.earlier(paths)

@@ -53,7 +53,7 @@ class Hidden:
         return Hidden, ()
 
 
-class Processor(ProcessorABC):  # type: ignore[misc]
+class Processor(ProcessorABC):
     def __init__(self, cfg: Configurator, params: Any = None) -> None:
         self.cfg = cfg
         self.params = params

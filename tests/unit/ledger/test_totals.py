@@ -37,7 +37,7 @@ def result(out: Any, path: str, start: int = 0) -> dict[str, Any]:
     return {"out": out, "processed": {Chunk(path, start, start + 10)}}
 
 
-def booked(bins: int) -> hist.Hist:
+def booked(bins: int) -> Any:
     return hist.Hist(hist.axis.Regular(bins, 0, 1, name="pt"))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 
@@ -38,7 +39,7 @@ GOOD = RunView(
 )
 
 
-def with_time(**uses: float) -> dict[str, CoreTime]:
+def with_time(**uses: float) -> dict[str, Any]:
     used = sum(uses.values())
     return {"core_time": CoreTime(available=36_000, processing=36_000 - used, **uses)}
 
@@ -102,7 +103,7 @@ CASES = {
 
 
 @pytest.mark.parametrize(("changes", "text"), CASES.values(), ids=CASES.keys())
-def test_advice(changes: dict[str, object], text: str) -> None:
+def test_advice(changes: dict[str, Any], text: str) -> None:
     found = advice(dataclasses.replace(GOOD, **changes), chunksize=50_000)
     assert any(text in one.text for one in found), [one.text for one in found]
 
@@ -160,7 +161,7 @@ def test_what_would_save_most_comes_first() -> None:
     ],
     ids=["memory", "time", "cores", "memory unknown", "no workers"],
 )
-def test_how_large_chunks_may_be(changes: dict[str, object], limit: int | None) -> None:
+def test_how_large_chunks_may_be(changes: dict[str, Any], limit: int | None) -> None:
     assert larger_chunks(dataclasses.replace(GOOD, **changes), 50_000) == limit
 
 

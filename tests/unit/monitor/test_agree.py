@@ -6,11 +6,12 @@ import io
 import itertools
 import json
 import re
-from html.parser import HTMLParser
+from collections.abc import Callable
 from pathlib import Path
 
 import journals
 import pytest
+from markup import Numbers
 from prometheus_client.parser import text_string_to_metric_families
 from rich.console import Console
 
@@ -46,24 +47,6 @@ class Journal:
         self.retries = sum(one["finished"] - one["started"] for one in ended if not one["done"])
         self.processing = sum(one["finished"] - one["started"] for one in useful) - self.startup
         self.read = sum(one["bytes_read"] for one in ended)
-
-
-class Numbers(HTMLParser):
-    """The numbers of a page, by what they measure, and its visible text."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.found: dict[str, float] = {}
-        self.text = ""
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        values = dict(attrs)
-        if tag == "data":
-            self.found[str(values["data-metric"])] = float(str(values["value"]))
-
-    def handle_data(self, data: str) -> None:
-        self.text += data + " "
 
 
 @pytest.fixture(params=["short", "long"])
@@ -109,7 +92,7 @@ def test_status_json(view: RunView, truth: Journal) -> None:
     lambda view: page.status_page(view, name="run", every=5),
     lambda view: report.report_page(view, {}, name="run"),
 ], ids=["page", "report"])  # fmt: skip
-def test_pages(make, view: RunView, truth: Journal) -> None:
+def test_pages(make: Callable[[RunView], str], view: RunView, truth: Journal) -> None:
     numbers = Numbers(make(view))
     assert numbers.found["events_done"] == truth.events
     assert numbers.found["events_planned"] == truth.planned

@@ -6,7 +6,7 @@ import dataclasses
 
 import journals
 import pytest
-from journals import START, ended, item, long, view_of, workers
+from journals import START, Timed, ended, item, long, view_of, workers
 
 from wq_runner.monitor import words
 from wq_runner.monitor.collect import Collector
@@ -21,6 +21,7 @@ from wq_runner.run_events import (
     RunEnded,
     RunStarted,
     TaskEnded,
+    TaskSubmitted,
 )
 
 
@@ -44,10 +45,10 @@ def test_uses_of_core_time_are_all_of_it(simple: RunView) -> None:
 
 
 def test_an_attempt_of_which_a_part_failed_is_split() -> None:
-    begin = [
+    begin: list[Timed] = [
         (START, RunStarted(command=(), version="1")),
         (START, PhaseStarted(category="processing", datasets={"A": Plan(items=2, events=200)})),
-        (START, journals.TaskSubmitted(task=1, category="processing", dataset="A", items=2, events=200)),
+        (START, TaskSubmitted(task=1, category="processing", dataset="A", items=2, events=200)),
     ]
     # 10 s: 1.5 start-up, 4 for the chunk that worked, the rest for the one that did not
     view = view_of([*begin, (START + 10, ended(1, at=START + 10, processing=4.0))])
@@ -61,7 +62,7 @@ def test_what_runs_now_is_not_idle() -> None:
         [
             (START, RunStarted(command=(), version="1")),
             (START, PhaseStarted(category="processing", datasets={"A": Plan(items=2, events=200)})),
-            (START, journals.TaskSubmitted(task=1, category="processing", dataset="A", items=1, events=100)),
+            (START, TaskSubmitted(task=1, category="processing", dataset="A", items=1, events=100)),
             (START, workers(2, running=1)),
             (START + 30, workers(2, running=1, bytes_sent=1)),
         ]
@@ -111,7 +112,7 @@ def test_counters_that_begin_anew_with_the_engine_are_summed() -> None:
 
 
 def test_time_left_comes_from_what_each_dataset_costs() -> None:
-    begin = [
+    begin: list[Timed] = [
         (START, RunStarted(command=(), version="1")),
         (START, workers(2)),
         (

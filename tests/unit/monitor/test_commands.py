@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import click
 import journals
 import pytest
 from click.testing import CliRunner
@@ -15,7 +16,7 @@ from wq_runner.system import RunPaths
 from wq_runner.units import port
 
 
-def call(command, *arguments: object, code: int = 0) -> str:
+def call(command: click.Command, *arguments: object, code: int = 0) -> str:
     done = CliRunner().invoke(command, [str(one) for one in arguments], catch_exceptions=False)
     assert done.exit_code == code, done.output
     return done.output

@@ -9,8 +9,8 @@ import hist
 import journals
 import numpy as np
 import pytest
-from test_histograms import pocketcoffea, topcoffea
-from test_pages import Tags
+from made_histograms import pocketcoffea, topcoffea
+from markup import Tags
 
 from wq_runner.monitor import gallery, page, report
 from wq_runner.monitor.gallery import Gallery
@@ -88,7 +88,7 @@ def test_samples_with_parts() -> None:
     assert "<figcaption>variables/mass, cat 2l<" in found.section()
 
 
-def drawn(**histograms: hist.Hist) -> str:
+def drawn(**histograms: Any) -> str:
     found = Gallery({})
     found.add(histograms)
     return str(found.section())
@@ -115,8 +115,8 @@ def test_what_is_negative_is_drawn_below_zero(weight: float) -> None:
 
 
 def test_a_dataset_has_one_colour_in_all_pictures() -> None:
-    made = hist.Hist.new.StrCat([], name="dataset", growth=True).StrCat([], name="region", growth=True)
-    made = made.Reg(4, 0, 1, name="x").Weight()
+    categories = hist.Hist.new.StrCat([], name="dataset", growth=True).StrCat([], name="region", growth=True)
+    made = categories.Reg(4, 0, 1, name="x").Weight()
     for region, sizes in {"sr": (1, 5), "cr": (5, 1)}.items():
         for dataset, size in zip("AB", sizes, strict=True):
             made.fill(dataset=dataset, region=region, x=[0.5] * size)

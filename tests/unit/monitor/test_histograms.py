@@ -9,43 +9,12 @@ from typing import Any
 import hist
 import numpy as np
 import pytest
+from made_histograms import SHIFTS, axes, pocketcoffea, topcoffea
 
 from wq_runner.errors import UsageError
 from wq_runner.monitor import drawing, histograms, pictures
 from wq_runner.monitor.histograms import Sample
 from wq_runner.monitor.pictures import EVENTS, GENERATOR, WEIGHTS, Picture, choose
-
-SHIFTS = {"nominal": 1.0, "jesUp": 1.1, "jesDown": 0.8, "puUp": 1.2, "puDown": 1.0}
-
-
-def axes(*names: str) -> Any:
-    found = hist.Hist.new
-    for name in names:
-        found = found.StrCat([], name=name, growth=True)
-    return found.Reg(4, 0, 100, name="mass", label="mass [GeV]")
-
-
-def topcoffea() -> dict[str, Any]:
-    """All axes in one histogram, which grow."""
-    whole = axes("process", "channel", "systematic").Weight()
-    for process in ("DY", "Data"):
-        for channel in ("2l", "3l"):
-            for name, weight in SHIFTS.items():
-                if process == "DY" or name == "nominal":
-                    whole.fill(
-                        process=process, channel=channel, systematic=name, mass=[10, 60], weight=weight
-                    )
-    return {"mass": whole}
-
-
-def pocketcoffea() -> dict[str, Any]:
-    """By observable, sample and dataset, with categories and variations as axes; data have no variations."""
-    simulation, data = axes("cat", "variation").Weight(), axes("cat").Weight()
-    for channel in ("2l", "3l"):
-        for name, weight in SHIFTS.items():
-            simulation.fill(cat=channel, variation=name, mass=[10, 60], weight=weight)
-        data.fill(cat=channel, mass=[10, 60])
-    return {"variables": {"mass": {"DY": {"DY_2018": simulation}, "DATA": {"Data_2018": data}}}}
 
 
 class Sparse:
@@ -81,7 +50,7 @@ class Eft(Sparse):
 
 def sparse() -> dict[str, Any]:
     found = topcoffea()["mass"]
-    dense = {}
+    dense: dict[tuple[str, ...], Any] = {}
     for process in ("DY", "Data"):
         for channel in ("2l", "3l"):
             for name in SHIFTS if process == "DY" else ("nominal",):
@@ -114,7 +83,9 @@ def test_a_picture_for_each_region_with_a_band(kind: str) -> None:
         assert list(expected) == [datasets[0]]
         assert list(data) == [datasets[1]]
         assert expected[datasets[0]].values.tolist() == [1, 0, 1, 0]
-        below, above = pictures.band(one, expected)
+        band = pictures.band(one, expected)
+        assert band is not None
+        below, above = band
         assert below == pytest.approx([0.8, 0, 0.8, 0])
         up = np.hypot(0.1, 0.2)
         assert above == pytest.approx([1 + up, 0, 1 + up, 0])
@@ -128,8 +99,9 @@ def test_a_variation_that_a_dataset_lacks_is_its_nominal() -> None:
     whole.fill(dataset="A", systematic="jesUp", mass=[10], weight=1.5)
     whole.fill(dataset="B", systematic="nominal", mass=[10], weight=3.0)
     (one,) = pictures.pictures({"mass": whole}, {})
-    _, above = pictures.band(one, one.parts)
-    assert above[0] == pytest.approx(4.5)
+    band = pictures.band(one, one.parts)
+    assert band is not None
+    assert band[1][0] == pytest.approx(4.5)
 
 
 def test_without_a_nominal_one_each_variation_has_a_picture() -> None:

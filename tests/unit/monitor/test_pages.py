@@ -6,11 +6,11 @@ import dataclasses
 import html as html_text
 import re
 import time
-from html.parser import HTMLParser
 
 import journals
 import pytest
 from journals import NASTY
+from markup import Tags
 
 from wq_runner.monitor import charts, html, page, report
 from wq_runner.monitor.collect import Collector
@@ -41,23 +41,6 @@ def both(view: RunView) -> dict[str, str]:
         "page": page.status_page(view, name=NASTY, every=5),
         "report": report.report_page(view, RECORD, name=NASTY),
     }
-
-
-class Tags(HTMLParser):
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.open: list[str] = []
-        self.feed(text)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag not in {"meta", "link", "br"}:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
 
 
 @pytest.mark.parametrize("kind", ["page", "report"])

@@ -14,10 +14,10 @@ import journals
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from markup import Numbers
 from prometheus_client.parser import text_string_to_metric_families
 from random_runs import RandomRun
 from rich.console import Console
-from test_agree import Numbers
 
 from wq_runner.monitor import metrics, page, report, status, terminal, words
 from wq_runner.monitor import runs as loading
@@ -104,9 +104,9 @@ def test_all_that_show_a_run_agree(run: RandomRun, over: bool) -> None:
         for sample in family.samples
     }
     for one in view.datasets:
-        labels = (("dataset", one.name), ("unit", view.unit))
-        assert samples[("done_total", *labels)] == one.done
-        assert samples[("planned", *labels)] == one.planned
+        dataset, unit = ("dataset", one.name), ("unit", view.unit)
+        assert samples["done_total", dataset, unit] == one.done
+        assert samples["planned", dataset, unit] == one.planned
     assert samples["run_seconds",] == view.seconds
     for place, name in (("done_total", "done"), ("planned", "planned"), ("skipped_total", "skipped")):
         assert sum(value for key, value in samples.items() if key[0] == place) == getattr(view.total, name)
@@ -192,8 +192,8 @@ def test_who_reads_the_file_sees_what_the_run_itself_sees(run: RandomRun, over: 
     counts = ("name", "planned", "done", "skipped", "resumed", "chunks", "chunks_done", "retried")
     for one, other in zip((seen.total, *seen.datasets), (view.total, *view.datasets), strict=True):
         assert [getattr(one, name) for name in counts] == [getattr(other, name) for name in counts]
-    for one, other in zip(seen.problems, view.problems, strict=True):
-        assert (one.cause, one.reason, one.count) == (other.cause, other.reason, other.count)
+    read, counted = ([(one.cause, one.reason, one.count) for one in each.problems] for each in (seen, view))
+    assert read == counted
     # times are written to the millisecond
     assert {one.host: one.tasks for one in seen.hosts} == {one.host: one.tasks for one in view.hosts}
     assert seen.seconds == pytest.approx(view.seconds, abs=0.01) or not over

@@ -14,6 +14,7 @@ from pathlib import Path
 import journals
 import jsonschema
 import pytest
+from journals import Timed
 
 from wq_runner import journal
 from wq_runner.errors import UsageError
@@ -27,7 +28,7 @@ SCHEMAS = Path(__file__).parents[3] / "docs" / "schemas"
 
 
 def started(directory: Path, *, host: str, pid: int, ended: int | None = None) -> RunPaths:
-    events = [(time.time(), RunStarted(command=("wq-run",), version="1", host=host, pid=pid))]
+    events: list[Timed] = [(time.time(), RunStarted(command=("wq-run",), version="1", host=host, pid=pid))]
     if ended is not None:
         events.append((time.time(), RunEnded(code=ended)))
     return RunPaths(root=journals.write(directory, events))
@@ -136,7 +137,8 @@ def test_the_state_fits_its_schema_at_any_time(part: float) -> None:
 def test_that_a_long_journal_is_read_is_said_before(
     run_directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    paths, said = RunPaths(root=run_directory), []
+    paths = RunPaths(root=run_directory)
+    said: list[str] = []
     runs.load(paths, say=said.append)
     assert not said
     monkeypatch.setattr(runs, "_SMALL", 100)

@@ -40,7 +40,7 @@ def test_few_datasets_are_told_one_by_one(view: RunView) -> None:
 
 
 def test_level_curves_are_a_line(view: RunView) -> None:
-    level = dict.fromkeys(view.series.gauges, (2.0,) * 20)
+    level: dict[str, tuple[float, ...]] = dict.fromkeys(view.series.gauges, (2.0,) * 20)
     level["running"] = tuple(map(float, range(20)))
     counts = dict.fromkeys(view.series.counts, (0.0,) * 20)
     series = Series(start=0.0, width=1.0, last_width=1.0, gauges=level, counts=counts)

@@ -11,7 +11,7 @@ import journals
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from journals import START, workers
+from journals import START, Timed, workers
 from rich.console import Console
 
 from wq_runner.monitor import display, terminal, words
@@ -177,7 +177,11 @@ def test_displays_show_phases(is_terminal: bool) -> None:
     console = Console(file=stream, force_terminal=is_terminal, width=100, height=30)
     shown = display.display(console, lambda now: collector.view(now, brief=True))
     began = PhaseStarted(category="processing", datasets={"A": Plan(items=4, events=400)})
-    events = [(START, RunStarted(command=(), version="1")), (START, began), (START + 1, workers(2))]
+    events: list[Timed] = [
+        (START, RunStarted(command=(), version="1")),
+        (START, began),
+        (START + 1, workers(2)),
+    ]
     for when, event in [*events, (START + 2, PhaseEnded(category="processing", seconds=2))]:
         collector.take(when, event)
         shown(when, event)

@@ -80,9 +80,13 @@ def test_only_the_last_cycle_of_a_name_counts(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["counts", "weights", "2d", "3d", "profile", "growing"])
 def test_histograms_are_added_with_errors_and_statistics(tmp_path: Path, kind: str) -> None:
-    axis = bh.axis.Regular(3, 0, 3)
-    axes = {"2d": [axis] * 2, "3d": [axis] * 3, "growing": [bh.axis.Variable([0, 1, 5])]}.get(kind, [axis])
-    storage = {"weights": bh.storage.Weight(), "profile": bh.storage.Mean()}.get(kind, bh.storage.Double())
+    axis: Any = bh.axis.Regular(3, 0, 3)
+    axes: list[Any] = {"2d": [axis] * 2, "3d": [axis] * 3, "growing": [bh.axis.Variable([0, 1, 5])]}.get(
+        kind, [axis]
+    )
+    storage: Any = {"weights": bh.storage.Weight(), "profile": bh.storage.Mean()}.get(
+        kind, bh.storage.Double()
+    )
     parts = [bh.Histogram(*axes, storage=storage) for _ in range(3)]
     whole = bh.Histogram(*axes, storage=storage)
     for seed, one in enumerate(parts):

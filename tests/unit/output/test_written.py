@@ -13,6 +13,7 @@ from wq_runner import system
 from wq_runner.errors import OutputError, ProcessorError
 from wq_runner.output import result_files
 from wq_runner.output.result_files import Form
+from wq_runner.remote import abilities
 from wq_runner.remote.several import Several
 from wq_runner.system import RunPaths
 
@@ -24,7 +25,7 @@ class Ended:
         self.postprocess = postprocess
 
 
-SUMS = {
+SUMS: dict[tuple[str, str], Any] = {
     (name, ""): {"out": {"x": value}, "processed": set()} for name, value in (("a", 1), ("b", {2}), ("c", 3))
 }
 GROUPS = {"a": "numbers", "b": "sets", "c": "numbers"}
@@ -108,7 +109,7 @@ def test_a_postprocess_that_fails_is_the_processors_own(tmp_path: Path) -> None:
 def test_what_coffea_drops_of_postprocess_is_said(
     takes: bool, postprocess: Any, result: Any, noted: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(result_files.abilities, "takes_what_postprocess_returns", lambda: takes)
+    monkeypatch.setattr(abilities, "takes_what_postprocess_returns", lambda: takes)
     sums = {of: {**one, "out": dict(one["out"])} for of, one in SUMS.items() if of[0] != "b"}
     written = result_files.write(sums, Ended(postprocess), RunPaths(root=tmp_path), Form())
     assert load(tmp_path / "output.coffea") == result

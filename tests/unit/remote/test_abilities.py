@@ -153,7 +153,7 @@ def test_a_processor_is_not_taken_for_a_packed_one(
     assert inputs.events == (None if checkpointer else 3)
 
 
-class Doubling(ProcessorABC):  # type: ignore[misc]  # coffea has no types
+class Doubling(ProcessorABC):
     def process(self, events: Any) -> Any:
         return double(events)
 
@@ -219,12 +219,12 @@ def test_the_installed_runner_raises_what_processing_lacks_but_not_what_opening_
 def test_behavior_is_imported_of_a_method_and_of_a_property() -> None:
     seen: list[str] = []
 
-    class Method(BaseSchema):  # type: ignore[misc]  # coffea has no types
+    class Method(BaseSchema):
         @classmethod
         def behavior(cls) -> None:
             seen.append("method")
 
-    class Property(BaseSchema):  # type: ignore[misc]  # coffea has no types
+    class Property(BaseSchema):
         @property
         def behavior(self) -> None:
             seen.append("property")

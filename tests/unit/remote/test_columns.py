@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import multiprocessing
 import os
+import shutil
 import signal
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -425,7 +426,7 @@ def test_a_full_disk_is_said_and_leaves_nothing_half(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(shelf.os, "replace", full)
+    monkeypatch.setattr(os, "replace", full)
     found, columns = reading.read(file, chunk=ENTRIES)
     assert found == plain(file)
     assert "No space left on device" in columns.notes[0]
@@ -447,7 +448,7 @@ def test_a_directory_that_can_only_be_read_is_used_for_what_it_has(
         raise OSError(30, "Read-only file system")
 
     monkeypatch.setattr(Shelf, "_locked", refused)
-    monkeypatch.setattr(shelf.os, "utime", refused)
+    monkeypatch.setattr(os, "utime", refused)
     found, again = reading.read(file)
     assert found == plain(file)
     assert {name: found[name] for name in expected} == expected
@@ -456,11 +457,11 @@ def test_a_directory_that_can_only_be_read_is_used_for_what_it_has(
 
 
 def test_the_size_that_nobody_says_is_modest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    usage = shelf.shutil.disk_usage(tmp_path)
-    monkeypatch.setattr(shelf.shutil, "disk_usage", lambda _: usage._replace(free=50 << 30))
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=50 << 30))
     assert Shelf(tmp_path / "s").limit == 5 << 30
     assert Shelf(tmp_path / "s", most=10**9).limit == 10**9
-    monkeypatch.setattr(shelf.shutil, "disk_usage", lambda _: usage._replace(free=500 << 30))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=500 << 30))
     assert Shelf(tmp_path / "s").limit == shelf.MODEST
     assert Shelf(tmp_path / "s", limit=7).limit == 7
 
@@ -495,14 +496,18 @@ def _write_for_ever(directory: str) -> None:
         number += 1
 
 
+def _wait_for_more(kept: Shelf) -> None:
+    before = len(kept.all())
+    running.until(lambda: len(kept.all()) > min(before, 2))
+
+
 def test_what_a_killed_process_was_writing_is_never_read(tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
     kept = Shelf(tmp_path / "s", limit=3_000_000)
     for _ in range(2):
         writer = context.Process(target=_write_for_ever, args=(str(kept.place),))
         writer.start()
-        before = len(kept.all())
-        running.until(lambda before=before: len(kept.all()) > min(before, 2))
+        _wait_for_more(kept)
         os.kill(writer.pid or 0, signal.SIGKILL)
         writer.join()
         for path in kept.packs_of("a" * 32):

@@ -19,35 +19,36 @@ from wq_runner.model import InputFile
 from wq_runner.remote import identity
 from wq_runner.samples.probe import probe
 
-Writer = Callable[[Path, Sequence[float]], None]
+Values = Sequence[float] | np.ndarray[Any, Any]
+Writer = Callable[[Path, Values], None]
 
 TREE = "deep/er/Events"
 
 
-def ttree(path: Path, values: Sequence[float], **options: Any) -> None:
+def ttree(path: Path, values: Values, **options: Any) -> None:
     with uproot.recreate(path, **options) as file:
         file.mktree(TREE, {"x": "f8"})
         file[TREE].extend({"x": np.asarray(values, dtype="f8")})
 
 
-def rntuple(path: Path, values: Sequence[float], **options: Any) -> None:
+def rntuple(path: Path, values: Values, **options: Any) -> None:
     with uproot.recreate(path, **options) as file:
         file.mkrntuple(TREE, {"x": np.asarray(values, dtype="f8")})
 
 
-def reproducible(path: Path, values: Sequence[float]) -> None:
+def reproducible(path: Path, values: Values) -> None:
     ttree(path, values, uuid_function=lambda: UUID(int=0))
 
 
-def reproducible_rntuple(path: Path, values: Sequence[float]) -> None:
+def reproducible_rntuple(path: Path, values: Values) -> None:
     rntuple(path, values, uuid_function=lambda: UUID(int=0))
 
 
-def columns(path: Path, values: Sequence[float], **options: Any) -> None:
+def columns(path: Path, values: Values, **options: Any) -> None:
     parquet.write_table(pa.table({"x": np.asarray(values, dtype="f8")}), path, **options)
 
 
-def bare(path: Path, values: Sequence[float]) -> None:
+def bare(path: Path, values: Values) -> None:
     columns(path, values, compression="NONE", use_dictionary=False, write_statistics=False)
 
 
@@ -84,7 +85,7 @@ def written(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, Write
         pytest.param(np.roll(VALUES, 100), id="the same rows in another order"),
     ],
 )
-def test_other_content_is_another_file(written: tuple[Path, Writer], values: Sequence[float]) -> None:
+def test_other_content_is_another_file(written: tuple[Path, Writer], values: Values) -> None:
     path, write = written
     before = found(path)
     assert len(before) == 8

@@ -87,7 +87,7 @@ def apply(
 
 @pytest.fixture(params=["a.root", "a.parquet"])
 def path(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    path = tmp_path / request.param
+    path: Path = tmp_path / request.param
     write(path, 0)
     return path
 

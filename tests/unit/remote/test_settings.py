@@ -9,7 +9,7 @@ import re
 import threading
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -76,6 +76,8 @@ def test_what_a_notebook_set_travels() -> None:
     with made.warnings(lambda *_: None, always="-"):
         found = [one for one in warnings.filters if one[0] == "error" and one[2] is RuntimeWarning]
     (_, message, _, module, line) = found[0]
+    assert message
+    assert module
     assert (message.pattern, module.pattern, line) == ("division", "numbers_.*", 0)
     made.add({"filters": [("error", None, "nobody.has:This", None, 0)]})
     with made.warnings(lambda *_: None, always="-"):
@@ -85,9 +87,10 @@ def test_what_a_notebook_set_travels() -> None:
 def test_filters_are_those_of_the_process_and_signals_are_seen_all_the_same() -> None:
     seen: list[str] = []
     made = Settings()
-    for action in ("error", "ignore"):
+    actions: tuple[Literal["error", "ignore"], ...] = ("error", "ignore")
+    for action in actions:
         with warnings.catch_warnings():
-            warnings.simplefilter(action)  # type: ignore[arg-type]
+            warnings.simplefilter(action)
             before = list(warnings.filters)
             with made.warnings(lambda message, *_: seen.append(str(message)), always="Skipping"):
                 warnings.warn("Skipping bad file", stacklevel=1)

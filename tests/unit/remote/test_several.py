@@ -22,7 +22,7 @@ from wq_runner.remote.pinned import Code
 from wq_runner.remote.several import MEANT, Several, Shared
 
 
-class Sum(ProcessorABC):  # type: ignore[misc] # coffea has no types
+class Sum(ProcessorABC):
     def __init__(self, column: str = "x") -> None:
         self.column = column
 
@@ -43,7 +43,7 @@ class Broken(Sum):
         raise ValueError(f"no muons in {len(events)} events")
 
 
-class Kept(ExecutorBase):  # type: ignore[misc] # coffea has no types
+class Kept(ExecutorBase):
     """Keeps coffea's work function."""
 
     def __call__(self, items: Any, function: Any, accumulator: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,7 +73,9 @@ class Reader:
         return len({id(tree) for tree in self.trees})
 
 
-def apply(function: Callable[[Any], Any], items: list[Piece], tmp_path: Path) -> tuple[dict[str, Any], Any]:
+def apply(
+    function: Callable[[Any], Any], items: Sequence[Piece], tmp_path: Path
+) -> tuple[dict[str, Any], Any]:
     import lz4.frame
 
     work.execute(

@@ -141,7 +141,7 @@ def test_files_taken_out_are_not_in_the_number_of_events(
 
 
 def test_groups_of_any_depth_and_their_mistakes(here: Path) -> None:
-    document = {
+    document: dict[str, Any] = {
         "2018": {"tt": {"up": {"files": ["/a.root"]}}, "DY": ["/b.root"]},
         "2017": {"DY": {"files": ["/c.root"]}},
     }
@@ -150,7 +150,7 @@ def test_groups_of_any_depth_and_their_mistakes(here: Path) -> None:
         "2018__DY": ["/b.root"],
         "2017__DY": ["/c.root"],
     }
-    document["2017"]["tt"] = {"file": ["/d.root"]}  # type: ignore[assignment]
+    document["2017"]["tt"] = {"file": ["/d.root"]}
     assert said(write(here / "x.json", document)) == ["2017__tt: has no list of files; it has file"]
 
 
@@ -300,6 +300,7 @@ def test_the_years_of_an_analysis_choose_its_datasets(here: Path, caplog: pytest
     assert list(found) == ["ggh"]
     assert "some.json: not in `year`, and so left out as by run_analysis.py: Data" in caplog.text
     assert "some.json: in `year`, but not in samples.json: vbf" in caplog.text
+    none: dict[str, Any] | None
     for none in ({}, None):
         assert list(read(write(here / "all.json", {**runner, "year": none}))) == ["ggh", "Data"]
     (text,) = said(write(here / "none.json", {**runner, "year": {"vbf": ["2022preEE"]}}))

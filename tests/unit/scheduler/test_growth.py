@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -14,8 +15,8 @@ from typing import Any
 import counting
 import pytest
 from counting import chunks
+from phases import SETTINGS, Phase
 from scripted import Cost, Worker
-from test_loop import SETTINGS, Phase
 
 import wq_runner
 from wq_runner.ledger.sums import TreeSettings
@@ -48,7 +49,7 @@ def counted() -> Iterator[Callable[[], int]]:
         yield lambda: counts[0]
     finally:
         sys.setprofile(None)
-        threading.setprofile(None)  # type: ignore[arg-type]
+        threading.setprofile(None)
 
 
 def calls(root: Path, values: list[Any], **settings: Any) -> int:
@@ -91,9 +92,9 @@ def workers(number: int) -> dict[str, Any]:
 
 
 def added_by_tasks(number: int) -> dict[str, Any]:
-    settings = {"shape": SETTINGS.shape, "code": SETTINGS.code, "tree": TreeSettings(results=4, always=True)}
+    settings = replace(SETTINGS, tree=TreeSettings(results=4, always=True))
     values = [one for name in range(number // 4) for one in chunks(f"D{name}", 4)]
-    return {"values": values, "settings": type(SETTINGS)(**settings)}
+    return {"values": values, "settings": settings}
 
 
 @pytest.mark.parametrize("many", [datasets, chunks_of_few, files, unknown_files, workers, added_by_tasks])

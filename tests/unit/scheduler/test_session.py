@@ -140,7 +140,8 @@ def test_an_error_closes_it_and_the_next_call_starts_it_again(tmp_path: Path) ->
     with pytest.raises(ProcessorError) as caught:
         session.run([*chunks("A", 2), *chunks("B", 2)], fail_in_b, Category.PROCESSING)
     assert failed == [caught.value]
-    assert not session.started
+    closed = not session.started
+    assert closed
     found = session.run(chunks("A", 2), look, Category.PROCESSING)
     assert session.started
     assert session.last is found

@@ -10,7 +10,7 @@ import pytest
 from wq_runner.config.options import RunOptions
 from wq_runner.errors import UsageError
 from wq_runner.units import GB, MB
-from wq_runner.workers import factory, kit, spec
+from wq_runner.workers import factory, factory_file, kit, spec
 from wq_runner.workers.batch import condor, slurm
 from wq_runner.workers.batch.job import Job
 from wq_runner.workers.catalog import Address
@@ -69,7 +69,7 @@ def test_factory(system: str) -> None:
         worker=Path("wq-worker.sh"),
         password=Path("password"),
     )
-    text = factory.factory_file.text_of(factory.file_of(settings))
+    text = factory_file.text_of(factory.file_of(settings))
     same(f"factory-{system}.txt", "\n".join(line) + "\n" + text)
 
 
