@@ -15,7 +15,7 @@ from coffea import processor
 from coffea.nanoevents import NanoAODSchema
 from coffea.nanoevents.mapping import uproot as mapping
 from coffea.processor.executor import WorkItem
-from muons import Muons
+from muons import Muons  # type: ignore[import-not-found]  # is copied beside this file
 from uproot.models import TTree
 
 from wq_runner.remote import wire, work

@@ -121,7 +121,7 @@ def test_diff(broken: Path, tmp_path: Path) -> None:
     running.run_well(*COMMON, "-o", "b", broken, cwd=tmp_path)
     same = report("diff", "a", "b", cwd=tmp_path)
     assert same.code == 0
-    assert same.out.startswith("nothing differs that the results depend on"), same.out
+    assert same.out.startswith("the runs do not differ in anything that the results depend on"), same.out
     nanoaod.write_simple(tmp_path / "data" / "one" / "f0.root", 1100)
     running.run_well(*COMMON, "-o", "c", "--chunksize", 500, broken, cwd=tmp_path)
     found = report("diff", "a", "c", cwd=tmp_path).out

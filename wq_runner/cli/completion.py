@@ -23,7 +23,7 @@ COMMANDS = ("wq-run", "wq-samples", "wq-env", "wq-workers", "wq-status", "wq-rep
 )
 @click.argument("shell", type=Choice(("bash", "zsh", "fish")), metavar="bash|zsh|fish")
 def cli(shell: str) -> None:
-    """Print what makes a shell complete these commands with the tab key."""
+    """Print the script with which a shell completes these commands at the tab key."""
     found = get_completion_class(shell)
     assert found is not None  # click knows these three
     for name in COMMANDS:

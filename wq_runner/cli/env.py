@@ -31,7 +31,7 @@ def _keys(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[C
     name="wq-env",
     codes=(0, 2, 4),
     variables=manual.CACHE,
-    files={"~/.cache/wq-runner/environments/": "All of them."},
+    files={"~/.cache/wq-runner/environments/": "The packed environments."},
 )
 def cli() -> None:
     """Build, list, compare and clean the environments that workers get.
@@ -160,7 +160,8 @@ def clean(keys: tuple[str, ...], max_cache: int | None, unused: float | None, *,
     entries = store.entries()
     if not (keys or everything or max_cache is not None or unused is not None):
         raise UsageError(
-            "what to delete? A KEY, --max-cache SIZE, --unused TIME or --all", hint="wq-env list"
+            "nothing is to be deleted: give a KEY, --max-cache SIZE, --unused TIME or --all",
+            hint="wq-env list",
         )
     chosen = entries if everything else [overview.find(store, key) for key in keys]
     if unused is not None:

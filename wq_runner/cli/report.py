@@ -116,7 +116,14 @@ def _plot(view: RunView, paths: RunPaths, kind: str) -> None:
     examples="wq-report plot wq-run-samples/stats.log\nwq-report plot stats.log --plots pdf -o pictures",
 )
 @click.argument("log", metavar="STATS.LOG", type=click.Path(path_type=Path))
-@click.option("--plots", cls=base.Option, type=_FORMATS, default="png", show_default=True, help="The format.")
+@click.option(
+    "--plots",
+    cls=base.Option,
+    type=_FORMATS,
+    default="png",
+    show_default=True,
+    help="Format of the pictures.",
+)
 @click.option(
     "-o",
     "--output",
@@ -129,7 +136,7 @@ def _plot(view: RunView, paths: RunPaths, kind: str) -> None:
 def plot(ctx: click.Context, log: Path, plots: str, output: Path | None) -> None:
     """Draw the statistics that any Work Queue manager logs: workers, tasks, cores, memory, transfer, time.
 
-    Of an output of coffea it draws the histograms, as wq-report show does.
+    If it is given an output of coffea instead, it draws the histograms, as wq-report show does.
     """
     if log.suffix == ".coffea":
         ctx.invoke(show, output=log, plots=plots, directory=output, axes=(), samples=())
@@ -151,7 +158,14 @@ def plot(ctx: click.Context, log: Path, plots: str, output: Path | None) -> None
     "wq-report show output.coffea --plots pdf --normalize --lumi 59.7 --samples samples.cfg",
 )
 @click.argument("output", metavar="OUTPUT.COFFEA", type=click.Path(path_type=Path))
-@click.option("--plots", cls=base.Option, type=_FORMATS, default="png", show_default=True, help="The format.")
+@click.option(
+    "--plots",
+    cls=base.Option,
+    type=_FORMATS,
+    default="png",
+    show_default=True,
+    help="Format of the pictures.",
+)
 @click.option(
     "-o",
     "--directory",
@@ -161,7 +175,7 @@ def plot(ctx: click.Context, log: Path, plots: str, output: Path | None) -> None
     help="Where to write the pictures  [default: plots, beside the output]",
 )
 @click.option(
-    "--list", "only_list", cls=base.Option, is_flag=True, help="Only list what is in it, draw nothing."
+    "--list", "only_list", cls=base.Option, is_flag=True, help="List what is in the output, and draw nothing."
 )
 @click.option(
     "--axis",
@@ -169,8 +183,8 @@ def plot(ctx: click.Context, log: Path, plots: str, output: Path | None) -> None
     cls=base.Option,
     multiple=True,
     metavar="NAME=VALUE",
-    help="Only what is of this value of an axis, or of this dataset; with * and ?, several with commas. "
-    "NAME=sum adds all of them up, and the picture says so.",
+    help="Draw only this value of an axis (region=sr), or this dataset. Wildcards * and ? are allowed, and "
+    "commas between several values. NAME=sum adds all values up, and the picture says so.",
 )
 @click.option(
     "--overlay",
@@ -198,7 +212,7 @@ def plot(ctx: click.Context, log: Path, plots: str, output: Path | None) -> None
     cls=base.Option,
     multiple=True,
     metavar="FILE",
-    help="Where xsec, nSumOfWeights and isData stand  [default: what the run was given]",
+    help="Samples that have xsec, nSumOfWeights and isData  [default: the samples of the run]",
 )
 def show(  # noqa: PLR0913 - as many as there are options
     output: Path,
@@ -278,7 +292,8 @@ def _draw(
             continue
         echo(f"picture      {_shown(target)}")
     if len(made) > most:
-        echo(f"not drawn    {len(made) - most:,} more: choose some, as with --axis '{_example(made[most])}'")
+        axis = _example(made[most])
+        echo(f"not drawn    {len(made) - most:,} more: choose some, for instance with --axis '{axis}'")
 
 
 def _example(picture: Picture) -> str:
@@ -297,11 +312,12 @@ def _warn_of_missing(record: Mapping[str, Any], *, normalize: bool) -> None:
     lacking = [name for name, one in (record.get("datasets") or {}).items() if not one.get("complete")]
     if lacking:
         what = (
-            "normalizing them to nSumOfWeights gives too little"
+            "normalizing to nSumOfWeights gives too few events"
             if normalize
-            else "their events are not all here"
+            else "the histograms lack some of the events"
         )
-        echo(f"note: {', '.join(lacking)}: incomplete, so {what}", err=True)
+        verb = "is" if len(lacking) == 1 else "are"
+        echo(f"note: {', '.join(lacking)} {verb} incomplete: {what}", err=True)
 
 
 def _writing(path: Path, write: Any) -> Any:

@@ -48,8 +48,8 @@ _LISTED = 30  # datasets that are not complete
     "scheme",
     cls=base.Option,
     type=click.Choice((ONE, PER_DATASET)),
-    help="One file output.coffea, or outputs/NAME.coffea for each dataset; also of one run.  "
-    "[default: as the runs have it]",
+    help="Write one file output.coffea, or outputs/NAME.coffea for each dataset. With this option, a single "
+    "run can be written in another form as well  [default: the form that the runs have]",
 )
 @click.option(
     "--accept-stale",
@@ -60,10 +60,10 @@ _LISTED = 30  # datasets that are not complete
 def merge(
     directories: tuple[Path, ...], output: Path | None, kind: str, scheme: str | None, accept_stale: bool
 ) -> None:
-    """Add up runs of different events, so that the sum is what one run of all would give.
+    """Add up the results of runs over different events, as if one run had processed all of them.
 
-    Refuses runs that have events in common. The sum is a run as well: it can be merged again. DIR may also
-    be the folder of wq-run export: all of its jobs are added up, into DIR/merged.
+    Runs that have events in common are refused. The sum is a run as well, and can be merged again. DIR may
+    also be the folder of wq-run export: the results of all its jobs are added up, into DIR/merged.
     """
     if kind != "outputs":
         _join(directories, kind, output)
@@ -80,7 +80,7 @@ def merge(
     if len(directories) < 2 and scheme is None:
         raise RunDirectoryError(
             "there is nothing to merge in one run",
-            hint="name two or more directories, or with --outputs the form in which it is to be written",
+            hint="name two or more directories, or another form of the output with --outputs",
         )
     target = output or Path("wq-run-merged")
     merge_runs(directories, target, PlainConsole(), accept_stale=accept_stale, scheme=scheme)
@@ -106,14 +106,14 @@ def merge(
     cls=base.Option,
     multiple=True,
     metavar="NAME",
-    help="Only these datasets; with * and ?. More than one is allowed.",
+    help="Add up only this dataset. Wildcards * and ? are allowed. Repeatable.",
 )
 @click.option("--raw", cls=base.Option, is_flag=True, help="Do not call the processor's postprocess.")
 def peek(directory: Path, output: Path | None, datasets: tuple[str, ...], *, raw: bool) -> None:
     """Look at the result of a run while it goes on: write the sum of what is accepted so far.
 
-    The run does not notice. The file says that it is partial, and wq-report show does, too: it draws its
-    histograms.
+    The run is not disturbed. The file is marked as partial. wq-report show draws its histograms, and says
+    that they are partial.
     """
     from wq_runner.results.peek import peek as look
 
@@ -137,13 +137,13 @@ def peek(directory: Path, output: Path | None, datasets: tuple[str, ...], *, raw
     "--resubmit",
     cls=base.Option,
     is_flag=True,
-    help="Write what submits those jobs again that are not done. Their results are put aside.",
+    help="Write a script that submits again the jobs that are not done. What they left is put aside.",
 )
 def check(directory: Path, *, resubmit: bool) -> None:
-    """Say what became of the jobs of wq-run export: whether all is there, whole, with every event.
+    """Check the jobs of wq-run export: whether each has a result, undamaged and with every event.
 
-    The exit code is 3 if a job is not done. A job that still runs has no result: wait for it before
-    --resubmit.
+    The exit code is 3 if a job is not done. A job that is still running has no result yet: wait for it
+    before you use --resubmit.
     """
     from wq_runner.export.check import check as check_jobs
     from wq_runner.monitor.console import PlainConsole
@@ -160,9 +160,12 @@ def diff(one: Path, other: Path) -> None:
 
     found = compare(_summary(one), _summary(other))
     if not found:
-        echo("nothing differs that the results depend on, and they are the same bytes")
+        echo("the runs do not differ in anything that the results depend on, and the results are identical")
     elif set(found) == {"result"}:
-        echo("nothing differs that the results depend on; their bytes do, as sums of floats may")
+        echo(
+            "the runs do not differ in anything that the results depend on; the results differ in some "
+            "bytes, as sums of floats do if they are added in another order"
+        )
     width = max((len(about) for about in found), default=0) + 3
     for about, texts in found.items():
         for number, text in enumerate(texts):
@@ -192,12 +195,12 @@ def _join(directories: tuple[Path, ...], kind: str, output: Path | None) -> None
         echo(f"note: {note}", err=True)
     problems = []
     if found.left_out:
-        problems.append("\n  ".join(["what was joined is there, but these are in no sum:", *found.left_out]))
+        problems.append("\n  ".join(["the joined files were written, without these:", *found.left_out]))
     if not complete:
         problems.append(f"the run is partial: what {paths.missing} lists is not in these files")
     if problems:
         raise PartialResultError(
-            "\n".join(problems), hint="what is in no sum is as it was in files/", page="merging"
+            "\n".join(problems), hint="what was not joined is still in files/", page="merging"
         )
 
 

@@ -152,7 +152,7 @@ class _RunCommand(LayeredCommand):
         "DIR/run.json": "What was asked for, used and done, and what is missing.",
         "DIR/missing.json": "What is missing, as samples for another run.",
         "DIR/wq-run.log": "The complete log.",
-        "DIR/damaged/": "Files that damaged lines of the record may have been about, if there were any.",
+        "DIR/damaged/": "Files that damaged lines of the journal may belong to, if there were such lines.",
         "~/.config/wq-runner/sites.yaml": "Your own sites.",
     },
 )

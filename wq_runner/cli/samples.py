@@ -109,7 +109,7 @@ def check(
     as_json: bool,
     **direct: Any,
 ) -> None:
-    """Open every file: count entries, find missing trees and unreadable files. Changes nothing.
+    """Open every file: count entries, find missing trees and unreadable files. Nothing is changed.
 
     The exit code is 0 if every file is good, and 3 if some are not.
     """
@@ -165,10 +165,10 @@ def check(
     help="File for what is missing, as samples for wq-run.",
 )
 def missing(convention: str, source: Path, samples: str, output: Path) -> None:
-    """Find files that were not processed, or not to their end, from the names of parquet files.
+    """Find input files that were not processed, or only in part, from the names of parquet files.
 
-    Opens input files only for what their names do not tell: how many events a file has of which some are
-    there and, with Legacy, the uuid. The exit code is 3 if something is missing.
+    Input files are opened only for what these names do not tell: the number of events in a file that was
+    processed in part and, with Legacy, the uuid. The exit code is 3 if something is missing.
     """
     from wq_runner import system
     from wq_runner.samples import unprocessed
@@ -177,10 +177,13 @@ def missing(convention: str, source: Path, samples: str, output: Path) -> None:
     found = unprocessed.find(fileset, source, convention, _Facts())
     for dataset in fileset:
         echo(unprocessed.summary(found, dataset))
-    _warn(f"{file.path} cannot be opened: taken for whole where its parts end" for file in found.unsure)
+    _warn(
+        f"{file.path} cannot be opened: it is assumed to end where its last parquet file does"
+        for file in found.unsure
+    )
     if found.lacking:
         system.write_json(output, unprocessed.as_samples(found, fileset))
-        echo(f"{output} has the rest, as samples: what makes such files does it when it is given these")
+        echo(f"{output} has the rest, as samples for the program that made the parquet files")
         click.get_current_context().exit(PartialResultError.exit_code)
     echo("nothing is missing")
 
@@ -197,7 +200,7 @@ def missing(convention: str, source: Path, samples: str, output: Path) -> None:
     cls=base.Option,
     required=True,
     type=Choice(("coffea", "pocketcoffea", "btvnanocommissioning", "higgsdna", "topcoffea")),
-    help="Program whose format is written.",
+    help="Program in whose format the samples are written.",
 )
 @click.option(
     "-o",
@@ -233,11 +236,11 @@ def convert(names: tuple[str, ...], treename: str | None, dialect: str, output: 
 @_jobs
 @click.option("--dry-run", cls=base.Option, is_flag=True, help="Show what would change, and change nothing.")
 def update(names: tuple[str, ...], treename: str | None, jobs: int | None, dry_run: bool) -> None:
-    """Count the events of sample JSONs' files, and write nEvents, nGenEvents and nSumOfWeights into them.
+    """Count the events of samples, and write nEvents, nGenEvents and nSumOfWeights into the sample JSONs.
 
-    Sums of weights are those of the tree Runs where there is one, as for skims it must be. Other keys, their
-    order and the form of the file stay. A sample with a file that cannot be read is left as it is, and the
-    command ends with 3.
+    Sums of weights are taken from the tree Runs where there is one, which is right for skims as well. Other
+    keys, their order and the layout of the JSON stay the same. A sample with a file that cannot be read is
+    left as it is, and the exit code is 3.
     """
     from wq_runner.cli import samples_update
 

@@ -61,7 +61,7 @@ def _contradictions(found: Found, sums: Sequence[Sums]) -> list[str]:
     simulated = found.dataset.is_simulation
     if simulated is not None and whole.is_data == simulated:
         what, has = ("simulation", "no genWeight") if simulated else ("data", "genWeight")
-        return [f"the sample is {what} by its metadata, and its files have {has}"]
+        return [f"the sample is {what} by its metadata, but its files have {has}"]
     return []
 
 

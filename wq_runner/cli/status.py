@@ -20,18 +20,18 @@ from wq_runner.units import format_size
     cls=base.Command,
     name="wq-status",
     codes=(0, 2),
-    files={"DIR/journal.jsonl": "Everything that happened, which is all that is read."},
+    files={"DIR/journal.jsonl": "The record of everything that happened: wq-status reads nothing else."},
     examples="wq-status                          the runs below this directory\n"
     "wq-status wq-run-samples           one run, now\n"
     "wq-status --watch wq-run-samples   until it ends",
 )
 @click.argument("directory", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
-@click.option("-w", "--watch", cls=base.Option, is_flag=True, help="Look again until the run has ended.")
+@click.option("-w", "--watch", cls=base.Option, is_flag=True, help="Keep showing the run until it has ended.")
 @click.option("--json", "as_json", cls=base.Option, is_flag=True, help="Print what status.json holds.")
 def cli(directory: Path | None, *, watch: bool, as_json: bool) -> None:
     """Show the run in DIR as its terminal does, or list the runs below the current directory.
 
-    Only files are read: any machine that sees the directory will do.
+    It reads files only, and so works on any machine that sees the directory.
     """
     from wq_runner.monitor import runs
 

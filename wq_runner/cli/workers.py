@@ -30,7 +30,7 @@ _F = TypeVar("_F", bound=Callable[..., Any])
     variables={**manual.CATALOG, **manual.CONFIG},
     files={
         "~/.config/wq-runner/sites.yaml": "Sites of your own.",
-        "~/.config/wq-runner/workers.password": "What --password-file auto made.",
+        "~/.config/wq-runner/workers.password": "The password that --password-file auto made.",
     },
 )
 def cli() -> None:
@@ -82,8 +82,8 @@ _target_options = _all(
         "--tls",
         group=_RUN,
         is_flag=True,
-        help="Connect with TLS, as a run with --tls needs. It is found out for your runs on this machine and "
-        "through a catalog, but not for HOST:PORT of another machine.",
+        help="Connect with TLS, which a run with --tls requires. This is detected for your runs on this "
+        "machine and through a catalog, but not for a HOST:PORT on another machine.",
     ),
 )
 
@@ -258,7 +258,7 @@ def scale(file: Path, most: int | None, least: int | None, per_cycle: int | None
     wanted = {"max-workers": most, "min-workers": least, "workers-per-cycle": per_cycle}
     changes = {key: value for key, value in wanted.items() if value is not None}
     if not changes:
-        raise UsageError("what to change? --max, --min or --per-cycle")
+        raise UsageError("nothing is to be changed: give --max, --min or --per-cycle")
     factory_file.scale(file, changes)
     echo(f"{file}: {', '.join(f'{key} {value}' for key, value in changes.items())}")
 
@@ -367,7 +367,7 @@ def sites_show(name: str) -> None:
 
 @cli.group(cls=base.Group)
 def columns() -> None:
-    """Care for the columns that workers of this host keep (--column-cache)."""
+    """List or delete the columns that workers keep on this host (--column-cache)."""
 
 
 _DIRECTORY = click.argument(
@@ -378,7 +378,7 @@ _DIRECTORY = click.argument(
 @columns.command("list", examples="wq-workers columns list\nwq-workers columns list /scratch/columns")
 @_DIRECTORY
 def columns_list(directory: str) -> None:
-    """List of which files columns are kept on this host, the last used first."""
+    """List the files whose columns are kept on this host, most recently used first."""
     from wq_runner.workers import columns as kept
 
     echo("\n".join(kept.listing(kept.found(directory))))
@@ -392,7 +392,7 @@ def columns_list(directory: str) -> None:
     help="Delete what was unused for longest, until no more than this is left  [default: delete all]",
 )
 def columns_clean(directory: str, max_cache: int | None) -> None:
-    """Delete columns that are kept on this host. What reads them meanwhile reads its files instead."""
+    """Delete columns that are kept on this host. Tasks that need them read the files instead."""
     from wq_runner.units import format_size
     from wq_runner.workers import columns as kept
 
@@ -405,7 +405,7 @@ def columns_clean(directory: str, max_cache: int | None) -> None:
 @_option("-M", "--name", metavar="NAME", help="Name of the run  [default: USER-workqueue-coffea]")
 @_option("--catalog", type=types.CATALOG, help="Catalog server that should know the run.")
 def doctor(name: str | None, catalog: str | None) -> None:
-    """Say why nothing runs, without disturbing what does. The exit code is 5 if something is wrong."""
+    """Find out why nothing runs, without disturbing any run. The exit code is 5 if something is wrong."""
     from wq_runner.config.options import default_name
     from wq_runner.errors import EngineError
     from wq_runner.workers import catalog as catalogs

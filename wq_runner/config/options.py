@@ -108,7 +108,7 @@ class RunOptions:
         type=types.KEY_VALUES,
         help="Keyword arguments of the processor class: name=value, or a JSON object. Repeatable. Literals "
         "(no, None, .5, [a, b]) are read as values, and have to be quoted to stay text; type "
-        "annotations of the class take precedence. Of one of several processors: ee.name=value.",
+        "annotations of the class take precedence. For one of several processors: ee.name=value.",
     )
     dataset: str | None = _option(
         None,
@@ -329,7 +329,7 @@ class RunOptions:
         ),
         type=types.PORTS,
         default="9123-9130",
-        help="Port to listen on. Of a range, the first free port is taken.",
+        help="Port to listen on. If it is a range, the first free port is taken.",
     )
     catalog: str | None = _option(
         None,
@@ -569,9 +569,9 @@ class RunOptions:
         group=_CHUNKS,
         nature=Nature(result=False, session=False, limits=False, jobs=True, drop=NEVER, heed=ALL, path=None),
         type=types.COLUMN_CACHE,
-        help="Keep the columns that chunks read on the hosts of workers, for runs that read them "
-        "again: so much on each, or in a directory there. auto: of remote files, and of those that LZMA "
-        "compressed.",
+        help="Keep the columns that chunks read on the hosts of workers, for runs that read them again: up "
+        "to this size on each host, or in this directory there. auto: only of remote files, and of files "
+        "that LZMA compressed.",
     )
     resource_monitor: str = _option(
         "off",
@@ -592,8 +592,8 @@ class RunOptions:
         ),
         type=types.SECONDS,
         default="10m",
-        help="End a chunk that has neither computed nor read anything for this long, nor has a program that "
-        "it waits for, and try it elsewhere; waiting for a core of a busy host is no such rest. 0: never.",
+        help="End a chunk that has neither computed nor read anything for this long, and try it elsewhere. "
+        "Waiting for a program that it started, or for a core of a busy host, does not count. 0: never.",
     )
     only: tuple[str, ...] = _option(
         (),

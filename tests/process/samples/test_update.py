@@ -102,7 +102,7 @@ def test_what_cannot_be_counted_is_left_as_it_is(tmp_path: Path) -> None:
     assert "bad: left as it is\n  " in ended.out
     assert "bad.root: not a ROOT file" in ended.out
     assert "data and simulation are mixed" in ended.out
-    assert "the sample is data by its metadata, and its files have genWeight" in ended.out
+    assert "the sample is data by its metadata, but its files have genWeight" in ended.out
 
 
 def test_only_sample_jsons_have_these_numbers(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ def written(path: Path, offset: int = 0, *more: str) -> str:
     return str(path)
 
 
-class Sums(ProcessorABC):  # type: ignore[misc]  # coffea has no types
+class Sums(ProcessorABC):
     def process(self, events: Any) -> Any:
         return {"fields": sorted(events.fields), "x": int(ak.sum(events.x))}
 
@@ -37,7 +37,7 @@ class Sums(ProcessorABC):  # type: ignore[misc]  # coffea has no types
         return accumulator
 
 
-class Spoiling(BaseSchema):  # type: ignore[misc]  # coffea has no types
+class Spoiling(BaseSchema):
     """Changes what it is given, as schemas may."""
 
     def __init__(self, base_form: Any, *args: Any, **keywords: Any) -> None:
@@ -62,7 +62,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @dataclasses.dataclass
-class OfOneTask(IterativeExecutor):  # type: ignore[misc]  # coffea has no types
+class OfOneTask(IterativeExecutor):
     """Does the chunks as a task does."""
 
     found: list[Any] = dataclasses.field(default_factory=list)
