@@ -66,10 +66,12 @@ def write(directory: Path) -> None:
             file["Events"].extend({"Muon": jagged, "genWeight": rng.normal(1, 0.1, size), **ids})
 
 
-def by_coffea(executor: Any, trouble: str = "") -> Any:
-    """Run it in coffea's own Runner."""
-    runner = processor.Runner(executor=executor, schema=NanoAODSchema, chunksize=CHUNKSIZE)
-    fileset = {name: [f"{name}.root"] for name in DATASETS}
+def by_coffea(executor: Any, trouble: str = "", bad: tuple[str, ...] = ()) -> Any:
+    """Run it in coffea's own Runner, which skips `bad` files."""
+    runner = processor.Runner(
+        executor=executor, schema=NanoAODSchema, chunksize=CHUNKSIZE, skipbadfiles=bool(bad)
+    )
+    fileset = {name: [f"{name}.root", *bad] for name in DATASETS}
     return runner(fileset, treename="Events", processor_instance=Muons(trouble))
 
 
@@ -93,8 +95,11 @@ def main() -> None:
             from wq_runner import WorkQueueExecutor
 
             with WorkQueueExecutor(workers="local:2", status=False) as executor:
+                Path("short.root").write_bytes(b"no file of ROOT")
                 with contextlib.redirect_stdout(sys.stderr):
                     output = by_coffea(executor)
+                    skipping = by_coffea(executor, bad=("short.root",))
+                print(f"skipping: {'equal' if plain(skipping) == expected else plain(skipping)}")
                 try:
                     by_coffea(executor, "oserror")
                 except Exception as error:

@@ -55,6 +55,7 @@ def test_a_packed_environment_has_them_too(other: Other) -> None:
 def test_the_executor_in_its_runner_has_them_and_raises_what_the_processor_did(other: Other) -> None:
     said = "\n".join(other.compare("WorkQueueExecutor"))
     assert "WorkQueueExecutor: equal" in said
+    assert "skipping: equal" in said
     assert "raised: the processor failed" in said
     assert "OSError: [Errno 5] of the processor" in said
 

@@ -10,6 +10,8 @@ from contextvars import ContextVar
 from typing import Any, Protocol
 
 import uproot
+from uproot.source.chunk import Chunk
+from uproot.source.futures import TrivialFuture
 
 from .ahead import Ahead, Range
 from .opening import is_local
@@ -53,6 +55,8 @@ class Kept:
         found = bytes(chunk._raw_data)  # `raw_data` insists on a whole one
         if found != self._head:
             self._small.clear()
+        # uproot 4 looks at the first `wait` only whether a chunk is whole, so its own has to be the first
+        chunk = Chunk(self.source, *place, TrivialFuture(found))
         self._head, self._small[place] = found, chunk
         return chunk
 
