@@ -13,6 +13,7 @@ import running
 from batch.condor import Pool
 from batch.following import SUMS, Follow, complete, ports
 
+from wq_runner.workers import factory
 from wq_runner.workers.catalog import Address
 
 ROOT = Path(__file__).parents[2]
@@ -203,3 +204,26 @@ def test_a_broken_factory_file_is_said_and_not_followed(
         said = run.ends_well()
     assert said.count("the factory keeps what it had") == 1
     complete(tmp_path / "out")
+
+
+def test_no_job_is_left_where_removing_them_one_by_one_takes_too_long(
+    pool: Pool, address: Address, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a factory does it, and each `condor_rm` waits for a busy schedd."""
+    program, gate = pool.programs / "condor_rm", tmp_path / "gate"
+    prompt = program.rename(tmp_path / "condor_rm")
+    waiting = f"while [ $# = 1 ] && [ ! -e {gate} ]; do sleep 0.1; done"
+    program.write_text(f'#!/bin/sh\n{waiting}\nexec {prompt} "$@"\n')
+    program.chmod(0o755)
+    monkeypatch.setattr(factory, "GRACE", 1.0)
+    settings = factory.FactorySettings(system="condor", name="nobody", catalog=address, count=2)
+    workers = factory.FactoryWorkers(settings, directory=tmp_path / "workers")
+    workers.prepare()
+    try:
+        workers.start(running.free_port())
+        running.until(lambda: len(pool.jobs()) == 2, "two jobs")
+        workers.stop()
+        running.until(lambda: not pool.jobs(), "no job is left")
+    finally:
+        workers.stop()
+        gate.touch()  # ends what the factory had started

@@ -6,6 +6,7 @@ import contextlib
 import logging
 import shlex
 import shutil
+import signal
 import tempfile
 import time
 from collections.abc import Mapping
@@ -241,6 +242,8 @@ class FactoryWorkers:
         """End the factory, which removes its jobs first."""
         if self._leash is not None:
             self._leash.stop(grace=GRACE)
+            # it removes one job after the other, and a batch system may take seconds for each
+            self._orphaned |= self._leash.process.returncode == -signal.SIGKILL
             self._leash = None
         if self._orphaned:
             self._remove_orphans()
