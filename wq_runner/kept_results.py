@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from wq_runner import checksums, names, summary, system
+from wq_runner import checksums, formats, names, summary, system
 from wq_runner.system import RunPaths
 
 NEW, LEAVING, COMING, GOING = ".new", ".leaving", ".coming", ".going"
@@ -35,7 +35,7 @@ _STEM = 40  # bytes of a name that are the processor's
 
 _RECORD = "run.json"
 _COPIED = (_RECORD, "missing.json", "report.html", "code", "journal.jsonl")
-_LINKED = ("output.coffea", "output.pkl.gz", "outputs", "files", "ledger")
+_LINKED = (*formats.FILES_OF_ALL, "outputs", "files", "ledger")
 _LOGS = ("status.json", "status.html", "stats.log", "transactions.log", "wq-run.log")
 _BELONGINGS = (*_COPIED, *_LINKED, *_LOGS, "earlier")
 """All that is of one result; its record first, which says that there is one."""

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from wq_runner import formats
 from wq_runner.errors import OutputError, UsageError, WqRunnerError
 
 log = logging.getLogger(__name__)
@@ -253,7 +254,7 @@ class RunPaths:
 
     @property
     def output(self) -> Path:
-        return self.root / "output.coffea"
+        return self.root / formats.FILES_OF_ALL[0]
 
     @property
     def outputs(self) -> Path:
@@ -263,7 +264,7 @@ class RunPaths:
     @property
     def results(self) -> tuple[Path, ...]:
         """All that a result may be written to."""
-        return self.output, self.output.with_suffix(".pkl.gz"), self.outputs
+        return *(self.root / name for name in formats.FILES_OF_ALL), self.outputs
 
     @property
     def earlier(self) -> Path:

@@ -17,7 +17,7 @@ from wq_runner.executors import environments
 
 PACKAGE = Path(wq_runner.__file__).parent
 
-VALUES = ("errors", "model", "units", "literals", "plain", "clock")
+VALUES = ("errors", "model", "units", "literals", "plain", "clock", "formats")
 BASE = (*VALUES, "names", "system", "checksums", "run_events", "journal", "summary", "kept_results")
 SENT = ("remote", "guarded")
 WORLD = ("samples", "environment", "engine", "workers", "monitor", "survey")
@@ -31,6 +31,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "literals": (),
     "plain": (),
     "clock": (),
+    "formats": (),
     "remote": (),  # travels to workers by itself
     "guarded": ("errors", "remote"),
     "names": (),

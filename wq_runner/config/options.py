@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from wq_runner import formats
 from wq_runner.config import completion, processors, types
 from wq_runner.config.executors import Backend, parse
 from wq_runner.config.nature import (
@@ -734,7 +735,7 @@ class RunOptions:
         group=_OUTPUT,
         nature=Nature(result=True, session=False, limits=False, jobs=True, drop=NEVER, heed=ALL, path=None),
         is_flag=True,
-        help="Also write .pkl.gz beside each .coffea file.",
+        help=f"Also write {formats.PICKLE.suffix} beside each .coffea file: {formats.PICKLE.words}.",
     )
     stage_out: str | None = _option(
         None,

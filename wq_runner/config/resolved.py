@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wq_runner import literals, units
+from wq_runner import formats, literals, units
 from wq_runner.config import processors
 from wq_runner.config.executors import check_installed
 from wq_runner.config.nature import Place
@@ -398,7 +398,7 @@ def _output(options: RunOptions) -> OutputSettings:
         accept_stale=options.accept_stale,
         keep_results=options.keep_results,
         scheme=options.outputs,
-        pkl_gz=options.pkl_gz,
+        also=formats.chosen(vars(options)),
         stage_out=options.stage_out,
         naming=options.naming,
     )

@@ -187,7 +187,7 @@ class OutputSettings:
     accept_stale: bool
     keep_results: int
     scheme: str
-    pkl_gz: bool
+    also: tuple[str, ...]
     stage_out: str | None
     naming: str
 

@@ -69,7 +69,7 @@ def is_finished(
         previous, inputs, complete = last["fingerprint"], last["inputs"], last["complete"]
         late = last.get("read_late", {})
         written, files = last["outputs"], last["files_written"]
-        as_before = Form(**last["form"]) == form
+        as_before = Form.of_record(last["form"]) == form
         limited = {name: (one["files_left_out"], one["files"]) for name, one in last["limited"].items()}
     except (OSError, ValueError, KeyError, TypeError):
         return False

@@ -153,7 +153,7 @@ class Completed:
         events = sum(len(item) for one in sums.values() for item in one[PROCESSED])
         value, note = result_files.ended(self.processor, sums, job.stem, "")
         self.paths.outputs.mkdir(exist_ok=True)
-        saved = result_files.save(value, self.paths.outputs / job.stem, zipped=self.form.pkl_gz)
+        saved = result_files.save(value, self.paths.outputs / job.stem, self.form.also)
         files = [result_files.describe(path, self.paths.root) for path in saved]
         self.written[job.stem] = Written(files=files, notes=[note] if note else [])
         datasets = tuple(dict.fromkeys(dataset for dataset, _ in job.sums))

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from wq_runner import checksums
+from wq_runner import checksums, formats
 from wq_runner.errors import OutputError, UsageError
 from wq_runner.output.stageout import Destination, Staged
 
 NAME = "wq-run-owner.json"
 
-OF_A_RUN = ("run.json", "missing.json", "output.coffea", "output.pkl.gz", "outputs", "files")
+OF_A_RUN = ("run.json", "missing.json", *formats.FILES_OF_ALL, "outputs", "files")
 OF_A_JOB = (*OF_A_RUN, "journal.jsonl", "ledger")
 """What the results of a run, or of a job, are called there."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gzip
 import hashlib
 import itertools
 import shlex
@@ -14,10 +13,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from wq_runner import guarded, names, system
+from wq_runner import formats, guarded, names, system
 from wq_runner.config.settings import OutputSettings
 from wq_runner.config.types import FILES, ONE
 from wq_runner.errors import OutputError, ProcessorError, WqRunnerError
+from wq_runner.formats import WHOLE
 from wq_runner.ledger import totals
 from wq_runner.ledger.items import Sum
 from wq_runner.model import Fileset
@@ -25,9 +25,6 @@ from wq_runner.planning import schemes
 from wq_runner.remote import abilities, several
 from wq_runner.remote.reads import recorder
 from wq_runner.system import RunPaths
-
-WHOLE = "output"
-"""The name of the file with everything, and of what is written there."""
 
 _DROPPED = (
     "what postprocess returns is dropped, as by the Runner of this coffea: only what it changes in place is "
@@ -38,14 +35,14 @@ _AGAIN = "all chunks are done, and what they returned is kept: mend it, and star
 
 @dataclass(frozen=True, kw_only=True)
 class Form:
-    """How the result is written: `scheme` as `--outputs` says, with gzip as well or not.
+    """How the result is written: `scheme` as `--outputs` says, and in which formats `also`.
 
     `names` are the files that datasets go to, where it is by dataset.
     """
 
     scheme: str = ONE
     names: Mapping[str, str] = field(default_factory=dict)
-    pkl_gz: bool = False
+    also: tuple[str, ...] = ()
     stage_out: str | None = None
 
     @classmethod
@@ -53,9 +50,20 @@ class Form:
         return cls(
             scheme=settings.scheme,
             names=schemes.stems(settings.scheme, fileset),
-            pkl_gz=settings.pkl_gz,
+            also=settings.also,
             stage_out=settings.stage_out,
         )
+
+    @classmethod
+    def of_record(cls, record: Mapping[str, Any]) -> Form:
+        """Return what `run.json` says of it."""
+        told = {name: value for name, value in record.items() if name not in formats.ALSO}
+        return cls(**told, also=formats.chosen(record))
+
+    def record(self) -> dict[str, Any]:
+        """Return what `run.json` says of it: of each format whether it was asked for."""
+        told = {name: value for name, value in vars(self).items() if name != "also"}
+        return {**told, **{name: name in self.also for name in formats.ALSO}}
 
     @property
     def by_files(self) -> bool:
@@ -126,7 +134,7 @@ def write(
             value, note, failed = _ended_each(processor, {of: sums[of] for of in parts}, stem, apart)
             problem = problem or failed
             notes += [note] if note else []
-            saved = save(value, place / stem, zipped=form.pkl_gz)
+            saved = save(value, place / stem, form.also)
             files += [describe(path, paths.root) for path in saved]
             datasets = {dataset for dataset, portion in sums if form.stem((dataset, portion)) == stem}
             shown(value, datasets.pop() if len(datasets) == 1 else "")
@@ -233,26 +241,15 @@ def sha256(path: Path) -> str:
     return found.hexdigest()
 
 
-def save(value: Any, stem: Path, *, zipped: bool = False) -> list[Path]:
-    """Write a result as stem.coffea, and as stem.pkl.gz if it is to be `zipped` as well."""
-    import cloudpickle
-    import lz4.frame
-
-    path = stem.with_name(f"{stem.name}.coffea")
-    with _writing(path):
-        # checksums of blocks, since whoever unpickles may not read to the end
-        with (
-            system.replacing(path) as stream,
-            lz4.frame.open(stream, "wb", block_checksum=True, content_checksum=True) as packed,
-        ):
-            cloudpickle.dump(value, packed)
-        if not zipped:
-            return [path]
-        other = stem.with_name(f"{stem.name}.pkl.gz")
-        # no name and no time inside: the same result is the same file
-        with system.replacing(other) as stream, gzip.GzipFile("", "wb", fileobj=stream, mtime=0) as packed:
-            cloudpickle.dump(value, packed)
-        return [path, other]
+def save(value: Any, stem: Path, also: Collection[str] = ()) -> list[Path]:
+    """Write a result as stem.coffea, and in the formats that are asked for `also`."""
+    written = []
+    for one in (formats.COFFEA, *(formats.ALSO[name] for name in also)):
+        path = stem.with_name(f"{stem.name}{one.suffix}")
+        with _writing(path), system.replacing(path) as stream:
+            one.write(value, stream)
+        written.append(path)
+    return written
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from typing import Any
 
 from rich.console import Console
 
-from wq_runner import checksums, names, system
+from wq_runner import checksums, formats, names, system
 from wq_runner.clock import Clock
 from wq_runner.code import arguments
 from wq_runner.config import commands
@@ -83,7 +83,7 @@ def _merge(
             raise OutputError(f"there is a run in {output} already", hint="choose another directory with -o")
         sums = _add_up(runs, paths)
         scheme = scheme or options.get("outputs", ONE)
-        form = Form(scheme=scheme, names=_stems(runs, scheme), pkl_gz=bool(options.get("pkl_gz", False)))
+        form = Form(scheme=scheme, names=_stems(runs, scheme), also=formats.chosen(options))
         result = result_files.write(sums, processor, paths, form)
         if result.problem is not None:
             raise result.problem

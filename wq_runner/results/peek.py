@@ -14,7 +14,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from wq_runner import summary, system
+from wq_runner import formats, summary, system
 from wq_runner.config import processors
 from wq_runner.directory import resume
 from wq_runner.errors import OutputError, UsageError, did_you_mean
@@ -70,7 +70,7 @@ def peek(
     sums, shares = so_far(paths, patterns)
     processor = _raw(paths) if raw else _processor(paths)
     value, _ = result_files.ended(
-        processor, sums, result_files.WHOLE, "look at one dataset at a time, with --dataset"
+        processor, sums, formats.WHOLE, "look at one dataset at a time, with --dataset"
     )
     result_files.save(value, path.with_suffix(""))
     system.write_json(path.with_suffix(".json"), _told(paths, shares))

@@ -98,7 +98,7 @@ def summary(
         "outputs": list(written),
         "stale": list(mergeable.stale_names(runs)),
         "files_written": sum(run.summary["files_written"] for run in runs),
-        "form": vars(form),
+        "form": form.record(),
         "staged": [],
         "datasets": {name: account.as_json() for name, account in accounts.items()},
         "missing": missing,

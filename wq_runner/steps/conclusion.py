@@ -87,7 +87,7 @@ def conclude(
     else:
         system.write_json(paths.missing, missing_fileset(ready.fileset, plan, found, bad))
         record.missing_file = result_files.describe(paths.missing, paths.root)
-    record.form = vars(dataclasses.replace(form, stage_out=None))
+    record.form = dataclasses.replace(form, stage_out=None).record()
     show = functools.partial(shown.of_run, place.watch, ready.whole)
     with waiting(console, "output", "adding up and writing"):
         written = result_files.write(found.sums, place.processor, paths, form, show, place.early)
@@ -100,7 +100,7 @@ def conclude(
     record.phases["saving"] = time.monotonic() - clock
     record.left_behind = place.watch.glance().left_behind
     staging.stage(record, paths, form.stage_out, console)
-    record.form = vars(form)
+    record.form = form.record()
     total = record.clock() - record.started
     view = place.watch.look()
     announcements.ending(console, record.accounts, record.spent, total, view.mean_event_rate, paths)

@@ -73,7 +73,7 @@ def finished(tmp_path: Path) -> Callable[..., bool]:
             "inputs": before.digest,
             "outputs": [{"path": "output.coffea", "bytes": 6, "sha256": ""}],
             "files_written": 0,
-            "form": vars(Form()),
+            "form": Form().record(),
             "limited": {
                 name: {"files_left_out": files, "files": of} for name, (files, of) in before.left_out.items()
             },

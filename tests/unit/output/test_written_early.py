@@ -148,7 +148,7 @@ def test_what_fails_is_tried_again_at_the_end(tmp_path: Path, ledger: dict[Path,
 
 
 def test_what_is_planned_again_is_gone(tmp_path: Path, ledger: dict[Path, Any]) -> None:
-    run = Run(tmp_path, ledger, Form(scheme="per-dataset", pkl_gz=True))
+    run = Run(tmp_path, ledger, Form(scheme="per-dataset", also=("pkl_gz",)))
     run.complete("A")
     run.complete("B")
     run.completed.again({"A"})
