@@ -225,12 +225,16 @@ def regular(values: Floats) -> ak.Array:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """How much to make: `events` in each file, `basket` between two common boundaries of its branches."""
+    """How much to make: `events` in each file, `basket` between two common boundaries of its branches.
+
+    CMS compresses NanoAOD with LZMA, which takes far longer to read than LZ4.
+    """
 
     files: int = 4
     events: int = 100_000
     seed: int = 1
     basket: int = 25_000
+    compression: str = "LZ4"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -254,18 +258,23 @@ def make_blocks(kind: str, plan: Plan, *, index: int = 0) -> Iterator[Block]:
 def write_file(path: str | os.PathLike[str], kind: str, plan: Plan, *, index: int = 0) -> float:
     """Write a file, and return its sum of weights."""
     return write_blocks(
-        path, make_block(kind, 0, np.random.default_rng(0)), make_blocks(kind, plan, index=index)
+        path,
+        make_block(kind, 0, np.random.default_rng(0)),
+        make_blocks(kind, plan, index=index),
+        plan.compression,
     )
 
 
-def write_blocks(path: str | os.PathLike[str], empty: Block, blocks: Iterable[Block]) -> float:
+def write_blocks(
+    path: str | os.PathLike[str], empty: Block, blocks: Iterable[Block], compression: str = Plan.compression
+) -> float:
     """Write blocks of events like `empty` under the name once all are there; return the sum of weights."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     total = 0.0
     try:
-        with uproot.recreate(unfinished, compression=uproot.LZ4(1)) as file:
+        with uproot.recreate(unfinished, compression=getattr(uproot, compression)(1)) as file:
             tree = file.mktree("Events", {name: _branch_type(array) for name, array in empty.items()})
             for block in blocks:
                 tree.extend(block)
@@ -366,10 +375,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--seed", type=int, default=Plan.seed)
     parser.add_argument(
+        "--compression",
+        choices=("LZ4", "ZLIB", "LZMA"),
+        default=Plan.compression,
+        help="CMS takes LZMA (default %(default)s)",
+    )
+    parser.add_argument(
         "--samples", type=Path, help="write samples.cfg and sample_jsons/ into this directory"
     )
     options = parser.parse_args(arguments)
-    plan = Plan(files=options.files, events=options.events, seed=options.seed)
+    plan = Plan(
+        files=options.files, events=options.events, seed=options.seed, compression=options.compression
+    )
     made = [write_dataset(options.out, kind, plan, progress=print) for kind in KINDS]
     if options.samples:
         print(f"samples      {write_samples(options.samples, made)}")

@@ -147,18 +147,49 @@ def test_read_where_a_redirector_says(data: Path, tmp_path: Path) -> None:
 FAR = 0.025  # seconds until the server answers
 
 
-def test_columns_of_a_far_server_come_in_one_request(tmp_path: Path) -> None:
+def far_columns(directory: Path) -> tuple[tuple[str, ...], list[str]]:
+    """Write two files of many columns, and samples; return the options of an analysis, and the columns."""
     files, columns = [f"{number}.root" for number in range(2)], [f"x{number}" for number in range(60)]
     for name in files:
-        nanoaod.write_simple(tmp_path / "data" / name, ENTRIES, columns)
-    (tmp_path / "a.json").write_text(json.dumps({"files": files, "treeName": "Events"}))
-    chosen = ("-p", f"{running.ANALYSIS}:Columns", "--schema", "BaseSchema", "--chunksize", "20")
+        nanoaod.write_simple(directory / "data" / name, ENTRIES, columns)
+    (directory / "a.json").write_text(json.dumps({"files": files, "treeName": "Events"}))
+    analysis = f"{running.ANALYSIS}:Columns"
+    return ("-p", analysis, "--schema", "BaseSchema", "--chunksize", "20"), columns
+
+
+def test_columns_of_a_far_server_come_in_one_request(tmp_path: Path) -> None:
+    chosen, columns = far_columns(tmp_path)
     with xrootd.xrootd(tmp_path / "data") as server, delays.delayed(server.port, FAR) as far:
         (tmp_path / "samples.cfg").write_text(f"root://127.0.0.1:{far.port}//\na.json\n")
         running.run_well(*chosen, *WORKERS, tmp_path / "samples.cfg", cwd=tmp_path)
     assert running.output(tmp_path / "out")["sums"] == dict.fromkeys(columns, ENTRIES * (ENTRIES - 1))
     # eight chunks, of which two may have begun before anything was learned; each request takes its time
     assert far.requests < 8 * len(columns) / 2
+
+
+def test_columns_of_a_far_server_that_were_kept_are_not_asked_for_again(tmp_path: Path) -> None:
+    """Nor those of a file that was written anew in its place."""
+    chosen, columns = far_columns(tmp_path)
+    expected = dict.fromkeys(columns, ENTRIES * (ENTRIES - 1))
+    kept = ("--column-cache", tmp_path / "kept", "--preload", "off")
+    with xrootd.xrootd(tmp_path / "data") as server, delays.delayed(server.port, 0) as far:
+        (tmp_path / "samples.cfg").write_text(f"root://127.0.0.1:{far.port}//\na.json\n")
+
+        def asked(output: str, *more: object) -> tuple[int, dict[str, int]]:
+            before = far.requests
+            command = (*chosen, *kept, "-w", "local:1", "-o", output, *more, tmp_path / "samples.cfg")
+            running.run_well(*command, cwd=tmp_path)
+            return far.requests - before, running.output(tmp_path / output)["sums"]
+
+        first, found = asked("first")
+        assert found == expected
+        second, found = asked("second", "--chunksize", "30")
+        assert found == expected
+        assert second < first / 4
+        nanoaod.write_simple(server.data / "1.root", 2 * ENTRIES, columns)
+        _, found = asked("third")
+    entries = 2 * ENTRIES
+    assert found == dict.fromkeys(columns, ENTRIES * (ENTRIES - 1) // 2 + entries * (entries - 1) // 2)
 
 
 def test_a_column_that_no_file_has_is_said_before_anything_runs(data: Path, tmp_path: Path) -> None:

@@ -44,6 +44,14 @@ def test_the_tree_of_a_file_is_read_once_for_the_chunks_of_a_task(other: Other) 
     assert 0 < found["branches"] < 40
 
 
+def test_columns_that_are_kept_are_what_is_read(other: Other) -> None:
+    for output in ("filling", "filled"):
+        ended = other.wq_run(output, *LOCAL, "--column-cache", other.place / "kept", "--chunksize", 700)
+        assert ended.code == 0, ended.out + ended.err
+        assert other.compare(output) == [f"{output}: equal"]
+    assert "(100%) came from what workers keep" in ended.out
+
+
 @pytest.mark.parametrize("other", ["0.7.29"], indirect=True)
 @pytest.mark.timeout(PACKING)
 def test_a_packed_environment_has_them_too(other: Other) -> None:

@@ -27,19 +27,28 @@ def _used(directory: Path) -> tuple[int, int, int]:
     return sum(one.hits for one in found), sum(one.misses for one in found), sum(one.kept for one in found)
 
 
-def test_a_second_run_reads_what_is_kept_and_never_of_another_file(tmp_path: Path) -> None:
-    data = tmp_path / "f.root"
-    with uproot.recreate(data, compression=None) as file:
+def _write(path: Path) -> None:
+    with uproot.recreate(path, compression=None) as file:
         file.mktree("Events", {"x": "f4"})
         for first in range(0, ENTRIES, BASKET):
             file["Events"].extend({"x": np.arange(first, first + BASKET, dtype="f4")})
+
+
+def _command(place: Path, output: str, factor: int = 1, chunksize: int = 500) -> list[object]:
+    """Return a run of samples in a place, with a processor that was edited to have this factor."""
+    processor = place / f"total{factor}.py"
+    processor.write_text(PROCESSOR.replace("FACTOR", str(factor)))
+    options = ["-p", f"{processor}:process", "--schema", "BaseSchema", "--column-cache", place / "kept"]
+    return [*options, "-w", "local:1", "-c", chunksize, "-o", output]
+
+
+def test_a_second_run_reads_what_is_kept_and_never_of_another_file(tmp_path: Path) -> None:
+    data = tmp_path / "f.root"
+    _write(data)
     expected = float(np.arange(ENTRIES).sum())
 
     def run(factor: int, chunksize: int, output: str = "out") -> tuple[str, float]:
-        (tmp_path / "total.py").write_text(PROCESSOR.replace("FACTOR", str(factor)))
-        options = ("-p", "total.py:process", "--schema", "BaseSchema", "--column-cache", tmp_path / "kept")
-        more = ("-w", "local:1", "-c", chunksize, "-o", output)
-        ended = running.run_well(*options, *more, data, cwd=tmp_path)
+        ended = running.run_well(*_command(tmp_path, output, factor, chunksize), data, cwd=tmp_path)
         found = running.output(tmp_path / output)
         assert found["n"] == ENTRIES
         return ended.out, found["sum"]
@@ -70,3 +79,18 @@ def test_a_second_run_reads_what_is_kept_and_never_of_another_file(tmp_path: Pat
     cleaned = running.run("columns", "clean", tmp_path / "kept", cwd=tmp_path, name="wq-workers")
     assert "freed" in cleaned.out
     assert not list((tmp_path / "kept").rglob("*.columns"))
+
+
+def test_two_runs_at_once_keep_the_same_and_each_is_right(tmp_path: Path) -> None:
+    data = tmp_path / "f.root"
+    _write(data)
+    both = [
+        running.start(*_command(tmp_path, f"out{factor}", factor), data, cwd=tmp_path) for factor in (1, 2)
+    ]
+    assert [running.finish(one).code for one in both] == [0, 0]
+    running.run_well(*_command(tmp_path, "out3", 3), data, cwd=tmp_path)
+    expected = float(np.arange(ENTRIES).sum())
+    assert [running.output(tmp_path / f"out{factor}")["sum"] / factor for factor in (1, 2, 3)] == [
+        expected
+    ] * 3
+    assert _used(tmp_path / "out3")[1:] == (0, 0)

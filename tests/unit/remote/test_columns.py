@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import shutil
 import signal
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -386,6 +387,38 @@ def test_a_pack_that_others_can_write_to_is_not_used(reading: Reading, file: Pat
     found, again = reading.read(file, chunk=ENTRIES)
     assert (found, again.counts.hits) == (expected, 0)
     assert "could have written" in again.notes[0]
+
+
+SOMEBODY = 65534
+"""The user id of nobody."""
+
+
+def _as_somebody(directory: Path, file: Path, ends: Any) -> None:
+    os.setgid(SOMEBODY)
+    os.setuid(SOMEBODY)
+    found, columns = Reading(directory).read(file, chunk=ENTRIES)
+    ends.put((found == plain(file), columns.counts.hits, columns.notes))
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can be two users")
+def test_two_users_of_a_host_have_each_their_own() -> None:
+    with tempfile.TemporaryDirectory() as name:  # others cannot enter those of pytest
+        place = Path(name)
+        place.chmod(0o755)
+        file, shared = write(place / "f.root", uproot.LZMA(1)), Reading(place / "kept")
+        shared.directory.mkdir()
+        shared.directory.chmod(0o1777)
+        expected, _ = shared.read(file, chunk=ENTRIES)
+        ends: Any = multiprocessing.get_context("fork").Queue()
+        somebody = multiprocessing.get_context("fork").Process(
+            target=_as_somebody, args=(shared.directory, file, ends)
+        )
+        somebody.start()
+        assert ends.get(timeout=100) == (True, 0, [])
+        somebody.join()
+        assert {one.stat().st_uid for one in kept_packs(shared)} == {0, SOMEBODY}
+        found, again = shared.read(file, chunk=ENTRIES)
+        assert (found, again.counts.misses, again.notes) == (expected, 0, [])
 
 
 # -- room
