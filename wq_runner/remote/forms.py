@@ -14,6 +14,7 @@ from contextvars import ContextVar
 from typing import Any
 
 _NAME = "_extract_base_form"
+_TYPES = "typenames"
 
 
 class Forms:
@@ -23,6 +24,9 @@ class Forms:
         self._current = tree
         self._tree: Any = None
         self._packed = b""
+        self._named: Any = None
+        self._names: dict[str, str] = {}
+        self._answering: Any = None
 
     def of(self, tree: Any, make: Callable[[], Any]) -> Any:
         """Return the form of a tree: a copy of its own, as a schema may change what it is given."""
@@ -34,8 +38,36 @@ class Forms:
             return made
         return pickle.loads(self._packed)
 
+    def begin(self, tree: Any) -> None:
+        """Have a tree answer what the types of its branches are called, as newer coffeas ask of it."""
+        ask = getattr(tree, _TYPES, None)
+        if ask is None or tree is self._answering:
+            return
+        self.end()
+        if tree is not self._named:
+            self._named, self._names = tree, {}
+
+        def typenames(*args: Any, **options: Any) -> Any:
+            if args or options:
+                return ask(*args, **options)
+            if not self._names:
+                self._names = ask()
+            return dict(self._names)
+
+        setattr(tree, _TYPES, typenames)
+        self._answering = tree
+
+    def end(self) -> None:
+        """Leave the tree as it was: results may hold it, and travel."""
+        if self._answering is not None:
+            delattr(self._answering, _TYPES)
+            self._answering = None
+
     def clear(self) -> None:
+        """Forget the tree."""
+        self.end()
         self._tree, self._packed = None, b""
+        self._named, self._names = None, {}
 
 
 _forms: ContextVar[Forms | None] = ContextVar("forms", default=None)

@@ -24,18 +24,21 @@ class Modules:
     def __init__(self) -> None:
         self._seen = 0
         self._judged: dict[str, bool] = {}
+        self._chosen: dict[frozenset[str], frozenset[str]] = {}  # of each set of packages
 
     def own(self, names: frozenset[str], processor: Any) -> Iterator[tuple[str, Any]]:
         """Yield them by their names: those that are named, not installed, or of the processor's package."""
         if len(sys.modules) != self._seen:
             self._seen = len(sys.modules)
+            self._chosen.clear()
             for name in sorted(sys.modules.keys() - self._judged.keys()):
                 self._judged[name] = name in names or _is_own(name, sys.modules[name])
-        mine = {name for name, judged in self._judged.items() if judged}
-        packages = {kind.__module__.partition(".")[0] for kind in type(processor).__mro__} - _NOT_OWN
-        if packages:
-            mine |= {name for name in self._judged if name.partition(".")[0] in packages}
-        for name in sorted(mine & sys.modules.keys()):
+        packages = frozenset(kind.__module__.partition(".")[0] for kind in type(processor).__mro__) - _NOT_OWN
+        if packages not in self._chosen:
+            self._chosen[packages] = frozenset(
+                name for name, judged in self._judged.items() if judged or name.partition(".")[0] in packages
+            )
+        for name in sorted(self._chosen[packages] & sys.modules.keys()):
             yield name, getattr(sys.modules[name], "__dict__", {})
 
 

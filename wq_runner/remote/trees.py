@@ -193,6 +193,7 @@ class Trees(Checked):
         self._keep_columns(self._tree, self._seen)
         self._share_columns(self._tree)
         self._foresee(self._tree)
+        self._forms.begin(self._tree)
         return self._tree
 
     def __setitem__(self, key: str, value: Any) -> None:
@@ -205,6 +206,7 @@ class Trees(Checked):
         self._foresee(value)
         if self._more and self._kept is not None:
             self._tree, self._seen, self._key = value, seen, key
+            self._forms.begin(value)
 
     def _share_columns(self, tree: Any) -> None:
         """Read the arrays of a chunk once for all processors that it is meant for."""
@@ -235,6 +237,7 @@ class Trees(Checked):
         except BaseException:
             self.close()  # who tries once more opens it anew
             raise
+        self._forms.end()
         self._done(item)
         return out
 

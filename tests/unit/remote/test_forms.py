@@ -100,6 +100,21 @@ def test_chunks_of_a_file_have_one_form(tmp_path: Path, made: list[str], schema:
     assert made == ["x", "x", "y"]
 
 
+def test_the_types_of_branches_are_asked_once(tmp_path: Path) -> None:
+    with uproot.open({written(tmp_path / "a.root"): None}) as file:
+        tree = file["Events"]
+        forms = Forms(lambda: tree)
+        for _ in range(2):
+            forms.begin(tree)
+            forms.begin(tree)
+            names = tree.typenames()
+            assert names == {"x": "int64_t"}
+            assert tree.typenames(filter_name="y") == {}
+            names.clear()
+            forms.end()
+            assert "typenames" not in vars(tree)
+
+
 def test_what_others_open_meanwhile_has_a_form_of_its_own(tmp_path: Path, made: list[str]) -> None:
     """A processor may open the same file, or another one of the same shape."""
     tree, other = (uproot.open({written(tmp_path / f"{name}.root"): None})["Events"] for name in ("a", "b"))
