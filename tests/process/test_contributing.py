@@ -56,6 +56,13 @@ def test_common_additions_are_shown() -> None:
     assert list(SECTIONS) == ["A site", "An executor", "A builder of environments", "A dialect of samples"]
 
 
+def test_where_a_change_goes_is_there() -> None:
+    section = TEXT.partition("## Where a change goes\n")[2].partition("\n\nThe most common")[0]
+    named = set(re.findall(r"`([\w/]+(?:\.\w+|/))`", section)) - {"docs/"}
+    assert len(named) > 10
+    assert not [name for name in named if not (nanoaod.ROOT / "wq_runner" / name).exists()]
+
+
 def test_the_python_in_it_is_formatted() -> None:
     """As ruff would have it, but for the line that names the file."""
     for section in SECTIONS.values():
