@@ -45,11 +45,11 @@ def test_the_tree_of_a_file_is_read_once_for_the_chunks_of_a_task(other: Other) 
 
 
 def test_columns_that_are_kept_are_what_is_read(other: Other) -> None:
-    for output in ("filling", "filled"):
-        ended = other.wq_run(output, *LOCAL, "--column-cache", other.place / "kept", "--chunksize", 700)
-        assert ended.code == 0, ended.out + ended.err
-        assert other.compare(output) == [f"{output}: equal"]
-    assert "(100%) came from what workers keep" in ended.out
+    kept = ("--column-cache", other.place / "kept", "--chunksize", 700)
+    filling, filled = (other.wq_run(output, *LOCAL, *kept) for output in ("filling", "filled"))
+    assert (filling.code, filled.code) == (0, 0), filling.err + filled.err
+    assert other.compare("filling", "filled") == ["filling: equal", "filled: equal"]
+    assert "(100%) came from what workers keep" in filled.out
 
 
 @pytest.mark.parametrize("other", ["0.7.29"], indirect=True)
