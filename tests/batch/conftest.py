@@ -6,10 +6,11 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import condor
 import nanoaod
 import pytest
 import running
-from batch import condor, following, slurm
+from batch import following, slurm
 from batch.following import ENTRIES, Follow
 
 from wq_runner.workers import catalog

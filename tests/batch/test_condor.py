@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 import running
-from batch.condor import Pool
 from batch.following import SUMS, Follow, complete, ports
+from condor import Pool
 
 from wq_runner.workers import factory
 from wq_runner.workers.catalog import Address

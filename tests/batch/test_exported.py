@@ -12,9 +12,9 @@ import nanoaod
 import pytest
 import running
 from batch import xrootd
-from batch.condor import Pool
 from batch.following import Follow
 from batch.slurm import Slurm
+from condor import Pool
 
 COMMON = (
     "-p", "mine.py:Sums", "--schema", "BaseSchema", "--chunksize", 50, "--memory", "500MB", "--disk", "1GB"

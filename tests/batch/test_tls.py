@@ -8,10 +8,10 @@ import stat
 import time
 from pathlib import Path
 
+import condor
 import pytest
 import releases
 import running
-from batch import condor
 from batch.following import SIZE, SUMS, Follow, complete, password, port_of, ports, talking
 
 from wq_runner.workers.catalog import Address

@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import condor
 import nanoaod
 import pytest
 import running
@@ -53,19 +54,32 @@ def pocket(tmp_path_factory: pytest.TempPathFactory) -> Other:
 
 
 def words(output: str, *more: object) -> tuple[object, ...]:
-    return ("start.py", "run", "--cfg", "config.py", "-o", output, "-c", 400, *more)
+    size = () if "-ro" in more else ("-c", 400)
+    return ("start.py", "run", "--cfg", "config.py", "-o", output, *size, *more)
 
 
-def run(pocket: Other, output: str, *more: object) -> str:
-    ended = running.finish(pocket.start("python", *words(output, *more)), PACKING)
+def run(pocket: Other, output: str, *more: object, **environ: str) -> str:
+    ended = running.finish(pocket.start("python", *words(output, *more), **environ), PACKING)
     assert ended.code == 0, ended.out + ended.err
-    return ended.out
+    return ended.out + ended.err
 
 
-def is_equal(pocket: Other, output: str) -> bool:
-    ended = pocket.run("python", "compare.py", "iterative", output)
+def is_equal(
+    pocket: Other, output: str, expected: str = "iterative", events: tuple[int, int] = (1700, 1500)
+) -> bool:
+    ended = pocket.run("python", "compare.py", expected, output)
     assert ended.code == 0, ended.out + ended.err
-    return ended.out.split() == [f"{output}:", "equal"]
+    of_datasets, said = ended.out.splitlines()
+    assert of_datasets.split() == list(map(str, events))
+    return said == f"{output}: equal"
+
+
+def in_condor(pocket: Other, pool: condor.Pool) -> dict[str, str]:
+    """Return the variables of a shell that has HTCondor's commands."""
+    return {
+        "PATH": f"{pool.programs}:{pocket.bin}:{os.environ['PATH']}",
+        "WQ_TESTS_CONDOR": str(pool.directory),
+    }
 
 
 @pytest.mark.parametrize(
@@ -82,18 +96,79 @@ def test_the_output_is_that_of_its_own_executor(pocket: Other, output: str, more
     assert is_equal(pocket, output)
 
 
-def test_the_line_of_the_page_has_that_output_too(pocket: Other, tmp_path: Path) -> None:
-    """In a shell that has a `pocket-coffea` which needs no CVMFS."""
-    line = snippet(PAGE, " -e work_queue ").strip()
-    program = tmp_path / "pocket-coffea"
-    start = shlex.join(map(str, (pocket.bin / "python", pocket.place / "start.py")))
-    program.write_text(f'#!/bin/sh\nexec {start} "$@"\n')
-    program.chmod(0o755)
-    path = f"{tmp_path}:{pocket.bin}:{os.environ['PATH']}"
-    ended = running.finish(pocket.start("/bin/sh", "-c", line, PATH=path), PACKING)
-    assert ended.code == 0, ended.out + ended.err
-    (pocket.place / "output").rename(pocket.place / "page")
-    assert is_equal(pocket, "page")
+@pytest.mark.parametrize(
+    ("executor", "more", "output"),
+    [
+        ("work_queue", "", "page"),
+        ("work_queue@lxplus", "--environment=shared", "page-of-lxplus"),  # a packed one has its test
+    ],
+)
+def test_the_lines_of_the_page_have_that_output_too(
+    pocket: Other, tmp_path: Path, executor: str, more: str, output: str
+) -> None:
+    """In a shell that has a `pocket-coffea` which needs no CVMFS, and HTCondor's commands."""
+    with condor.pool(tmp_path / "condor", slots=2) as pool:
+        program = pool.programs / "pocket-coffea"
+        start = shlex.join(map(str, (pocket.bin / "python", pocket.place / "start.py")))
+        program.write_text(f'#!/bin/sh\nexec {start} "$@"\n')
+        program.chmod(0o755)
+        line = snippet(PAGE, f" -e {executor} ").strip()
+        started = pocket.start("/bin/sh", "-c", f"{line} {more}", **in_condor(pocket, pool))
+        ended = running.finish(started, PACKING)
+        assert ended.code == 0, ended.out + ended.err
+        submitted = pool.descriptions()
+        running.until(lambda: not pool.jobs(), "the end of its jobs")
+    assert bool(submitted) is ("@" in executor)
+    assert len(submitted) <= 100
+    assert all('+JobFlavour = "workday"' in one for one in submitted)
+    (pocket.place / "output").rename(pocket.place / output)
+    assert is_equal(pocket, output)
+
+
+RUN_OPTIONS = """
+scaleout: 2
+chunksize: 300
+limit-chunks: 2
+skip-bad-files: true
+retries: 3
+cores-per-worker: 1
+mem-per-worker: 3
+disk-per-worker: 4GB
+queue: espresso
+walltime: "6:00:00"
+ignore-grid-certificate: true
+environment: shared
+custom-setup-commands:
+  - touch of-the-setup
+"""
+
+
+def test_a_file_of_run_options_means_what_it_does_there(pocket: Other, tmp_path: Path) -> None:
+    (pocket.place / "options.yaml").write_text(RUN_OPTIONS.replace("touch ", f"touch {pocket.place}/"))
+    (pocket.place / "bad.root").write_bytes(b"no file of ROOT")
+    datasets = pocket.place / "datasets.json"
+    before = datasets.read_text()
+    content = json.loads(before)
+    content["b"]["files"].append(str(pocket.place / "bad.root"))
+    datasets.write_text(json.dumps(content))
+    options = ("-ro", "options.yaml", "--executor-custom-setup", "work_queue.py", "-e")
+    try:
+        run(pocket, "limited", *options, "iterative")
+        with condor.pool(tmp_path / "condor", slots=2) as pool:
+            said = run(pocket, "in-condor", *options, "condor@lxplus", **in_condor(pocket, pool))
+            submitted = pool.descriptions()
+            running.until(lambda: not pool.jobs(), "the end of its jobs")
+    finally:
+        datasets.write_text(before)
+    assert is_equal(pocket, "in-condor", "limited", events=(568, 600))
+    assert "bad.root" in said
+    assert "run options: retries: " in said
+    assert (pocket.place / "of-the-setup").exists()
+    assert len(submitted) == 2
+    for line in (
+        "request_cpus = 1", "request_memory = 3072", '+JobFlavour = "espresso"', "+MaxRuntime = 21600",
+    ):  # fmt: skip
+        assert all(line in one.splitlines() for one in submitted), submitted
 
 
 def test_the_processor_of_a_configuration_runs_in_wq_run(pocket: Other) -> None:

@@ -1,12 +1,14 @@
 """HTCondor's commands for tests: what is submitted goes through its real parser, then it is run here.
 
 There are no daemons: each job is a process, in a directory that has just what the submit description
-transfers, and its events are logged as `condor_shadow` does.
+transfers, and its events are logged as `condor_shadow` does. In a pool with few slots, jobs wait for each
+other.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import re
 import shlex
@@ -21,6 +23,8 @@ from pathlib import Path
 from typing import Any
 
 GRACE = 10.0
+CLEANING = 60.0  # for the directory of a job, with a whole environment in it
+SLOTS = "slots"
 
 
 @dataclass(frozen=True)
@@ -40,14 +44,22 @@ class Pool:
         return [path.read_text() for path in sorted(self.directory.glob("*.submit"))]
 
     def remove_all(self) -> None:
+        for number, _ in enumerate(self.descriptions(), 1):
+            (self.directory / f"{number}.removed").touch()  # or one that waits takes the slot
         for path in self.directory.glob("*.pid"):
             _end(int(path.read_text()))
+        end = time.monotonic() + CLEANING
+        while any(self.directory.glob("job-*")) and time.monotonic() < end:
+            time.sleep(0.05)
 
 
 @contextlib.contextmanager
-def pool(directory: Path) -> Iterator[Pool]:
+def pool(directory: Path, slots: int | None = None) -> Iterator[Pool]:
+    """Make a pool, with as many slots as there are jobs, or with fewer."""
     made = Pool(directory)
     made.programs.mkdir(parents=True)
+    if slots is not None:
+        (directory / SLOTS).write_text(str(slots))
     for name in ("submit", "rm"):
         program = made.programs / f"condor_{name}"
         program.write_text(f'#!/bin/sh\nexec {shlex.join([sys.executable, __file__, name])} "$@"\n')
@@ -114,7 +126,7 @@ def _inputs(values: Mapping[str, str]) -> list[str]:
 
 
 def run(path: Path, cluster: int, process: int, directory: Path) -> None:
-    """Be a slot: run one job of a description, and log what becomes of it."""
+    """Run one job of a description, and log what becomes of it."""
     import htcondor2
 
     parsed = htcondor2.Submit(path.read_text())
@@ -141,32 +153,53 @@ def run(path: Path, cluster: int, process: int, directory: Path) -> None:
         with log.open("a") as stream:
             stream.write(f"{number:03} ({cluster:03}.{process:03}.000) {now} {text}\n...\n")
 
-    scratch.mkdir()
-    shutil.copy(values["executable"], scratch / "condor_exec.exe")
-    for name in _inputs(values):
-        shutil.copy(name, scratch)
+    def is_removed() -> bool:
+        return (directory / f"{cluster}.removed").exists()
+
+    code = 0
     event(0, "Job submitted from host: <127.0.0.1:9618>")
-    environ = {**os.environ, "_CONDOR_SCRATCH_DIR": str(scratch)}
-    with (
-        Path(filled("output") or "/dev/null").open("wb") as out,
-        Path(filled("error") or "/dev/null").open("wb") as err,
-    ):
-        job = subprocess.Popen(
-            ["./condor_exec.exe", *_words(filled("arguments"))],
-            cwd=scratch, env=environ, stdout=out, stderr=err, start_new_session=True,
-        )  # fmt: skip
-    (directory / f"{cluster}.{process}.pid").write_text(str(job.pid))
-    event(1, "Job executing on host: <127.0.0.1:9618>")
-    code = job.wait()
-    for name in filter(None, values.get("transfer_output_files", "").strip('"').split(",")):
-        # what is missing would put the job on hold
-        shutil.copytree(scratch / name, Path(values.get("initialdir", ".")) / name, dirs_exist_ok=True)
-    if (directory / f"{cluster}.removed").exists():
+    with _slot(directory, cluster + process):
+        if not is_removed():
+            scratch.mkdir()
+            shutil.copy(values["executable"], scratch / "condor_exec.exe")
+            for name in _inputs(values):
+                shutil.copy(name, scratch)
+            environ = {**os.environ, "_CONDOR_SCRATCH_DIR": str(scratch)}
+            with (
+                Path(filled("output") or "/dev/null").open("wb") as out,
+                Path(filled("error") or "/dev/null").open("wb") as err,
+            ):
+                job = subprocess.Popen(
+                    ["./condor_exec.exe", *_words(filled("arguments"))],
+                    cwd=scratch, env=environ, stdout=out, stderr=err, start_new_session=True,
+                )  # fmt: skip
+            (directory / f"{cluster}.{process}.pid").write_text(str(job.pid))
+            event(1, "Job executing on host: <127.0.0.1:9618>")
+            if is_removed():  # before there was a process to end
+                _end(job.pid)
+            code = job.wait()
+            place = Path(values.get("initialdir", "."))
+            for name in filter(None, values.get("transfer_output_files", "").strip('"').split(",")):
+                # what is missing would put the job on hold
+                shutil.copytree(scratch / name, place / name, dirs_exist_ok=True)
+            shutil.rmtree(scratch, ignore_errors=True)
+    if is_removed():
         event(9, "Job was aborted by the user.\n\tvia condor_rm")
     else:
         how = "(1) Normal termination (return value" if code >= 0 else "(0) Abnormal termination (signal"
         event(5, f"Job terminated.\n\t{how} {abs(code)})")
-    shutil.rmtree(scratch, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _slot(directory: Path, number: int) -> Iterator[None]:
+    """Wait for a slot, if there are not as many as jobs."""
+    limit = directory / SLOTS
+    if not limit.exists():
+        yield
+        return
+    with (directory / f"slot-{number % int(limit.read_text())}").open("w") as slot:
+        fcntl.flock(slot, fcntl.LOCK_EX)
+        yield
 
 
 def _words(text: str) -> list[str]:
