@@ -60,7 +60,13 @@ def find(names: Sequence[str], *, treename: str | None = None, wanted: Direct = 
     reading = Reading(READERS)
     if not names:
         reading.problem("samples", "none given: name a .cfg, a .json, a .root file, a directory or a glob")
-    found = [item for name in names for item in _read_name(name, reading)]
+    found: list[Found] = []
+    for name in names:
+        known = len(reading.problems)
+        here = _read_name(name, reading)
+        if not here and len(reading.problems) == known:
+            reading.problem(name, "it names no dataset")
+        found += here
     found = _unique(direct.tell_apart(together(found, wanted, reading)), reading)
     if treename is not None:
         found = [replace(one, dataset=_with_treename(one.dataset, treename, reading)) for one in found]

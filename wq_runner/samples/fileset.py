@@ -58,7 +58,7 @@ def _of_year(body: Mapping[Any, Any], year: Any) -> dict[Any, Any]:
 def _dataset(name: str, body: Any, path: Path, prefixes: Prefixes, reading: Reading) -> Dataset | None:
     where = paths.shown(path)
     if isinstance(body, dict) and "files" not in body and not kinds.is_mapping_of_files(body):
-        reading.problem(where, f"{name}: has no list of files; it has {', '.join(map(str, list(body)[:8]))}")
+        reading.problem(where, kinds.without_files(name, body))
         return None
     fields: Mapping[Any, Any] = body if isinstance(body, dict) and "files" in body else {"files": body}
     problem = _problem(fields)

@@ -46,8 +46,7 @@ def _datasets(
             yield words, {**common, **(body if named else {"files": body})} if common or named else body
         elif isinstance(body, dict):
             if not kinds.is_group(body):
-                some = ", ".join(map(str, list(body)[:8]))
-                reading.problem(paths.shown(path), f"{'__'.join(words)}: has no list of files; it has {some}")
+                reading.problem(paths.shown(path), kinds.without_files("__".join(words), body))
                 continue
             yield from _datasets(body, words, common, path, reading)
         elif isinstance(body, list):

@@ -153,10 +153,15 @@ def why_nothing(value: Any) -> str:
         return f"no samples, as it has no list of files; {hint}"
     name, body = next(iter(value.items()))
     if isinstance(body, dict):
-        said = f"{name}: has no list of files; it has {_some(body)}"
+        said = without_files(str(name), body)
     else:
         said = f"{name}: {next(iter(body), body)!r} in files, expected the name of a file"
     return f"no samples, as nothing in it names a file of data ({said})"
+
+
+def without_files(name: str, body: Mapping[Any, Any]) -> str:
+    """Say of what should be a dataset that it has no files."""
+    return f"{name}: has no list of files; it " + (f"has {_some(body)}" if body else "is empty")
 
 
 def _known(value: Mapping[Any, Any]) -> str | None:

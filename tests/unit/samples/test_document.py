@@ -139,6 +139,7 @@ def test_yaml(here: Path) -> None:
         ('{"a": [3]}', "f.json", "a: 3 in files"),
         ('{"a": {"files": 3}}', "f.json", "a: files is 3, expected a list"),
         ('{"a": {"file": ["/x.root"]}}', "f.json", "a: has no list of files; it has file"),
+        ('{"a": {}}', "f.json", "a: has no list of files; it is empty"),
         ('{"a": {"files": ["/x.root"], "metdata": {}}}', "f.json", "no field metdata; nearest: metadata"),
         ('{"a": {"files": ["/x.root"], "metadata": 3}}', "f.json", "expected a mapping"),
         ('{"a": {"files": ["/x.root"], "treename": 3}}', "f.json", "treename is 3"),
