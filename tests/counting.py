@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from wq_runner.errors import InputError
 from wq_runner.remote.several import MEANT
 
@@ -100,6 +102,18 @@ def fail_in_mm(chunk: Chunk) -> dict[str, Any]:
     if chunk.usermeta is not None and chunk.usermeta["who"] == "mm":
         raise ValueError("no muons")
     return look(chunk)
+
+
+def unlike_in_mm(chunk: Chunk) -> dict[str, Any]:
+    """Return a structure of another kind for the later chunks of mm."""
+    found = look(chunk)
+    if chunk.usermeta is not None and chunk.usermeta["who"] == "mm":
+        found["cuts"] = {"njet": 1} if chunk.entrystart < 3000 else ["njet"]
+    return found
+
+
+def unlike_and_large_in_mm(chunk: Chunk) -> dict[str, Any]:
+    return {**unlike_in_mm(chunk), "table": np.random.default_rng(chunk.entrystart).random(20_000)}
 
 
 def nothing_of_a(chunk: Chunk) -> dict[str, Any] | None:

@@ -147,6 +147,32 @@ def test_one_that_fails_does_not_keep_the_others_from_their_results(analysis: Pa
     assert chunks_of(analysis / "out", before) == {"mm": FILES * EVENTS // CHUNK}
 
 
+def test_results_of_one_that_cannot_be_added_up_do_not_either(analysis: Path) -> None:
+    """Nor is anything lost that was done for it: the same command says it again, and reads nothing."""
+    text = (analysis / "proc.py").read_text()
+    unlike = text.replace('"last": {int(values[-1])}', '"last": {1} if values[0] else [1]')
+    (analysis / "proc.py").write_text(unlike)
+    out = analysis / "out"
+
+    def refused() -> int:
+        before = len(running.events_of(out))
+        ended = running.run(*BOTH, "--task-time", 0, "-o", "out", cwd=analysis)
+        assert ended.code == 6, ended.out + ended.err
+        assert "'last' of two chunks cannot be added" in ended.error
+        assert "in the result: ee: complete, mm: failed" in ended.error
+        assert load(out / "output.coffea") == {"ee": alone()["ee"]}
+        assert not running.summary(out)["complete"]
+        return chunks_of(out, before)["ee"]
+
+    assert refused() == FILES * EVENTS // CHUNK
+    assert refused() == 0
+    (analysis / "proc.py").write_text(text)
+    before = len(running.events_of(out))
+    running.run_well(*BOTH, "-o", "out", cwd=analysis)
+    assert load(out / "output.coffea") == alone()
+    assert chunks_of(out, before) == {"mm": FILES * EVENTS // CHUNK}
+
+
 def test_in_a_file_for_each(analysis: Path) -> None:
     running.run_well(*BOTH, "-e", "iterative", "--outputs", "per-processor", "-o", "out", cwd=analysis)
     assert {path.name for path in (analysis / "out" / "outputs").iterdir()} == {"ee.coffea", "mm.coffea"}

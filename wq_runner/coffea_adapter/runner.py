@@ -91,7 +91,7 @@ def process(analysis: Analysis, fileset: Fileset, plan: Sequence[Chunk], session
         raise PartialResultError("nothing was done")
     if not found.results:
         raise lacking(found) or PartialResultError("nothing was done")
-    left: Counter[str] = Counter()
+    left = Counter(found.unsummed)
     for item in found.left:
         left[item.dataset] += item.events
     return Processed(

@@ -11,7 +11,7 @@ import queue
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -128,7 +128,8 @@ class Reducer:
 
     Without `directory` nothing is kept for another process, and nothing is given to tasks; with `tree`,
     `batches` are for tasks to add up. `recovered` files of the ledger are added up first. `completed` is told
-    of datasets that are complete, in the thread.
+    of datasets that are complete, in the thread. Of several `processors`, those whose results cannot be added
+    up have `failed`: the others go on.
     """
 
     def __init__(
@@ -138,12 +139,13 @@ class Reducer:
         files: FileStore | None = None,
         tree: TreeSettings | None = None,
         completed: Completed | None = None,
+        processors: Collection[str] = (),
     ) -> None:
         self._journal = journal
         self._completed = completed
         self._directory = directory
         self._files = files
-        self._sums = Sums(journal, directory, tree)
+        self._sums = Sums(journal, directory, tree, processors)
         self._messages: queue.SimpleQueue[_Message | None] = queue.SimpleQueue()
         self._batches: queue.SimpleQueue[Batch] = queue.SimpleQueue()
         self._pace = 0.0  # seconds to add one result
@@ -208,6 +210,11 @@ class Reducer:
         """
         self._check()
         return not self._batches.empty() or (self._sums.some_apart and self._taken < self._given)
+
+    @property
+    def failed(self) -> Mapping[str, ProcessorError]:
+        """The error of each of several processors whose results cannot be added up."""
+        return self._sums.failed
 
     def finish(self) -> dict[Sum, Any]:
         """Return the sum of each dataset and portion, in the order in which they came."""
@@ -305,9 +312,7 @@ class Reducer:
             if one.small:
                 small[_of(one.accepted)].append(one)
         together = [group for group in small.values() if len(group) >= TOGETHER]
-        for group in together:
-            self._keep_sum(directory, group)
-        kept = {one.accepted.task for group in together for one in group}
+        kept = {one.accepted.task for group in together if self._keep_sum(directory, group) for one in group}
         if rest := [one for one in answers if one.accepted.task not in kept]:
             self._keep_each(directory, rest, pool, apart=apart)
 
@@ -321,12 +326,20 @@ class Reducer:
         answer.divide(result, places)
         return [_Arrival.of(place, one) for place, one in zip(places, accepted, strict=True)]
 
-    def _keep_sum(self, directory: Path, answers: Sequence[_Arrival]) -> None:
-        """Write what the answers make together, then say that it holds them, then add it up."""
+    def _keep_sum(self, directory: Path, answers: Sequence[_Arrival]) -> bool:
+        """Write what the answers make together, then say that it holds them, then add it up.
+
+        False if they cannot be added up, and one of several processors is to blame: each is kept by itself.
+        """
         began = time.monotonic()
         total: Any = None
-        for one in answers:
-            total = added(answer.read_result(one.result), total)
+        try:
+            for one in answers:
+                total = added(answer.read_result(one.result), total)
+        except ProcessorError:
+            if not self._sums.is_of_several(_of(answers[0].accepted)):
+                raise
+            return False
         parts = [
             Part(path=directory / ledger.part_name(one.accepted.task), size=one.size, last=one.accepted.task)
             for one in answers
@@ -340,6 +353,7 @@ class Reducer:
             one.result.unlink(missing_ok=True)
         self._sums.add_total(of, total, Part.of_sum(path, parts))
         self._note_pace((time.monotonic() - began) / len(answers))
+        return True
 
     def _keep_each(
         self, directory: Path, answers: Sequence[_Arrival], pool: ThreadPoolExecutor, *, apart: bool

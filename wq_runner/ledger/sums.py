@@ -1,24 +1,27 @@
 """The sums of results, one for each dataset (or portion of it), and the files of the ledger that hold them.
 
 Results are added up here, or put apart for tasks to add up. Either way a sum replaces the files that it is
-made of only when it is safe and the journal says so.
+made of only when it is safe and the journal says so. Where several processors share the chunks, results of
+one that cannot be added to each other are its own affair: it has no sum, and its files stay as they are.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from wq_runner.engine import answer
+from wq_runner.errors import ProcessorError
 from wq_runner.journal import Journal
 from wq_runner.ledger import ledger
 from wq_runner.ledger.items import Sum
 from wq_runner.ledger.ledger import Holding
 from wq_runner.ledger.totals import added
+from wq_runner.remote.several import processor_of
 from wq_runner.run_events import Merged
 
 MOST_PARTS = 48  # files in the ledger before the largest sums are written
@@ -98,9 +101,20 @@ class _Sum:
 
 
 class Sums:
-    """All sums of a phase. Without `directory` they are in memory alone, and none is for tasks."""
+    """All sums of a phase. Without `directory` they are in memory alone, and none is for tasks.
 
-    def __init__(self, journal: Journal, directory: Path | None, tree: TreeSettings | None) -> None:
+    Of several `processors`, `failed` has the error of each whose results cannot be added up.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        directory: Path | None,
+        tree: TreeSettings | None,
+        processors: Collection[str] = (),
+    ) -> None:
+        self.failed: dict[str, ProcessorError] = {}
+        self._processors = frozenset(processors)
         self._journal = journal
         self._directory = directory
         self._tree = tree if directory is not None else None
@@ -124,11 +138,12 @@ class Sums:
 
     def totals(self) -> dict[Sum, Any]:
         """Return the sums, in the order in which they came."""
-        return {of: one.total for of, one in self._sums.items()}
+        return {of: one.total for of, one in self._sums.items() if not self._has_failed(of)}
 
     def add(self, of: Sum, path: Path) -> None:
         """Add a result that no file of the ledger holds."""
-        self._of(of).add(answer.read_result(path))
+        if not self._has_failed(of):
+            self._add(of, answer.read_result(path))
 
     def add_part(self, of: Sum, part: Part) -> None:
         """Add what a file of the ledger holds."""
@@ -137,11 +152,13 @@ class Sums:
 
     def add_total(self, of: Sum, total: Any, part: Part) -> None:
         """Add what a file of the ledger holds, and is known."""
-        self._of(of).add(total)
+        self._add(of, total)
         self._add_loose(of, part)
 
     def put_apart(self, of: Sum, part: Part) -> None:
         """Leave a file of the ledger for tasks."""
+        if self._has_failed(of):
+            return
         one = self._apart[of] = self._of(of)
         one.apart[part.name] = part
 
@@ -164,7 +181,7 @@ class Sums:
         one.out.difference_update(names)
         parts = [one.apart.pop(name) for name in names]
         if not one.apart:
-            del self._apart[batch.of]
+            self._apart.pop(batch.of, None)
         if result is None:
             for part in parts:
                 self.add_part(batch.of, part)
@@ -188,18 +205,26 @@ class Sums:
         """Yield each dataset that is complete once, when one file of the ledger has each of its sums."""
         for dataset in tuple(self._complete):
             sums = {of: self._sums[of] for of in self._of_dataset[dataset]}
-            if not any(one.out for one in sums.values()):
-                del self._complete[dataset]
-                yield dataset, {of: self._file(of, one) for of, one in sums.items()}
+            if any(one.out for one in sums.values()):
+                continue
+            del self._complete[dataset]
+            files = {of: self._file(of, one) for of, one in sums.items()}
+            there = {of: path for of, path in files.items() if path is not None}
+            if len(there) == len(files):
+                yield dataset, there
 
-    def _file(self, of: Sum, one: _Sum) -> Path:
-        """Return the one file that has a sum of which all is there."""
+    def _file(self, of: Sum, one: _Sum) -> Path | None:
+        """Return the one file that has a sum of which all is there; None if it cannot be made."""
+        if self._has_failed(of):
+            return None
         if len(one.apart) == 1 and not one.parts and one.merged is None:
             return next(iter(one.apart.values())).path
         self._apart.pop(of, None)
         parts, one.apart = tuple(one.apart.values()), {}
         for part in parts:
             self.add_part(of, part)
+        if self._has_failed(of):
+            return None
         if self._loose.pop(of, None) is not None:
             self._write(of[0], one)
         assert one.merged is not None
@@ -228,6 +253,33 @@ class Sums:
                 waiting -= len(batch.parts)
                 yield batch
 
+    def _has_failed(self, of: Sum) -> bool:
+        return bool(self.failed) and processor_of(of[0]) in self.failed
+
+    def _add(self, of: Sum, result: Any) -> None:
+        """Add a result to a sum; one that is given up takes none."""
+        if self._has_failed(of):
+            return
+        try:
+            self._of(of).add(result)
+        except ProcessorError as error:
+            if not self.is_of_several(of):
+                raise
+            self._give_up(processor_of(of[0]), error)
+
+    def is_of_several(self, of: Sum) -> bool:
+        """Whether a sum is of one of several processors, whose others go on without it."""
+        return processor_of(of[0]) in self._processors
+
+    def _give_up(self, processor: str, error: ProcessorError) -> None:
+        """Forget the sums of a processor, and what was to become of its files: they stay in the ledger."""
+        self.failed = {**self.failed, processor: error}  # another thread may be looking at it
+        for of, one in self._sums.items():
+            if processor_of(of[0]) == processor:
+                one.total = None
+                self._loose.pop(of, None)
+                self._apart.pop(of, None)
+
     def _of(self, of: Sum) -> _Sum:
         one = self._sums.get(of)
         if one is None:
@@ -236,6 +288,8 @@ class Sums:
         return one
 
     def _add_loose(self, of: Sum, part: Part) -> None:
+        if self._has_failed(of):
+            return
         one = self._loose[of] = self._of(of)
         one.parts.append(part)
 

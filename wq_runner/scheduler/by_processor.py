@@ -61,13 +61,18 @@ class ByProcessor:
 
     def give_up(self, items: Sequence[Item], cause: Cause, error: WqRunnerError) -> bool:
         """Give up the processor of these items if the error is its own; False if the run ends with it."""
-        name = items[0].processor
+        if not self.fail(items[0].processor, error, own=cause in OF_PROCESSOR):
+            return False
+        self.drop(items)
+        return True
+
+    def fail(self, name: str, error: WqRunnerError, *, own: bool = True) -> bool:
+        """Note the error of a processor; False if it ends the run: not its `own`, or no other goes on."""
         if name:
             self.failed[name] = error
         others = self._others_done or set(self._attempts) - set(self.failed)
-        if not name or cause not in OF_PROCESSOR or not others:
+        if not name or not own or not others:
             return False
-        self.drop(items)
         log.warning("%s has failed, and is left out; the others go on", name)
         return True
 

@@ -24,6 +24,7 @@ from wq_runner.ledger.ledger import Holding
 from wq_runner.ledger.reducer import Reducer
 from wq_runner.model import Category, Ending, Outcome, Task
 from wq_runner.remote import work
+from wq_runner.remote.several import processor_of
 from wq_runner.run_events import HostBlocked, PhaseEnded, PhaseStarted
 from wq_runner.scheduler import journal_events, policy
 from wq_runner.scheduler.allocation import AllocationSettings, Allocator
@@ -114,6 +115,7 @@ class Loop:
             self._context.files,
             self._settings.tree,
             self._context.completed,
+            {*self._settings.processors, *(item.processor for item in items)} - {""},
         )
         self._accumulation = Accumulation(
             self._engine,
@@ -140,18 +142,25 @@ class Loop:
             self._reducer.abandon()
             raise
         results = self._reducer.finish()
+        self._leave_unsummed()
         stopped = self._context.stop.since is not None
         self._sayings.flush(category=self._category.value)
         self._journal.record(PhaseEnded(category=self._category.value, seconds=self._clock() - began))
         running = (item for _, batch in self._running.values() for item in batch)
+        unsummed = self._reducer.failed
+        earlier: Counter[str] = Counter()
+        for holding in recovered if unsummed else ():
+            if processor_of(holding.dataset) in unsummed:
+                earlier[holding.dataset] += holding.events
         return LoopResult(
             results=results,
-            done=tuple(self._done),
+            done=tuple(item for item in self._done if item.processor not in unsummed),
             skipped=tuple(self._skipped),
             left=(
                 *self._backlog.waiting(),
                 *running,
                 *self._processors.dropped,
+                *(item for item in self._done if item.processor in unsummed),
                 *(one.item for one in self._again if stopped),
             ),
             again=() if stopped else tuple(self._again),
@@ -160,13 +169,24 @@ class Loop:
             running=len(self._running) + self._accumulation.running,
             took=Prior(memory=self._allocator.sample, pace=self._backlog.pace),
             failed=self._processors.failed,
+            unsummed=earlier,
         )
 
     def _turn(self) -> None:
         for outcome in self._engine.wait(TICK):
             if not self._accumulation.handle(outcome):
                 self._handle(outcome)
+        self._leave_unsummed()
         self._look_around()
+
+    def _leave_unsummed(self) -> None:
+        """Give up those of several processors whose results cannot be added up."""
+        for name, error in self._reducer.failed.items():
+            if name in self._processors.failed:
+                continue
+            if not self._processors.fail(name, error):
+                raise error
+            self._processors.drop(self._backlog.drop(name))
 
     def _stopped(self) -> bool:
         since = self._context.stop.since

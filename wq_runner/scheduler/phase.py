@@ -33,7 +33,8 @@ class LoopSettings:
 
     `code` is the analysis's as it was when the run began; None if it is looked at when it is sent.
     Random numbers follow from `seed`, and from the chunk that draws them. `prior` is what chunks took in an
-    earlier run, `reads` how files are read, `columns` says which columns of files workers keep.
+    earlier run, `reads` how files are read, `columns` says which columns of files workers keep. `processors`
+    are the names of several; empty if there is one.
     """
 
     shape: ShapeSettings = field(default_factory=ShapeSettings)
@@ -48,6 +49,7 @@ class LoopSettings:
     prior: Prior = NOTHING
     reads: ReadSettings = field(default_factory=ReadSettings)
     columns: Wish = field(default_factory=Wish)
+    processors: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +68,8 @@ class LoopResult:
     `again` are those that are to be planned again, as their files are not what was planned. `seen` is what
     tasks found files to be, `given` how many events of each dataset the processor was given. `running` is how
     many tasks the engine still has, which nobody waits for any more. `took` is what chunks took. Of several
-    processors, those that `failed` were given up, with their items among those that are left.
+    processors, those that `failed` were given up, with their items among those that are left; `unsummed` are
+    the events of each dataset that an earlier process did for one whose results cannot be added up.
     """
 
     results: dict[Sum, Any]
@@ -79,6 +82,7 @@ class LoopResult:
     running: int = 0
     took: Prior = NOTHING
     failed: Mapping[str, WqRunnerError] = field(default_factory=dict)
+    unsummed: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass

@@ -230,7 +230,10 @@ def _run(
     )
     session.numbers.pass_over(place.recovered.last_task)
     known = dataclasses.replace(
-        session.settings, code=place.code, prior=learned.recall(*_learned(ready, record))
+        session.settings,
+        code=place.code,
+        prior=learned.recall(*_learned(ready, record)),
+        processors=tuple(dict.fromkeys(one.processor for one in ready.fileset if one.processor)),
     )
     session = dataclasses.replace(
         proxies.keeping(session, courier, console, lambda: place.watch.glance().total.left),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,10 @@ from scripted import Act, Attempt, Clock, Cost, ScriptedEngine, Worker
 from wq_runner import journal
 from wq_runner.errors import InputError, ProcessorError
 from wq_runner.journal import Journal
+from wq_runner.ledger import ledger
 from wq_runner.ledger.items import describe
+from wq_runner.ledger.ledger import Holding
+from wq_runner.ledger.sums import TreeSettings
 from wq_runner.model import Category, Ending
 from wq_runner.remote.pinned import Code
 from wq_runner.run_events import Accepted, TaskSubmitted
@@ -40,19 +43,27 @@ def record(tmp_path: Path) -> Iterator[Journal]:
 
 
 def run(
-    root: Path, record: Journal, values: list[Chunk], function: Any = look, script: Any = None, **engine: Any
+    root: Path,
+    record: Journal,
+    values: list[Chunk],
+    function: Any = look,
+    script: Any = None,
+    *,
+    tree: TreeSettings | None = None,
+    recovered: Sequence[Holding] = (),
+    **engine: Any,
 ) -> LoopResult:
     clock = Clock()
     for name in ("staging", "ledger"):
-        (root / name).mkdir()
+        (root / name).mkdir(exist_ok=True)
     made = ScriptedEngine(
         (Worker(cores=2),), clock=clock, script=script or (lambda _: Act()), startup=0.5, **engine
     )
     made.start()
     context = Context(staging=root / "staging", journal=record, ledger=root / "ledger", clock=clock)
-    settings = replace(SETTINGS, policy=policy.Settings())
+    settings = replace(SETTINGS, policy=policy.Settings(), tree=tree, processors=BOTH)
     loop = Loop(made, category=Category.PROCESSING, settings=settings, context=context)
-    return loop.run([describe(value) for value in values], function)
+    return loop.run([describe(value) for value in values], function, recovered)
 
 
 def of(found: LoopResult, processor: str) -> list[tuple[str, int, int]]:
@@ -119,6 +130,28 @@ def test_one_that_fails_does_not_keep_the_others_from_their_results(tmp_path: Pa
     ]
     tried = sum(event.events for event in submitted if event.dataset.startswith("mm."))
     assert tried < sum(one.events for one in plain) / 2  # it was given up as soon as it was known
+
+
+@pytest.mark.parametrize("function", [counting.unlike_in_mm, counting.unlike_and_large_in_mm])
+@pytest.mark.parametrize("tree", [None, TreeSettings(results=3), TreeSettings(results=3, always=True)])
+@pytest.mark.parametrize("count", [5, 30])
+def test_results_of_one_that_cannot_be_added_up_are_its_own_affair(
+    tmp_path: Path, record: Journal, function: Any, tree: TreeSettings | None, count: int
+) -> None:
+    plain = [*chunks("A", count), *chunks("B", 2)]
+    values = for_each(BOTH, plain)
+    found = run(tmp_path, record, values, function, tree=tree)
+    assert of(found, "ee") == all_of(plain)
+    assert of(found, "mm") == []
+    assert "'cuts' of two chunks cannot be added" in found.failed["mm"].message
+    assert sum(one.events for one in found.left) == sum(one.events for one in plain)
+    assert {one.processor for one in found.left} == {"mm"}
+    assert {one.processor for one in found.done} == {"ee"}
+    # what was done for both is in the ledger, and a later process finds it as it is
+    kept, _ = ledger.holdings(event for _, event in journal.read(tmp_path / "journal.jsonl"))
+    again = run(tmp_path, record, [], function, tree=tree, recovered=kept)
+    assert of(again, "ee") == all_of(plain)
+    assert of(again, "mm") == []
 
 
 def test_the_last_that_fails_ends_the_run(tmp_path: Path, record: Journal) -> None:
