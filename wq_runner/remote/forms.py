@@ -96,9 +96,10 @@ def _install() -> None:
     if not isinstance(original, classmethod):
         return  # another coffea, which makes forms otherwise
 
-    def form(mapping: type[Any], /, tree: Any, **options: Any) -> Any:
+    def form(mapping: type[Any], /, tree: Any, *more: Any, **options: Any) -> Any:
         forms = _forms.get()
-        make = functools.partial(original.__func__, mapping, tree, **options)
-        return make() if forms is None or any(options.values()) else forms.of(tree, make)
+        make = functools.partial(original.__func__, mapping, tree, *more, **options)
+        chosen = any(more) or any(options.values())  # a part of the branches
+        return make() if forms is None or chosen else forms.of(tree, make)
 
     setattr(UprootSourceMapping, _NAME, classmethod(form))

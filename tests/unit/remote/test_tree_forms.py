@@ -126,5 +126,7 @@ def test_what_others_open_meanwhile_has_a_form_of_its_own(tmp_path: Path, made: 
         assert ask(other) == ask(other)
         assert made == ["x"] * 3
         assert ask(tree, iteritems_options={"filter_name": "nothing"})["fields"] == []
+        assert ask(tree, {"filter_name": "nothing"})["fields"] == []
+        assert ask(tree, {}) == ask(tree, iteritems_options={}) == ask(tree)
     ask(tree)
     assert made == ["x"] * 4
