@@ -222,7 +222,7 @@ def test_the_exception_of_the_worker_is_the_cause(
     # as on the worker: coffea's own exception, and below it the processor's
     assert isinstance(caught.value.__cause__, Exception)
     assert isinstance(caught.value.__cause__.__cause__, KeyError)
-    assert '{}["no such key"]' in str(caught.value)
+    assert '["no such key"]' in str(caught.value)
     assert "events 0-20" in str(caught.value)
 
 

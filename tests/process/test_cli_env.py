@@ -121,7 +121,7 @@ def test_keys_that_are_not_clear(wq_env: Any) -> None:
 
 def test_clean(wq_env: Any, store: Store) -> None:
     ended = wq_env("clean")
-    assert (ended.code, "what to delete?" in ended.error) == (2, True)
+    assert (ended.code, "say what to delete" in ended.error) == (2, True)
     used = store.find(Layer.BASE, "py311-coffea2026.9-3f9c1a")
     assert used is not None
     lease = store.lease(used)

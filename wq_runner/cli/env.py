@@ -160,7 +160,7 @@ def clean(keys: tuple[str, ...], max_cache: int | None, unused: float | None, *,
     entries = store.entries()
     if not (keys or everything or max_cache is not None or unused is not None):
         raise UsageError(
-            "nothing is to be deleted: give a KEY, --max-cache SIZE, --unused TIME or --all",
+            "say what to delete: a KEY, --max-cache SIZE, --unused TIME or --all",
             hint="wq-env list",
         )
     chosen = entries if everything else [overview.find(store, key) for key in keys]
