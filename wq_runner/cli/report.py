@@ -111,12 +111,7 @@ def _plot(view: RunView, paths: RunPaths, kind: str) -> None:
     echo(f"plots        {len(made)} in {_shown(directory)}/")
 
 
-@cli.command(
-    "plot",
-    examples="wq-report plot wq-run-samples/stats.log\nwq-report plot stats.log --plots pdf -o pictures",
-)
-@click.argument("log", metavar="STATS.LOG", type=click.Path(path_type=Path))
-@click.option(
+_plots = click.option(
     "--plots",
     cls=base.Option,
     type=_FORMATS,
@@ -124,6 +119,14 @@ def _plot(view: RunView, paths: RunPaths, kind: str) -> None:
     show_default=True,
     help="Format of the pictures.",
 )
+
+
+@cli.command(
+    "plot",
+    examples="wq-report plot wq-run-samples/stats.log\nwq-report plot stats.log --plots pdf -o pictures",
+)
+@click.argument("log", metavar="STATS.LOG", type=click.Path(path_type=Path))
+@_plots
 @click.option(
     "-o",
     "--output",
@@ -158,14 +161,7 @@ def plot(ctx: click.Context, log: Path, plots: str, output: Path | None) -> None
     "wq-report show output.coffea --plots pdf --normalize --lumi 59.7 --samples samples.cfg",
 )
 @click.argument("output", metavar="OUTPUT.COFFEA", type=click.Path(path_type=Path))
-@click.option(
-    "--plots",
-    cls=base.Option,
-    type=_FORMATS,
-    default="png",
-    show_default=True,
-    help="Format of the pictures.",
-)
+@_plots
 @click.option(
     "-o",
     "--directory",

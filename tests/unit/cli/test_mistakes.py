@@ -45,6 +45,8 @@ def call(here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
     (here / "syntax.py").write_text("x = 1 +\n")
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
     monkeypatch.setattr(sys, "path", [*sys.path])
+    # or with `python -m pytest` click takes that for the name of the program
+    monkeypatch.setattr(sys.modules["__main__"], "__package__", None)
 
     def called(command: str) -> tuple[int, list[str]]:
         monkeypatch.setattr(sys, "argv", shlex.split(command))
