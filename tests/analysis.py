@@ -56,6 +56,23 @@ class Gated(Sums):
         return super().process(events)
 
 
+class Meeting(Sums):
+    """Goes on with a chunk when so many have begun: each leaves a file in the directory `place`."""
+
+    def __init__(self, place: str, number: int = 2) -> None:
+        self.place = place
+        self.number = number
+
+    def process(self, events: Any) -> dict[str, Any]:
+        place, metadata = Path(self.place), events.metadata
+        (place / f"{Path(metadata['filename']).stem}-{metadata['entrystart']}").touch()
+        end = time.monotonic() + PATIENCE
+        while len(list(place.iterdir())) < self.number:
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        return super().process(events)
+
+
 class Proxied(Gated):
     """Says with which X509 proxy each chunk was read, and who else may read it."""
 

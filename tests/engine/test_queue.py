@@ -128,12 +128,14 @@ def test_who_comes_late_for_a_second_waits_for_the_next() -> None:
 
 
 def test_no_worker_waits_for_the_first_result(tmp_path: Path) -> None:
-    """Two workers that come together begin together, although nothing is known yet."""
+    """Two workers are at work together, although nothing is known yet: the first chunk waits for a second."""
     for name in ("a", "b"):
         nanoaod.write_simple(tmp_path / "data" / f"{name}.root", 20)
+    begun = tmp_path / "begun"
+    begun.mkdir()
     running.run_well(
-        *("-p", f"{running.ANALYSIS}:Sums", "--schema", "BaseSchema", "--chunksize", 10),
-        *("-w", "local:2", "-o", "out", "data"),
+        *("-p", f"{running.ANALYSIS}:Meeting", "--processor-args", f"place={begun}"),
+        *("--schema", "BaseSchema", "--chunksize", 10, "-w", "local:2", "-o", "out", "data"),
         cwd=tmp_path,
     )
     lines = (tmp_path / "out" / "transactions.log").read_text().splitlines()
