@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Mapping
@@ -38,7 +39,11 @@ class ShapeSettings:
 def target_seconds(settings: ShapeSettings, *, seconds_left: float, slots: int) -> float:
     """Return how long the next task should take."""
     fair = seconds_left / (max(slots, 1) * settings.rounds)
-    return min(max(fair, settings.least_time), settings.task_time)
+    least = settings.least_time
+    if least and seconds_left:
+        # as many tasks as if each took the least, but of one length: no slot is left with a long one
+        least = seconds_left / max(1, math.ceil(seconds_left / least))
+    return min(max(fair, least), settings.task_time)
 
 
 def ranked(sizes: Mapping[str, int], order: Order) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -51,8 +52,17 @@ def known(backlog: Backlog, seconds: float, dataset: str = "A") -> Backlog:
 @given(left=st.floats(0, 1e6), slots=st.integers(0, 1000))
 def test_tasks_shrink_as_work_runs_out(left: float, slots: int) -> None:
     seconds = target_seconds(SETTINGS, seconds_left=left, slots=slots)
-    assert SETTINGS.least_time <= seconds <= SETTINGS.task_time
+    assert min(left, SETTINGS.least_time) / 2 <= seconds <= SETTINGS.task_time
     assert seconds <= max(SETTINGS.least_time, left / max(slots, 1))
+
+
+@pytest.mark.parametrize("left", [2.3, 5.0, 6.5])
+def test_the_last_tasks_are_of_one_length(left: float) -> None:
+    """Not of two seconds and the rest; and no more of them."""
+    backlog = known(Backlog(chunks(int(left * 100)), SETTINGS), 0.01)
+    sizes = [len(batch) for batch in batches(backlog, slots=2)]
+    assert len(sizes) == math.ceil(left / SETTINGS.least_time)
+    assert max(sizes) - min(sizes) <= 1
 
 
 def test_the_first_batch_of_a_dataset_is_one_chunk() -> None:
