@@ -1,20 +1,33 @@
 """The form of a tree's events, made once for all chunks that are read of one tree.
 
 coffea asks each branch for each chunk anew what its arrays look like: 0.04 s for a NanoAOD of 1,500 branches,
-0.11 s with coffea 0.7. The tree of a file stays for its chunks (`trees`), and what was found of it stays too.
+0.11 s with coffea 0.7. Then a schema makes collections of them, anew for each chunk as well. The tree of a
+file stays for its chunks (`trees`), and what was made of it stays too.
 """
 
 from __future__ import annotations
 
 import contextlib
 import functools
+import inspect
 import pickle
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any
 
-_NAME = "_extract_base_form"
+_FORM = "_extract_base_form"
+_EVENTS = "_from_mapping"
 _TYPES = "typenames"
+_OF_COFFEA = "coffea."  # how the names of its modules begin
+
+
+@dataclass(frozen=True)
+class _Schema:
+    """What a schema object holds, without the metadata of a chunk, and what it adds to these."""
+
+    packed: bytes
+    added: dict[str, Any]
 
 
 class Forms:
@@ -24,19 +37,36 @@ class Forms:
         self._current = tree
         self._tree: Any = None
         self._packed = b""
+        self._given: Any = None  # the form that was returned last
+        self._schemas: dict[Any, _Schema | None] = {}
         self._named: Any = None
         self._names: dict[str, str] = {}
         self._answering: Any = None
 
     def of(self, tree: Any, make: Callable[[], Any]) -> Any:
         """Return the form of a tree: a copy of its own, as a schema may change what it is given."""
+        self._given = None
         if tree is not self._current():
             return make()
         if tree is not self._tree:
-            made = make()
-            self._tree, self._packed = tree, pickle.dumps(made, protocol=pickle.HIGHEST_PROTOCOL)
+            self._given = make()
+            self._tree, self._packed, self._schemas = tree, _dumped(self._given), {}
+        else:
+            self._given = pickle.loads(self._packed)
+        return self._given
+
+    def made_by(self, kind: Any, form: Any) -> Any:
+        """Return the schema that a class makes of the form of a tree, which has the metadata of a chunk."""
+        facts = _facts(kind) if form is self._given else None
+        if facts is None:
+            return kind(form)
+        if facts not in self._schemas:
+            before = dict(form["parameters"].get("metadata") or {})
+            made = kind(form)
+            self._schemas[facts] = _taken(made, before)
             return made
-        return pickle.loads(self._packed)
+        known = self._schemas[facts]
+        return kind(form) if known is None else _made_again(kind, known, form["parameters"].get("metadata"))
 
     def begin(self, tree: Any) -> None:
         """Have a tree answer what the types of its branches are called, as newer coffeas ask of it."""
@@ -66,7 +96,8 @@ class Forms:
     def clear(self) -> None:
         """Forget the tree."""
         self.end()
-        self._tree, self._packed = None, b""
+        self._tree, self._packed, self._given = None, b"", None
+        self._schemas = {}
         self._named, self._names = None, {}
 
 
@@ -90,9 +121,11 @@ def _install() -> None:
 
     coffea has no place for this: what makes events takes a file and gives it to its own mapping.
     """
+    from coffea.nanoevents import NanoEventsFactory
     from coffea.nanoevents.mapping import UprootSourceMapping
 
-    original = vars(UprootSourceMapping).get(_NAME)
+    original = vars(UprootSourceMapping).get(_FORM)
+    building = vars(NanoEventsFactory).get(_EVENTS)
     if not isinstance(original, classmethod):
         return  # another coffea, which makes forms otherwise
 
@@ -102,4 +135,72 @@ def _install() -> None:
         chosen = any(more) or any(options.values())  # a part of the branches
         return make() if forms is None or chosen else forms.of(tree, make)
 
-    setattr(UprootSourceMapping, _NAME, classmethod(form))
+    setattr(UprootSourceMapping, _FORM, classmethod(form))
+    if not isinstance(building, classmethod):
+        return
+    signature = inspect.signature(building.__func__)
+    if "schemaclass" not in signature.parameters:
+        return
+
+    def events(*args: Any, **options: Any) -> Any:
+        forms = _forms.get()
+        given = signature.bind(*args, **options)
+        if forms is not None and isinstance(given.arguments["schemaclass"], type):
+            given.arguments["schemaclass"] = functools.partial(forms.made_by, given.arguments["schemaclass"])
+        return building.__func__(*given.args, **given.kwargs)
+
+    setattr(NanoEventsFactory, _EVENTS, classmethod(events))
+
+
+# -- schemas
+
+
+def _facts(kind: type[Any]) -> Any:
+    """Return what a schema depends on besides the form; None if that may be anything.
+
+    coffea's own depend on their class and its tables, such as `mixins`, also those that a user's class sets.
+    """
+    from coffea.nanoevents import BaseSchema
+
+    if not issubclass(kind, BaseSchema) or kind.form is not BaseSchema.form:
+        return None
+    tables = []
+    for one in kind.__mro__[:-1]:
+        for name, value in vars(one).items():
+            function = value.__func__ if isinstance(value, (classmethod, staticmethod)) else value
+            function = value.fget if isinstance(value, property) else function
+            if callable(function):
+                if not str(getattr(function, "__module__", "")).startswith(_OF_COFFEA):
+                    return None
+            elif not name.startswith("__"):
+                tables.append((name, value))
+    return kind, repr(tables)
+
+
+def _taken(made: Any, before: dict[str, Any]) -> _Schema | None:
+    """Return what a schema holds, which was made with this metadata; None if it is not of the usual kind."""
+    try:
+        form = made._form
+        parameters = form["parameters"]
+        after = parameters["metadata"]
+        added = {
+            name: value for name, value in after.items() if name not in before or before[name] is not value
+        }
+        held = {**vars(made), "_form": {**form, "parameters": {**parameters, "metadata": None}}}
+        return _Schema(_dumped(held), added)
+    except Exception:
+        return None
+
+
+def _made_again(kind: type[Any], known: _Schema, metadata: dict[str, Any] | None) -> Any:
+    """Return such a schema for a chunk with this metadata, to which it adds as it did before."""
+    made = object.__new__(kind)
+    vars(made).update(pickle.loads(known.packed))
+    metadata = {} if metadata is None else metadata
+    metadata.update(known.added)
+    made._form["parameters"]["metadata"] = metadata
+    return made
+
+
+def _dumped(value: Any) -> bytes:
+    return pickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL)

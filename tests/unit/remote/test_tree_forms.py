@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import awkward as ak
+import nanoaod
 import numpy as np
 import pytest
 import uproot
-from coffea.nanoevents import BaseSchema
+from coffea.nanoevents import BaseSchema, NanoAODSchema
 from coffea.nanoevents.mapping import uproot as mapping
 from coffea.processor import IterativeExecutor, ProcessorABC, Runner
 from coffea.processor.executor import WorkItem
@@ -130,3 +131,129 @@ def test_what_others_open_meanwhile_has_a_form_of_its_own(tmp_path: Path, made: 
         assert ask(tree, {}) == ask(tree, iteritems_options={}) == ask(tree)
     ask(tree)
     assert made == ["x"] * 4
+
+
+# -- schemas
+
+
+class Alike(ProcessorABC):
+    """Tells all that a processor sees of the events of a chunk."""
+
+    def process(self, events: Any) -> Any:
+        muons = events.Muon if "Muon" in events.fields else events
+        return [
+            {
+                "form": events.layout.form.to_dict(),
+                "metadata": dict(events.metadata),
+                "muons": ak.to_list(muons[muons.fields[0]]),
+                "kind": type(muons).__name__,
+            }
+        ]
+
+    def postprocess(self, accumulator: Any) -> Any:
+        return accumulator
+
+
+class Renamed(NanoAODSchema):
+    """Says by a table only what collections are."""
+
+    mixins = {**NanoAODSchema.mixins, "Muon": "PtEtaPhiMCandidate"}  # noqa: RUF012 - as users write it
+
+
+class Overridden(NanoAODSchema):
+    """Makes of each chunk something else, of what is in its metadata."""
+
+    def _build_collections(self, names: Any, contents: Any) -> Any:
+        self.at = self._form["parameters"]["metadata"]["entrystart"]
+        names, contents = super()._build_collections(names, contents)
+        contents = [{**one, "parameters": {**one.get("parameters", {}), "at": self.at}} for one in contents]
+        return names, contents
+
+
+class Changing(NanoAODSchema):
+    """Its table changes while it is used."""
+
+    mixins = dict(NanoAODSchema.mixins)  # noqa: RUF012
+
+
+@pytest.fixture
+def built(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Which schemas made collections of a form."""
+    found: list[str] = []
+    before = BaseSchema.__init__
+
+    def begin(self: Any, *args: Any, **options: Any) -> None:
+        found.append(type(self).__name__)
+        before(self, *args, **options)
+
+    begin.__module__ = before.__module__
+    monkeypatch.setattr(BaseSchema, "__init__", begin)
+    return found
+
+
+def items_of(paths: list[Path], size: int) -> list[WorkItem]:
+    found = []
+    for path in paths:
+        with uproot.open(path) as file:
+            uuid, entries = file.file.uuid.bytes, file["Events"].num_entries
+        for start in range(0, entries, size):
+            stop = min(start + size, entries)
+            found.append(WorkItem("A", str(path), "Events", start, stop, uuid, {"year": "2018"}))
+    return found
+
+
+def alike(executor: Any, items: list[WorkItem], schema: Any) -> list[Any]:
+    Runner(executor=executor, schema=schema).run(items, Alike())
+    found: list[Any] = executor.found
+    return found
+
+
+@dataclasses.dataclass
+class Plain(IterativeExecutor):
+    """Does the chunks as coffea does."""
+
+    found: list[Any] = dataclasses.field(default_factory=list)
+
+    def __call__(self, items: Any, function: Any, accumulator: Any) -> Any:
+        self.found += [function(item)["out"] for item in items]
+        return {"out": accumulator or {}, "processed": set()}, 0
+
+
+@pytest.mark.parametrize("schema", [BaseSchema, NanoAODSchema, Renamed, Overridden])
+def test_a_schema_makes_of_each_chunk_what_it_makes_alone(
+    tmp_path: Path, built: list[str], schema: Any
+) -> None:
+    items = items_of(nanoaod.write_dataset(tmp_path, files=2, events=10), 4)
+    expected = alike(Plain(status=False), items, schema)
+    assert built == [schema.__name__] * 6
+    built.clear()
+    assert alike(OfOneTask(status=False), items, schema) == expected
+    # once for each file, where what it makes of a form is known
+    assert built == [schema.__name__] * (6 if schema is Overridden else 2)
+
+
+@nanoaod.with_real_nanoaod
+def test_a_real_file_has_one_schema(built: list[str]) -> None:
+    items = items_of([nanoaod.REAL_NANOAOD], 10)
+    expected = alike(Plain(status=False), items, NanoAODSchema)
+    built.clear()
+    assert alike(OfOneTask(status=False), items, NanoAODSchema) == expected
+    assert len(built) == 1
+
+
+def test_a_table_that_changes_while_a_task_runs_counts_from_then_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    items = items_of(nanoaod.write_dataset(tmp_path, events=10), 4)
+    kinds = []
+    process = Alike.process
+
+    def changing(self: Any, events: Any) -> Any:
+        found = process(self, events)
+        kinds.append(found[0]["kind"])
+        monkeypatch.setitem(Changing.mixins, "Muon", "PtEtaPhiMCandidate")
+        return found
+
+    monkeypatch.setattr(Alike, "process", changing)
+    alike(OfOneTask(status=False), items, Changing)
+    assert kinds == ["MuonArray", "PtEtaPhiMCandidateArray", "PtEtaPhiMCandidateArray"]
