@@ -95,17 +95,33 @@ def joined(pieces: Sequence[tuple[int, int, Arrays]], start: int, stop: int) -> 
         _sliced(values, max(start, first) - first, min(stop, last) - first) for first, last, values in pieces
     ]
     if len(parts) == 1:
-        # a part of a large basket is copied, which else stays in memory as a whole
         whole = pieces[0][2][-1]
         return _array([_own(one, whole) for one in parts[0]])
+    content = _together([one[-1] for one in parts])
     if len(parts[0]) == 1:
-        return _array([np.concatenate([one[0] for one in parts])])
+        return _array([content])
     shifts = np.cumsum([0, *(int(one[0][-1]) for one in parts)])
     offsets = [one[0][1:] + one[0].dtype.type(shift) for one, shift in zip(parts, shifts, strict=False)]
-    return _array([np.concatenate([parts[0][0][:1], *offsets]), np.concatenate([one[1] for one in parts])])
+    return _array([np.concatenate([parts[0][0][:1], *offsets]), content])
+
+
+def _together(parts: Sequence[Any]) -> Any:
+    """Return one array of several: a view of what they are parts of, if they follow each other there."""
+    import numpy as np
+
+    whole, first = parts[0].base, parts[0]
+    ends = [one.ctypes.data + one.nbytes for one in parts]
+    follow = all(end == one.ctypes.data for end, one in zip(ends, parts[1:], strict=False))
+    if not (follow and type(whole) is np.ndarray and whole.dtype == first.dtype and whole.ndim == 1):
+        return np.concatenate(parts)
+    if any(one.base is not whole for one in parts):
+        return np.concatenate(parts)
+    start = (first.ctypes.data - whole.ctypes.data) // whole.itemsize
+    return _own(whole[start : start + sum(map(len, parts))], whole)
 
 
 def _own(part: Any, whole: Any) -> Any:
+    """Return a copy of a part that is small beside the whole, which else stays in memory with it."""
     return part.copy() if part.nbytes * 2 < whole.nbytes else part
 
 

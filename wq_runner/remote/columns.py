@@ -5,11 +5,11 @@ What is read of files is in `baskets`, what a file of columns is made of in `pac
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 from . import packs, shelf
@@ -58,10 +58,11 @@ class Columns:
     notes: list[str] = field(default_factory=list)
     shelf: Shelf | None = None
     _broken: bool = False
-    _waiting: dict[str, tuple[dict[str, Any], list[Waiting]]] = field(default_factory=dict)
+    _waiting: dict[str, tuple[dict[str, Any], list[Piece]]] = field(default_factory=dict)
     _bytes: int = 0
     _writer: threading.Thread | None = None
     _known: dict[str, dict[Key, Entry]] = field(default_factory=dict)
+    _indexed: set[str] = field(default_factory=set)  # packs whose index is in `_known`
 
     def open(self) -> Shelf | None:
         """Return where columns are kept; None if nothing is wanted, or it cannot be used, which is noted."""
@@ -86,14 +87,19 @@ class Columns:
 
     def known(self, key: str) -> dict[Key, Entry]:
         """Return what is kept of a file's tree; looked up once in a task."""
+        return self._known[key] if key in self._known else self._look(key)
+
+    def _look(self, key: str) -> dict[Key, Entry]:
+        """Return what is kept of a file's tree by now."""
         assert self.shelf is not None
-        if key not in self._known:
-            self._known[key] = {}
-            for path in self.shelf.packs_of(key):
-                self._add(key, str(path))
-        return self._known[key]
+        known = self._known.setdefault(key, {})
+        for path in map(str, self.shelf.packs_of(key)):
+            if path not in self._indexed:
+                self._add(key, path)
+        return known
 
     def _add(self, key: str, path: str) -> None:
+        self._indexed.add(path)
         try:
             entries = packs.read_index(path, key)
         except (DamagedPackError, ValueError, TypeError, KeyError) as error:
@@ -109,27 +115,31 @@ class Columns:
         assert self.shelf is not None
         self.shelf.drop(path)
         for entries in self._known.values():
-            for key in [key for key, entry in entries.items() if entry.path == path]:
-                del entries[key]
+            for key in [key for key, entry in list(entries.items()) if entry.path == path]:
+                entries.pop(key, None)
 
-    def piece(self, entry: Entry) -> Piece | None:
-        """Return what an entry is about, or None if that cannot be trusted."""
+    def pieces(self, entries: Sequence[Entry]) -> list[Piece | None]:
+        """Return the pieces of a branch that entries are about, None for what cannot be trusted."""
         assert self.shelf is not None
-        try:
-            found = packs.read_piece(entry)
-        except (DamagedPackError, ValueError, TypeError) as error:
-            self.damaged(entry.path, error)
-            return None
-        except OSError:
-            return None
-        self.shelf.used(entry.path)
-        return found
+        pieces: list[Piece | None] = []
+        for path, run in itertools.groupby(entries, lambda entry: entry.path):
+            wanted = list(run)
+            try:
+                pieces += packs.read_pieces(path, wanted)
+                self.shelf.used(path)
+                continue
+            except (DamagedPackError, ValueError, TypeError) as error:
+                self.damaged(path, error)
+            except OSError:
+                pass  # somebody made room
+            pieces += [None] * len(wanted)
+        return pieces
 
     # -- writing, behind the chunk that comes next
 
-    def keep(self, key: str, of: dict[str, Any], pieces: Sequence[Waiting]) -> None:
+    def keep(self, key: str, of: dict[str, Any], pieces: Sequence[Piece]) -> None:
         """Have pieces written when the chunk has ended."""
-        size = sum(one.piece.size for one in pieces)
+        size = sum(one.size for one in pieces)
         if self._bytes + size > MOST_WAITING:
             self.note(
                 f"a chunk reads more than {MOST_WAITING >> 20} MB of columns: only so much of it is kept at "
@@ -174,7 +184,7 @@ class Columns:
         if self._writer is not None:
             self._writer.join(seconds)
 
-    def _write(self, waiting: dict[str, tuple[dict[str, Any], list[Waiting]]]) -> None:
+    def _write(self, waiting: dict[str, tuple[dict[str, Any], list[Piece]]]) -> None:
         with recorder.quiet():
             for key, (of, pieces) in waiting.items():
                 try:
@@ -184,15 +194,11 @@ class Columns:
                 except Exception as error:
                     self.note(f"nothing more is kept: {type(error).__name__}: {error}")
 
-    def _write_pack(self, key: str, of: dict[str, Any], pieces: list[Waiting]) -> None:
+    def _write_pack(self, key: str, of: dict[str, Any], pieces: list[Piece]) -> None:
         assert self.shelf is not None
-        there: set[Key] = set()
-        for path in self.shelf.packs_of(key):  # other tasks read the same baskets meanwhile
-            try:
-                there.update(entry.key for entry in packs.read_index(str(path), key))
-            except (DamagedPackError, ValueError, TypeError, KeyError, OSError):
-                continue
-        wanted = [one.piece for one in pieces if one.piece.key not in there and one.is_sound()]
+        there = self._look(key)  # other tasks read the same baskets meanwhile
+        # what a processor has changed in place is not kept
+        wanted = [one for one in pieces if one.key not in there and one.is_as_read()]
         if wanted:
             path = self.shelf.keep(key, of, wanted)
             self.counts.bytes_kept += sum(one.size for one in wanted)
@@ -205,25 +211,3 @@ class Columns:
         place = str(self.shelf.place) if self.shelf is not None else ""
         limit = self.shelf.limit if self.shelf is not None else 0
         return {**asdict(self.counts), "notes": list(self.notes), "place": place, "limit": limit}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Waiting:
-    """A piece that is to be written, if its basket is still what it was before it was read."""
-
-    piece: Piece
-    file: Any = None  # of a file system, whose baskets are compared
-
-    def is_sound(self) -> bool:
-        """Whether values and basket are what they were; it is another thread that asks."""
-        if not self.piece.is_as_read():
-            return False  # the processor has changed them in place
-        if self.file is None:
-            return True
-        try:
-            with Path(self.file).open("rb") as stream:
-                stream.seek(self.piece.key.begin)
-                raw = stream.read(self.piece.key.end - self.piece.key.begin)
-        except OSError:
-            return False
-        return packs.digest(raw) == self.piece.raw
