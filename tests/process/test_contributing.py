@@ -35,6 +35,7 @@ def test_an_addition_and_its_test(title: str, tmp_path: Path) -> None:
     assert len(files) == 2
     for name, text in files.items():
         assert len(text.splitlines()) < 50, name
+        (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
     config = tmp_path / "config" / "wq-runner"
     config.mkdir(parents=True)

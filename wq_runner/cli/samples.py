@@ -18,6 +18,7 @@ from wq_runner.config.types import COUNT, Choice
 from wq_runner.errors import OutputError, PartialResultError
 from wq_runner.model import FileFacts, Fileset, InputFile
 from wq_runner.plain import echo
+from wq_runner.samples import convert as converting
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -199,7 +200,7 @@ def missing(convention: str, source: Path, samples: str, output: Path) -> None:
     "dialect",
     cls=base.Option,
     required=True,
-    type=Choice(("coffea", "pocketcoffea", "btvnanocommissioning", "higgsdna", "topcoffea")),
+    type=Choice(tuple(converting.DIALECTS)),
     help="Program in whose format the samples are written.",
 )
 @click.option(
@@ -216,8 +217,6 @@ def convert(names: tuple[str, ...], treename: str | None, dialect: str, output: 
 
     What the format cannot express is listed.
     """
-    from wq_runner.samples import convert as converting
-
     fileset = _known(_load(names, treename, **direct))
     written = converting.DIALECTS[dialect](fileset)
     paths = {output / name if name else output: one for name, one in written.documents.items()}

@@ -17,8 +17,6 @@ from wq_runner.workers.batch import SYSTEMS
 
 Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 
-_DOCUMENTS = (".cfg", ".json", ".json.gz", ".yaml", ".yml")
-
 
 def words(*known: str, files: bool = False) -> Complete:
     """Offer some words, and files where none of them is begun."""
@@ -68,14 +66,15 @@ def site(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Co
 
 def dataset(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG001
     """Offer the datasets of samples that stand on the line already and are quickly read."""
-    from wq_runner.samples import load
+    from wq_runner.samples import dialects, load
 
     given = [
         *(ctx.params.get("samples") or ()),
         *ctx.args,
     ]  # of a line that is not whole, click leaves the rest
     with contextlib.suppress(WqRunnerError, OSError, ValueError):
-        fileset = load([name for name in given if str(name).endswith(_DOCUMENTS)])
+        documents = dialects.known().described
+        fileset = load([name for name in given if str(name).endswith(documents)])
         return begun((one.name for one in fileset), incomplete)
     return []
 

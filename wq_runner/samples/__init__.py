@@ -1,6 +1,6 @@
 """Samples of every dialect, read into a `Fileset`.
 
-A new dialect is one sibling module and one line in `READERS`.
+A new dialect is one module in `dialects/`.
 """
 
 from __future__ import annotations
@@ -8,27 +8,17 @@ from __future__ import annotations
 import glob
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from wq_runner import checksums
 from wq_runner.errors import Problem, SamplesError
 from wq_runner.model import Dataset, Fileset, InputFile
-from wq_runner.samples import cfg, content, direct, document, mistaken, paths
-from wq_runner.samples.reading import Found, Reader, Reading
+from wq_runner.samples import content, dialects, direct, mistaken, paths
+from wq_runner.samples.reading import Found, Reading
 from wq_runner.samples.together import FILE, FILES, Direct, together
 from wq_runner.system import RunPaths
-
-READERS: Mapping[str, Reader] = {
-    ".cfg": cfg.read,
-    ".json": document.read_json,
-    ".json.gz": document.read_json,
-    ".yaml": document.read_yaml,
-    ".yml": document.read_yaml,
-    ".root": direct.read_file,
-    ".parquet": direct.read_file,
-}
 
 DEFAULT = Direct()
 _MAX_PROBLEMS = 200
@@ -57,7 +47,7 @@ def load(names: Sequence[str], *, treename: str | None = None, wanted: Direct = 
 
 def find(names: Sequence[str], *, treename: str | None = None, wanted: Direct = DEFAULT) -> list[Found]:
     """Do the same, and tell where each dataset is from."""
-    reading = Reading(READERS)
+    reading = Reading(dialects.known())
     if not names:
         reading.problem("samples", "none given: name a .cfg, a .json, a .root file, a directory or a glob")
     found: list[Found] = []

@@ -1,9 +1,8 @@
-"""What a document of JSON or YAML is: by what is in it, never by what it is called."""
+"""What is in a document of JSON or YAML, which several dialects ask; and what it is if it is no samples."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from enum import Enum
 from typing import Any
 
 from wq_runner.errors import nearest
@@ -13,59 +12,19 @@ IsHere = Callable[[str], bool]
 """Whether a name, that says nothing by itself, is that of a file which is here."""
 
 
-class Kind(Enum):
-    SAMPLE = "one dataset: its files, and metadata beside them (TopCoffea)"
-    NAMES = "one dataset: the names of its files alone"
-    FILESET = "datasets by name (coffea, PocketCoffea, HiggsDNA, BTVNanoCommissioning)"
-    GROUPS = "datasets by process and variation (AGC)"
-    REFERENCES = "the names of sample JSONs, with a redirector (ttbarEFT)"
-    DEFINITIONS = "datasets of DAS, and the files that their lists are written to (PocketCoffea)"
-    RUNNER = "an analysis, with the name of its samples file (HiggsDNA)"
-    CATALOG = "an analysis, with the name of its catalog of samples (HiggsDNA before coffea)"
-    NOTHING = "no samples"
-
-
-def recognise(value: Any, is_here: IsHere = lambda _: False) -> Kind:
-    """Say what a document is. The order matters: what is surest comes first."""
-    if isinstance(value, list):
-        return Kind.NAMES if any(content.may_be_data(one) for one in value) else Kind.NOTHING
-    if not isinstance(value, dict):
-        return Kind.NOTHING
+def has_datasets(value: Mapping[Any, Any], is_here: IsHere) -> bool:
+    """Whether these are datasets by name, perhaps without files."""
     bodies = list(value.values())
-    if "files" in value:
-        return Kind.SAMPLE
-    if "samplejson" in value:
-        return Kind.RUNNER
-    if isinstance(value.get("samples"), dict) and "catalog" in value["samples"]:
-        return Kind.CATALOG
-    if has_references(value):
-        return Kind.REFERENCES
-    if any(is_definition(body) for body in bodies):
-        return Kind.DEFINITIONS
-    if _are_options(value):
-        return Kind.NOTHING
-    if any(names_files(body, is_here) for body in bodies) or (bodies and all(body == [] for body in bodies)):
-        return Kind.NOTHING if _lacks_files(value) else Kind.FILESET
+    return any(names_files(body, is_here) for body in bodies) or (
+        bool(bodies) and all(body == [] for body in bodies)
+    )
+
+
+def has_groups(value: Mapping[Any, Any]) -> bool:
+    """Whether there are datasets further down, by two names or more."""
+    bodies = list(value.values())
     groups = any(_says_files(body) for body in bodies) or all(_is_lists(body) for body in bodies)
-    return Kind.GROUPS if groups and any(is_group(body) for body in bodies) else Kind.NOTHING
-
-
-def is_reference(body: Any) -> bool:
-    return isinstance(body, dict) and "jsonFiles" in body
-
-
-def has_references(body: Any) -> bool:
-    """Whether there are such lists in it, at any depth."""
-    return is_reference(body) or (isinstance(body, dict) and any(map(has_references, body.values())))
-
-
-def is_definition(body: Any) -> bool:
-    """Whether these are names of datasets of DAS, or says where their files are written to."""
-    if not isinstance(body, dict):
-        return False
-    files = body.get("files")
-    entries = files if isinstance(files, list) else []
-    return "json_output" in body or any(isinstance(one, dict) and "das_names" in one for one in entries)
+    return groups and any(is_group(body) for body in bodies)
 
 
 def names_files(body: Any, is_here: IsHere = lambda _: False) -> bool:
@@ -168,7 +127,7 @@ def _known(value: Mapping[Any, Any]) -> str | None:
     """Name what people have beside their samples."""
     if "schema_version" in value or "corrections" in value:
         return "corrections of correctionlib"
-    if _are_options(value):
+    if are_options(value):
         return f"run options ({_some(value)}): they go to --custom-run-options"
     if all(str(key).isdigit() and _is_pairs(body) for key, body in value.items()):
         return "runs and luminosity sections, as of certified data"
@@ -193,7 +152,7 @@ def _is_pairs(body: Any) -> bool:
     return isinstance(body, list) and all(isinstance(one, list) for one in body)
 
 
-def _are_options(value: Mapping[Any, Any]) -> bool:
+def are_options(value: Mapping[Any, Any]) -> bool:
     return any(
         str(key).replace("_", "-") in _OPTIONS and not isinstance(body, (dict, list))
         for key, body in value.items()
@@ -216,7 +175,7 @@ def _names_file(entry: Any) -> bool:
     return content.may_be_data(entry)
 
 
-def _lacks_files(value: Mapping[Any, Any]) -> bool:
+def lacks_files(value: Mapping[Any, Any]) -> bool:
     """Whether this is a sample whose list of files is called nearly so."""
     scalars = [body for body in value.values() if not isinstance(body, (dict, list))]
     return any(not names_files(one) for one in scalars) and any(map(_is_nearly_files, value))

@@ -1,4 +1,4 @@
-"""One pass over the samples that the user named: its problems, and which files are being read."""
+"""What a dialect of samples is; and one pass over what the user named: its problems, and the open files."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from wq_runner.errors import Problem
 from wq_runner.model import Dataset
 from wq_runner.samples import content, mistaken, paths
+from wq_runner.samples.kinds import IsHere
 
 log = logging.getLogger(__name__)
 
@@ -34,11 +36,63 @@ class Found:
 Reader = Callable[[Path, Prefixes, str, "Reading"], list[Found]]
 """Reads one file. The text is where the file was named; it reports problems and does not raise them."""
 
+Interpreter = Callable[[Any, Path, Prefixes, str, "Reading"], list[Found]]
+"""Reads what JSON or YAML of a file says; in all else it is as a `Reader`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileDialect:
+    """Samples in files of their own format: those whose names end in one of `suffixes`, in lower case."""
+
+    suffixes: tuple[str, ...]
+    read: Reader
+
+
+@dataclass(frozen=True, kw_only=True)
+class DocumentDialect:
+    """Samples in JSON or YAML, which are recognised by what is in the document, never by its name.
+
+    Dialects are asked by `rank`, the lowest first, and the first that says yes reads it. So the surest are
+    low: 10 to 30 have a key of their own at the top, 40 and 50 have one further down, and from 60 on there
+    is only a shape. Each rank is there once.
+    """
+
+    rank: int
+    recognises: Callable[[Any, IsHere], bool]
+    read: Interpreter
+
+
+Dialect = FileDialect | DocumentDialect
+
+
+class Dialects:
+    """All that are known, by name."""
+
+    def __init__(self, known: Mapping[str, Dialect]) -> None:
+        self.known = known
+        self.readers: Mapping[str, Reader] = {
+            suffix: one.read
+            for one in known.values()
+            if isinstance(one, FileDialect)
+            for suffix in one.suffixes
+        }
+        documents = [one for one in known.values() if isinstance(one, DocumentDialect)]
+        self._documents = sorted(documents, key=lambda one: one.rank)
+
+    @property
+    def described(self) -> tuple[str, ...]:
+        """Ends of names of files that describe samples, and have no events themselves."""
+        return tuple(sorted(suffix for suffix in self.readers if not content.kind_by_name(suffix)))
+
+    def recognise(self, value: Any, is_here: IsHere = lambda _: False) -> DocumentDialect | None:
+        """Return the dialect of a document; None if it is no samples."""
+        return next((one for one in self._documents if one.recognises(value, is_here)), None)
+
 
 class Reading:
-    def __init__(self, readers: Mapping[str, Reader]) -> None:
+    def __init__(self, dialects: Dialects) -> None:
         self.problems: list[Problem] = []
-        self._readers = readers
+        self.dialects = dialects
         self._open: list[Path] = []
         self._said: set[str] = set()
 
@@ -76,13 +130,14 @@ class Reading:
 
     def _reader(self, path: Path) -> Reader | None:
         name = path.name.lower()
-        suffixes: Sequence[str] = sorted(self._readers, key=len, reverse=True)
-        found = next((self._readers[suffix] for suffix in suffixes if name.endswith(suffix)), None)
+        readers = self.dialects.readers
+        suffixes: Sequence[str] = sorted(readers, key=len, reverse=True)
+        found = next((readers[suffix] for suffix in suffixes if name.endswith(suffix)), None)
         # of any name, if it is data
-        return found or self._readers.get(f".{content.kind(path)}")
+        return found or readers.get(f".{content.kind(path)}")
 
     def _expected(self) -> str:
-        return f"expected {', '.join(self._readers)}, a directory or a glob"
+        return f"expected {', '.join(sorted(self.dialects.readers))}, a directory or a glob"
 
     def _subject(self, path: Path, where: str) -> str:
         shown = paths.shown(path)

@@ -16,7 +16,7 @@ from wq_runner.errors import InputError, Problem, SamplesError
 from wq_runner.model import InputFile
 from wq_runner.samples import paths
 from wq_runner.samples.check import default_jobs, pool
-from wq_runner.samples.kinds import Kind, recognise
+from wq_runner.samples.dialects import sample
 from wq_runner.samples.probe import BadFileError
 from wq_runner.samples.reading import Found
 from wq_runner.samples.sums import Sums, sums_of
@@ -57,7 +57,7 @@ def check_kind(found: Sequence[Found]) -> None:
 
 
 def _is_sample(path: Path) -> bool:
-    return recognise(json.loads(path.read_text("utf-8-sig"))) is Kind.SAMPLE
+    return sample.is_sample(json.loads(path.read_text("utf-8-sig")))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,17 +1,23 @@
-"""What every dialect of samples promises; a new one enters by its line in `READERS`, and an example here."""
+"""What every dialect of samples promises; a new one enters by its module, and an example here."""
 
 from __future__ import annotations
 
 import gzip
 import json
 import os
+import subprocess
+import sys
+import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from wq_runner import samples
 from wq_runner.errors import SamplesError
+from wq_runner.samples import dialects
+from wq_runner.samples.reading import DocumentDialect, FileDialect
 
 DATA = frozenset({".root", ".parquet"})
 """Files of events, which name themselves, and which nobody opens here."""
@@ -34,8 +40,20 @@ WRITERS: Mapping[str, Callable[[Path], object]] = {
     ".parquet": lambda path: path.touch(),
 }
 
-suffixes = pytest.mark.parametrize("suffix", samples.READERS)
-documents = pytest.mark.parametrize("suffix", sorted(samples.READERS.keys() - DATA))
+KNOWN = dialects.known()
+suffixes = pytest.mark.parametrize("suffix", sorted(KNOWN.readers))
+documents = pytest.mark.parametrize("suffix", KNOWN.described)
+
+DOCUMENTS: Mapping[str, Any] = {
+    "sample": {"files": ["/data/a.root"]},
+    "fileset": json.loads(FILESET),
+    "groups": {"ttbar": {"nominal": {"files": ["/data/a.root"]}}},
+    "redirected": {"redirector": "root://h.example/", "jsonFiles": ["ttbar.json"]},
+    "definitions": {"ttbar": {"json_output": "built.json", "files": [{"metadata": {"year": "2018"}}]}},
+    "runner": {"samplejson": "fileset.json", "year": {"ttbar": ["2018"]}},
+    "runner_catalog": {"samples": {"catalog": "fileset.json", "sample_list": ["ttbar"]}},
+}
+"""What is in a JSON or YAML of each dialect that is recognised by it."""
 
 
 @pytest.fixture
@@ -48,7 +66,49 @@ def written(tmp_path: Path, suffix: str) -> Path:
 
 
 def test_every_dialect_has_an_example() -> None:
-    assert WRITERS.keys() == samples.READERS.keys()
+    assert WRITERS.keys() == KNOWN.readers.keys()
+    assert DOCUMENTS.keys() == {name for name, one in KNOWN.known.items() if isinstance(one, DocumentDialect)}
+
+
+def test_each_module_is_a_dialect_and_no_two_are_asked_at_once() -> None:
+    """Else the one that answers would hang on the names of modules."""
+    assert all(isinstance(one, (FileDialect, DocumentDialect)) for one in KNOWN.known.values())
+    suffixes = [
+        suffix for one in KNOWN.known.values() if isinstance(one, FileDialect) for suffix in one.suffixes
+    ]
+    ranks = [one.rank for one in KNOWN.known.values() if isinstance(one, DocumentDialect)]
+    assert sorted(set(suffixes)) == sorted(suffixes)
+    assert sorted(set(ranks)) == sorted(ranks)
+
+
+def test_a_dialect_is_found_in_a_zip_too(tmp_path: Path) -> None:
+    """As Python imports packages from there: nothing looks for files of the package by itself."""
+    package = Path(samples.__file__).parent.parent
+    with zipfile.ZipFile(tmp_path / "package.zip", "w") as archive:
+        for path in package.rglob("*.py"):
+            archive.write(path, path.relative_to(package.parent))
+    code = "from wq_runner.samples import dialects; print(*dialects.known().known, dialects.__file__)"
+    command = [sys.executable, "-c", code]
+    environ = {**os.environ, "PYTHONPATH": str(tmp_path / "package.zip")}
+    done = subprocess.run(command, env=environ, cwd=tmp_path, capture_output=True, text=True, check=True)
+    *found, place = done.stdout.split()
+    assert place.startswith(str(tmp_path))
+    assert found == list(KNOWN.known)
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+@pytest.mark.parametrize("suffix", [".json", ".yaml"])
+def test_a_document_is_read_in_its_dialect_whatever_its_name(tmp_path: Path, name: str, suffix: str) -> None:
+    (tmp_path / "fileset.json").write_text(FILESET)
+    (tmp_path / "built.json").write_text(FILESET.replace("ttbar", "ttbar_2018"))
+    (tmp_path / "ttbar.json").write_text(json.dumps({"files": ["/store/a.root"]}))
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "a.root").touch()
+    path = tmp_path / f"any{suffix}"
+    path.write_text(json.dumps(DOCUMENTS[name]))
+    assert KNOWN.recognise(DOCUMENTS[name]) is KNOWN.known[name]
+    (dataset,) = samples.load([str(path)])
+    assert [Path(file.path).name for file in dataset.files] == ["a.root"]
 
 
 @suffixes

@@ -10,8 +10,7 @@ import pytest
 
 from wq_runner.errors import SamplesError
 from wq_runner.model import Dataset
-from wq_runner.samples import content, load
-from wq_runner.samples.kinds import Kind, recognise
+from wq_runner.samples import content, dialects, load
 
 
 def write(path: Path, value: object) -> Path:
@@ -38,34 +37,35 @@ DEFINED = {"das_names": ["/DY/x/NANOAODSIM"], "metadata": {"year": "2018", "isMC
 
 
 @pytest.mark.parametrize(
-    ("value", "kind"),
+    ("value", "dialect"),
     [
-        ({"files": ["a.root"], "xsec": 1}, Kind.SAMPLE),
-        (["/a.root", "/b.root"], Kind.NAMES),
-        ({"a": ["/a.root"]}, Kind.FILESET),
-        ({"a": "a.root"}, Kind.FILESET),
-        ({"a": "a.root:T"}, Kind.FILESET),
-        ({"a": []}, Kind.FILESET),
-        ({"a": [{"path": "a.root"}]}, Kind.FILESET),
-        ({"tt": {"nominal": {"files": [{"path": "a.root", "nevts": 1}]}}}, Kind.GROUPS),
-        ({"2018": {"tt": {"nominal": {"files": ["a.root"]}}}}, Kind.GROUPS),
-        ({"2018": {"DY": ["/a.root"]}, "2017": {"DY": ["/b.root"]}}, Kind.GROUPS),
-        ({"id": {"wp": {"nominal": 0.5}, "sf": {"2018": ["egamma.root"]}}}, Kind.NOTHING),
-        ({"redirector": "root://h/", "jsonFiles": ["a.json"]}, Kind.REFERENCES),
-        ({"ceph": {"jsonFiles": None}}, Kind.REFERENCES),
-        ({"DY": {"sample": "DY", "json_output": "a.json", "files": [DEFINED]}}, Kind.DEFINITIONS),
-        ({"DY": {"sample": "DY", "files": [DEFINED]}}, Kind.DEFINITIONS),
-        ({"samplejson": "a.json", "workflow": "base", "taggers": []}, Kind.RUNNER),
-        ({"name": "x", "samples": {"catalog": "a.json", "sample_list": ["ttH"]}}, Kind.CATALOG),
-        ({"ttH": ["ctG", "cpQM"]}, Kind.NOTHING),
-        ({"sf": {"2018": {"file": "egamma.root"}}}, Kind.NOTHING),
-        ({"sf": {"2018": {"files_dir": "/cvmfs/x"}}}, Kind.NOTHING),
-        ({"eos-prefix": "root://eosuser.example/", "queue": "long"}, Kind.NOTHING),
-        (3, Kind.NOTHING),
+        ({"files": ["a.root"], "xsec": 1}, "sample"),
+        (["/a.root", "/b.root"], "sample"),
+        ({"a": ["/a.root"]}, "fileset"),
+        ({"a": "a.root"}, "fileset"),
+        ({"a": "a.root:T"}, "fileset"),
+        ({"a": []}, "fileset"),
+        ({"a": [{"path": "a.root"}]}, "fileset"),
+        ({"tt": {"nominal": {"files": [{"path": "a.root", "nevts": 1}]}}}, "groups"),
+        ({"2018": {"tt": {"nominal": {"files": ["a.root"]}}}}, "groups"),
+        ({"2018": {"DY": ["/a.root"]}, "2017": {"DY": ["/b.root"]}}, "groups"),
+        ({"id": {"wp": {"nominal": 0.5}, "sf": {"2018": ["egamma.root"]}}}, None),
+        ({"redirector": "root://h/", "jsonFiles": ["a.json"]}, "redirected"),
+        ({"ceph": {"jsonFiles": None}}, "redirected"),
+        ({"DY": {"sample": "DY", "json_output": "a.json", "files": [DEFINED]}}, "definitions"),
+        ({"DY": {"sample": "DY", "files": [DEFINED]}}, "definitions"),
+        ({"samplejson": "a.json", "workflow": "base", "taggers": []}, "runner"),
+        ({"name": "x", "samples": {"catalog": "a.json", "sample_list": ["ttH"]}}, "runner_catalog"),
+        ({"ttH": ["ctG", "cpQM"]}, None),
+        ({"sf": {"2018": {"file": "egamma.root"}}}, None),
+        ({"sf": {"2018": {"files_dir": "/cvmfs/x"}}}, None),
+        ({"eos-prefix": "root://eosuser.example/", "queue": "long"}, None),
+        (3, None),
     ],
 )
-def test_what_a_document_is(value: Any, kind: Kind) -> None:
-    assert recognise(value) is kind
+def test_what_a_document_is(value: Any, dialect: str | None) -> None:
+    known = dialects.known()
+    assert known.recognise(value) is (known.known[dialect] if dialect else None)
 
 
 @pytest.mark.parametrize(

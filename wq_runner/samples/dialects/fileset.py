@@ -10,11 +10,21 @@ from typing import Any
 from wq_runner.model import DEFAULT_TREENAME, Dataset
 from wq_runner.samples import kinds, metadata, paths
 from wq_runner.samples.files import FileList, read_files, read_preload
-from wq_runner.samples.reading import Found, Prefixes, Reading
+from wq_runner.samples.kinds import IsHere
+from wq_runner.samples.reading import DocumentDialect, Found, Prefixes, Reading
 
 _FIELDS = ("files", "treename", "treeName", "metadata", "preload")
 _IGNORED = ("form", "compressed_form", "format", "did")
 """Fields of coffea's own that say nothing about what to process."""
+
+
+def recognises(value: Any, is_here: IsHere) -> bool:
+    return (
+        isinstance(value, dict)
+        and not kinds.are_options(value)
+        and kinds.has_datasets(value, is_here)
+        and not kinds.lacks_files(value)
+    )
 
 
 def read(
@@ -99,3 +109,6 @@ def _problem(fields: Mapping[Any, Any]) -> str | None:
 def _metadata(fields: Mapping[Any, Any]) -> dict[str, Any]:
     others = {str(key): item for key, item in fields.items() if key not in (*_FIELDS, *_IGNORED)}
     return {**others, **(fields.get("metadata") or {})}
+
+
+DIALECT = DocumentDialect(rank=60, recognises=recognises, read=read)

@@ -1,4 +1,4 @@
-"""TopCoffea's sample JSON: one dataset, named as the file, with its metadata beside its files."""
+"""TopCoffea's sample JSON: one dataset, named as the file: its files, or its metadata beside them."""
 
 from __future__ import annotations
 
@@ -9,11 +9,20 @@ from typing import Any
 
 from wq_runner import names
 from wq_runner.model import DEFAULT_TREENAME, Dataset
-from wq_runner.samples import metadata, paths
+from wq_runner.samples import content, metadata, paths
 from wq_runner.samples.files import FileList, read_files, read_preload
-from wq_runner.samples.reading import Found, Prefixes, Reading
+from wq_runner.samples.kinds import IsHere
+from wq_runner.samples.reading import DocumentDialect, Found, Prefixes, Reading
 
 _NOT_METADATA = {"files", "treeName", "treename", "metadata", "preload"}
+
+
+def is_sample(value: Any) -> bool:
+    return isinstance(value, dict) and "files" in value
+
+
+def recognises(value: Any, _: IsHere) -> bool:
+    return is_sample(value) or (isinstance(value, list) and any(map(content.may_be_data, value)))
 
 
 def read(value: Any, path: Path, prefixes: Prefixes, where: str, reading: Reading) -> list[Found]:
@@ -51,3 +60,6 @@ def _treename(value: Mapping[Any, Any], where: str, reading: Reading) -> str:
         reading.problem(where, f"treeName is {treename!r}, expected the name of a tree")
         return DEFAULT_TREENAME
     return treename
+
+
+DIALECT = DocumentDialect(rank=10, recognises=recognises, read=read)

@@ -9,11 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from wq_runner.samples import content, direct, paths, references
-from wq_runner.samples.reading import Found, Prefixes, Reading
+from wq_runner.samples.reading import FileDialect, Found, Prefixes, Reading
 
 log = logging.getLogger(__name__)
-
-_SAMPLES = (".cfg", ".json", ".json.gz", ".yaml", ".yml")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +69,7 @@ def _items(path: Path) -> Iterator[_Item]:
 def _prefixes(words: list[str], item: _Item, folder: Path, reading: Reading) -> Prefixes:
     found = []
     for word in words:
-        problem = _prefix_problem(word)
+        problem = _prefix_problem(word, reading.dialects.described)
         if problem:
             reading.problem(item.where, problem)
             continue
@@ -92,10 +90,10 @@ def _say_directory(word: str, prefix: str, where: str) -> None:
     )
 
 
-def _prefix_problem(word: str) -> str | None:
+def _prefix_problem(word: str, samples: tuple[str, ...]) -> str | None:
     if not paths.is_url(word) and not word.startswith(("/", "~")) and not word.endswith("/"):
         return f"{word}: not a prefix (scheme://...); a samples file goes on a line of its own"
-    if word.lower().endswith(_SAMPLES):
+    if word.lower().endswith(samples):
         if not paths.is_url(word):
             return f"{word}: a samples file goes on a line of its own"
         return f"{word}: a samples file must be local: download it, and name the copy"
@@ -117,3 +115,6 @@ def _read_file(item: _Item, cfg: Path, prefixes: Prefixes, reading: Reading) -> 
         reading.problem(item.where, f"{item.text}: a directory; as a prefix it is written {prefix}")
         return []
     return reading.read(path, prefixes, item.where)
+
+
+DIALECT = FileDialect(suffixes=(".cfg",), read=read)

@@ -11,10 +11,27 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from wq_runner.samples import kinds, paths, references
-from wq_runner.samples.reading import Found, Prefixes, Reading
+from wq_runner.samples import paths, references
+from wq_runner.samples.kinds import IsHere
+from wq_runner.samples.reading import DocumentDialect, Found, Prefixes, Reading
 
 log = logging.getLogger(__name__)
+
+
+def recognises(value: Any, _: IsHere) -> bool:
+    return isinstance(value, dict) and any(map(_is_definition, value.values()))
+
+
+def _is_definition(body: Any) -> bool:
+    """Whether these are names of datasets of DAS, or says where their files are written to."""
+    return isinstance(body, dict) and (
+        "json_output" in body or any(isinstance(one, dict) and "das_names" in one for one in _files(body))
+    )
+
+
+def _files(body: Mapping[Any, Any]) -> Sequence[Any]:
+    files = body.get("files")
+    return files if isinstance(files, list) else []
 
 
 def read(
@@ -29,7 +46,7 @@ def read(
     expected: dict[str, None] = {}
     outputs: dict[str, set[str]] = {}
     for name, body in value.items():
-        if not kinds.is_definition(body):
+        if not _is_definition(body):
             reading.problem(shown, f"{name}: has neither json_output nor das_names, as the others have")
             continue
         expected |= dict.fromkeys(_names(str(name), body))
@@ -78,9 +95,7 @@ def _years(body: Mapping[Any, Any]) -> set[str]:
 
 
 def _entries(body: Mapping[Any, Any]) -> list[Mapping[str, Any]]:
-    files = body.get("files")
-    entries = files if isinstance(files, list) else []
-    return [one for one in entries if isinstance(one, dict) and isinstance(one.get("metadata"), dict)]
+    return [one for one in _files(body) if isinstance(one, dict) and isinstance(one.get("metadata"), dict)]
 
 
 def _written(output: str, years: set[str], path: Path, reading: Reading) -> list[Path]:
@@ -113,3 +128,6 @@ def _build(path: Path) -> str:
 
 def _few(names: Sequence[str]) -> str:
     return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+
+
+DIALECT = DocumentDialect(rank=50, recognises=recognises, read=read)

@@ -10,10 +10,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from wq_runner.samples import fileset, kinds, paths
-from wq_runner.samples.reading import Found, Prefixes, Reading
+from wq_runner.samples import kinds, paths
+from wq_runner.samples.dialects import fileset
+from wq_runner.samples.kinds import IsHere
+from wq_runner.samples.reading import DocumentDialect, Found, Prefixes, Reading
 
 log = logging.getLogger(__name__)
+
+
+def recognises(value: Any, is_here: IsHere) -> bool:
+    return (
+        isinstance(value, dict)
+        and not kinds.are_options(value)
+        and not kinds.has_datasets(value, is_here)
+        and kinds.has_groups(value)
+    )
 
 
 def read(
@@ -87,3 +98,6 @@ def _events(entry: Any) -> int | None:
 
 def _without_events(entry: Any) -> Any:
     return {key: one for key, one in entry.items() if key != "nevts"} if isinstance(entry, dict) else entry
+
+
+DIALECT = DocumentDialect(rank=70, recognises=recognises, read=read)
