@@ -3,7 +3,7 @@
 # make test   set up what is missing and run every check
 # make test-batch  only those with Slurm, HTCondor, XRootD and catalogs
 # make test-coffeas  with other coffeas than the newest, in environments of their own
-# make docs   set up what is missing and build the site into build/site
+# make docs   set up what is missing, write the keywords of wq_runner.run and build the site into build/site
 # make coverage  which lines the tests of tests/unit and tests/process run, or those of RINGS=...
 # make lock   write environments/lock.txt anew: the versions that make setup installs
 # make dist   build the packages, into dist/
@@ -58,6 +58,7 @@ test-coffeas: setup
 	@pytest tests/coffeas --numprocesses 2 --durations 10
 
 docs: setup
+	@python docs/_ext/keywords.py
 	@sphinx-build -W --keep-going --nitpicky --quiet docs build/site
 	@echo "build/site/index.html"
 

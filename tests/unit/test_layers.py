@@ -116,7 +116,7 @@ def test_imports_go_one_way(module: str) -> None:
 
 
 EDGE = ("config", "cli")  # where options are read, and made into what rooms are told
-KNOW_OPTIONS = {"api.call", "api.given", "api.keywords"}  # the door of a notebook, where they are keywords
+KNOW_OPTIONS = {"api.call", "api.given", "api.signature"}  # the door of a notebook, where they are keywords
 
 
 def test_rooms_are_told_values_and_not_options() -> None:

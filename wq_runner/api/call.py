@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from wq_runner import checksums, summary
 from wq_runner.api import given, keeper
-from wq_runner.api.keywords import Keywords, told
+from wq_runner.api.keywords import Keywords
+from wq_runner.api.signature import told
 from wq_runner.config.options import RunOptions, defaulted
 from wq_runner.config.resolved import resolve
 from wq_runner.errors import (

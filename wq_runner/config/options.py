@@ -58,12 +58,14 @@ AUTO_CHUNKSIZE = 1_000_000  # what is planned with --chunksize auto; tasks cut i
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
-def _option(default: T, /, *names: str, group: str, nature: Nature, **kwargs: Any) -> T:
-    """Declare a field that is an option as well; `kwargs` go to click, which parses their `default`."""
+def _option(default: T, /, *names: str, group: str, nature: Nature, python: str = "", **kwargs: Any) -> T:
+    """Declare a field that is an option as well; `kwargs` go to click, which parses their `default`.
+
+    `python` is the type of a value that a call may give, where its click type does not tell.
+    """
     settings = {"default": default, "show_default": default not in (None, False, ()), **kwargs}
-    found: T = dataclasses.field(
-        default=default, metadata={"names": names, "group": group, "nature": nature, "click": settings}
-    )
+    said = {"names": names, "group": group, "nature": nature, "python": python, "click": settings}
+    found: T = dataclasses.field(default=default, metadata=said)
     return found
 
 
@@ -230,6 +232,7 @@ class RunOptions:
         nature=Nature(
             result=False, session=True, limits=False, jobs=False, drop=NEVER, heed=SCALED, path=None
         ),
+        python="int | str",
         metavar=f"local|{NAMES}|SITE:N[xCORES[xMEMORY]]",
         shell_complete=completion.workers,
         help="Workers to start: local:4 on this machine, condor:50 in a batch system, condor@SITE:50 as a "

@@ -28,10 +28,16 @@ else:  # which are generic since click 8.4 only
 
 
 class Parsed(ParamType):
-    """A value that one of our parsers understands; its ValueError is what the user reads."""
+    """A value that one of our parsers understands; its ValueError is what the user reads.
 
-    def __init__(self, name: str, parse: Callable[[Any], Any], complete: Complete | None = None) -> None:
+    `python` is the type that a call of `wq_runner.run` may give, as `api/keywords.py` has it.
+    """
+
+    def __init__(
+        self, name: str, parse: Callable[[Any], Any], complete: Complete | None = None, *, python: str = "str"
+    ) -> None:
         self.name = name
+        self.python = python
         self._parse = parse
         self._complete = complete
 
@@ -55,8 +61,10 @@ class Parsed(ParamType):
 class PerDatasetValue(Parsed):
     """A value for all datasets, or ``default=VALUE,PATTERN=VALUE``, or a mapping of these."""
 
-    def __init__(self, name: str, parse: Callable[[Any], Any], default: Any = None) -> None:
-        super().__init__(f"{name}|PATTERN={name.partition('|')[0]},...", parse)
+    def __init__(
+        self, name: str, parse: Callable[[Any], Any], default: Any = None, *, python: str = "str"
+    ) -> None:
+        super().__init__(f"{name}|PATTERN={name.partition('|')[0]},...", parse, python=python)
         self._default = default
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
@@ -107,6 +115,7 @@ class KeyValues(ParamType):
     """Keyword arguments: ``name=value`` with a literal or plain text, or a JSON object, or a mapping."""
 
     name = "KEY=VALUE"
+    python = "Mapping[str, Any] | str"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if isinstance(value, Arguments):
@@ -220,24 +229,24 @@ OUTPUTS = Parsed(
     words(ONE, PER_DATASET, PER_PROCESSOR, GROUP, FILES),
 )
 CATALOG = Parsed("HOST[:PORT]|local|none", _catalog, words("local", "none"))
-PASSWORD = Parsed("FILE|auto|none", _file, words("auto", "none", files=True))
+PASSWORD = Parsed("FILE|auto|none", _file, words("auto", "none", files=True), python="str | Path")
 PROXY = Parsed("FILE|auto|none", _file, words("auto", "none", files=True))
 PRELOAD = Parsed("auto|off|NAMES", _preload, words("auto", "off"))
 REDIRECTOR = Parsed("FROM=TO", _redirector)
-COUNT = Parsed("N", units.count)
-COUNTS = PerDatasetValue("N", units.count)
-CHUNKSIZE = PerDatasetValue("N|auto", units.chunksize, default=DEFAULT_CHUNKSIZE)
-SIZE = Parsed("SIZE", units.size)
-WORKER_SIZE = Parsed("SIZE", units.worker_size)
-WORKER_MEMORY = Parsed("SIZE", units.worker_memory)
-MEMORY = Parsed("SIZE", units.memory)
-MEMORIES = PerDatasetValue("SIZE", units.memory)
-TREEREDUCTION = Parsed("N|SIZE|auto|off", units.treereduction, words("auto", "off"))
+COUNT = Parsed("N", units.count, python="int | str")
+COUNTS = PerDatasetValue("N", units.count, python="int | str")
+CHUNKSIZE = PerDatasetValue("N|auto", units.chunksize, default=DEFAULT_CHUNKSIZE, python="int | str")
+SIZE = Parsed("SIZE", units.size, python="int | str")
+WORKER_SIZE = Parsed("SIZE", units.worker_size, python="int | str")
+WORKER_MEMORY = Parsed("SIZE", units.worker_memory, python="int | str")
+MEMORY = Parsed("SIZE", units.memory, python="int | str")
+MEMORIES = PerDatasetValue("SIZE", units.memory, python="int | str")
+TREEREDUCTION = Parsed("N|SIZE|auto|off", units.treereduction, words("auto", "off"), python="int | str")
 COLUMN_CACHE = Parsed("off|auto|SIZE|DIR[:SIZE]", units.column_cache, words("auto", "off"))
-SHARE = Parsed("SHARE", units.share)
-SECONDS = Parsed("TIME", units.seconds)
-PORT = Parsed("PORT", units.port)
-PORTS = Parsed("PORT|LOW-HIGH", units.ports)
+SHARE = Parsed("SHARE", units.share, python="float | str")
+SECONDS = Parsed("TIME", units.seconds, python="float | str")
+PORT = Parsed("PORT", units.port, python="int | bool")
+PORTS = Parsed("PORT|LOW-HIGH", units.ports, python="int | str")
 KEY_VALUES = KeyValues()
 PROCESSOR = Processor()
 EXECUTOR = ExecutorName()

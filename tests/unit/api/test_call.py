@@ -7,11 +7,13 @@ import importlib.metadata
 import inspect
 import json
 import re
+import runpy
 import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import nanoaod
 import pytest
 from coffea.processor import ProcessorABC
 
@@ -154,6 +156,11 @@ def test_the_call_has_a_signature_of_all_options() -> None:
     headings = re.findall(r"^([A-Z][A-Za-z ]+)\n-+$", text, re.MULTILINE)
     assert headings == ["Parameters", "Returns", "Other Parameters", "Raises"]
     assert all(f"\n{name}\n    " in text for name in options)
+
+
+def test_the_keywords_that_editors_read_are_made_of_the_options() -> None:
+    maker = runpy.run_path(str(nanoaod.ROOT / "docs" / "_ext" / "keywords.py"))
+    assert maker["PLACE"].read_text() == maker["text"](), "make docs writes it anew"
 
 
 def test_what_there_is_can_be_completed() -> None:
