@@ -11,10 +11,10 @@
 
 export PATH := $(shell environments/setup.sh bin):$(PATH)
 
-# they wait for others most of the time; what shares a cluster or an environment is in one process
-GROUPS := --numprocesses 4 --dist loadgroup
-# each file has its own processes and directories; the long ones first, so that none is left at the end
-BESIDE := $(addprefix tests/, fitting executors ledger engine browser process packages unit)
+# each file of tests has its own processes and directories, and most of them wait: see tests/scheduling.py
+DIVIDED := --dist loadfile --numprocesses
+# in this order: the long ones first, so that none is left at the end
+RINGS_OF_TEST := $(addprefix tests/, packed fitting executors ledger engine batch process browser packages unit)
 
 .PHONY: setup lock demo check ring test test-batch test-coffeas docs coverage dist bench lint clean
 
@@ -40,17 +40,16 @@ check: lint
 
 test: lint
 	@environments/setup.sh test
-	@pytest tests/packed tests/batch $(GROUPS) --durations 10
-	@pytest $(BESIDE) --numprocesses 3 --dist loadfile --durations 20
+	@pytest $(RINGS_OF_TEST) $(DIVIDED) 4 --durations 20
 
 # one directory of tests, such as RING=engine: what a job of the workflow runs
 ring: setup
 	@environments/setup.sh test
-	@pytest tests/$(RING) --durations 10 $(if $(filter batch packed,$(RING)),$(GROUPS),--numprocesses 2 --dist loadfile)
+	@pytest tests/$(RING) --durations 10 $(DIVIDED) $(if $(filter batch packed,$(RING)),4,2)
 
 test-batch: lint
 	@environments/setup.sh batch
-	@pytest tests/batch $(GROUPS)
+	@pytest tests/batch $(DIVIDED) 4
 
 # not in `test`: it takes minutes to make the environments
 test-coffeas: setup

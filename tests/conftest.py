@@ -24,6 +24,7 @@ import pytest
 import running
 import uproot
 from repositories import Repository
+from scheduling import pytest_xdist_make_scheduler
 
 from wq_runner.environment.gitstate import GitTree, open_git
 from wq_runner.environment.store import Store
@@ -33,6 +34,8 @@ from wq_runner.samples.cache import default_path
 # machines are busy at times
 hypothesis.settings.register_profile("busy", deadline=None)
 hypothesis.settings.load_profile("busy")
+
+__all__ = ["pytest_xdist_make_scheduler"]  # which pytest finds here
 
 _LOOPBACK = ("127.", "::1", "localhost")
 _GRACE = 15.0  # seconds for what ends by itself once its parent is gone

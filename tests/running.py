@@ -285,18 +285,27 @@ def _ports() -> Iterator[int]:
 
 
 _PORTS = _ports()
+_KEPT: list[socket.socket] = []
 
 
 def free_port() -> int:
     """Return a port that is free, and will be until it is used.
 
     It is none of those that the kernel gives to whoever asks for any, none of another process of this run of
-    the tests, and none that was returned before.
+    the tests or of another run on this machine, and none that was returned before.
     """
     for port in _PORTS:
-        with socket.socket() as sock, contextlib.suppress(OSError):
-            sock.bind(("", port))
-            return port
+        # whoever asks for the same port meanwhile finds the name taken, which is no file and ends with us
+        kept = socket.socket(socket.AF_UNIX)
+        try:
+            kept.bind(f"\0{MARK}-port-{port}")
+            with socket.socket() as sock:
+                sock.bind(("", port))
+        except OSError:
+            kept.close()
+            continue
+        _KEPT.append(kept)
+        return port
     raise AssertionError("there is always another one")
 
 

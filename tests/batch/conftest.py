@@ -42,13 +42,9 @@ def address(tmp_path: Path) -> Iterator[Address]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a cluster in one process: each process would start one of its own."""
-    conda = os.environ.get("CONDA_PREFIX")
-    for item in items:
-        if conda:
+    for item in items if os.environ.get("CONDA_PREFIX") else ():
+        if item.path.parent == Path(__file__).parent:
             item.add_marker(pytest.mark.skip("with Debian's packages: outside of conda"))
-        if "cluster" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("slurm"))
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ from pathlib import Path
 import condas
 import pytest
 import running
+import scheduling
 from packed import foreign
 
 from wq_runner.environment import base
@@ -17,10 +18,10 @@ from wq_runner.environment.store import Layer, Store
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep what shares the environment in one process: each process would make one of its own."""
+    """Give those time that make the environment, and see that one process makes it for all of them."""
     for item in items:
-        if "spec" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("packed"))
+        if item.path.parent == Path(__file__).parent and "spec" in getattr(item, "fixturenames", ()):
+            assert item.path.name in scheduling.ONE_ENVIRONMENT, "say there that it shares the environment"
             item.add_marker(pytest.mark.timeout(1500))
 
 

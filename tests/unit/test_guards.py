@@ -64,6 +64,15 @@ def test_processes_that_are_left_are_found() -> None:
     assert process.pid not in running.marked(mark)
 
 
+def test_no_port_is_given_to_two_tests_of_this_machine() -> None:
+    port = running.free_port()
+    ports = f"running._PORTS = iter(range({port}, {port + 100}))"
+    code = f"import running; {ports}; print(running.free_port())"
+    environ = {**os.environ, "PYTHONPATH": str(Path(running.__file__).parent)}
+    other = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, check=True)
+    assert int(other.stdout) > port
+
+
 def test_no_two_files_of_tests_have_one_name() -> None:
     """pytest imports them by it: of two in one process, the second is not collected."""
     names = Counter(path.name for path in Path(__file__).parents[1].rglob("test_*.py"))
