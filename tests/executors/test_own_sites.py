@@ -2,48 +2,32 @@
 
 from __future__ import annotations
 
-import re
 import uuid
 from pathlib import Path
 
 import nanoaod
 import pytest
 import running
+import workforce
 
-DOCS = Path(__file__).parents[2] / "docs" / "workers.md"
 SUMS = ("-p", f"{running.ANALYSIS}:Sums", "--schema", "BaseSchema", "--chunksize", "10", "--task-time", "0")
-
-
-def example() -> str:
-    [found] = re.findall(r'```python\n(""".*?)```', DOCS.read_text(), re.DOTALL)
-    return str(found)
 
 
 @pytest.fixture
 def package(tmp_path: Path) -> Path:
     """Return where the example is installed, and beside it one that fails."""
-    place = tmp_path / "installed"
-    info = place / "ourfarm-1.dist-info"
-    info.mkdir(parents=True)
-    (place / "ourfarm.py").write_text(example())
-    (place / "badfarm.py").write_text(
-        "from ourfarm import OurFarm\n"
+    return workforce.install(
+        tmp_path / "installed",
+        badfarm="from ourfarm import OurFarm\n"
         "class site(OurFarm):\n"
         "    def start(self, order):\n"
-        "        raise OSError('the farm is on fire')\n"
-    )
-    (place / "rudefarm.py").write_text(
-        "from ourfarm import OurFarm\n"
+        "        raise OSError('the farm is on fire')\n",
+        rudefarm="from ourfarm import OurFarm\n"
         "class site(OurFarm):\n"
         "    def close(self):\n"
         "        super().close()\n"
-        "        raise OSError('the farm is closed on Sundays')\n"
+        "        raise OSError('the farm is closed on Sundays')\n",
     )
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: ourfarm\nVersion: 1\n")
-    (info / "entry_points.txt").write_text(
-        "[wq_runner.sites]\nourfarm = ourfarm:site\nbadfarm = badfarm:site\nrudefarm = rudefarm:site\n"
-    )
-    return place
 
 
 def test_its_workers_do_a_run_and_end_with_it(package: Path, tmp_path: Path) -> None:

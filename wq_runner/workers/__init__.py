@@ -1,6 +1,6 @@
 """Workers: on this machine, of batch systems, and what finds out why there are none.
 
-A provider is a `Workers`; a new one is a sibling module and a line in `executors.sessions`.
+A provider is a `Workers`; a new one is a sibling module, which `choice` chooses.
 """
 
 from __future__ import annotations
