@@ -1,4 +1,4 @@
-"""Sites that a package brings: the example of the documentation starts real workers."""
+"""Sites that a package brings: the example of docs/workers.md starts real workers."""
 
 from __future__ import annotations
 
