@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import queue
+import struct
 from collections.abc import Iterable, Iterator
 from contextvars import ContextVar
 from typing import Any, Protocol
@@ -14,10 +15,17 @@ from uproot.source.chunk import Chunk
 from uproot.source.futures import TrivialFuture
 
 from .ahead import Ahead, Range
-from .opening import is_local
+from .failure import ChangedFileError
+from .opening import is_local, is_of_server
 
 _SMALL = 2**16  # bytes of a piece that is remembered, such as the header and a directory
 _MOST = 64  # of such pieces
+_BEFORE, _AFTER = 3 * _SMALL, _SMALL
+"""Bytes that come along with a small piece of a server's file. What is read to open a file lies together:
+ROOT writes tree, directory and streamers to its end, one after the other, uproot to its beginning."""
+
+_LARGE = struct.Struct(">4siiq")  # the beginning of a file of more than 2 GB; in others the last has 4 bytes
+_OF_LARGE = 1_000_000  # is added to the version
 
 
 class Kept:
@@ -31,8 +39,12 @@ class Kept:
         self.source = source
         self.ahead: Ahead | None = None
         self.is_fresh = False
-        self._head: bytes | None = None
+        self._is_far = is_of_server(path)
+        self._head: tuple[Range, bytes] | None = None
+        self._end = 0
+        self._coming: Any = None  # the header once more
         self._small: dict[Range, Any] = {}
+        self._pieces: list[tuple[int, bytes]] = []  # first byte and content of what came along
 
     def chunk(self, start: int, stop: int) -> Any:
         place = int(start), int(stop)
@@ -40,25 +52,64 @@ class Kept:
             return self._header(place)
         if place in self._small:
             return self._small[place]
-        chunk = self.source.chunk(*place)
-        if place[1] - place[0] <= _SMALL and len(self._small) < _MOST:
+        is_small = place[1] - place[0] <= _SMALL
+        chunk = self._part(place, read=is_small) if self._is_far else None
+        if chunk is None:
+            chunk = self.source.chunk(*place)
+        if is_small and len(self._small) < _MOST:
             self._small[place] = chunk
         return chunk
 
     def _header(self, place: Range) -> Any:
-        """Read the header anew for each chunk of events: the file may be another one by now."""
-        if self.is_fresh and place in self._small:
+        """Read the header anew for each chunk of events: the file may be another one by now.
+
+        That of a server's file is on its way while the chunk is processed: see `confirm`.
+        """
+        known = self._head
+        if known is not None and known[0] == place and (self.is_fresh or self._is_far):
+            if not self.is_fresh:
+                self._coming = self.source.chunks([place], queue.Queue())[0]
             self.is_fresh = False
-            return self._small[place]
-        chunk = self.source.chunk(*place)
-        chunk.wait(insist=False)
-        found = bytes(chunk._raw_data)  # `raw_data` insists on a whole one
-        if found != self._head:
+            return self._made(place, known[1])
+        content = self._read((0, max(place[1], _SMALL)) if self._is_far else place)
+        head = place, content[: place[1]]
+        if head != known:
             self._small.clear()
-        # uproot 4 looks at the first `wait` only whether a chunk is whole, so its own has to be the first
-        chunk = Chunk(self.source, *place, TrivialFuture(found))
-        self._head, self._small[place] = found, chunk
-        return chunk
+            self._pieces = [(0, content)] if self._is_far else []
+        self._head, self._end = head, _end_of(content)
+        return self._made(*head)
+
+    def confirm(self) -> None:
+        """Wait for the header that was to be read anew.
+
+        Raises
+        ------
+        ChangedFileError
+            If it is another one.
+        """
+        coming, self._coming = self._coming, None
+        if coming is not None and self._head is not None and _content(coming) != self._head[1]:
+            raise ChangedFileError("it was written anew, or changed, since it was opened")
+
+    def _part(self, place: Range, *, read: bool) -> Any:
+        """Return a part of what came along, None if it has to be read."""
+        if read and not any(_covers(piece, place) for piece in self._pieces):
+            first, last = max(0, place[0] - _BEFORE), min(place[1] + _AFTER, self._end)
+            if last >= place[1]:
+                self._pieces.append((first, self._read((first, last))))
+        for piece in self._pieces:
+            if _covers(piece, place):
+                first, content = piece
+                return self._made(place, content[place[0] - first : place[1] - first])
+        return None
+
+    def _read(self, place: Range) -> bytes:
+        """Return what is there, which may end before."""
+        return _content(self.source.chunk(*place))
+
+    def _made(self, place: Range, content: bytes) -> Any:
+        # uproot 4 looks at the first `wait` only whether a chunk is whole, so each has to be one of its own
+        return Chunk(self.source, *place, TrivialFuture(content))
 
     def chunks(self, ranges: Iterable[Range], notifications: queue.Queue[Any]) -> Any:
         ahead = self.ahead
@@ -67,10 +118,29 @@ class Kept:
         return ahead.chunks(self.source, ranges, notifications)
 
     def close(self) -> None:
-        self.ahead = None
+        self.ahead = self._coming = None
         self._small.clear()
+        self._pieces.clear()
         with contextlib.suppress(Exception):
             self.source.close()
+
+
+def _content(chunk: Any) -> bytes:
+    chunk.wait(insist=False)
+    return bytes(chunk._raw_data)  # `raw_data` insists on a whole one
+
+
+def _end_of(header: bytes) -> int:
+    """Return the bytes of a ROOT file: https://root.cern.ch/doc/master/classTFile.html."""
+    if len(header) < _LARGE.size:
+        return 0
+    _, version, _, end = _LARGE.unpack_from(header)
+    return int(end) if version >= _OF_LARGE else int(end >> 32)
+
+
+def _covers(piece: tuple[int, bytes], place: Range) -> bool:
+    first, content = piece
+    return first <= place[0] and place[1] <= first + len(content)
 
 
 class Lender(Protocol):

@@ -234,8 +234,14 @@ class Trees(Checked):
         try:
             with lent.by(self), kept_by(self._forms):
                 out = function(item, uproot_options={**options, name: lent.Lent})
-        except BaseException:
+            if self._kept is not None:
+                self._kept.confirm()
+        except BaseException as error:
+            kept, self._kept = self._kept, None
             self.close()  # who tries once more opens it anew
+            if kept is not None:
+                with contextlib.closing(kept):
+                    _blame_change(kept, error)
             raise
         self._forms.end()
         self._done(item)
@@ -297,6 +303,16 @@ class Trees(Checked):
         found = ahead.unforeseen()
         if found and self.reading.learning:
             self.learned.setdefault(getattr(item, "dataset", ""), set()).update(found)
+
+
+def _blame_change(kept: Kept, error: BaseException) -> None:
+    """Say that a file was written anew, if that is why something failed that was read of it."""
+    try:
+        kept.confirm()
+    except ChangedFileError as change:
+        raise change from error
+    except Exception:
+        return  # it was something else
 
 
 class _Only:

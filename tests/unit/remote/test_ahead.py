@@ -18,6 +18,7 @@ from uproot.source.futures import TrivialFuture
 
 from wq_runner.remote import lent, servers
 from wq_runner.remote.ahead import Ahead, Range, ranges_of
+from wq_runner.remote.failure import ChangedFileError
 from wq_runner.remote.following import Following
 from wq_runner.remote.opening import Reading
 from wq_runner.remote.trees import Trees
@@ -85,11 +86,13 @@ class Item:
     dataset: str = "dy"
 
 
-def written(path: Path, names: tuple[str, ...] = NAMES, shift: int = 0) -> str:
-    with uproot.recreate(path) as file:
+def written(
+    path: Path, names: tuple[str, ...] = NAMES, shift: int = 0, entries: int = ENTRIES, **options: Any
+) -> str:
+    with uproot.recreate(path, **options) as file:
         tree = file.mktree("Events", dict.fromkeys(names, "i8"))
-        for start in range(0, ENTRIES, ENTRIES // 4):  # baskets
-            values = np.arange(start, start + ENTRIES // 4) + shift
+        for start in range(0, entries, entries // 4):  # baskets
+            values = np.arange(start, start + entries // 4) + shift
             tree.extend({name: values + number for number, name in enumerate(names)})
     return f"far://{path}"
 
@@ -266,19 +269,50 @@ def test_nothing_is_opened_ahead_at_a_server_that_failed(
     assert server.threads == {"MainThread"}
 
 
-def test_a_file_that_was_written_anew_is_not_read_with_the_old_tree(tmp_path: Path) -> None:
-    path = written(tmp_path / "0.root")
+@pytest.mark.parametrize("compression", [None, uproot.ZLIB(1)])
+def test_a_file_that_was_written_anew_is_not_read_with_the_old_tree(tmp_path: Path, compression: Any) -> None:
+    """It is known when the chunk is done: its numbers may look right, or it could not be read."""
+    path = written(tmp_path / "0.root", compression=compression)
     trees = Trees()
-    items = [Item(path, 0, 100), Item(path, 100, 200)]
-    found = []
-    for index, item in enumerate(items):
-        trees.plan(item, items[index + 1] if index + 1 < len(items) else None)
-        found.append(
-            trees.used_by(functools.partial(read, names=("a",), uproot_options={}, begun=lambda: None))(item)
-        )
-        written(tmp_path / "0.root", shift=7)
+    first, second = Item(path, 0, 200), Item(path, 200, 400)
+    reading = trees.used_by(functools.partial(read, names=("a",), uproot_options={}, begun=lambda: None))
+    trees.plan(first, second)
+    assert reading(first) == [list(range(200))]
+    written(tmp_path / "0.root", shift=7, compression=compression)
+    trees.plan(second, None)
+    with pytest.raises(ChangedFileError):
+        reading(second)
+    assert reading(second) == [list(range(207, 407))]
     trees.end()
-    assert found == [[list(range(100))], [list(range(107, 207))]]
+
+
+def test_what_opens_a_file_of_a_server_comes_in_one_request(tmp_path: Path) -> None:
+    path = written(tmp_path / "0.root")
+    trees = Trees(Reading(ahead=False, learning=False))
+    reading = trees.used_by(functools.partial(read, names=(), uproot_options={}, begun=lambda: None))
+    items = [Item(path, 0, 200), Item(path, 200, 400)]
+    for item, after in zip(items, [*items[1:], None], strict=True):
+        trees.plan(item, after)
+        reading(item)
+    trees.end()
+    # and the header once more for the second chunk
+    assert [len(asked) for asked in SERVER.asked] == [1, 1]
+    assert [asked[0][0] for asked in SERVER.asked] == [0, 0]
+    assert SERVER.asked[0][0][1] > SERVER.asked[1][0][1]
+
+
+def test_a_tree_at_the_end_of_its_file_comes_with_the_directory(tmp_path: Path) -> None:
+    """As ROOT writes them: another tree, which fills the file, is before it."""
+    place = tmp_path / "0.root"
+    with uproot.recreate(place) as file:
+        file["first"] = {"x": np.random.default_rng(1).random(200_000)}
+        file["Events"] = {"a": np.arange(400)}
+    trees = Trees(Reading(ahead=False, learning=False))
+    reading = trees.used_by(functools.partial(read, names=("a",), uproot_options={}, begun=lambda: None))
+    trees.plan(Item(f"far://{place}"), None)
+    assert reading(Item(f"far://{place}")) == [list(range(400))]
+    trees.end()
+    assert len(SERVER.asked) <= 4  # header, directory and tree, the column
 
 
 def _opening(gate: threading.Event, found: str = "file") -> Callable[[], str]:
