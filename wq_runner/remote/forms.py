@@ -11,6 +11,7 @@ import contextlib
 import functools
 import inspect
 import pickle
+from collections import UserDict
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -30,6 +31,20 @@ class _Schema:
     added: dict[str, Any]
 
 
+class Names(UserDict[str, str]):
+    """What the types of branches are called: asked when somebody wants to know it, as few schemas do."""
+
+    def __init__(self, ask: Callable[[], dict[str, str]]) -> None:
+        self._ask = ask  # `data` is made later
+
+    @functools.cached_property
+    def data(self) -> dict[str, str]:  # type: ignore[override]
+        return dict(self._ask())
+
+    def __reduce__(self) -> Any:
+        return dict, (self.data,)
+
+
 class Forms:
     """What coffea found of the one tree that `tree` returns, None if it is not going to be asked again."""
 
@@ -40,7 +55,7 @@ class Forms:
         self._given: Any = None  # the form that was returned last
         self._schemas: dict[Any, _Schema | None] = {}
         self._named: Any = None
-        self._names: dict[str, str] = {}
+        self._names: Callable[[], dict[str, str]] = dict
         self._answering: Any = None
 
     def of(self, tree: Any, make: Callable[[], Any]) -> Any:
@@ -75,14 +90,10 @@ class Forms:
             return
         self.end()
         if tree is not self._named:
-            self._named, self._names = tree, {}
+            self._named, self._names = tree, functools.cache(ask)
 
         def typenames(*args: Any, **options: Any) -> Any:
-            if args or options:
-                return ask(*args, **options)
-            if not self._names:
-                self._names = ask()
-            return dict(self._names)
+            return ask(*args, **options) if args or options else Names(self._names)
 
         setattr(tree, _TYPES, typenames)
         self._answering = tree
@@ -98,7 +109,7 @@ class Forms:
         self.end()
         self._tree, self._packed, self._given = None, b"", None
         self._schemas = {}
-        self._named, self._names = None, {}
+        self._named, self._names = None, dict
 
 
 _forms: ContextVar[Forms | None] = ContextVar("forms", default=None)

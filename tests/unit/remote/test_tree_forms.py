@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import itertools
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -101,19 +102,38 @@ def test_chunks_of_a_file_have_one_form(tmp_path: Path, made: list[str], schema:
     assert made == ["x", "x", "y"]
 
 
-def test_the_types_of_branches_are_asked_once(tmp_path: Path) -> None:
+def test_the_types_of_branches_are_asked_once_and_only_if_they_are_wanted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with uproot.open({written(tmp_path / "a.root"): None}) as file:
         tree = file["Events"]
+        asked: list[Any] = []
+        before = type(tree).typenames
+
+        def typenames(self: Any, **options: Any) -> Any:
+            asked.append(options)
+            return before(self, **options)
+
+        monkeypatch.setattr(type(tree), "typenames", typenames)
         forms = Forms(lambda: tree)
         for _ in range(2):
             forms.begin(tree)
             forms.begin(tree)
-            names = tree.typenames()
-            assert names == {"x": "int64_t"}
-            assert tree.typenames(filter_name="y") == {}
-            names.clear()
+            tree.typenames()
+            assert asked == []
             forms.end()
-            assert "typenames" not in vars(tree)
+        for _ in range(2):
+            forms.begin(tree)
+            names = tree.typenames()
+            assert names.get("x") == "int64_t"
+            assert names == pickle.loads(pickle.dumps(names)) == dict(names) == {"x": "int64_t"}
+            names.clear()
+            assert asked == [{}]
+            forms.end()
+        forms.begin(tree)
+        assert tree.typenames(filter_name="y") == {}
+        forms.end()
+        assert "typenames" not in vars(tree)
 
 
 def test_what_others_open_meanwhile_has_a_form_of_its_own(tmp_path: Path, made: list[str]) -> None:
