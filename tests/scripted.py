@@ -19,7 +19,7 @@ from typing import Any
 
 from wq_runner.engine.protocol import EngineStatus
 from wq_runner.model import Ending, Outcome, Resources, Task
-from wq_runner.remote import wire, work
+from wq_runner.remote import functions, wire, work
 from wq_runner.remote.seeds import Seeder
 from wq_runner.units import MB
 
@@ -323,9 +323,9 @@ class _Unseeded(Seeder):
         pass
 
 
-def _loaded(path: Path) -> work.Function | None:
+def _loaded(path: Path) -> functions.Function | None:
     try:
-        return dataclasses.replace(work.load_function(path), seeder=_Unseeded())
+        return dataclasses.replace(functions.load_function(path), seeder=_Unseeded())
     except Exception:
         return None  # which the task says
 

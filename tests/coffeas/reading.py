@@ -18,7 +18,7 @@ from coffea.processor.executor import WorkItem
 from muons import Muons  # type: ignore[import-not-found]  # is copied beside this file
 from uproot.models import TTree
 
-from wq_runner.remote import wire, work
+from wq_runner.remote import functions, wire, work
 from wq_runner.remote.pinned import Code
 
 
@@ -50,7 +50,8 @@ def main() -> None:
     mapping._lazify_parameters = counted(seen, "branches", mapping._lazify_parameters)
     with tempfile.TemporaryDirectory() as directory:
         result = Path(directory) / "result"
-        work.execute(Path("function"), work.pack(items), result, loaded=work.Function(Asked.function, Code()))
+        loaded = functions.Function(Asked.function, Code())
+        work.execute(Path("function"), work.pack(items), result, loaded=loaded)
         header, _ = wire.read(result)
     json.dump({**seen, "done": header["done"], "failures": header["failures"]}, sys.stdout)
 

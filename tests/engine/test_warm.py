@@ -20,7 +20,7 @@ import pytest
 
 from wq_runner.engine import answer
 from wq_runner.engine.answer import Kind
-from wq_runner.remote import private, wire, work
+from wq_runner.remote import functions, private, wire, work
 from wq_runner.remote.bundle import write_bundle
 from wq_runner.remote.pinned import Code
 
@@ -91,7 +91,7 @@ class Worker:
         self.tasks += 1
         directory = self.sandbox / f"t.{self.tasks}"
         directory.mkdir()
-        preamble = work.preamble(Code(paths=[str(Path(__file__).parent)]))
+        preamble = functions.preamble(Code(paths=[str(Path(__file__).parent)]))
         (directory / "function").write_bytes(preamble + dill.dumps(function))
         (directory / "items").write_text(work.pack(items))
         process = subprocess.Popen(

@@ -17,7 +17,7 @@ from coffea.processor import Runner
 from coffea.processor.executor import WorkItem
 
 from wq_runner.model import InputFile
-from wq_runner.remote import failure, work
+from wq_runner.remote import failure, functions
 from wq_runner.samples import probe
 
 ENTRIES = 20_000
@@ -173,7 +173,7 @@ def test_a_runner_skips_no_file_that_is_there(data: Path, name: str) -> None:
             checkpointer=None, cache_function=lambda: None,
         ),
     )  # fmt: skip
-    own, _ = work.lone(function)
+    own, _ = functions.lone(function)
     item = WorkItem("A", str(data / name), "Events", 0, ENTRIES, b"", {})
     if name == "good.root":
         with pytest.raises(Exception, match="The error was: FileNotFoundError"):
@@ -189,7 +189,7 @@ def opens_to_know(path: Path) -> Any:
 
 def test_a_runner_skips_a_file_that_cannot_be_opened_to_be_known(tmp_path: Path) -> None:
     function = functools.partial(Runner.automatic_retries, 0, True, opens_to_know)
-    own, _ = work.lone(function)
+    own, _ = functions.lone(function)
     with pytest.warns(UserWarning, match="Skipping bad file"):
         assert own(tmp_path / "gone.root") is None
 

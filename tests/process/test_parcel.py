@@ -11,7 +11,7 @@ import pytest
 
 from wq_runner.engine import answer
 from wq_runner.engine.answer import Kind
-from wq_runner.remote import parcel, work
+from wq_runner.remote import functions, parcel, work
 from wq_runner.remote.parcel import Delivery, Parcel, deliver
 
 
@@ -25,7 +25,7 @@ def new_process() -> Iterator[None]:
 def write(directory: Path, function: Callable[[Any], Any], **versions: str) -> Parcel:
     """Write the files of a task, as the loop does."""
     directory.mkdir()
-    preamble = work.preamble(wanted={**work.versions(), **versions})
+    preamble = functions.preamble(wanted={**functions.versions(), **versions})
     (directory / "function-1234").write_bytes(preamble + dill.dumps(function))
     return Parcel(str(directory / "function-1234"), work.pack([1, 2, 3]), str(directory / "7.result"))
 

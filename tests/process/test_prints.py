@@ -16,7 +16,7 @@ import dill
 import pytest
 
 from wq_runner.engine import answer
-from wq_runner.remote import failure, prints, reads, spool, work
+from wq_runner.remote import failure, functions, prints, reads, spool, work
 
 HUGE = 200  # MB
 
@@ -50,11 +50,11 @@ sys.path[:0] = {path!r}
 import dill
 import test_prints
 from wq_runner.engine import answer
-from wq_runner.remote import work
+from wq_runner.remote import functions, work
 from wq_runner.remote.guard import Job, Limits, Watch
 job = Job(Path("function"), Path("items"), Path("result"), Limits())
 for name in ("says", "shouts", "dies"):
-    job.function.write_bytes(work.preamble() + dill.dumps(getattr(test_prints, name)))
+    job.function.write_bytes(functions.preamble() + dill.dumps(getattr(test_prints, name)))
     watch = Watch(job, lambda notify: work.execute(job.function, work.pack([1]), job.result, notify))
     watch.finish()
     print(repr((watch.printed, answer.read_answer(job.result).done)), flush=True)
@@ -164,7 +164,7 @@ def test_exceptions_are_bounded_wherever_they_go(tmp_path: Path, monkeypatch: py
         return {"n": 1}
 
     for function, item in ((fail, 5_000_000), (fail_to_say, 0), (warn, 0)):
-        (tmp_path / "function").write_bytes(work.preamble() + dill.dumps(function))
+        (tmp_path / "function").write_bytes(functions.preamble() + dill.dumps(function))
         work.execute(tmp_path / "function", work.pack([item]), tmp_path / "result")
         found = answer.read_answer(tmp_path / "result")
         assert (tmp_path / "result").stat().st_size < 100_000

@@ -14,7 +14,7 @@ import uproot
 from wq_runner.coffea_adapter.fallbacks import apply_anywhere
 from wq_runner.engine import answer
 from wq_runner.model import InputFile
-from wq_runner.remote import servers, work
+from wq_runner.remote import functions, servers, work
 from wq_runner.remote.pinned import Code
 from wq_runner.samples.anywhere import FileToOpen, open_file, probe_anywhere
 from wq_runner.samples.probe import BadFileError
@@ -72,7 +72,9 @@ def test_the_answer_tells_what_was_read_elsewhere_and_why(
     good, gone = str(make_root("good.root", entries=7)), "http://127.0.0.1:9/x.root"
     function = functools.partial(apply_anywhere, {gone: (good,)}, entries)
     items = work.pack([Chunk(good), Chunk(gone), Chunk(gone)])
-    work.execute(tmp_path / "function", items, tmp_path / "result", loaded=work.Function(function, Code()))
+    work.execute(
+        tmp_path / "function", items, tmp_path / "result", loaded=functions.Function(function, Code())
+    )
     found = answer.read_answer(tmp_path / "result")
     assert answer.read_result(tmp_path / "result") == {"entries": 21}
     first, second = found.elsewhere

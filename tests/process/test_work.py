@@ -16,7 +16,7 @@ import pytest
 
 from wq_runner.engine import answer
 from wq_runner.engine.answer import Answer, Kind
-from wq_runner.remote import sweeper, work
+from wq_runner.remote import functions, sweeper, work
 from wq_runner.remote.guard import Job, Limits, Watch
 
 
@@ -29,7 +29,7 @@ def run(
     labels: Sequence[int] = (),
 ) -> Answer:
     """Do a task in a watched process, and return its answer."""
-    preamble = work.preamble(wanted=versions, sources=sources or {})
+    preamble = functions.preamble(wanted=versions, sources=sources or {})
     (directory / "function").write_bytes(preamble + dill.dumps(function))
     (directory / "items").write_text(work.pack(items, labels=labels))
     job = Job(directory / "function", directory / "items", directory / "result", Limits())
@@ -337,7 +337,7 @@ def test_memory_that_python_does_not_get(tmp_path: Path) -> None:
 
 
 def test_other_versions_are_no_fault_of_the_task(tmp_path: Path) -> None:
-    found = run(tmp_path, fail, [1], versions={**work.versions(), "coffea": "0.1"})
+    found = run(tmp_path, fail, [1], versions={**functions.versions(), "coffea": "0.1"})
     (failure,) = found.failures
     assert (failure.index, failure.kind) == (None, Kind.ENVIRONMENT)
     assert "(manager: 0.1); both sides need the same" in failure.message

@@ -10,7 +10,7 @@ from typing import Any
 from wq_runner import guarded
 from wq_runner.code import task_sources
 from wq_runner.errors import ProcessorError
-from wq_runner.remote import settings, work
+from wq_runner.remote import functions, settings
 from wq_runner.remote.columns import NOTHING, Wish
 from wq_runner.remote.opening import Reading
 from wq_runner.remote.pinned import Code
@@ -53,7 +53,7 @@ def write_function(
         raise
     except BaseException as error:
         raise unsendable(error) from error
-    preamble = work.preamble(
+    preamble = functions.preamble(
         code,
         task_sources.sources(),
         seed=seed,

@@ -21,7 +21,7 @@ from wq_runner.executors import environments
 from wq_runner.fingerprint import identity, mentioned_variables, model_files, packages
 from wq_runner.fingerprint.identity import Places
 from wq_runner.frameworks.kept import Described
-from wq_runner.remote import work
+from wq_runner.remote import functions
 from wq_runner.remote.contents import CODE, FILE, hash_of
 
 _PROCESSOR = "processor_instance"
@@ -88,7 +88,7 @@ def _parted(function: Any) -> tuple[Any, Any]:
     keywords = dict(function.keywords)
     found = keywords.pop(_PROCESSOR, None)
     if isinstance(found, bytes):
-        found = work.unpacked(found)
+        found = functions.unpacked(found)
     if found is None:
         found = next((one for _, one in parts if one is not None), None)
     return functools.partial(function.func, *(one for one, _ in parts), **keywords), found

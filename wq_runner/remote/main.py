@@ -90,7 +90,8 @@ def _serve(function: Path, sandbox: Path) -> None:
 
 def serve(listener: socket.socket, function: Path, sandbox: Path, worker: Ancestor | None) -> None:
     """Import what the function needs, then fork a child for each task."""
-    from .work import execute, warm_up
+    from .functions import warm_up
+    from .work import execute
 
     before = dict(os.environ)
     loaded = warm_up(function)

@@ -15,7 +15,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import leftovers, prints, work
+from . import functions, leftovers, prints, work
 from .guard import Limits
 from .minder import minded
 from .prints import Printed
@@ -91,11 +91,11 @@ def _execute(parcel: Parcel, name: str) -> bytes:
         work.execute(function, parcel.items, result, loaded=loaded)
         if loaded is None:
             with contextlib.suppress(Exception):  # which the answer says
-                _functions()[name] = work.load_function(function)
+                _functions()[name] = functions.load_function(function)
         return result.read_bytes()
 
 
 @functools.lru_cache(maxsize=1)
-def _functions() -> dict[str, work.Function]:
+def _functions() -> dict[str, functions.Function]:
     """Return the functions that this process was sent, by their names."""
     return {}

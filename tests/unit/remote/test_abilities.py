@@ -18,7 +18,7 @@ from coffea.processor import ProcessorABC
 from wq_runner.coffea_adapter.executor import _is_dropped
 from wq_runner.errors import InterruptedRunError, PartialResultError
 from wq_runner.model import Category
-from wq_runner.remote import abilities, work
+from wq_runner.remote import abilities, functions
 from wq_runner.remote.failure import ChangedFileError
 from wq_runner.remote.inputs import Inputs
 from wq_runner.remote.trees import Trees
@@ -118,7 +118,7 @@ def test_a_function_of_events_is_made_a_processor_and_counted_as_itself() -> Non
         assert isinstance(processor_instance, ProcessorABC)  # or it is taken for a pickle of one
         return processor_instance.process(item)
 
-    own, found = work.lone(functools.partial(called, processor_instance=processor), inputs.counted)
+    own, found = functions.lone(functools.partial(called, processor_instance=processor), inputs.counted)
     assert (own([1, 2, 3]), found, inputs.events) == ([2, 4, 6], double, 3)
 
 
@@ -147,7 +147,7 @@ def test_a_processor_is_not_taken_for_a_packed_one(
     packed = lz4.frame.compress(cloudpickle.dumps(Doubling()))
     inputs = Inputs()
     function = functools.partial(doubled, processor_instance=packed, checkpointer=checkpointer)
-    own, found = work.lone(function, inputs.counted)
+    own, found = functions.lone(function, inputs.counted)
     assert own([1, 2, 3]) == [2, 4, 6]
     assert isinstance(found, Doubling)
     assert inputs.events == (None if checkpointer else 3)
@@ -174,7 +174,7 @@ def skipping(error: Exception, kinds: Any) -> Any:
 
     module: dict[str, Any] = {"__name__": "coffea.processor.executor", "process": fail}
     exec("def _work_function(item):\n    process()", module)
-    own, _ = work.lone(functools.partial(automatic_retries, 0, kinds, module["_work_function"]))
+    own, _ = functions.lone(functools.partial(automatic_retries, 0, kinds, module["_work_function"]))
     return own(None)
 
 
@@ -269,7 +269,7 @@ def test_what_opens_files_by_itself_shares_the_tree_and_changes_nothing_for_othe
     before = uproot.open
     uuid = write(tmp_path / "a.root")
     trees = Trees()
-    wrapped, _ = work.lone(trees.used_by(opening))
+    wrapped, _ = functions.lone(trees.used_by(opening))
     chunk = item_of(tmp_path / "a.root", uuid)
     trees.plan(chunk, chunk)
     _, first = wrapped(item_of(tmp_path / "a.root", uuid))

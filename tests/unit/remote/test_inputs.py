@@ -23,7 +23,7 @@ from pyarrow import parquet
 
 from wq_runner.engine.answer import Answer, Kind, read_answer
 from wq_runner.model import FileFacts, InputFile
-from wq_runner.remote import inputs, wire, work
+from wq_runner.remote import functions, inputs, wire, work
 from wq_runner.remote.inputs import Known
 from wq_runner.remote.pinned import Code
 from wq_runner.samples.probe import probe
@@ -79,7 +79,7 @@ def apply(
         cache_function=lambda: None,
     )
     function = functools.partial(Runner.automatic_retries, 0, False, inner)
-    loaded = work.Function(function, Code())
+    loaded = functions.Function(function, Code())
     work.execute(directory / "function", work.pack(items, expected), directory / "result", loaded=loaded)
     _, (result, _) = wire.read(directory / "result")
     return read_answer(directory / "result"), (pickle.loads(lz4.frame.decompress(result)) or {}).get("out")

@@ -17,7 +17,7 @@ from coffea.nanoevents import BaseSchema
 from coffea.processor import ProcessorABC, Runner
 from coffea.processor.executor import ExecutorBase, WorkItem
 
-from wq_runner.remote import several, wire, work
+from wq_runner.remote import functions, several, wire, work
 from wq_runner.remote.pinned import Code
 from wq_runner.remote.several import MEANT, Several, Shared
 
@@ -79,7 +79,7 @@ def answered(directory: Path, processors: Several, items: list[WorkItem], labels
     import dill
 
     function = directory / "function"
-    function.write_bytes(work.preamble(Code()) + dill.dumps(_found[0]))
+    function.write_bytes(functions.preamble(Code()) + dill.dumps(_found[0]))
     result = directory / "result"
     work.execute(function, work.pack(items, labels=labels), result)
     header, blobs = wire.read(result)

@@ -17,7 +17,7 @@ import uproot
 from coffea.processor import Runner
 from coffea.processor.executor import FileMeta
 
-from wq_runner.remote import wire, work
+from wq_runner.remote import functions, wire, work
 from wq_runner.remote.lent import Lent
 from wq_runner.remote.local import LocalSource
 from wq_runner.remote.opening import Reading
@@ -79,7 +79,10 @@ def apply(
     import lz4.frame
 
     work.execute(
-        tmp_path / "function", work.pack(items), tmp_path / "result", loaded=work.Function(function, Code())
+        tmp_path / "function",
+        work.pack(items),
+        tmp_path / "result",
+        loaded=functions.Function(function, Code()),
     )
     header, (result, _) = wire.read(tmp_path / "result")
     return header, pickle.loads(lz4.frame.decompress(result))
