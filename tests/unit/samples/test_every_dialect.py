@@ -41,6 +41,9 @@ WRITERS: Mapping[str, Callable[[Path], object]] = {
 }
 
 KNOWN = dialects.known()
+NO_DATASETS = {".cfg": b"# to be filled\n", **dict.fromkeys((".json", ".json.gz", ".yaml", ".yml"), b"{}")}
+"""What says that there are none, where it is more than an empty file."""
+
 suffixes = pytest.mark.parametrize("suffix", sorted(KNOWN.readers))
 documents = pytest.mark.parametrize("suffix", KNOWN.described)
 
@@ -170,7 +173,7 @@ def test_a_tree_that_is_asked_for_goes_before_that_of_the_samples(written: Path)
 
 @documents
 def test_one_without_a_dataset_is_refused(written: Path, suffix: str) -> None:
-    text = b"# to be filled\n" if suffix == ".cfg" else b"{}"
+    text = NO_DATASETS.get(suffix, b"")
     written.write_bytes(gzip.compress(text) if suffix.endswith(".gz") else text)
     with pytest.raises(SamplesError, match=r"no datasets?|empty"):
         samples.load([str(written)])
