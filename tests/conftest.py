@@ -41,6 +41,19 @@ _LOOPBACK = ("127.", "::1", "localhost")
 _GRACE = 15.0  # seconds for what ends by itself once its parent is gone
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Keep what the tests are compiled to, also where Python is told to keep nothing: it takes seconds.
+
+    What the tests themselves write and import is not kept there, as before.
+    """
+    told, sys.dont_write_bytecode = sys.dont_write_bytecode, False
+    try:
+        return (yield)
+    finally:
+        sys.dont_write_bytecode = told
+
+
 class OutsideError(AssertionError):
     """A test tried to talk to another machine."""
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import nanoaod
 import pytest
+import running
 
 TEXT = (nanoaod.ROOT / "CONTRIBUTING.md").read_text()
 
@@ -69,6 +70,6 @@ def test_the_python_in_it_is_formatted() -> None:
     for section in SECTIONS.values():
         for name, text in blocks(section).items():
             if name.endswith(".py"):
-                command = ["ruff", "format", "--check", "--line-length", "110", "-"]
+                command = [running.program("ruff"), "format", "--check", "--line-length", "110", "-"]
                 done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
                 assert done.returncode == 0, name

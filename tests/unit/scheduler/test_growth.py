@@ -100,5 +100,5 @@ def added_by_tasks(number: int) -> dict[str, Any]:
 @pytest.mark.parametrize("many", [datasets, chunks_of_few, files, unknown_files, workers, added_by_tasks])
 def test_twice_as_many_cost_twice_as_much(tmp_path: Path, many: Callable[[int], dict[str, Any]]) -> None:
     calls(tmp_path / "first", **many(10))  # what is imported and remembered at the first time
-    one, two = (calls(tmp_path / str(number), **many(number)) for number in (75, 150))
+    one, two = (calls(tmp_path / str(number), **many(number)) for number in (50, 100))
     assert two < FACTOR * one
