@@ -53,12 +53,7 @@ def test_each_batch_system_has_a_cluster() -> None:
     assert CLUSTERS.keys() == SYSTEMS.keys()
 
 
-@pytest.fixture(
-    params=[
-        pytest.param(kind, marks=[pytest.mark.xdist_group(kind)] if kind in CLUSTERS else [])
-        for kind in workforce.KINDS
-    ]
-)
+@pytest.fixture(params=workforce.KINDS)
 def bench(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     kind, jobs = str(request.param), no_jobs
     if kind in CLUSTERS:
