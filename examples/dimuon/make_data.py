@@ -209,15 +209,12 @@ def offsets(counts: NDArray[np.integer]) -> NDArray[np.int64]:
 
 
 def jagged(offsets: NDArray[np.int64], fields: dict[str, NDArray[np.generic]]) -> ak.Array:
-    contents = [ak.contents.NumpyArray(np.ascontiguousarray(array)) for array in fields.values()]
-    record = ak.contents.RecordArray(contents, list(fields), length=int(offsets[-1]))
-    return ak.Array(ak.contents.ListOffsetArray(ak.index.Index64(offsets), record))
+    return ak.unflatten(ak.zip(fields), np.diff(offsets))
 
 
 def regular(values: Floats) -> ak.Array:
     events, width = values.shape
-    content = ak.contents.NumpyArray(rounded(values).reshape(-1))
-    return ak.Array(ak.contents.ListOffsetArray(ak.index.Index64(np.arange(events + 1) * width), content))
+    return ak.unflatten(rounded(values).reshape(-1), np.full(events, width))
 
 
 # -- the files --
@@ -286,7 +283,10 @@ def write_blocks(
 
 
 def _branch_type(array: ak.Array | NDArray[np.generic]) -> object:
-    return array.type.content if isinstance(array, ak.Array) else array.dtype
+    if not isinstance(array, ak.Array):
+        return array.dtype
+    kind = ak.type(array)
+    return kind.content if hasattr(kind, "content") else kind.type  # of awkward 1
 
 
 def _sum_of_weights(block: Block) -> float:
