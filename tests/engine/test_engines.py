@@ -8,6 +8,8 @@ import importlib
 import itertools
 import multiprocessing.resource_tracker
 import pkgutil
+import shlex
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -59,7 +61,11 @@ class WithWorkers(WorkQueueEngine):
         spec = LocalSpec(count=2, memory=1_000_000_000, disk=LEAST_DISK)
         self._workers = LocalWorkers(spec, logs=place)
         settings = QueueSettings(
-            payload=write_bundle(place), ports=(0, 0), here=True, password_file=self._workers.password_file
+            payload=write_bundle(place),
+            ports=(0, 0),
+            here=True,
+            password_file=self._workers.password_file,
+            command=shlex.quote(sys.executable),
         )
         super().__init__(settings, child_log=place / "queue.log")
 

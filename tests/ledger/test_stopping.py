@@ -60,7 +60,7 @@ def test_the_first_signal_waits_for_what_runs(data: Path, tmp_path: Path, number
     with running.running(*options(gate), data, cwd=tmp_path) as process:
         running.until(lambda: running.accepted(out) >= 2)
         process.send_signal(number)
-        time.sleep(0.5)
+        await_line(process, "stopping")
         gate.touch()
         ended = running.finish(process)
     gate.unlink()
@@ -146,10 +146,24 @@ def until(terminal: int, condition: Callable[[], bool]) -> None:
     running.until(holds)
 
 
-def read_all(terminal: int) -> None:
+def says(terminal: int, text: bytes) -> None:
+    """Wait until a text is printed."""
+    printed = b""
+
+    def is_there() -> bool:
+        nonlocal printed
+        printed += read_all(terminal)
+        return text in printed
+
+    running.until(is_there, text.decode())
+
+
+def read_all(terminal: int) -> bytes:
+    printed = b""
     with contextlib.suppress(OSError):  # nothing there, or, under nohup, nobody
-        while os.read(terminal, 1 << 16):
-            pass
+        while part := os.read(terminal, 1 << 16):
+            printed += part
+    return printed
 
 
 @pytest.mark.parametrize("executor", ["futures", "dask", "parsl"])
@@ -160,7 +174,7 @@ def test_ctrl_c_on_a_terminal_is_not_for_the_processes_of_the_pool(
     with on_terminal(*options(gate, executor), data, cwd=tmp_path) as (terminal, _):
         until(terminal, lambda: running.accepted(out) >= 2)
         os.write(terminal, b"\x03")
-        time.sleep(0.5)
+        says(terminal, b"stopping")
         gate.touch()
         until(terminal, (out / "run.json").exists)
     gate.unlink()
