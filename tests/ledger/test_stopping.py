@@ -33,14 +33,14 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def options(gate: Path, executor: str = "futures", *more: object) -> tuple[object, ...]:
     """Half of the chunks wait for the gate."""
-    workers = "local:2" if executor == "work_queue" else 2
-    return (*COMMON, "--processor-args", f"gate={gate}", "-e", executor, "-w", workers, "-o", "out", *more)
+    workers = {"iterative": (), "work_queue": ("-w", "local:2")}.get(executor, ("-w", 2))
+    return (*COMMON, "--processor-args", f"gate={gate}", "-e", executor, *workers, "-o", "out", *more)
 
 
 def check_goes_on(data: Path, gate: Path) -> None:
-    """The same command does the rest, and only that; what it begins with is the same for each executor."""
+    """A later run does the rest, and only that: with any executor, so here with the one that starts soonest."""
     gate.touch()
-    ended = running.run_well(*options(gate), data, cwd=gate.parent)
+    ended = running.run_well(*options(gate, "iterative"), data, cwd=gate.parent)
     assert "resuming" in ended.out
     out = gate.parent / "out"
     assert running.output(out)["entries"] == FILES * EVENTS

@@ -144,7 +144,7 @@ def a_run(place: Place, dice: random.Random, *, kills: bool, **rest: Any) -> tup
 
 
 @pytest.mark.parametrize("tree", [None, TreeSettings(results=3, always=True)], ids=["added here", "by tasks"])
-@settings(max_examples=10)
+@settings(max_examples=6)
 @given(seed=st.integers(0, 10**6))
 def test_whatever_ends_it_all_is_there_once(
     tree: TreeSettings | None, seed: int, tmp_path_factory: pytest.TempPathFactory
