@@ -38,7 +38,7 @@ def options(gate: Path, executor: str = "futures", *more: object) -> tuple[objec
 
 
 def check_goes_on(data: Path, gate: Path) -> None:
-    """A later run does the rest, and only that: with any executor, so here with the one that starts soonest."""
+    """A later run does the rest, and only that; with any executor: here with the one that starts soonest."""
     gate.touch()
     ended = running.run_well(*options(gate, "iterative"), data, cwd=gate.parent)
     assert "resuming" in ended.out
