@@ -15,6 +15,7 @@ from collections import UserDict
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
+from types import FunctionType, GetSetDescriptorType
 from typing import Any
 
 _FORM = "_extract_base_form"
@@ -175,17 +176,47 @@ def _facts(kind: type[Any]) -> Any:
 
     if not issubclass(kind, BaseSchema) or kind.form is not BaseSchema.form:
         return None
+    if type(kind) is not type:
+        return None  # what is called to make one is not its class alone
     tables = []
     for one in kind.__mro__[:-1]:
         for name, value in vars(one).items():
-            function = value.__func__ if isinstance(value, (classmethod, staticmethod)) else value
-            function = value.fget if isinstance(value, property) else function
-            if callable(function):
-                if not str(getattr(function, "__module__", "")).startswith(_OF_COFFEA):
+            functions = _functions(value)
+            if functions:
+                if not all(map(_is_of_coffea, functions)):
                     return None
-            elif not name.startswith("__"):
+            elif name.startswith("__"):
+                continue  # what Python knows of a class
+            elif _is_plain(value):
                 tables.append((name, value))
+            else:
+                return None
     return kind, repr(tables)
+
+
+def _functions(value: Any) -> list[Any]:
+    """Return what is called where this is used that a class has; nothing if it is a table."""
+    if isinstance(value, property):
+        return [one for one in (value.fget, value.fset, value.fdel) if one is not None]
+    if isinstance(value, (classmethod, staticmethod)):
+        return [value.__func__]
+    of_python = isinstance(value, GetSetDescriptorType)  # as `__dict__`
+    return [value] if not of_python and (callable(value) or hasattr(type(value), "__get__")) else []
+
+
+def _is_of_coffea(function: Any) -> bool:
+    """Whether a function is written in coffea; not by its name, which `functools.wraps` gives to others."""
+    module = function.__globals__.get("__name__") if isinstance(function, FunctionType) else None
+    return str(module).startswith(_OF_COFFEA)
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether all that is in a table shows where it is written out, and nothing in it is the user's code."""
+    if type(value) is dict:
+        return all(_is_plain(one) for pair in value.items() for one in pair)
+    if type(value) in {list, tuple, set, frozenset}:
+        return all(map(_is_plain, value))
+    return value is None or type(value) in {str, bytes, bool, int, float} or _is_of_coffea(value)
 
 
 def _taken(made: Any, before: dict[str, Any]) -> _Schema | None:

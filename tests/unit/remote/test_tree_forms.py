@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import functools
 import itertools
 import pickle
 from pathlib import Path
@@ -14,11 +15,12 @@ import nanoaod
 import numpy as np
 import pytest
 import uproot
-from coffea.nanoevents import BaseSchema, NanoAODSchema
+from coffea.nanoevents import BaseSchema, NanoAODSchema, schemas
 from coffea.nanoevents.mapping import uproot as mapping
 from coffea.processor import IterativeExecutor, ProcessorABC, Runner
 from coffea.processor.executor import WorkItem
 
+from wq_runner.remote import forms
 from wq_runner.remote.forms import Forms, kept_by
 from wq_runner.remote.trees import Trees
 
@@ -196,18 +198,86 @@ class Changing(NanoAODSchema):
     mixins = dict(NanoAODSchema.mixins)  # noqa: RUF012
 
 
+def at(schema: Any) -> str:
+    """Return where a chunk begins, for which a schema is made."""
+    return str(schema._form["parameters"]["metadata"]["entrystart"])
+
+
+class Wrapping(NanoAODSchema):
+    """Has a method that looks like coffea's own."""
+
+    @functools.wraps(NanoAODSchema._build_collections)
+    def _build_collections(self, names: Any, contents: Any) -> Any:
+        names, contents = super()._build_collections(names, contents)
+        return [f"{name}{at(self)}" if name == "event" else name for name in names], contents
+
+
+def renaming(schema: Any, names: Any, contents: Any) -> Any:
+    names, contents = NanoAODSchema._build_collections(schema, names, contents)
+    return [f"{name}{at(schema)}" if name == "event" else name for name in names], contents
+
+
+class Partial(NanoAODSchema):
+    """Has a method that is no function, and cannot be called before it is of an object."""
+
+    _build_collections = functools.partialmethod(renaming)
+
+
+class Counting(type):
+    def __call__(cls, form: Any, *args: Any, **options: Any) -> Any:
+        made = super().__call__(form, *args, **options)
+        made._form["parameters"]["at"] = at(made)
+        return made
+
+
+class Made(NanoAODSchema, metaclass=Counting):
+    """Is made by a class of the user's."""
+
+
+CALLS: list[str] = []
+
+
+def noted(form: Any) -> Any:
+    CALLS.append("")
+    return {**form, "parameters": {**form.get("parameters", {}), "number": len(CALLS)}}
+
+
+class Special(NanoAODSchema):
+    """Its table has a function of the user's."""
+
+    special_items = {"event_again": (noted, ("event",))}  # noqa: RUF012
+
+
+class Chosen(dict[str, str]):
+    """Answers what does not show where it is written out."""
+
+    def get(self, name: str, default: Any = None) -> Any:
+        if name != "Muon":
+            return super().get(name, default)
+        CALLS.append(name)
+        return ("PtEtaPhiMCandidate", "Muon", "Electron")[len(CALLS) % 3]
+
+
+class Tabled(NanoAODSchema):
+    """Its table is of a kind of the user's."""
+
+    mixins = Chosen(NanoAODSchema.mixins)
+
+
+OF_USERS = (Overridden, Wrapping, Partial, Made, Special, Tabled)
+
+
 @pytest.fixture
-def built(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Which schemas made collections of a form."""
+def again(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Which schemas were not made of a form, but had been before."""
     found: list[str] = []
-    before = BaseSchema.__init__
+    before = forms._made_again
 
-    def begin(self: Any, *args: Any, **options: Any) -> None:
-        found.append(type(self).__name__)
-        before(self, *args, **options)
+    def made(kind: Any, *args: Any) -> Any:
+        found.append(kind.__name__)
+        return before(kind, *args)
 
-    begin.__module__ = before.__module__
-    monkeypatch.setattr(BaseSchema, "__init__", begin)
+    monkeypatch.setattr(forms, "_made_again", made)
     return found
 
 
@@ -239,26 +309,32 @@ class Plain(IterativeExecutor):
         return {"out": accumulator or {}, "processed": set()}, 0
 
 
-@pytest.mark.parametrize("schema", [BaseSchema, NanoAODSchema, Renamed, Overridden])
+@pytest.mark.parametrize("schema", [BaseSchema, NanoAODSchema, Renamed, *OF_USERS])
 def test_a_schema_makes_of_each_chunk_what_it_makes_alone(
-    tmp_path: Path, built: list[str], schema: Any
+    tmp_path: Path, again: list[str], schema: Any
 ) -> None:
     items = items_of(nanoaod.write_dataset(tmp_path, files=2, events=10), 4)
+    CALLS.clear()
     expected = alike(Plain(status=False), items, schema)
-    assert built == [schema.__name__] * 6
-    built.clear()
+    CALLS.clear()
     assert alike(OfOneTask(status=False), items, schema) == expected
-    # once for each file, where what it makes of a form is known
-    assert built == [schema.__name__] * (6 if schema is Overridden else 2)
+    # made once for each file of three chunks, where what it makes of a form is known
+    assert again == [schema.__name__] * (0 if schema in OF_USERS else 4)
 
 
 @nanoaod.with_real_nanoaod
-def test_a_real_file_has_one_schema(built: list[str]) -> None:
+def test_a_real_file_has_one_schema(again: list[str]) -> None:
     items = items_of([nanoaod.REAL_NANOAOD], 10)
     expected = alike(Plain(status=False), items, NanoAODSchema)
-    built.clear()
     assert alike(OfOneTask(status=False), items, NanoAODSchema) == expected
-    assert len(built) == 1
+    assert again == ["NanoAODSchema"] * (len(items) - 1)
+
+
+def test_all_schemas_of_coffea_are_made_once() -> None:
+    """They hold nothing but functions and plain tables; else they are made for each chunk."""
+    kinds = [one for one in vars(schemas).values() if isinstance(one, type) and issubclass(one, BaseSchema)]
+    assert len(kinds) > 5
+    assert [one.__name__ for one in kinds if forms._facts(one) is None] == []
 
 
 def test_a_table_that_changes_while_a_task_runs_counts_from_then_on(
