@@ -156,14 +156,15 @@ class Columns:
         if self._writer is not None and self._writer.is_alive():
             if self._bytes > MOST_WAITING // 2:
                 self.note("the disk of the column cache is slower than the chunks: not all is kept")
-                self._forget()
+                self.forget()
             return  # it goes with what comes next
         waiting = dict(self._waiting)
-        self._forget()
+        self.forget()
         self._writer = threading.Thread(target=self._write, args=(waiting,), name="columns", daemon=True)
         self._writer.start()
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
+        """Keep nothing of what waits to be written."""
         self._waiting, self._bytes = {}, 0
 
     def settle(self) -> None:

@@ -43,6 +43,7 @@ class Kept:
         self._head: tuple[Range, bytes] | None = None
         self._end = 0
         self._coming: Any = None  # the header once more
+        self._is_used = False  # whether columns were read since it was asked for
         self._small: dict[Range, Any] = {}
         self._pieces: list[tuple[int, bytes]] = []  # first byte and content of what came along
 
@@ -63,12 +64,14 @@ class Kept:
     def _header(self, place: Range) -> Any:
         """Read the header anew for each chunk of events: the file may be another one by now.
 
-        That of a server's file is on its way while the chunk is processed: see `confirm`.
+        That of a server's file is on its way while the chunk is processed, which may read nothing else: see
+        `confirm`.
         """
         known = self._head
         if known is not None and known[0] == place and (self.is_fresh or self._is_far):
             if not self.is_fresh:
                 self._coming = self.source.chunks([place], queue.Queue())[0]
+                self._is_used = False
             self.is_fresh = False
             return self._made(place, known[1])
         content = self._read((0, max(place[1], _SMALL)) if self._is_far else place)
@@ -80,7 +83,10 @@ class Kept:
         return self._made(*head)
 
     def confirm(self) -> None:
-        """Wait for the header that was to be read anew.
+        """Look whether the header is still the same, now that a chunk was read.
+
+        Where columns were read of a server, it is asked for once more: whoever wrote the file anew
+        meanwhile may have done so after it was asked for, and the columns be partly old and partly new.
 
         Raises
         ------
@@ -88,7 +94,17 @@ class Kept:
             If it is another one.
         """
         coming, self._coming = self._coming, None
-        if coming is not None and self._head is not None and _content(coming) != self._head[1]:
+        is_used, self._is_used = self._is_used, False
+        if self._head is None or not self._is_far:
+            return
+        place, known = self._head
+        if is_used:
+            found = self._read(place)
+        elif coming is not None:
+            found = _content(coming)
+        else:
+            return
+        if found != known:
             raise ChangedFileError("it was written anew, or changed, since it was opened")
 
     def _part(self, place: Range, *, read: bool) -> Any:
@@ -112,6 +128,7 @@ class Kept:
         return Chunk(self.source, *place, TrivialFuture(content))
 
     def chunks(self, ranges: Iterable[Range], notifications: queue.Queue[Any]) -> Any:
+        self._is_used = True
         ahead = self.ahead
         if ahead is None:
             return self.source.chunks(ranges, notifications)

@@ -239,10 +239,14 @@ class Trees(Checked):
         except BaseException as error:
             kept, self._kept = self._kept, None
             self.close()  # who tries once more opens it anew
-            if kept is not None:
-                with contextlib.closing(kept):
-                    _blame_change(kept, error)
-            raise
+            try:
+                if kept is not None:
+                    with contextlib.closing(kept):
+                        _blame_change(kept, error)
+                raise
+            except ChangedFileError:
+                self.columns.forget()  # some may be those of the other file
+                raise
         self._forms.end()
         self._done(item)
         return out

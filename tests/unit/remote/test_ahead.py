@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import queue
 import threading
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from uproot.source.futures import TrivialFuture
 
 from wq_runner.remote import lent, servers
 from wq_runner.remote.ahead import Ahead, Range, ranges_of
+from wq_runner.remote.columns import Columns, Wish
 from wq_runner.remote.failure import ChangedFileError
 from wq_runner.remote.following import Following
 from wq_runner.remote.opening import Reading
@@ -284,6 +286,60 @@ def test_a_file_that_was_written_anew_is_not_read_with_the_old_tree(tmp_path: Pa
         reading(second)
     assert reading(second) == [list(range(207, 407))]
     trees.end()
+
+
+def _read_while(change: Callable[[], object], at: int) -> Callable[..., Any]:
+    """Return what reads three columns, where something happens before the one of this number."""
+
+    def reading(item: Item, *, uproot_options: Any, begun: Callable[[], None]) -> Any:
+        with uproot.open({item.filename: None}, **uproot_options) as file:
+            tree = file["Events"]
+            begun()
+            found = []
+            for number, name in enumerate(NAMES):
+                if number == at:
+                    change()
+                found.append(
+                    tree[name].array(library="np", entry_start=item.entrystart, entry_stop=item.entrystop)
+                )
+            return [one.tolist() for one in found]
+
+    return reading
+
+
+@pytest.mark.parametrize("at", [0, 1, 2])
+@pytest.mark.parametrize("before", [0, 1])
+@pytest.mark.parametrize("following", [False, True])
+def test_a_file_that_is_written_anew_while_it_is_read_gives_no_numbers(
+    tmp_path: Path, at: int, before: int, *, following: bool
+) -> None:
+    """Also its first chunk, its last one, and where it was opened while the file before it was read."""
+    kept = Columns(Wish(mode="on", directory=str(tmp_path / "kept"), limit=1 << 30))
+    path = written(tmp_path / "0.root", compression=None)
+    trees = Trees()
+    trees.columns = kept
+    plan = [Item(written(tmp_path / "other.root"))] * following
+    plan += [Item(path, start, start + 200) for start in (0, 200)[: before + 1]]
+    changed: list[str] = []
+
+    def change() -> None:
+        if trees._item is plan[-1] and not changed:
+            changed.append(written(tmp_path / "0.root", shift=1000, compression=None))
+
+    begun = functools.partial(_begin, trees)
+    function = trees.used_by(functools.partial(_read_while(change, at), uproot_options={}, begun=begun))
+    for item, after in itertools.pairwise(plan):
+        trees.plan(item, after)
+        function(item)
+        kept.settle()
+    basis = kept.counts.bytes_kept
+    trees.plan(plan[-1], None)
+    with pytest.raises(ChangedFileError):
+        function(plan[-1])
+    assert changed
+    trees.end()
+    kept.close()
+    assert kept.counts.bytes_kept == basis  # nothing of the new file is taken for the old one
 
 
 def test_what_opens_a_file_of_a_server_comes_in_one_request(tmp_path: Path) -> None:
