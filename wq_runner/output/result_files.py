@@ -264,7 +264,7 @@ def _writing(path: Path) -> Iterator[None]:
     except Exception as error:
         lines = guarded.lines_of(error)
         raise ProcessorError(
-            f"the result cannot be written, as it cannot be pickled\n\n{lines}", hint=_AGAIN
+            f"the result holds what cannot be written in {path.name}\n\n{lines}", hint=_AGAIN
         ) from error
 
 

@@ -43,7 +43,7 @@ def test_what_cannot_be_written_leaves_nothing(one: Format, tmp_path: Path) -> N
     only = dataclasses.replace(formats.COFFEA, suffix=one.suffix, write=one.write)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(formats, "COFFEA", only)
-        with pytest.raises(ProcessorError, match="cannot be pickled"):
+        with pytest.raises(ProcessorError, match="holds what cannot be written in "):
             result_files.save(Stubborn(), tmp_path / "output")
     assert not list(tmp_path.iterdir())
 
