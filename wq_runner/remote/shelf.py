@@ -251,8 +251,8 @@ class Shelf:
         """Return all packs, in no order."""
         found = []
         for directory in self._directories():
-            with contextlib.suppress(OSError):
-                for entry in os.scandir(directory):
+            with contextlib.suppress(OSError), os.scandir(directory) as entries:
+                for entry in entries:
                     if entry.name.endswith(PACK):
                         facts = entry.stat(follow_symlinks=False)
                         found.append(Pack(path=Path(entry.path), size=facts.st_size, used=facts.st_mtime))
