@@ -37,6 +37,7 @@ hypothesis.settings.load_profile("busy")
 
 __all__ = ["pytest_xdist_make_scheduler"]  # which pytest finds here
 
+_MODULES = {path.stem for path in Path(__file__).parent.glob("*.py")}
 _LOOPBACK = ("127.", "::1", "localhost")
 _GRACE = 15.0  # seconds for what ends by itself once its parent is gone
 
@@ -62,6 +63,17 @@ class OutsideError(AssertionError):
 def nothing_learned() -> None:
     """Begin each test without what runs of others have learned of a processor."""
     (default_path().with_name("learned.json")).unlink(missing_ok=True)
+
+
+@pytest.fixture(autouse=True)
+def modules_of_the_tests() -> Iterator[None]:
+    """Leave those of the tests their names: what a test runs in this process may be called the same."""
+    before = {name: sys.modules[name] for name in _MODULES & sys.modules.keys()}
+    yield
+    for name in _MODULES & sys.modules.keys():
+        if name not in before and not _is_here(sys.modules[name]):
+            del sys.modules[name]
+    sys.modules.update(before)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from types import ModuleType
 
 import platformdirs
 import pytest
@@ -71,6 +72,13 @@ def test_no_port_is_given_to_two_tests_of_this_machine() -> None:
     environ = {**os.environ, "PYTHONPATH": str(Path(running.__file__).parent)}
     other = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, check=True)
     assert int(other.stdout) > port
+
+
+@pytest.mark.parametrize("name", ["running", "another"])
+def test_what_is_called_as_a_module_of_the_tests_is_gone_with_its_test(name: str) -> None:
+    """As the processor of a run in this process, which takes the place of another module."""
+    assert sys.modules["running"] is running
+    sys.modules[name] = ModuleType(name)
 
 
 def test_no_two_files_of_tests_have_one_name() -> None:
