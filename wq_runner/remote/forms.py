@@ -195,7 +195,7 @@ def _facts(kind: type[Any]) -> Any:
 
 
 def _functions(value: Any) -> list[Any]:
-    """Return what is called where this is used that a class has; nothing if it is a table."""
+    """Return the functions behind an attribute of a class; none if it is data, such as a table."""
     if isinstance(value, property):
         return [one for one in (value.fget, value.fset, value.fdel) if one is not None]
     if isinstance(value, (classmethod, staticmethod)):
@@ -211,7 +211,7 @@ def _is_of_coffea(function: Any) -> bool:
 
 
 def _is_plain(value: Any) -> bool:
-    """Whether all that is in a table shows where it is written out, and nothing in it is the user's code."""
+    """Whether `repr` tells all of a table: it holds only numbers, text and functions of coffea."""
     if type(value) is dict:
         return all(_is_plain(one) for pair in value.items() for one in pair)
     if type(value) in {list, tuple, set, frozenset}:

@@ -64,8 +64,7 @@ class Kept:
     def _header(self, place: Range) -> Any:
         """Read the header anew for each chunk of events: the file may be another one by now.
 
-        That of a server's file is on its way while the chunk is processed, which may read nothing else: see
-        `confirm`.
+        That of a server's file is asked for now, and compared when the chunk is done: see `confirm`.
         """
         known = self._head
         if known is not None and known[0] == place and (self.is_fresh or self._is_far):

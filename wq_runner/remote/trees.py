@@ -11,14 +11,13 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
-from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
-from . import abilities, baskets, columns, identity, servers, several
+from . import abilities, columns, identity, servers, several
 from .ahead import Ahead
-from .columns import Columns
+from .checked import Checked, is_tree
 from .failure import ChangedFileError
 from .following import Following
 from .forms import Forms, kept_by
@@ -27,62 +26,6 @@ from .opening import HANDLERS, Reading, is_of_server
 
 if TYPE_CHECKING:
     from .lent import Kept
-
-
-class Checked(MutableMapping[str, Any]):
-    """uproot's cache of objects, whose keys begin with the uuid of their file: no other file is read.
-
-    `path` is that of the file that is open, as several may have one uuid: ROOT writes zeros where files are
-    to be reproducible. `expected` is the uuid of the file that was planned, empty if it is not known.
-    """
-
-    def __init__(self, inputs: Inputs | None = None, kept: Columns | None = None) -> None:
-        self.inputs = inputs or Inputs()
-        self.columns = kept or Columns()
-        self.path: Any = None
-        self.expected = ""
-        self._objects: dict[str, Any] = {}
-
-    def __reduce__(self) -> Any:
-        return type(self), ()  # what is read lazily may hold it, and travel in a result
-
-    def __getitem__(self, key: str) -> Any:
-        self.check(key)
-        return self._objects[key]
-
-    def __setitem__(self, key: str, value: Any) -> None:
-        if _is_tree(value):
-            self._keep_columns(value, self.inputs.look(value))
-        self._objects[key] = value
-
-    def __delitem__(self, key: str) -> None:
-        del self._objects[key]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._objects)
-
-    def __len__(self) -> int:
-        return len(self._objects)
-
-    def _keep_columns(self, tree: Any, seen: Known) -> None:
-        """Read the arrays of an item's tree by way of the columns that are kept."""
-        if self.inputs.is_of_item(tree):
-            baskets.attach(self.columns, tree, seen[0])
-
-    def expect(self, item: Any) -> None:
-        """Get ready for an item, which may be of another file; not every item says of which."""
-        self.path = getattr(item, "filename", None)
-        known = getattr(item, "fileuuid", b"")
-        is_known = isinstance(known, bytes) and len(known) == 16 and any(known)
-        self.expected = str(UUID(bytes=known)) if is_known else ""
-        self._objects.clear()
-
-    def check(self, key: str) -> None:
-        found = key.partition(":")[0]
-        if self.expected and found != self.expected:
-            raise ChangedFileError(
-                f"it was written anew since it was planned: its uuid is {found} now, not {self.expected}"
-            )
 
 
 @dataclass(frozen=True)
@@ -198,7 +141,7 @@ class Trees(Checked):
 
     def __setitem__(self, key: str, value: Any) -> None:
         """Keep a tree if another chunk is going to ask for it, with a file that nobody else closes."""
-        if not _is_tree(value):
+        if not is_tree(value):
             return
         seen = self.inputs.look(value)
         self._keep_columns(value, seen)
@@ -355,10 +298,6 @@ def _open(path: str, treename: str, options: dict[str, Any]) -> _Opened:
 
 def path_of(item: Any) -> Any:
     return getattr(item, "filename", item)  # what is no chunk has no neighbours
-
-
-def _is_tree(value: Any) -> bool:
-    return hasattr(value, "object_path") and hasattr(value, "num_entries")
 
 
 def _root(function: Callable[..., Any], options: dict[str, Any], trees: Trees, item: Any) -> Any:

@@ -18,11 +18,12 @@ from coffea.processor import Runner
 from coffea.processor.executor import FileMeta
 
 from wq_runner.remote import functions, wire, work
+from wq_runner.remote.checked import Checked
 from wq_runner.remote.lent import Lent
 from wq_runner.remote.local import LocalSource
 from wq_runner.remote.opening import Reading
 from wq_runner.remote.pinned import Code
-from wq_runner.remote.trees import Checked, Trees
+from wq_runner.remote.trees import Trees
 
 
 @dataclass(frozen=True)
