@@ -19,9 +19,9 @@ from wq_runner import journal
 from wq_runner.engine.answer import read_result
 from wq_runner.journal import Journal
 from wq_runner.ledger import ledger, reducer, sums
+from wq_runner.ledger.parts import TreeSettings
 from wq_runner.ledger.reducer import Reducer
 from wq_runner.ledger.side_files import FileStore
-from wq_runner.ledger.sums import TreeSettings
 from wq_runner.remote import wire
 from wq_runner.run_events import Accepted, Dropped
 

@@ -34,7 +34,7 @@ from wq_runner.workers.spec import BatchSpec
 
 if TYPE_CHECKING:
     from wq_runner.engine.care import Care
-    from wq_runner.ledger.sums import TreeSettings
+    from wq_runner.ledger.parts import TreeSettings
     from wq_runner.scheduler.phase import LoopSettings
     from wq_runner.scheduler.read_columns import ReadSettings
     from wq_runner.workers.sites import Site
@@ -364,7 +364,7 @@ def _reads(options: RunOptions) -> ReadSettings:
 
 
 def _tree(wanted: int | str) -> TreeSettings | None:
-    from wq_runner.ledger.sums import TreeSettings
+    from wq_runner.ledger.parts import TreeSettings
 
     if wanted == "off":
         return None

@@ -25,8 +25,9 @@ from wq_runner.ledger import ledger
 from wq_runner.ledger.completeness import Completed
 from wq_runner.ledger.items import Sum
 from wq_runner.ledger.ledger import Holding
+from wq_runner.ledger.parts import Batch, Part, TreeSettings, name_of
 from wq_runner.ledger.side_files import FileStore
-from wq_runner.ledger.sums import Batch, Part, Sums, TreeSettings, name_of
+from wq_runner.ledger.sums import Sums
 from wq_runner.ledger.totals import added, out_of_memory
 from wq_runner.run_events import Accepted, Merged
 

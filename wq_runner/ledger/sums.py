@@ -7,10 +7,8 @@ one that cannot be added to each other are its own affair: it has no sum, and it
 
 from __future__ import annotations
 
-import itertools
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,84 +18,12 @@ from wq_runner.journal import Journal
 from wq_runner.ledger import ledger
 from wq_runner.ledger.items import Sum
 from wq_runner.ledger.ledger import Holding
-from wq_runner.ledger.totals import added
+from wq_runner.ledger.parts import Apart, Batch, Loose, Part, Summed, TreeSettings, name_of
 from wq_runner.remote.several import processor_of
 from wq_runner.run_events import Merged
 
 MOST_PARTS = 48  # files in the ledger before the largest sums are written
 MOST_BYTES = 512 * 2**20  # the same, by their size
-FEW = 3  # files that are worth a task at the end, when workers have nothing else to do
-
-
-@dataclass(frozen=True, kw_only=True)
-class TreeSettings:
-    """When results are added up by tasks: so many, or so many bytes of them, in one.
-
-    `always` is whether all are; otherwise those that would wait too long for the manager.
-    """
-
-    results: int = 20
-    size: int = 2**30
-    always: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Part:
-    """A file of the ledger; `last` and `count` are of the tasks whose results it holds."""
-
-    path: Path
-    size: int
-    last: int
-    count: int = 1
-
-    @property
-    def name(self) -> str:
-        return self.path.name
-
-    @classmethod
-    def of_sum(cls, path: Path, parts: Sequence[Part]) -> Part:
-        """Return the file that holds what all of these do."""
-        last, count = max(part.last for part in parts), sum(part.count for part in parts)
-        return cls(path=path, size=path.stat().st_size, last=last, count=count)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Batch:
-    """Files of one sum that a task may add up."""
-
-    of: Sum
-    parts: tuple[Part, ...]
-
-    @property
-    def dataset(self) -> str:
-        return self.of[0]
-
-
-@dataclass
-class _Sum:
-    """Results that are added up: their sum, and which files on disk hold it.
-
-    `parts` are newer than the `merged` file. What is `apart` is not in the sum; of this, `out` is with tasks.
-    """
-
-    total: Any = None
-    parts: list[Part] = field(default_factory=list)
-    merged: Part | None = None
-    apart: dict[str, Part] = field(default_factory=dict)
-    out: set[str] = field(default_factory=set)
-
-    def add(self, result: Any) -> None:
-        self.total = added(result, self.total)
-
-    @property
-    def size(self) -> int:
-        return sum(part.size for part in self.parts)
-
-    @property
-    def free(self) -> list[Part]:
-        """What tasks may take, the smallest sums first: so the tree is no deeper than it must be."""
-        there = [part for name, part in self.apart.items() if name not in self.out]
-        return sorted(there, key=lambda part: part.count)
 
 
 class Sums:
@@ -118,10 +44,9 @@ class Sums:
         self._journal = journal
         self._directory = directory
         self._tree = tree if directory is not None else None
-        self._sums: dict[Sum, _Sum] = {}
-        # those with parts, and with something apart: of hundreds of datasets few have any at a time
-        self._loose: dict[Sum, _Sum] = {}
-        self._apart: dict[Sum, _Sum] = {}
+        self._sums: dict[Sum, Summed] = {}
+        self._loose = Loose()
+        self._apart = Apart()
         self._of_dataset: defaultdict[str, list[Sum]] = defaultdict(list)
         self._complete: dict[str, None] = {}  # datasets that are, and were not given out yet
 
@@ -159,8 +84,7 @@ class Sums:
         """Leave a file of the ledger for tasks."""
         if self._has_failed(of):
             return
-        one = self._apart[of] = self._of(of)
-        one.apart[part.name] = part
+        self._apart.put(of, self._of(of), part)
 
     def take_holding(self, holding: Holding) -> None:
         """Take a file that an earlier process left."""
@@ -176,20 +100,15 @@ class Sums:
     def take_back(self, batch: Batch, result: Path | None) -> None:
         """Take what a task made of a batch; without a result, it is added up here."""
         assert self._directory is not None
-        one = self._sums[batch.of]
-        names = [part.name for part in batch.parts]
-        one.out.difference_update(names)
-        parts = [one.apart.pop(name) for name in names]
-        if not one.apart:
-            self._apart.pop(batch.of, None)
+        self._apart.take_back(batch, self._sums[batch.of])
         if result is None:
-            for part in parts:
+            for part in batch.parts:
                 self.add_part(batch.of, part)
             return
-        path = self._directory / name_of(parts)
+        path = self._directory / name_of(batch.parts)
         ledger.keep(result, path)
-        self._replace(batch.dataset, parts, path)
-        self.put_apart(batch.of, Part.of_sum(path, parts))
+        self._replace(batch.dataset, batch.parts, path)
+        self.put_apart(batch.of, Part.of_sum(path, batch.parts))
 
     def add_rest(self) -> None:
         """Add what is apart, at the end."""
@@ -213,45 +132,35 @@ class Sums:
             if len(there) == len(files):
                 yield dataset, there
 
-    def _file(self, of: Sum, one: _Sum) -> Path | None:
+    def _file(self, of: Sum, one: Summed) -> Path | None:
         """Return the one file that has a sum of which all is there; None if it cannot be made."""
         if self._has_failed(of):
             return None
-        if len(one.apart) == 1 and not one.parts and one.merged is None:
+        self._apart.leave(of)
+        if len(one.apart) == 1 and one.merged is None:
             return next(iter(one.apart.values())).path
-        self._apart.pop(of, None)
         parts, one.apart = tuple(one.apart.values()), {}
         for part in parts:
             self.add_part(of, part)
         if self._has_failed(of):
             return None
-        if self._loose.pop(of, None) is not None:
-            self._write(of[0], one)
+        if of in self._loose.sums:
+            self._write(of)
         assert one.merged is not None
         return one.merged.path
 
     def tidy(self) -> None:
         """Write the largest sums, when there are too many parts or too large ones."""
-        while (
-            sum(len(one.parts) for one in self._loose.values()) > MOST_PARTS
-            or sum(one.size for one in self._loose.values()) > MOST_BYTES
-        ):
-            of, one = max(self._loose.items(), key=lambda entry: (len(entry[1].parts), entry[1].size))
-            self._write(of[0], one)
-            del self._loose[of]
+        while self._loose.parts > MOST_PARTS or self._loose.size > MOST_BYTES:
+            self._write(self._loose.largest())
 
     def batches(self, *, last: bool) -> Iterator[Batch]:
         """Give out what is apart: full batches; any, when there are too many files or `last` ones came."""
         if self._tree is None:
             return
-        waiting = sum(len(one.apart) - len(one.out) for one in self._apart.values())
-        for of, one in self._apart.items():
-            while batch := _next_batch(
-                of, one, self._tree, rest=waiting > MOST_PARTS, last=last or of[0] in self._complete
-            ):
-                one.out.update(part.name for part in batch.parts)
-                waiting -= len(batch.parts)
-                yield batch
+        yield from self._apart.batches(
+            self._tree, most=MOST_PARTS, is_last=lambda of: last or of[0] in self._complete
+        )
 
     def _has_failed(self, of: Sum) -> bool:
         return bool(self.failed) and processor_of(of[0]) in self.failed
@@ -277,33 +186,36 @@ class Sums:
         for of, one in self._sums.items():
             if processor_of(of[0]) == processor:
                 one.total = None
-                self._loose.pop(of, None)
-                self._apart.pop(of, None)
+                self._loose.take(of)
+                self._apart.leave(of)
 
-    def _of(self, of: Sum) -> _Sum:
+    def _of(self, of: Sum) -> Summed:
         one = self._sums.get(of)
         if one is None:
-            one = self._sums[of] = _Sum()
+            one = self._sums[of] = Summed()
             self._of_dataset[of[0]].append(of)
         return one
 
     def _add_loose(self, of: Sum, part: Part) -> None:
+        """Note that a file holds what a sum has; the first file of a sum is as good as a written one."""
         if self._has_failed(of):
             return
-        one = self._loose[of] = self._of(of)
-        one.parts.append(part)
-
-    def _write(self, dataset: str, one: _Sum) -> None:
-        assert self._directory is not None
-        held = [*([one.merged] if one.merged else []), *one.parts]
-        if len(held) > 1:
-            path = self._directory / name_of(held)
-            ledger.write_sum(path, one.total)
-            self._replace(dataset, held, path)
-            one.merged = Part.of_sum(path, held)
+        one = self._of(of)
+        if one.merged is None:
+            one.merged = part
         else:
-            one.merged = held[0]
-        one.parts = []
+            self._loose.add(of, one, part)
+
+    def _write(self, of: Sum) -> None:
+        """Write a sum into one file, in the place of those that hold it."""
+        assert self._directory is not None
+        one = self._sums[of]
+        assert one.merged is not None  # the first file of a sum is never loose
+        held = [one.merged, *self._loose.take(of)]
+        path = self._directory / name_of(held)
+        ledger.write_sum(path, one.total)
+        self._replace(of[0], held, path)
+        one.merged = Part.of_sum(path, held)
 
     def _replace(self, dataset: str, parts: Sequence[Part], path: Path) -> None:
         """Say that a file, which is safe, holds what these do, and remove them."""
@@ -311,21 +223,3 @@ class Sums:
         self._journal.record(Merged(name=path.name, dataset=dataset, of=names), durable=True)
         for part in parts:
             part.path.unlink(missing_ok=True)
-
-
-def _next_batch(of: Sum, one: _Sum, tree: TreeSettings, *, rest: bool, last: bool) -> Batch | None:
-    """Return a batch that is full; with `rest`, or if it is the `last` of a sum, one with less."""
-    free = one.free
-    sizes = itertools.accumulate(part.size for part in free)
-    most = max(2, sum(size <= tree.size for size in sizes))
-    parts = free[: min(most, tree.results)]
-    full = len(parts) == tree.results or len(parts) < len(free)
-    less = rest or (last and not one.out)
-    if not full and not (less and len(parts) >= FEW):
-        return None
-    return Batch(of=of, parts=tuple(parts))
-
-
-def name_of(parts: Sequence[Part]) -> str:
-    """Return the name of the file that is to hold what all of these do."""
-    return ledger.merged_name(max(part.last for part in parts), sum(part.count for part in parts))

@@ -14,8 +14,8 @@ from wq_runner.fingerprint.late_reads import LateReads
 from wq_runner.journal import Journal
 from wq_runner.ledger.completeness import Completed
 from wq_runner.ledger.items import Item, Place, Sum
+from wq_runner.ledger.parts import TreeSettings
 from wq_runner.ledger.side_files import FileStore
-from wq_runner.ledger.sums import TreeSettings
 from wq_runner.remote.columns import Wish
 from wq_runner.remote.inputs import Known
 from wq_runner.remote.pinned import Code

@@ -12,8 +12,8 @@ from wq_runner.engine import answer
 from wq_runner.engine.answer import Answer, DamagedError, Kind
 from wq_runner.engine.protocol import Engine
 from wq_runner.ledger.items import Item
+from wq_runner.ledger.parts import Batch
 from wq_runner.ledger.reducer import Reducer
-from wq_runner.ledger.sums import Batch
 from wq_runner.model import Category, Ending, Outcome, Task
 from wq_runner.remote import work
 from wq_runner.scheduler import journal_events, tree_reading

@@ -14,7 +14,7 @@ from wq_runner.config.options import NATURES, RunOptions, defaulted
 from wq_runner.config.resolved import resolve
 from wq_runner.config.settings import RunSettings
 from wq_runner.errors import UsageError
-from wq_runner.ledger.sums import TreeSettings
+from wq_runner.ledger.parts import TreeSettings
 from wq_runner.model import PerDataset
 from wq_runner.scheduler.policy import DEFAULT_BUDGETS, Cause
 from wq_runner.units import GB, MB

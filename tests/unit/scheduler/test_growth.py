@@ -19,7 +19,7 @@ from phases import SETTINGS, Phase
 from scripted import Cost, Worker
 
 import wq_runner
-from wq_runner.ledger.sums import TreeSettings
+from wq_runner.ledger.parts import TreeSettings
 from wq_runner.model import Category
 
 OURS = Path(wq_runner.__file__).parent

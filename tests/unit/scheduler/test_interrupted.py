@@ -20,8 +20,8 @@ from wq_runner.journal import Journal
 from wq_runner.ledger import ledger
 from wq_runner.ledger.items import Key
 from wq_runner.ledger.ledger import Recovered
+from wq_runner.ledger.parts import TreeSettings
 from wq_runner.ledger.side_files import FileStore
-from wq_runner.ledger.sums import TreeSettings
 from wq_runner.model import Category, Ending, Outcome
 from wq_runner.remote.pinned import Code
 from wq_runner.scheduler.batching import ShapeSettings

@@ -20,7 +20,7 @@ from phases import SETTINGS, Phase
 from scripted import Act, Attempt, Cost, Worker
 
 from wq_runner.errors import EngineError, InputError, NoWorkersError, ProcessorError
-from wq_runner.ledger.sums import TreeSettings
+from wq_runner.ledger.parts import TreeSettings
 from wq_runner.model import Category, Ending
 from wq_runner.run_events import Accepted, HostBlocked, TaskEnded, TaskSubmitted
 from wq_runner.scheduler import policy

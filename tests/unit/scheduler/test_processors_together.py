@@ -20,7 +20,7 @@ from wq_runner.journal import Journal
 from wq_runner.ledger import ledger
 from wq_runner.ledger.items import describe
 from wq_runner.ledger.ledger import Holding
-from wq_runner.ledger.sums import TreeSettings
+from wq_runner.ledger.parts import TreeSettings
 from wq_runner.model import Category, Ending
 from wq_runner.remote.pinned import Code
 from wq_runner.run_events import Accepted, TaskSubmitted
