@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import fcntl
 import itertools
@@ -285,7 +286,8 @@ def _ports() -> Iterator[int]:
 
 
 _PORTS = _ports()
-_KEPT: list[socket.socket] = []
+_KEPT = contextlib.ExitStack()  # what keeps ports, until this process ends
+atexit.register(_KEPT.close)
 
 
 def free_port() -> int:
@@ -304,7 +306,7 @@ def free_port() -> int:
         except OSError:
             kept.close()
             continue
-        _KEPT.append(kept)
+        _KEPT.enter_context(kept)
         return port
     raise AssertionError("there is always another one")
 
