@@ -32,7 +32,6 @@ log = logging.getLogger(__name__)
 DIRECTORY = "wq-runner"  # below theirs, which has files of the names of ours
 _OURS = ("work_queue", *spec.KINDS)
 _THEIRS = ("iterative", "futures")
-_USUAL = {"retries": 10}  # their defaults, which nobody has asked for
 _OPTIONS = ("environment", "name", "password-file", "port", "seed")  # of ours, which they hand on
 
 
@@ -53,10 +52,23 @@ def get_executor_factory(
         from pocket_coffea.executors import executors_base
 
         return executors_base.get_executor_factory(executor_name, run_options=options, **more)
-    wanted = planned(options, executor_name if "@" in executor_name else _typed(executor_name))
+    executor = executor_name if "@" in executor_name else _typed(executor_name)
+    wanted = planned(options, executor, _their_defaults(executor))
     return _factory_class()(
         options, wanted=wanted, directory=Path(outputdir) / DIRECTORY, base=_configuration().parent
     )
+
+
+def _their_defaults(executor: str) -> Mapping[str, Any]:
+    """Return the run options that PocketCoffea sets by itself: of all executors, and of this one."""
+    try:
+        from omegaconf import OmegaConf
+        from pocket_coffea.parameters import defaults
+
+        content: Any = OmegaConf.to_container(defaults.get_default_run_options())
+        return keys.flattened(content, executor, ())[0]
+    except Exception:  # another version has them elsewhere, and only less is left out of what is said
+        return {}
 
 
 def _typed(name: str) -> str:
@@ -85,8 +97,10 @@ class Wanted:
     notes: tuple[str, ...] = ()
 
 
-def planned(options: Mapping[str, Any], executor: str) -> Wanted:
+def planned(options: Mapping[str, Any], executor: str, usual: Mapping[str, Any]) -> Wanted:
     """Read their run options, for ``work_queue@SITE``, ``work_queue``, ``condor@SITE`` or ``slurm``.
+
+    `usual` are those that nobody has asked for: of these nothing is said.
 
     Raises
     ------
@@ -100,7 +114,7 @@ def planned(options: Mapping[str, Any], executor: str) -> Wanted:
         for key, value in said.items()
         if (name := key.replace("-", "_")) in keys.ANSWERS
         and not keys.asks_for_nothing(value)
-        and value != _USUAL.get(key)
+        and value != usual.get(key)
         and key not in _TIMES
     ]
     batch = spec.meant(form)
@@ -248,10 +262,13 @@ def _factory_class() -> Any:
             kept = self._kept
             if self._executor is None and kept is not None:
                 self._executor = WorkQueueExecutor(logs=kept.paths.workers, **self._wanted.arguments)
-                self._executor.session = dataclasses.replace(
-                    kept.attached(self._executor.session),
+                session = kept.attached(self._executor.session)
+                ours = dataclasses.replace(
+                    session.advice,
                     again=lambda item: advice(item.dataset, sys.argv),
+                    skip_files="skip-bad-files: true in the run options",
                 )
+                self._executor.session = dataclasses.replace(session, advice=ours)
             return self._executor
 
         def close(self) -> None:

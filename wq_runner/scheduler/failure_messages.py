@@ -6,6 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from wq_runner.errors import EngineError, InputError, ProcessorError, WorkerEnvironmentError, WqRunnerError
@@ -21,7 +22,35 @@ _LACKING = re.compile(r"(ModuleNotFound|Import)Error: ")
 _LOOKED_AT = 500  # words of a failure
 
 
-def left_here(text: str, places: Sequence[Path]) -> str:
+@dataclass(frozen=True, kw_only=True)
+class Advice:
+    """What a user can do about a failure, in the words of the program that they started.
+
+    `again` says how to see a chunk fail, `skip_files` how bad files are left out, `schema` how another one is
+    taken, and `take_along` how tasks get a file, whose path is to be where ``{}`` is.
+    """
+
+    again: Callable[[Item], str]
+    skip_files: str
+    schema: str
+    take_along: str
+
+
+def _in_one_process(item: Item) -> str:
+    alone = f"{{{item.dataset!r}: [{item.path!r}]}}"
+    return f"to see it here, in one process, with Runner(executor=IterativeExecutor()):\n  {alone}"
+
+
+OF_RUNNER = Advice(
+    again=_in_one_process,
+    skip_files="Runner(..., skipbadfiles=True)",
+    schema="Runner(..., schema=...)",
+    take_along="WorkQueueExecutor(..., extra_files=['{}'])",
+)
+"""For those who have a Runner of coffea and our executor in it."""
+
+
+def left_here(text: str, places: Sequence[Path], take_along: str) -> str:
     """Say which file a failure lacks that is in one of these `places`, and how tasks get it.
 
     A relative path is one of the user's directory where it was written, and of the task's where it runs.
@@ -33,7 +62,7 @@ def left_here(text: str, places: Sequence[Path]) -> str:
             if (place / name).is_file():
                 first = place / Path(name).parts[0]
                 shown = first.name if place == Path.cwd() else str(first)
-                return f"{name} is here, but not where tasks run: --extra-file {shown} takes it along"
+                return f"{name} is here, but not where tasks run: {take_along.format(shown)} takes it along"
     return ""
 
 
@@ -57,54 +86,49 @@ def _failed(item: Item) -> str:
     return "the processor failed, so the run stopped"
 
 
-def advice(item: Item) -> str:
-    """Say how coffea's Runner has a chunk in one process."""
-    alone = f"{{{item.dataset!r}: [{item.path!r}]}}"
-    return f"to see it here, in one process, with Runner(executor=IterativeExecutor()):\n  {alone}"
-
-
 def error_of(
     trouble: Trouble,
     reason: str,
     items: tuple[Item, ...],
     outcome: Outcome,
-    again: Callable[[Item], str] = advice,
+    advice: Advice = OF_RUNNER,
 ) -> WqRunnerError:
-    """Return the error of items that were not to be forgiven; `again` says how to see one of them fail."""
+    """Return the error of items that were not to be forgiven, with what can be done about it."""
     place = items[0].place if len(items) == 1 else f"{items[0].place} and {len(items) - 1} more"
     match trouble.cause:
         case Cause.INPUT:
             text = trouble.message.removeprefix(f"{items[0].path}: ").removeprefix("cannot be read: ")
-            left_out = "--skip-bad-files leaves such files out, and says so in the result"
+            left_out = f"{advice.skip_files} leaves such files out, and says so in the result"
             # a file that was never opened is no chunk yet
-            more = f"\n{again(items[0])}" if items[0].events else ""
+            more = f"\n{advice.again(items[0])}" if items[0].events else ""
             return InputError(f"{items[0].path} cannot be read: {text}", hint=f"{left_out}{more}")
         case Cause.CHANGED:
             return InputError(
                 f"{items[0].path} is not the file that was planned: {trouble.message}",
-                hint="start again: what is known of it is forgotten. --skip-bad-files leaves such files out",
+                hint="start again: what is known of it is forgotten. "
+                f"{advice.skip_files} leaves such files out",
                 page="changed-files",
             )
         case Cause.SCHEMA:
             return ProcessorError(
                 f"the schema does not fit {items[0].path}, which can be read ({reason})\n\n"
                 f"{trouble.traceback or trouble.message}\n\nfirst seen in {place}",
-                hint="--schema names another one; BaseSchema takes any tree as it is"
-                + f"\n{again(items[0])}",
+                hint=f"{advice.schema} names another one; BaseSchema takes any tree as it is"
+                f"\n{advice.again(items[0])}",
                 page="schema",
             )
         case Cause.PROCESSOR | Cause.RESULT | Cause.CRASHED | Cause.DEADLY | Cause.STALLED:
             text = trouble.traceback or trouble.message
-            lacks = left_here(text, _here()) if trouble.cause is Cause.PROCESSOR else ""
+            lacks = left_here(text, _here(), advice.take_along) if trouble.cause is Cause.PROCESSOR else ""
             return ProcessorError(
                 f"{_failed(items[0])} ({reason})\n\n{text}\n\nfirst seen in {place}",
-                hint="\n".join(filter(None, (lacks, again(items[0])))),
+                hint="\n".join(filter(None, (lacks, advice.again(items[0])))),
             )
         case Cause.EXHAUSTED:
             return EngineError(
                 f"{place} does not fit any worker: {trouble.message} ({reason})",
                 hint="start workers with more memory, or let the processor do with less of the event at once"
-                f"\n{again(items[0])}",
+                f"\n{advice.again(items[0])}",
                 page="too-large",
             )
         case Cause.ENVIRONMENT if items[0].path and _LACKING.match(trouble.message):
@@ -117,7 +141,11 @@ def error_of(
         case _:
             where = f" on {outcome.host}" if outcome.host else ""
             # what a package opens when it is imported
-            lacks = left_here(trouble.message, _here()) if trouble.cause is Cause.ENVIRONMENT else ""
+            lacks = (
+                left_here(trouble.message, _here(), advice.take_along)
+                if trouble.cause is Cause.ENVIRONMENT
+                else ""
+            )
             return EngineError(
                 f"{trouble.cause.value}{where}: {trouble.message} ({reason}); {place}", hint=lacks
             )

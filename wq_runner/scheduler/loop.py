@@ -421,7 +421,7 @@ class Loop:
             case Again():
                 self._again += [Skipped(item=item, reason=trouble.message) for item in items]
             case Abort(reason=reason):
-                error = error_of(trouble, reason, items, outcome, self._context.again)
+                error = error_of(trouble, reason, items, outcome, self._context.advice)
                 error.__cause__ = exception()
                 if not self._processors.give_up(items, trouble.cause, error):
                     raise error

@@ -19,9 +19,10 @@ from wq_runner.ledger.side_files import FileStore
 from wq_runner.remote.columns import Wish
 from wq_runner.remote.inputs import Known
 from wq_runner.remote.pinned import Code
-from wq_runner.scheduler import failure_messages, policy
+from wq_runner.scheduler import policy
 from wq_runner.scheduler.allocation import AllocationSettings
 from wq_runner.scheduler.batching import ShapeSettings
+from wq_runner.scheduler.failure_messages import OF_RUNNER, Advice
 from wq_runner.scheduler.hosts import Hosts, HostSettings
 from wq_runner.scheduler.prior import NOTHING, Prior
 from wq_runner.scheduler.read_columns import ReadSettings
@@ -103,9 +104,9 @@ class Context:
     `staging` is the directory for the files of tasks. With `ledger`, a directory, results are kept
     there, and in `files` what processors write beside them. `numbers` are those of the tasks, never
     used before with this engine or ledger. `hosts` are those of the engine, in whatever phase;
-    `local` is how many workers this host is going to have, 0 if they are elsewhere. `again` says how to see
-    a chunk fail, `late` watches what tasks read. `clock` tells seconds that only grow. `completed` is told of
-    datasets that are, in the thread that adds results up.
+    `local` is how many workers this host is going to have, 0 if they are elsewhere. `advice` is what
+    failures end with, `late` watches what tasks read. `clock` tells seconds that only grow. `completed` is
+    told of datasets that are, in the thread that adds results up.
     """
 
     staging: Path
@@ -115,7 +116,7 @@ class Context:
     stop: StopRequest = field(default_factory=StopRequest)
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     on_tick: Callable[[], None] = lambda: None
-    again: Callable[[Item], str] = failure_messages.advice
+    advice: Advice = OF_RUNNER
     hosts: Hosts = field(default_factory=Hosts)
     local: int = 0
     late: LateReads = field(default_factory=LateReads)

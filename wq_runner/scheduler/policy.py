@@ -169,7 +169,7 @@ def decide(  # noqa: PLR0912 - one table
                 return Retry(reason=f"attempt {times} could not read it")
             if settings.skip_bad_files:
                 return Skip(reason=f"unreadable {times} times")
-            return Abort(reason=f"unreadable {times} times, and --skip-bad-files is not set")
+            return Abort(reason=f"unreadable {times} times")
         case Cause.CHANGED:
             if settings.changed is Changed.AGAIN:
                 return Again(reason="it is opened and planned again")
@@ -177,7 +177,7 @@ def decide(  # noqa: PLR0912 - one table
                 return Retry(reason=f"attempt {times}")
             if settings.skip_bad_files or settings.changed is Changed.LEAVE:
                 return Skip(reason="it is left out")
-            return Abort(reason=f"{times}, and --skip-bad-files is not set")
+            return Abort(reason=f"attempt {times}")
         case Cause.CRASHED:
             if left:
                 return Retry(reason=f"attempt {times}")

@@ -30,7 +30,7 @@ from wq_runner.ledger.side_files import FileStore
 from wq_runner.model import Category
 from wq_runner.remote import leftovers
 from wq_runner.remote.inputs import UNKNOWN, Known
-from wq_runner.scheduler import failure_messages
+from wq_runner.scheduler.failure_messages import OF_RUNNER, Advice
 from wq_runner.scheduler.hosts import Hosts
 from wq_runner.scheduler.loop import Loop
 from wq_runner.scheduler.phase import Context, LoopResult, LoopSettings, StopRequest
@@ -96,7 +96,7 @@ class Session:
     `staging` holds the files of tasks. With `ledger`, a directory, results of processing are kept there;
     `recovered` are those that are there already. `numbers` are those of the tasks. `presence` is what
     surrounds a run once the engine has started, `afterwards` is called when it has ended, `failed` with what
-    ended a call, `again` says how to see a chunk fail. `portion` says which results are added up apart.
+    ended a call, `advice` is what failures end with. `portion` says which results are added up apart.
     `known` is what is known of files, by path and tree, `late` what is known of what tasks read (None:
     nothing yet). `going_on` returns what is left of the items of a call, and the results of the others.
     `clock` tells seconds that only grow. `completed` is told of each dataset that is complete,
@@ -114,7 +114,7 @@ class Session:
     journal: Journal = field(default_factory=Journal)
     wait_time: float | None = None
     on_tick: Callable[[], None] = lambda: None
-    again: Callable[[Item], str] = failure_messages.advice
+    advice: Advice = OF_RUNNER
     presence: contextlib.AbstractContextManager[None] = field(default_factory=contextlib.nullcontext)
     afterwards: Callable[[], None] = lambda: None
     failed: Callable[[BaseException], None] = lambda _: None
@@ -157,7 +157,7 @@ class Session:
                 stop=self.stop,
                 numbers=self.numbers,
                 on_tick=self._tick,
-                again=self.again,
+                advice=self.advice,
                 hosts=self._state.hosts,
                 local=self.workers.spec.count if isinstance(self.workers, LocalWorkers) else 0,
                 late=going.late or LateReads(),

@@ -1,4 +1,4 @@
-"""What runs one chunk again, here, in one process: what a failure's message ends with."""
+"""What a failure's message ends with: how one chunk runs again, here, in one process, and what else helps."""
 
 from __future__ import annotations
 
@@ -12,6 +12,30 @@ from wq_runner.config.options import named
 from wq_runner.config.typed import ONCE
 from wq_runner.ledger.items import Item
 from wq_runner.model import Fileset
+from wq_runner.scheduler.failure_messages import Advice
+from wq_runner.steps import announcements
+from wq_runner.steps.request import Request
+
+
+def advice(request: Request, fileset: Fileset) -> Advice:
+    """Return what can be done about failures: as options of the command, or as arguments of the call."""
+
+    def again(item: Item) -> str:
+        if request.in_python:
+            in_place = works_in_place(request.options)
+            return announcements.again(
+                call(item, fileset, request.directory, in_place=in_place), pdb="pdb=True"
+            )
+        return announcements.again(command(request.typed, item, fileset, request.directory))
+
+    if request.in_python:
+        return Advice(
+            again=again,
+            skip_files="skip_bad_files=True",
+            schema="schema=...",
+            take_along="extra_file=['{}']",
+        )
+    return Advice(again=again, skip_files="--skip-bad-files", schema="--schema", take_along="--extra-file {}")
 
 
 def command(typed: Typed, item: Item, fileset: Fileset, directory: Path) -> str:

@@ -27,7 +27,6 @@ from wq_runner.executors import backends, environments, proxies, sessions
 from wq_runner.executors.sessions import Wanted
 from wq_runner.fingerprint import identity
 from wq_runner.journal import Journal
-from wq_runner.ledger.items import Item
 from wq_runner.ledger.ledger import Recovered
 from wq_runner.ledger.side_files import FileStore
 from wq_runner.monitor.display import display
@@ -239,7 +238,7 @@ def _run(
         proxies.keeping(session, courier, console, lambda: place.watch.glance().total.left),
         settings=reading.with_names(known, ready.fileset),
         late=place.late,
-        again=lambda item: _how_to_see(request, ready, item),
+        advice=reproduce.advice(request, ready.whole),
     )
     if settings.pdb and isinstance(session.engine, InlineEngine):
         session.engine.failed = debugger.opener(console, shown.close)
@@ -354,14 +353,6 @@ def _completed(ready: Prepared, place: Place, session: Session, console: Console
         show=show,
         here=isinstance(session.engine, InlineEngine),
     )
-
-
-def _how_to_see(request: Request, ready: Prepared, item: Item) -> str:
-    if request.in_python:
-        in_place = reproduce.works_in_place(request.options)
-        call = reproduce.call(item, ready.whole, request.directory, in_place=in_place)
-        return announcements.again(call, pdb="pdb=True")
-    return announcements.again(reproduce.command(request.typed, item, ready.whole, request.directory))
 
 
 def _say_stopping(settings: LoopSettings, console: Console) -> None:

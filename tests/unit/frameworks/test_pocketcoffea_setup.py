@@ -32,7 +32,7 @@ SIZED = {"cores-per-worker": 2, "mem-per-worker": 4, "disk-per-worker": "2GB"}
 
 def planned(executor: str, **said: Any) -> dict[str, Any]:
     options = {**GENERAL, **{key.replace("_", "-"): value for key, value in said.items()}}
-    return dict(pocketcoffea.planned(options, executor).arguments)
+    return dict(pocketcoffea.planned(options, executor, GENERAL).arguments)
 
 
 @pytest.mark.parametrize(
@@ -83,12 +83,16 @@ def test_the_rest_of_what_they_say() -> None:
 
 
 def test_what_is_not_used_is_answered_but_for_their_defaults() -> None:
-    assert pocketcoffea.planned(GENERAL, "work_queue").notes == ()
+    assert pocketcoffea.planned(GENERAL, "work_queue", GENERAL).notes == ()
     said = {**GENERAL, "retries": 3, "adaptive": True, "conda-env": False, "worker-image": "/cvmfs/an/image"}
-    notes = pocketcoffea.planned(said, "work_queue").notes
+    notes = pocketcoffea.planned(said, "work_queue", GENERAL).notes
     assert [note.partition(":")[0] for note in notes] == ["retries", "adaptive", "worker-image"]
-    (note,) = pocketcoffea.planned(GENERAL, "work_queue@lxplus").notes
+    (note,) = pocketcoffea.planned(GENERAL, "work_queue@lxplus", GENERAL).notes
     assert note.startswith("one worker is started: -s N")
+    of_site = {**GENERAL, "eos-prefix": "root://eosuser.cern.ch/", "max-retries": 3, "scaleout": 10}
+    assert pocketcoffea.planned(of_site, "condor@lxplus", of_site).notes == ()
+    (note,) = pocketcoffea.planned({**of_site, "max-retries": 5}, "condor@lxplus", of_site).notes
+    assert note.startswith("max-retries: ")
 
 
 @pytest.mark.parametrize(
