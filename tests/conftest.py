@@ -94,6 +94,7 @@ def guards(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
         yield
+        running.end_copies()
         end = time.monotonic() + _GRACE
         while (left := _left(mark)) and time.monotonic() < end:
             time.sleep(0.2)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import dataclasses
 import fcntl
+import functools
 import itertools
 import json
 import os
@@ -23,6 +25,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
+
+from copies import Copies
 
 from wq_runner import journal
 from wq_runner.cli import pages
@@ -83,7 +87,7 @@ def start(*arguments: object, cwd: Path, name: str = "wq-run", **environ: str) -
     return subprocess.Popen(
         [program(name), *map(str, arguments)],
         cwd=cwd,
-        env={**os.environ, **SETTINGS, **environ},
+        env=_environ(**environ),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -104,10 +108,31 @@ def finish(process: subprocess.Popen[str], timeout: float = PATIENCE) -> Ended:
 
 
 def run(*arguments: object, cwd: Path, name: str = "wq-run", **environ: str) -> Ended:
-    """Run one of our commands to its end."""
+    """Run one of our commands to its end, as a copy of an imported one where it may be."""
     began = time.monotonic()
-    ended = finish(start(*arguments, cwd=cwd, name=name, **environ))
-    return Ended(code=ended.code, out=ended.out, err=ended.err, seconds=time.monotonic() - began)
+    if "/" in name or not (shared := _copies()).can_be(_environ(**environ)):
+        ended = finish(start(*arguments, cwd=cwd, name=name, **environ))
+        return dataclasses.replace(ended, seconds=time.monotonic() - began)
+    code, out, err = shared.run(
+        [program(name), *arguments], cwd=cwd, environ=_environ(**environ), timeout=PATIENCE
+    )
+    return Ended(code=code, out=out, err=err, seconds=time.monotonic() - began)
+
+
+@functools.cache
+def _copies() -> Copies:
+    return Copies()
+
+
+def end_copies() -> None:
+    """End what `run` keeps for the commands to come."""
+    if _copies.cache_info().currsize:
+        _copies().close()
+        _copies.cache_clear()
+
+
+def _environ(**environ: str) -> dict[str, str]:
+    return {**os.environ, **SETTINGS, **environ}
 
 
 def run_well(*arguments: object, cwd: Path, **environ: str) -> Ended:
@@ -137,11 +162,10 @@ def on_terminal(*arguments: object, cwd: Path, columns: int = 100) -> Ended:
     began = time.monotonic()
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 30, columns, 0, 0))
-    environ = {**os.environ, **SETTINGS, "TERM": "xterm-256color", "COLUMNS": str(columns)}
     process = subprocess.Popen(
         [program("wq-run"), *map(str, arguments)],
         cwd=cwd,
-        env=environ,
+        env=_environ(TERM="xterm-256color", COLUMNS=str(columns)),
         stdin=subprocess.DEVNULL,
         stdout=theirs,
         stderr=theirs,

@@ -16,12 +16,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import forking
 import hypothesis
 import numpy as np
 import pytest
 import running
 import uproot
+from copies import Copies
 from hypothesis import strategies as st
 
 from wq_runner.run_events import Event, TaskEnded
@@ -181,29 +181,33 @@ HARMLESS = (
 
 
 @pytest.fixture(scope="module")
-def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[forking.Forks]]:
-    logs = tmp_path_factory.mktemp("logs")
-    found = [forking.Forks(seed, logs / f"{seed}.log") for seed in (1, 2)]
+def copies() -> Iterator[list[Copies]]:
+    """Yield what runs commands with one seed of hashes, and with another."""
+    found = [Copies(PYTHONHASHSEED=str(seed)) for seed in (1, 2)]
     yield found
     for one in found:
         one.close()
 
 
-def run(analysis: Analysis, forks: list[forking.Forks], *more: object, out: str = "out") -> forking.Ended:
+def run(analysis: Analysis, copies: list[Copies], *more: object, out: str = "out") -> str:
+    """Return what a run says."""
     options = [f"scale={analysis.values['argument']}", "other=2"]
     given = [word for one in options[:: -1 if analysis.turned else 1] for word in ("--processor-args", one)]
     command = ("-p", "edited.py:Edited", "--schema", "BaseSchema", "-e", "iterative", "-o", out)
-    ended = forks[analysis.seed].run(
-        [*command, *given, *more, "samples.json"],
+    code, said, complained = copies[analysis.seed].run(
+        [running.program("wq-run"), *command, *given, *more, "samples.json"],
         cwd=analysis.place,
         first=[analysis.place / "lib", analysis.place / "site-packages"],
         environ={
+            **os.environ,
+            **running.SETTINGS,
             "ANALYSIS_MODE": str(analysis.values["variable"]),
             "ANALYSIS_LATE": str(analysis.values["late variable"]),
         },
+        timeout=running.PATIENCE,
     )
-    assert ended.code == 0, ended.out
-    return ended
+    assert code == 0, said + complained
+    return said
 
 
 def check(analysis: Analysis, directory: Path) -> None:
@@ -231,7 +235,7 @@ def ended(directory: Path) -> list[Event]:
 def test_what_is_reused_is_what_a_run_from_the_beginning_gives(
     edits: list[str],
     lost: list[bool],
-    forks: list[forking.Forks],
+    copies: list[Copies],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     data = tmp_path_factory.mktemp("data")
@@ -240,7 +244,7 @@ def test_what_is_reused_is_what_a_run_from_the_beginning_gives(
         uproot.recreate(data / f"f{number}.root").close()
     analysis.update()
     analysis.write()
-    run(analysis, forks)
+    run(analysis, copies)
     check(analysis, analysis.place / "out")
     for edit, without_result in zip(edits, lost, strict=True):
         if edit in VALUES:
@@ -255,11 +259,11 @@ def test_what_is_reused_is_what_a_run_from_the_beginning_gives(
         if without_result:  # as after a kill: what counts is in the ledger
             (out / "run.json").unlink()
         before = done(out)
-        told = run(analysis, forks)
+        told = run(analysis, copies)
         check(analysis, out)
-        assert ("starting over" in told.out) is (edit in VALUES), (edit, told.out)
+        assert ("starting over" in told) is (edit in VALUES), (edit, told)
         if edit in HARMLESS:
-            assert done(out) == before, (edit, told.out)
-            assert without_result or "is there already" in told.out, (edit, told.out)
-    run(analysis, forks, "--fresh", out="fresh")
+            assert done(out) == before, (edit, told)
+            assert without_result or "is there already" in told, (edit, told)
+    run(analysis, copies, "--fresh", out="fresh")
     check(analysis, analysis.place / "fresh")
