@@ -15,12 +15,12 @@ import importlib
 import json
 import os
 import random
-import runpy
 import signal
 import socket
 import subprocess
 import sys
 import threading
+import types
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -200,9 +200,17 @@ def _copy(request: dict[str, Any], out: int, err: int, told: int) -> list[str]:
     return command
 
 
+def _become(command: list[str]) -> None:
+    """Run a program in the place of the one that this process was started with."""
+    main = types.ModuleType("__main__")
+    main.__file__ = command[0]
+    sys.modules["__main__"] = sys.modules["__mp_main__"] = main  # the second is multiprocessing's name of it
+    sys.argv = command
+    sys.path[0] = str(Path(command[0]).parent)
+    exec(compile(Path(command[0]).read_text(), command[0], "exec"), vars(main))
+
+
 if __name__ == "__main__":
     copied = serve(socket.socket(fileno=int(sys.argv[1])), sys.argv[2])
     if copied is not None:
-        sys.argv = copied
-        sys.path[0] = str(Path(copied[0]).parent)
-        runpy.run_path(copied[0], run_name="__main__")
+        _become(copied)

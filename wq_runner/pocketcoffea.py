@@ -62,10 +62,9 @@ def get_executor_factory(
 def _their_defaults(executor: str) -> Mapping[str, Any]:
     """Return the run options that PocketCoffea sets by itself: of all executors, and of this one."""
     try:
-        from omegaconf import OmegaConf
         from pocket_coffea.parameters import defaults
 
-        content: Any = OmegaConf.to_container(defaults.get_default_run_options())
+        content: Any = defaults.OmegaConf.to_container(defaults.get_default_run_options())
         return keys.flattened(content, executor, ())[0]
     except Exception:  # another version has them elsewhere, and only less is left out of what is said
         return {}

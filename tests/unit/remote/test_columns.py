@@ -546,7 +546,7 @@ def _keep(directory: str, path: str, ends: Any) -> None:
 
 
 def test_two_processes_keep_the_same_at_once(reading: Reading, file: Path) -> None:
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("fork")
     ends: Any = context.Queue()
     both = [context.Process(target=_keep, args=(str(reading.directory), str(file), ends)) for _ in range(2)]
     for one in both:
@@ -573,7 +573,7 @@ def _wait_for_more(kept: Shelf) -> None:
 
 
 def test_what_a_killed_process_was_writing_is_never_read(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("fork")
     kept = Shelf(tmp_path / "s", limit=3_000_000)
     for _ in range(2):
         writer = context.Process(target=_write_for_ever, args=(str(kept.place),))
