@@ -265,7 +265,8 @@ def _factory_class() -> Any:
                 ours = dataclasses.replace(
                     session.advice,
                     again=lambda item: advice(item.dataset, sys.argv),
-                    skip_files="skip-bad-files: true in the run options",
+                    skip_files="skip-bad-files: true in the run options leaves such files out, "
+                    "and the log names them",
                 )
                 self._executor.session = dataclasses.replace(session, advice=ours)
             return self._executor

@@ -43,7 +43,7 @@ def _in_one_process(item: Item) -> str:
 
 OF_RUNNER = Advice(
     again=_in_one_process,
-    skip_files="Runner(..., skipbadfiles=True)",
+    skip_files="Runner(..., skipbadfiles=True) leaves such files out, and the log names them",
     schema="Runner(..., schema=...)",
     take_along="WorkQueueExecutor(..., extra_files=['{}'])",
 )
@@ -98,15 +98,13 @@ def error_of(
     match trouble.cause:
         case Cause.INPUT:
             text = trouble.message.removeprefix(f"{items[0].path}: ").removeprefix("cannot be read: ")
-            left_out = f"{advice.skip_files} leaves such files out, and says so in the result"
             # a file that was never opened is no chunk yet
             more = f"\n{advice.again(items[0])}" if items[0].events else ""
-            return InputError(f"{items[0].path} cannot be read: {text}", hint=f"{left_out}{more}")
+            return InputError(f"{items[0].path} cannot be read: {text}", hint=f"{advice.skip_files}{more}")
         case Cause.CHANGED:
             return InputError(
                 f"{items[0].path} is not the file that was planned: {trouble.message}",
-                hint="start again: what is known of it is forgotten. "
-                f"{advice.skip_files} leaves such files out",
+                hint="start again: what is known of it is forgotten. " + advice.skip_files,
                 page="changed-files",
             )
         case Cause.SCHEMA:

@@ -16,6 +16,8 @@ from wq_runner.scheduler.failure_messages import Advice
 from wq_runner.steps import announcements
 from wq_runner.steps.request import Request
 
+_LEAVES_OUT = "leaves such files out, and says so in the result"
+
 
 def advice(request: Request, fileset: Fileset) -> Advice:
     """Return what can be done about failures: as options of the command, or as arguments of the call."""
@@ -31,11 +33,16 @@ def advice(request: Request, fileset: Fileset) -> Advice:
     if request.in_python:
         return Advice(
             again=again,
-            skip_files="skip_bad_files=True",
+            skip_files=f"skip_bad_files=True {_LEAVES_OUT}",
             schema="schema=...",
             take_along="extra_file=['{}']",
         )
-    return Advice(again=again, skip_files="--skip-bad-files", schema="--schema", take_along="--extra-file {}")
+    return Advice(
+        again=again,
+        skip_files=f"--skip-bad-files {_LEAVES_OUT}",
+        schema="--schema",
+        take_along="--extra-file {}",
+    )
 
 
 def command(typed: Typed, item: Item, fileset: Fileset, directory: Path) -> str:

@@ -14,7 +14,7 @@ from wq_runner.scheduler.policy import Cause, Trouble
 
 OURS = Advice(
     again=lambda item: f"wq-run --select {item.start}",
-    skip_files="--skip-bad-files",
+    skip_files="--skip-bad-files leaves such files out, and says so in the result",
     schema="--schema",
     take_along="--extra-file {}",
 )
