@@ -43,7 +43,9 @@ def _in_one_process(item: Item) -> str:
 
 OF_RUNNER = Advice(
     again=_in_one_process,
-    skip_files="Runner(..., skipbadfiles=True) leaves such files out, and the log names them",
+    # as coffea has it: what is no ROOT file raises a ValueError
+    skip_files="Runner(..., skipbadfiles=True) leaves out files that raise an OSError, "
+    "skipbadfiles=(OSError, ValueError) also what is no ROOT file",
     schema="Runner(..., schema=...)",
     take_along="WorkQueueExecutor(..., extra_files=['{}'])",
 )

@@ -126,8 +126,16 @@ def test_a_file_that_never_opened_is_no_chunk(said: str) -> None:
 @pytest.mark.parametrize(
     ("cause", "text", "said"),
     [
-        (Cause.INPUT, "not a ROOT file", "Runner(..., skipbadfiles=True) leaves such files out"),
-        (Cause.CHANGED, "another uuid", "Runner(..., skipbadfiles=True) leaves such files out"),
+        (
+            Cause.INPUT,
+            "not a ROOT file",
+            "Runner(..., skipbadfiles=True) leaves out files that raise an OSError",
+        ),
+        (
+            Cause.CHANGED,
+            "another uuid",
+            "Runner(..., skipbadfiles=True) leaves out files that raise an OSError",
+        ),
         (Cause.SCHEMA, "no such branch", "Runner(..., schema=...) names another one"),
         (Cause.PROCESSOR, LACKS, "WorkQueueExecutor(..., extra_files=['weights']) takes it along"),
     ],
