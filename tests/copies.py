@@ -118,7 +118,9 @@ class Copies:
             with theirs, self._asking:
                 socket.send_fds(self._ours, [b"+"], [out, err, theirs.fileno()])
                 self._ours.sendall(json.dumps(request).encode() + b"\n")
-            pid = int(answers.readline())
+            began = answers.readline()
+            assert began, "the process that copies itself is gone"
+            pid = int(began)
             ours.settimeout(timeout)
             try:
                 code = os.waitstatus_to_exitcode(int(answers.readline()))

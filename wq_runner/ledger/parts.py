@@ -99,15 +99,13 @@ class Loose:
         self.parts += 1
         self.size += part.size
 
-    def take(self, of: Sum) -> list[Part]:
-        """Return the parts of a sum, which then has none."""
+    def drop(self, of: Sum) -> None:
+        """Forget the parts of a sum, if it has any."""
         one = self.sums.pop(of, None)
-        if one is None:
-            return []
-        parts, one.parts = one.parts, []
-        self.parts -= len(parts)
-        self.size -= sum(part.size for part in parts)
-        return parts
+        if one is not None:
+            self.parts -= len(one.parts)
+            self.size -= sum(part.size for part in one.parts)
+            one.parts = []
 
     def largest(self) -> Sum:
         """Return the sum with the most parts, of these the one with the most bytes."""

@@ -186,7 +186,7 @@ class Sums:
         for of, one in self._sums.items():
             if processor_of(of[0]) == processor:
                 one.total = None
-                self._loose.take(of)
+                self._loose.drop(of)
                 self._apart.leave(of)
 
     def _of(self, of: Sum) -> Summed:
@@ -211,11 +211,12 @@ class Sums:
         assert self._directory is not None
         one = self._sums[of]
         assert one.merged is not None  # the first file of a sum is never loose
-        held = [one.merged, *self._loose.take(of)]
+        held = [one.merged, *one.parts]
         path = self._directory / name_of(held)
         ledger.write_sum(path, one.total)
         self._replace(of[0], held, path)
         one.merged = Part.of_sum(path, held)
+        self._loose.drop(of)  # where it cannot be written, the parts still hold it
 
     def _replace(self, dataset: str, parts: Sequence[Part], path: Path) -> None:
         """Say that a file, which is safe, holds what these do, and remove them."""

@@ -45,7 +45,7 @@ OF_RUNNER = Advice(
     again=_in_one_process,
     # as coffea has it: what is no ROOT file raises a ValueError
     skip_files="Runner(..., skipbadfiles=True) leaves out files that raise an OSError, "
-    "skipbadfiles=(OSError, ValueError) also what is no ROOT file",
+    "(OSError, ValueError) also what is no ROOT file, where coffea takes types",
     schema="Runner(..., schema=...)",
     take_along="WorkQueueExecutor(..., extra_files=['{}'])",
 )
